@@ -1,0 +1,93 @@
+"""How audio is brought to one form, and how it is cut into frames."""
+
+import dataclasses
+
+from schemas import errors
+
+MAX_SAMPLE_RATE_HZ = 768_000
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AudioSpec:
+  """The form that every clip has before features are computed: mono, one rate, one length.
+
+  Attributes:
+    sample_rate_hz: Samples per second; audio of another rate is resampled.
+    clip_s: Length in seconds; longer audio is cut at the end, shorter is padded with zeros.
+  """
+
+  sample_rate_hz: int = 16_000
+  clip_s: float = 1.0
+
+  def __post_init__(self) -> None:
+    if not 1_000 <= self.sample_rate_hz <= MAX_SAMPLE_RATE_HZ:
+      raise errors.SchemaError(
+        f'sample_rate_hz must be in [1000, {MAX_SAMPLE_RATE_HZ}], got {self.sample_rate_hz}.'
+      )
+    if not (self.clip_s > 0 and self.clip_samples >= 1):
+      raise errors.SchemaError(
+        f'clip_s must be positive and at least one sample long, got {self.clip_s} seconds.'
+      )
+
+  @property
+  def clip_samples(self) -> int:
+    """Samples per clip."""
+    return round(self.clip_s * self.sample_rate_hz)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FrameSpec:
+  """How audio is cut into frames.
+
+  Attributes:
+    sample_rate_hz: Samples per second of the mono input.
+    window_s: Length of one analysis window, in seconds.
+    hop_s: Distance between the starts of two windows, in seconds, in (0, window_s].
+    fft_samples: Length of the Fourier transform; 0 picks the next power of two of the window.
+  """
+
+  sample_rate_hz: int = 16_000
+  window_s: float = 0.025
+  hop_s: float = 0.010
+  fft_samples: int = 0
+
+  def __post_init__(self) -> None:
+    if not 0 < self.hop_s <= self.window_s:
+      raise errors.SchemaError(
+        f'hop_s must be in (0, window_s={self.window_s}] seconds, got {self.hop_s}. '
+        'A hop longer than the window skips audio.'
+      )
+    if self.window_samples < 2 or self.hop_samples < 1:
+      raise errors.SchemaError(
+        f'window_s={self.window_s} and hop_s={self.hop_s} must be at least 2 and 1 samples at '
+        f'{self.sample_rate_hz} Hz.'
+      )
+    if self.fft_samples and self.fft_samples < self.window_samples:
+      raise errors.SchemaError(
+        f'fft_samples must be 0 or at least the window of {self.window_samples} samples, '
+        f'got {self.fft_samples}.'
+      )
+
+  @property
+  def window_samples(self) -> int:
+    """Samples per window."""
+    return round(self.window_s * self.sample_rate_hz)
+
+  @property
+  def hop_samples(self) -> int:
+    """Samples between the starts of two windows."""
+    return round(self.hop_s * self.sample_rate_hz)
+
+  @property
+  def transform_samples(self) -> int:
+    """Length of the Fourier transform: fft_samples, or the next power of two of the window."""
+    return self.fft_samples or 1 << (self.window_samples - 1).bit_length()
+
+  @property
+  def num_bins(self) -> int:
+    """Bins of the one-sided spectrum, from 0 Hz to half the sample rate."""
+    return self.transform_samples // 2 + 1
+
+  def num_frames(self, num_samples: int) -> int:
+    """Whole windows that fit; a tail shorter than one window is dropped."""
+    return max(0, 1 + (num_samples - self.window_samples) // self.hop_samples)

@@ -1,0 +1,29 @@
+"""The errors that a user may meet, each a sentence: what was wanted, what was got, what to do."""
+
+
+class VoxshardError(Exception):
+  """Root of all errors of this project: programs print its text alone and exit with 2."""
+
+
+class ConfigError(VoxshardError, ValueError):
+  """A flag, an option or a combination of them is wrong."""
+
+
+class SchemaError(VoxshardError, ValueError):
+  """A description of data (settings, manifest, shard name) is malformed."""
+
+
+class SourceError(VoxshardError, ValueError):
+  """A corpus is missing, empty or not laid out as its source expects."""
+
+
+class FeatureError(VoxshardError, ValueError):
+  """Samples cannot be turned into a feature."""
+
+
+class RecordError(VoxshardError, ValueError):
+  """A record or a shard file is damaged or of another schema."""
+
+
+class DatasetError(VoxshardError, ValueError):
+  """A data set as a whole is missing, unfinished, or does not fit what reads it."""

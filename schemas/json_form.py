@@ -1,0 +1,72 @@
+"""Reads parsed JSON field by field, with errors that name the place: `manifest.json, shards[3]`."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from schemas import errors
+
+
+def dumps(value: Any) -> str:
+  """Returns the one JSON text for `value`: sorted keys, two spaces, a newline at the end."""
+  return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + '\n'
+
+
+class Reader:
+  """The fields of one JSON object, each checked for its type when it is asked for."""
+
+  def __init__(self, value: Any, where: str) -> None:
+    if not isinstance(value, Mapping):
+      raise errors.SchemaError(f'{where}: expected an object, got {type(value).__name__}.')
+    self._value = value
+    self._where = where
+
+  def text(self, key: str) -> str:
+    """Returns a string."""
+    text: str = self._get(key, str, 'a string')
+    return text
+
+  def integer(self, key: str) -> int:
+    """Returns a whole number."""
+    number: int = self._get(key, int, 'a whole number')
+    return number
+
+  def number(self, key: str) -> float:
+    """Returns a number."""
+    return float(self._get(key, (int, float), 'a number'))
+
+  def mapping(self, key: str) -> dict[str, Any]:
+    """Returns an object."""
+    return dict(self._get(key, Mapping, 'an object'))
+
+  def items(self, key: str) -> list[Any]:
+    """Returns a list."""
+    return list(self._get(key, list, 'a list'))
+
+  def integers(self, key: str) -> list[int]:
+    """Returns a list of whole numbers."""
+    return self._list_of(key, int, 'whole numbers')
+
+  def numbers(self, key: str) -> list[float]:
+    """Returns a list of numbers."""
+    return [float(item) for item in self._list_of(key, (int, float), 'numbers')]
+
+  def texts(self, key: str) -> list[str]:
+    """Returns a list of strings."""
+    return self._list_of(key, str, 'strings')
+
+  def _list_of(self, key: str, types: Any, wanted: str) -> list[Any]:
+    items = self.items(key)
+    if any(isinstance(item, bool) or not isinstance(item, types) for item in items):
+      raise errors.SchemaError(f'{self._where}: field {key!r} must be a list of {wanted}.')
+    return items
+
+  def _get(self, key: str, types: Any, wanted: str) -> Any:
+    if key not in self._value:
+      raise errors.SchemaError(f'{self._where}: field {key!r} is missing.')
+    value = self._value[key]
+    if isinstance(value, bool) or not isinstance(value, types):
+      raise errors.SchemaError(
+        f'{self._where}: field {key!r} must be {wanted}, got {type(value).__name__}.'
+      )
+    return value

@@ -1,0 +1,246 @@
+"""The manifest: the only thing that the data job and the trainer share."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from schemas import audio, errors, json_form, naming, record, splits
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ShardInfo:
+  """One shard file.
+
+  Attributes:
+    file_name: Such as `speech-train.tfrecord-00003-of-00016`.
+    num_records: Examples in it.
+    num_bytes: Size of the file.
+    sha256: Hexadecimal digest of the file.
+    num_speakers: Speakers in it. A speaker larger than a shard counts in each of its shards.
+    label_counts: Examples per label, in the order of the manifest's labels.
+    audio_s: Seconds of audio before padding and trimming.
+  """
+
+  file_name: str
+  num_records: int
+  num_bytes: int
+  sha256: str
+  num_speakers: int
+  label_counts: tuple[int, ...]
+  audio_s: float
+
+  def __post_init__(self) -> None:
+    if sum(self.label_counts) != self.num_records:
+      raise errors.SchemaError(
+        f'Shard {self.file_name!r}: label_counts add up to {sum(self.label_counts)}, '
+        f'but num_records is {self.num_records}.'
+      )
+
+  @property
+  def name(self) -> naming.ShardName:
+    """The parts of the file name."""
+    return naming.ShardName.parse(self.file_name)
+
+  @property
+  def split(self) -> str:
+    """The split that the shard belongs to."""
+    return self.name.split
+
+  def to_json(self) -> dict[str, Any]:
+    """Returns plain lists, numbers and strings."""
+    return {**dataclasses.asdict(self), 'label_counts': list(self.label_counts)}
+
+  @classmethod
+  def from_json(cls, value: Any, *, where: str) -> 'ShardInfo':
+    """Reads what to_json wrote; SchemaError names `where` and the field."""
+    obj = json_form.Reader(value, where)
+    return cls(
+      file_name=obj.text('file_name'),
+      num_records=obj.integer('num_records'),
+      num_bytes=obj.integer('num_bytes'),
+      sha256=obj.text('sha256'),
+      num_speakers=obj.integer('num_speakers'),
+      label_counts=tuple(obj.integers('label_counts')),
+      audio_s=obj.number('audio_s'),
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FeatureStatistics:
+  """Mean and variance per bin of one feature over the train split, padding included.
+
+  Attributes:
+    count: Values per bin that went into them.
+    mean: One per bin (FeatureSpec.num_bins).
+    variance: Population variance, one per bin.
+  """
+
+  count: int
+  mean: tuple[float, ...]
+  variance: tuple[float, ...]
+
+  def to_json(self) -> dict[str, Any]:
+    """Returns plain lists and numbers."""
+    return {'count': self.count, 'mean': list(self.mean), 'variance': list(self.variance)}
+
+  @classmethod
+  def from_json(cls, value: Any, *, where: str) -> 'FeatureStatistics':
+    """Reads what to_json wrote; SchemaError names `where` and the field."""
+    obj = json_form.Reader(value, where)
+    return cls(
+      count=obj.integer('count'),
+      mean=tuple(obj.numbers('mean')),
+      variance=tuple(obj.numbers('variance')),
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DatasetManifest:
+  """Everything about a finished data set; written last, so that its presence means `finished`.
+
+  Attributes:
+    name: The data set's name, first part of every shard's file name.
+    audio: Rate and length that every clip was brought to.
+    features: The arrays of every record.
+    labels: Label texts; a record's label is an index into them.
+    shards: Every shard file, by split (train, validation, test) and index.
+    statistics: By feature name.
+    rejects: Number of rejected clips by reason.
+    config: The data job's whole configuration, as plain JSON.
+    versions: Versions of this project and of the libraries that touch the bytes.
+    record_version: The record schema that the shards were written with.
+  """
+
+  name: str
+  audio: audio.AudioSpec
+  features: tuple[record.FeatureSpec, ...]
+  labels: tuple[str, ...]
+  shards: tuple[ShardInfo, ...]
+  statistics: Mapping[str, FeatureStatistics]
+  rejects: Mapping[str, int]
+  config: Mapping[str, Any]
+  versions: Mapping[str, str]
+  record_version: int = record.RECORD_VERSION
+
+  def __post_init__(self) -> None:
+    naming.check_dataset_name(self.name)
+    if not self.labels or len(set(self.labels)) != len(self.labels):
+      raise errors.SchemaError(f'Labels must be there and differ, got {list(self.labels)}.')
+    for shard in self.shards:
+      if len(shard.label_counts) != len(self.labels):
+        raise errors.SchemaError(
+          f'Shard {shard.file_name!r} counts {len(shard.label_counts)} labels, '
+          f'the manifest has {len(self.labels)}.'
+        )
+    for spec in self.features:
+      bins = self.statistics[spec.name].mean if spec.name in self.statistics else None
+      if bins is not None and len(bins) != spec.num_bins:
+        raise errors.SchemaError(
+          f'Statistics of {spec.name!r} have {len(bins)} bins, the feature has {spec.num_bins}.'
+        )
+
+  @property
+  def num_labels(self) -> int:
+    """How many labels there are."""
+    return len(self.labels)
+
+  def split_names(self) -> tuple[str, ...]:
+    """The splits that have records, in the order train, validation, test."""
+    return tuple(split for split in splits.SPLITS if self.num_records(split))
+
+  def shards_of(self, split: str) -> tuple[ShardInfo, ...]:
+    """The shards of a split, by index."""
+    return tuple(shard for shard in self.shards if shard.split == split)
+
+  def num_records(self, split: str) -> int:
+    """Examples in a split."""
+    return sum(shard.num_records for shard in self.shards_of(split))
+
+  def label_counts(self, split: str) -> tuple[int, ...]:
+    """Examples per label in a split."""
+    shards = self.shards_of(split)
+    return tuple(sum(shard.label_counts[i] for shard in shards) for i in range(self.num_labels))
+
+  def feature(self, name: str = '') -> record.FeatureSpec:
+    """Returns a feature by name; without a name the only one.
+
+    Raises:
+      DatasetError: if there is none of this name, or several and no name.
+    """
+    known = ', '.join(spec.name for spec in self.features)
+    if not name and len(self.features) == 1:
+      return self.features[0]
+    if not name:
+      raise errors.DatasetError(
+        f'The data set holds several features: {known}. Pick one with --feature=NAME.'
+      )
+    for spec in self.features:
+      if spec.name == name:
+        return spec
+    raise errors.DatasetError(
+      f'The data set holds no feature {name!r}. It holds: {known}. '
+      'Pick one of these, or run the data job again with the feature.'
+    )
+
+  def to_text(self) -> str:
+    """Returns the content of manifest.json: the same text for the same manifest."""
+    return json_form.dumps(
+      {
+        'record_version': self.record_version,
+        'name': self.name,
+        'audio': dataclasses.asdict(self.audio),
+        'features': [spec.to_json() for spec in self.features],
+        'labels': list(self.labels),
+        'shards': [shard.to_json() for shard in self.shards],
+        'statistics': {name: stats.to_json() for name, stats in self.statistics.items()},
+        'rejects': dict(self.rejects),
+        'config': dict(self.config),
+        'versions': dict(self.versions),
+      }
+    )
+
+  @classmethod
+  def from_text(cls, text: str, *, where: str = naming.MANIFEST) -> 'DatasetManifest':
+    """Reads what to_text wrote.
+
+    Raises:
+      SchemaError: if the text is no JSON, of another record version, or lacks a field; the text
+        names `where` and the field.
+    """
+    try:
+      parsed = json.loads(text)
+    except ValueError as error:
+      raise errors.SchemaError(
+        f'{where} is not JSON ({error}). It is damaged: run the data job again.'
+      ) from error
+    obj = json_form.Reader(parsed, where)
+    version = obj.integer('record_version')
+    if version != record.RECORD_VERSION:
+      raise errors.SchemaError(
+        f'{where}: record_version is {version}, this version of the programs reads '
+        f'{record.RECORD_VERSION}. Run the data job again, or use the version that wrote it.'
+      )
+    spec = json_form.Reader(obj.mapping('audio'), f'{where}, audio')
+    return cls(
+      name=obj.text('name'),
+      audio=audio.AudioSpec(
+        sample_rate_hz=spec.integer('sample_rate_hz'), clip_s=spec.number('clip_s')
+      ),
+      features=tuple(
+        record.FeatureSpec.from_json(item, where=f'{where}, features[{i}]')
+        for i, item in enumerate(obj.items('features'))
+      ),
+      labels=tuple(obj.texts('labels')),
+      shards=tuple(
+        ShardInfo.from_json(item, where=f'{where}, shards[{i}]')
+        for i, item in enumerate(obj.items('shards'))
+      ),
+      statistics={
+        name: FeatureStatistics.from_json(item, where=f'{where}, statistics.{name}')
+        for name, item in obj.mapping('statistics').items()
+      },
+      rejects=obj.mapping('rejects'),
+      config=obj.mapping('config'),
+      versions=obj.mapping('versions'),
+    )

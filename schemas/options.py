@@ -1,0 +1,130 @@
+"""Reads `name:key=value,key=value`, the one way in which a member of a family is written.
+
+Sources, features, models, strategies and split rules are families: a literal table from names to
+settings classes. A settings class is a frozen dataclass with int, float, str and bool fields.
+"""
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from schemas import errors
+
+_TRUE = ('true', '1', 'yes', 'on')
+_FALSE = ('false', '0', 'no', 'off')
+_COMMA = re.compile(r'(?<!\\),')
+
+
+def parse(text: str, settings_by_name: Mapping[str, type], *, family: str) -> tuple[str, Any]:
+  r"""Returns the name and the settings that `text` asks for.
+
+  Args:
+    text: Such as `log_mel` or `log_mel:num_mels=64,low_hz=60`. A comma inside a value is
+      written `\,`; a value may hold colons and equal signs.
+    settings_by_name: The family's table: from a member's name to its settings class.
+    family: What the members are called in errors, such as `feature`.
+
+  Raises:
+    ConfigError: for an unknown name or key (the text lists the known ones), a value that is not
+      of the field's type, or a value that the settings class refuses.
+  """
+  name, _, rest = text.partition(':')
+  name = name.strip()
+  if name not in settings_by_name:
+    raise errors.ConfigError(
+      f'No {family} is called {name!r}.{did_you_mean(name, settings_by_name)} '
+      f'Known: {", ".join(sorted(settings_by_name))}.'
+    )
+  cls = settings_by_name[name]
+  fields = {field.name: field for field in dataclasses.fields(cls)}
+  values: dict[str, Any] = {}
+  for part in _COMMA.split(rest) if rest.strip() else []:
+    key, equals, value = part.replace(r'\,', ',').partition('=')
+    key = key.strip()
+    if not equals:
+      raise errors.ConfigError(
+        f'{family} {name!r}: expected key=value, got {part!r}. Write '
+        f'{name}:key=value,key=value; keys: {_listed(fields)}.'
+      )
+    if key not in fields:
+      raise errors.ConfigError(
+        f'{family} {name!r} has no setting {key!r}.{did_you_mean(key, fields)} '
+        f'It has: {_listed(fields)}.'
+      )
+    if key in values:
+      raise errors.ConfigError(f'{family} {name!r}: setting {key!r} is given twice.')
+    values[key] = _read_value(value, fields[key].type, where=f'{family} {name!r}, {key}')
+  return name, build(cls, values, where=f'{family} {name!r}')
+
+
+def build(cls: type, values: Mapping[str, Any], *, where: str) -> Any:
+  """Returns `cls(**values)`; what the class refuses becomes a ConfigError that says where."""
+  try:
+    return cls(**values)
+  except (TypeError, ValueError) as error:
+    raise errors.ConfigError(f'{where}: {error}') from error
+
+
+def format_option(name: str, settings: Any) -> str:
+  """Returns the shortest text that `parse` reads back as (name, settings)."""
+  parts = []
+  for field in dataclasses.fields(settings):
+    value = getattr(settings, field.name)
+    if value != field.default:
+      text = str(value).lower() if isinstance(value, bool) else str(value)
+      parts.append(f'{field.name}={text}'.replace(',', r'\,'))
+  return f'{name}:{",".join(parts)}' if parts else name
+
+
+def did_you_mean(wrong: str, known: Collection[str]) -> str:
+  """Returns ` Did you mean 'x'?`, or nothing where no known word is near."""
+  near = difflib.get_close_matches(wrong, sorted(known), n=1)
+  return f' Did you mean {near[0]!r}?' if near else ''
+
+
+def check_table(settings_by_name: Mapping[str, type]) -> None:
+  """Raises SchemaError for a settings class with fields that no text can give."""
+  for name, cls in settings_by_name.items():
+    if not (dataclasses.is_dataclass(cls) and cls.__dataclass_params__.frozen):  # type: ignore[attr-defined]
+      raise errors.SchemaError(f'{name}: settings must be a frozen dataclass, got {cls}.')
+    for field in dataclasses.fields(cls):
+      if _type_name(field.type) not in _READERS:
+        raise errors.SchemaError(
+          f'{name}.{field.name}: settings are of type {", ".join(_READERS)}, got {field.type}.'
+        )
+
+
+def _listed(fields: Collection[str]) -> str:
+  return ', '.join(fields) if fields else 'no settings'
+
+
+def _read_bool(text: str) -> bool:
+  lowered = text.strip().lower()
+  if lowered in _TRUE:
+    return True
+  if lowered in _FALSE:
+    return False
+  raise ValueError(text)
+
+
+_READERS: Mapping[str, Callable[[str], Any]] = {
+  'bool': _read_bool,
+  'int': int,
+  'float': float,
+  'str': str,
+}
+
+
+def _type_name(declared: Any) -> str:
+  return declared if isinstance(declared, str) else getattr(declared, '__name__', str(declared))
+
+
+def _read_value(text: str, declared: Any, *, where: str) -> Any:
+  type_name = _type_name(declared)
+  try:
+    return _READERS[type_name](text)
+  except ValueError:
+    wanted = 'true or false' if type_name == 'bool' else type_name
+    raise errors.ConfigError(f'{where}: expected {wanted}, got {text!r}.') from None

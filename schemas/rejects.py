@@ -1,0 +1,55 @@
+"""Why a clip can be left out of a data set, and what its owner can do about it."""
+
+import dataclasses
+from typing import Any
+
+from schemas import errors, json_form
+
+# Reason -> advice. The reasons are keys of the manifest's reject counts and of reports.
+ADVICE = {
+  'missing': 'The file is not there (any more); a link may point to nothing. Restore it.',
+  'not_a_file': 'This is a folder or a device with the name of an audio file. Rename it.',
+  'no_permission': 'The job may not read the file. Give its user the right to read it.',
+  'unreadable': 'The file system failed to deliver the file. Try again, then check the disk.',
+  'empty': 'The file has zero bytes. Copy it again from where it came.',
+  'not_audio': 'libsndfile knows no format in this file. Convert it to WAV or FLAC.',
+  'truncated': 'The header promises more audio than the file holds. Copy it again.',
+  'no_samples': 'The header is whole, but there is no audio behind it. Record it again.',
+  'too_short': 'The clip is shorter than --min_clip_seconds. Lower it or leave the clip out.',
+  'bad_rate': 'The sample rate makes no sense. Repair the header.',
+  'not_finite': 'Samples are NaN or infinite. Repair the program that wrote the file.',
+  'no_label': 'The corpus gives no label for the clip. Add one or leave the clip out.',
+  'no_speaker': 'The corpus gives no speaker for the clip. Add one or leave the clip out.',
+  'bad_name': 'The file name does not fit the pattern of the source. Rename it.',
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Reject:
+  """One clip that is left out.
+
+  Attributes:
+    utterance_id: Its id, or its path relative to the corpus where it has no id.
+    uri: The file.
+    reason: One of ADVICE.
+    detail: What was wanted and what was got, in one sentence, without the path.
+  """
+
+  utterance_id: str
+  uri: str
+  reason: str
+  detail: str
+
+  def __post_init__(self) -> None:
+    if self.reason not in ADVICE:
+      raise errors.SchemaError(f'No reject reason is called {self.reason!r}.')
+
+  def to_json(self) -> dict[str, Any]:
+    """Returns the object of one line of rejects.jsonl, with the advice."""
+    return {**dataclasses.asdict(self), 'advice': ADVICE[self.reason]}
+
+  @classmethod
+  def from_json(cls, value: Any, *, where: str) -> 'Reject':
+    """Reads what to_json wrote."""
+    obj = json_form.Reader(value, where)
+    return cls(**{name: obj.text(name) for name in ('utterance_id', 'uri', 'reason', 'detail')})

@@ -1,0 +1,75 @@
+"""Installs Voxshard: version ranges, extras and the two commands.
+
+The core install is what a Beam worker needs and no more (no TensorFlow), so that
+`--setup_file=./setup.py` starts a remote worker quickly. Exact versions with hashes stand in
+requirements/latest.txt, made by `make lock`.
+"""
+
+import pathlib
+
+import setuptools
+
+_HERE = pathlib.Path(__file__).parent
+
+
+def _version() -> str:
+  """Returns the version without importing the package."""
+  namespace: dict[str, str] = {}
+  exec((_HERE / 'schemas' / 'version.py').read_text(encoding='utf-8'), namespace)
+  return namespace['VERSION']
+
+
+CORE = [
+  'absl-py>=2.1',
+  'apache-beam>=2.72,<3',
+  'google-crc32c>=1.6',
+  'numpy>=1.26',
+  'protobuf>=4.25',
+  'rich>=13.7',
+  'scipy>=1.13',
+  'soundfile>=0.13',
+  'soxr>=0.5',
+]
+
+EXTRAS = {
+  'train': [
+    'matplotlib>=3.8',
+    'scikit-learn>=1.5',
+    'tensorboard>=2.17',
+    'tensorflow>=2.17',
+    'tensorflow-datasets>=4.9.7',
+  ],
+  'gpu': ['tensorflow[and-cuda]>=2.17'],
+  'gcp': ['apache-beam[gcp]>=2.72,<3'],
+  'demo': ['espeakng-loader>=0.2.4'],
+  'dev': [
+    'hypothesis>=6.100',
+    'librosa>=0.11',
+    'mypy>=1.11',
+    'pytest>=8.2',
+    'ruff>=0.6',
+    'setuptools>=70',
+    'uv>=0.5',
+  ],
+}
+
+setuptools.setup(
+  name='voxshard',
+  version=_version(),
+  description='Raw audio in, speaker-sharded TFRecords, a trained and judged classifier out.',
+  long_description=(_HERE / 'README.md').read_text(encoding='utf-8'),
+  long_description_content_type='text/markdown',
+  license='Apache-2.0',
+  python_requires='>=3.11,<3.14',
+  packages=setuptools.find_packages(
+    include=['schemas*', 'tfrecords*', 'features*', 'beam_jobs*', 'trainer*']
+  ),
+  install_requires=CORE,
+  extras_require=EXTRAS,
+  entry_points={
+    'console_scripts': [
+      'voxshard-featurize = beam_jobs.featurize:run',
+      'voxshard-train = trainer.__main__:run',
+    ],
+  },
+)

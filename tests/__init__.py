@@ -1,0 +1,1 @@
+"""What the software promises, said as tests."""
