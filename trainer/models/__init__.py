@@ -1,0 +1,62 @@
+"""The models that --model can name, and how one is built for a data set."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from schemas import errors, manifest, options
+from trainer.models import cnn, model, vgg16
+
+if TYPE_CHECKING:
+  import keras
+
+MODELS: Mapping[str, model.ModelFamily] = types.MappingProxyType(
+  {
+    'cnn': cnn.FAMILY,
+    'vgg16': vgg16.FAMILY,
+  }
+)
+
+
+def parse(text: str) -> tuple[str, Any]:
+  """Returns the name and the settings that `name:key=value,...` asks for.
+
+  Raises:
+    ConfigError: names the unknown model or setting, or the wrong value, and what is known.
+  """
+  return options.parse(
+    text, {name: family.settings for name, family in MODELS.items()}, family='model'
+  )
+
+
+def build(
+  name: str, settings: Any, dataset: manifest.DatasetManifest, feature_name: str = ''
+) -> keras.Model:
+  """Returns an untrained model for a data set: features in, logits out, normalisation inside.
+
+  Args:
+    name: A key of MODELS.
+    settings: What `parse` returned with it.
+    dataset: Gives the feature's shape, its statistics and the labels.
+    feature_name: The model's input; may be '' where the data set holds one feature.
+
+  Raises:
+    DatasetError: if the data set cannot feed the model; the text says why.
+    ConfigError: if a setting cannot be followed, such as a file of weights that is not there.
+  """
+  feature = dataset.feature(feature_name)
+  statistics = dataset.statistics.get(feature.name)
+  if statistics is None or not statistics.count:
+    raise errors.DatasetError(
+      f'Data set {dataset.name!r} has no mean and variance of {feature.name!r}: its train split '
+      'is empty. Run the data job again with more speakers, or with a smaller share of them for '
+      'validation and test.'
+    )
+  if dataset.num_labels < 2:
+    raise errors.DatasetError(
+      f'Data set {dataset.name!r} has one label, {dataset.labels[0]!r}: there is nothing to tell '
+      'apart. Run the data job on a corpus with at least two labels.'
+    )
+  return MODELS[name].build(feature, statistics, dataset.num_labels, settings)

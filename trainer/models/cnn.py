@@ -1,0 +1,95 @@
+"""A small convolutional network: good on a few thousand short clips, minutes on a laptop's CPU.
+
+Two 3x3 convolutions of 32 filters, each followed by 2x2 max pooling, a dense layer of 64 units
+with 50 % dropout, and one logit per label.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from schemas import errors, manifest, record
+from trainer.models import checks, inputs, model
+
+if TYPE_CHECKING:
+  import keras
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Cnn:
+  """Settings of the small CNN.
+
+  Attributes:
+    conv_layers: Convolutions, each with ReLU and max pooling behind it.
+    filters: Filters of each convolution.
+    kernel: Height and width of a filter, in frames and bins.
+    pool: Height and width of a pooling window, in frames and bins.
+    dense_units: Units of the hidden dense layer.
+    dropout: Share of its outputs that training drops, in [0, 1).
+  """
+
+  conv_layers: int = 2
+  filters: int = 32
+  kernel: int = 3
+  pool: int = 2
+  dense_units: int = 64
+  dropout: float = 0.5
+
+  def __post_init__(self) -> None:
+    checks.at_least(
+      1,
+      conv_layers=self.conv_layers,
+      filters=self.filters,
+      kernel=self.kernel,
+      pool=self.pool,
+      dense_units=self.dense_units,
+    )
+    checks.is_rate(dropout=self.dropout)
+
+  @property
+  def min_size(self) -> int:
+    """The least height and width that leave one value behind the last pooling."""
+    size = 1
+    for _ in range(self.conv_layers):
+      size = size * self.pool + self.kernel - 1
+    return size
+
+
+def build(
+  feature: record.FeatureSpec,
+  statistics: manifest.FeatureStatistics | None,
+  num_labels: int,
+  settings: Cnn,
+) -> keras.Model:
+  """Returns the model; see ModelFamily.build.
+
+  Raises:
+    DatasetError: if the feature is not [time, bins] or [height, width, channels], or too small.
+  """
+  shape = inputs.image_shape(feature, model='cnn')
+  if min(shape[:2]) < settings.min_size:
+    raise errors.DatasetError(
+      f"Model 'cnn' with conv_layers={settings.conv_layers}, kernel={settings.kernel} and "
+      f'pool={settings.pool} needs at least {settings.min_size} frames and '
+      f'{settings.min_size} bins, but {feature.name!r} is {list(feature.shape)}. Lower '
+      'conv_layers, kernel or pool, or make a larger feature (longer clips, more bins).'
+    )
+  import keras
+
+  source = inputs.new_input(feature)
+  x = inputs.as_image(inputs.normalised(source, feature, statistics), shape)
+  for i in range(1, settings.conv_layers + 1):
+    x = keras.layers.Conv2D(settings.filters, settings.kernel, activation='relu', name=f'conv{i}')(
+      x
+    )
+    x = keras.layers.MaxPooling2D(settings.pool, name=f'pool{i}')(x)
+  x = keras.layers.Flatten(name='flatten')(x)
+  x = keras.layers.Dense(settings.dense_units, activation='relu', name='dense')(x)
+  x = keras.layers.Dropout(settings.dropout, name='dropout')(x)
+  # float32, so that the loss never sees half precision.
+  logits = keras.layers.Dense(num_labels, dtype='float32', name='logits')(x)
+  return keras.Model(source, logits, name='cnn')
+
+
+FAMILY = model.ModelFamily(settings=Cnn, build=build)

@@ -1,0 +1,82 @@
+"""The first layers of every model: normalisation, and the axes that a 2-D network wants."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from schemas import errors, manifest, record
+
+if TYPE_CHECKING:
+  import keras
+
+# A bin that moves less than this share of the typical bin holds rounding noise (such as the mel
+# bands above the source's bandwidth). Divided by its own deviation, the noise would become as loud
+# as speech, and a clip with sound there would be thousands of deviations away.
+MIN_DEVIATION_RATIO = 0.01
+
+
+def normalised(
+  inputs: Any, feature: record.FeatureSpec, statistics: manifest.FeatureStatistics | None
+) -> Any:
+  """Returns `inputs` with mean 0 and variance 1 per bin of the train split, in float32.
+
+  Args:
+    inputs: float32 [batch, *feature.shape].
+    feature: What the inputs are.
+    statistics: Mean and variance per bin (one of each for a waveform); None leaves the inputs be.
+  """
+  if statistics is None:
+    return inputs
+  import keras
+
+  mean, variance = np.array(statistics.mean), floored(np.array(statistics.variance))
+  per_bin = len(feature.shape) > 1
+  # float32 whatever the policy: float16 would round before the mean is taken off.
+  return keras.layers.Normalization(
+    axis=-1 if per_bin else None,
+    mean=mean if per_bin else mean[0],
+    variance=variance if per_bin else variance[0],
+    dtype='float32',
+    name='normalization',
+  )(inputs)
+
+
+def floored(variance: np.ndarray) -> np.ndarray:
+  """Returns variances [bins] of which none is far below the mean of all; all 1 if all are 0."""
+  floor = MIN_DEVIATION_RATIO**2 * float(np.mean(variance))
+  return np.maximum(variance, floor) if floor > 0 else np.ones_like(variance)
+
+
+def image_shape(feature: record.FeatureSpec, *, model: str) -> tuple[int, int, int]:
+  """Returns (height, width, channels); [time, bins] is an image of one channel.
+
+  Raises:
+    DatasetError: if the feature has another number of axes.
+  """
+  if len(feature.shape) == 2:
+    return (*feature.shape, 1)
+  if len(feature.shape) == 3:
+    return feature.shape
+  raise errors.DatasetError(
+    f'Model {model!r} takes a feature of [time, bins] or [height, width, channels], but '
+    f'{feature.name!r} is {list(feature.shape)}. Pick another feature of the data set, or make '
+    'one with the data job, such as --feature=log_mel.'
+  )
+
+
+def as_image(inputs: Any, shape: tuple[int, int, int]) -> Any:
+  """Returns [batch, height, width, channels]."""
+  import keras
+
+  if tuple(inputs.shape[1:]) == shape:
+    return inputs
+  return keras.layers.Reshape(shape, dtype='float32', name='image')(inputs)
+
+
+def new_input(feature: record.FeatureSpec) -> keras.KerasTensor:
+  """Returns the model's input, float32 [batch, *feature.shape]."""
+  import keras
+
+  return keras.Input(feature.shape, dtype='float32', name=feature.name)

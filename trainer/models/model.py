@@ -1,0 +1,34 @@
+"""What a member of the models' table offers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from schemas import manifest, record
+
+if TYPE_CHECKING:
+  import keras
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelFamily:
+  """One kind of model.
+
+  Keras is imported when a model is built and no sooner, so that --help and a wrong flag answer at
+  once.
+
+  Attributes:
+    settings: A frozen, keyword-only dataclass of int, float, str and bool fields.
+    build: From the feature, its statistics over the train split (None: already normalised), the
+      number of labels and the settings to a Keras model: float32 [batch, *feature.shape] in,
+      float32 logits [batch, num_labels] out, under every precision policy. It is made of stock
+      layers alone, so that a saved model opens without this project.
+  """
+
+  settings: type
+  build: Callable[
+    [record.FeatureSpec, manifest.FeatureStatistics | None, int, Any],
+    keras.Model,
+  ]

@@ -1,0 +1,151 @@
+"""VGG16, trained from random numbers or on top of ImageNet weights, with a head for our labels.
+
+Source of the trunk: Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale
+Image Recognition" (2015), configuration D, as `keras.applications.VGG16` builds it: 13
+convolutions in 5 blocks, 14,714,688 parameters.
+
+A feature of one channel is repeated three times. Zeros (the train split's mean, as they stand
+behind the normalisation) are added around inputs smaller than the 32 x 32 that the trunk wants.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import TYPE_CHECKING, Any
+
+from schemas import errors, manifest, record
+from trainer.models import checks, inputs, model, vgg16_weights
+
+if TYPE_CHECKING:
+  import keras
+
+NUM_BLOCKS = 5
+MIN_SIZE = 32
+AUTOMATIC = -1
+
+# ImageNet weights were trained on pixels in [0, 255] minus their mean, whose deviations are 58.4,
+# 57.1 and 57.4 in red, green and blue (ImageNet's usual 0.229, 0.224 and 0.225 times 255).
+PIXEL_DEVIATION = 57.6
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Vgg16:
+  """Settings of VGG16 with our head.
+
+  Attributes:
+    weights: `none` (random), `imagenet` (Keras downloads and keeps them), or the path of a file:
+      .h5 or .weights.h5 of VGG16 without its top, or a .keras model that has such a trunk, such
+      as the checkpoint of another run.
+    trainable_blocks: How many of the 5 blocks train, counted from the top; 0 trains the head
+      alone. -1 stands for 5 with weights=none (random weights must learn), and 1 otherwise.
+    head_units: Units of the hidden dense layer behind the global average pooling.
+    dropout: Share of its outputs that training drops, in [0, 1).
+    input_scale: The deviation of what enters the trunk. 0 stands for what the weights were
+      trained with: 1 with weights=none, that of pixels with ImageNet's, and the checkpoint's own
+      with the checkpoint of another run.
+  """
+
+  weights: str = 'none'
+  trainable_blocks: int = AUTOMATIC
+  head_units: int = 256
+  dropout: float = 0.5
+  input_scale: float = 0.0
+
+  def __post_init__(self) -> None:
+    if not self.weights.strip():
+      raise errors.ConfigError(
+        'weights must be none, imagenet or the path of a file, got an empty text.'
+      )
+    if not AUTOMATIC <= self.trainable_blocks <= NUM_BLOCKS:
+      raise errors.ConfigError(
+        f'trainable_blocks must be 0 to {NUM_BLOCKS} (or -1 for automatic), '
+        f'got {self.trainable_blocks}.'
+      )
+    checks.at_least(1, head_units=self.head_units)
+    checks.is_rate(dropout=self.dropout)
+    if not 0 <= self.input_scale < float('inf'):
+      raise errors.ConfigError(
+        f'input_scale must be positive (or 0 for automatic), got {self.input_scale}.'
+      )
+
+  @property
+  def num_trainable_blocks(self) -> int:
+    """The blocks that train, the automatic choice made."""
+    if self.trainable_blocks != AUTOMATIC:
+      return self.trainable_blocks
+    return NUM_BLOCKS if self.weights == vgg16_weights.NONE else 1
+
+
+def build(
+  feature: record.FeatureSpec,
+  statistics: manifest.FeatureStatistics | None,
+  num_labels: int,
+  settings: Vgg16,
+) -> keras.Model:
+  """Returns the model; see ModelFamily.build.
+
+  Raises:
+    DatasetError: if the feature is not [time, bins] or an image of 1 or 3 channels.
+    ConfigError: if the weights cannot be had; the text says which file to fetch.
+  """
+  shape = inputs.image_shape(feature, model='vgg16')
+  if shape[-1] not in (1, 3):
+    raise errors.DatasetError(
+      f"Model 'vgg16' takes 1 or 3 channels, but {feature.name!r} is {list(feature.shape)}: "
+      f'{shape[-1]} channels. Use --model=cnn, or make a feature with 1 or 3.'
+    )
+  import keras
+
+  trunk = keras.applications.VGG16(
+    include_top=False,
+    weights=None,
+    input_shape=(max(shape[0], MIN_SIZE), max(shape[1], MIN_SIZE), 3),
+    name='vgg16',
+  )
+  trained_scale = vgg16_weights.fill(trunk, settings.weights, pixel_scale=PIXEL_DEVIATION)
+  _freeze(trunk, settings)
+  source = inputs.new_input(feature)
+  x = inputs.as_image(inputs.normalised(source, feature, statistics), shape)
+  x = _as_picture(x, shape, scale=settings.input_scale or trained_scale)
+  x = trunk(x)
+  x = keras.layers.GlobalAveragePooling2D(name='average')(x)
+  x = keras.layers.Dense(settings.head_units, activation='relu', name='dense')(x)
+  x = keras.layers.Dropout(settings.dropout, name='dropout')(x)
+  # float32, so that the loss never sees half precision.
+  logits = keras.layers.Dense(num_labels, dtype='float32', name='logits')(x)
+  return keras.Model(source, logits, name='vgg16_classifier')
+
+
+def _as_picture(x: Any, shape: tuple[int, int, int], *, scale: float) -> Any:
+  """Returns [batch, at least 32, at least 32, 3] with the deviation `scale`."""
+  import keras
+
+  missing = [max(0, MIN_SIZE - size) for size in shape[:2]]
+  if any(missing):
+    padding = [(size // 2, size - size // 2) for size in missing]
+    x = keras.layers.ZeroPadding2D(padding, dtype='float32', name='padding')(x)
+  x = keras.layers.Rescaling(scale, dtype='float32', name=vgg16_weights.SCALE_LAYER)(x)
+  if shape[-1] == 1:
+    x = keras.layers.Concatenate(dtype='float32', name='three_channels')([x, x, x])
+  return x
+
+
+def _freeze(trunk: keras.Model, settings: Vgg16) -> None:
+  """Lets the top blocks train and no others."""
+  first_trained = NUM_BLOCKS - settings.num_trainable_blocks + 1
+  for layer in trunk.layers:
+    layer.trainable = (
+      layer.name.startswith('block') and int(layer.name[len('block')]) >= first_trained
+    )
+  if settings.weights == vgg16_weights.NONE and first_trained > 1:
+    logging.getLogger(__name__).warning(
+      'vgg16: the lower %d of %d blocks stay random numbers, as weights=none and '
+      'trainable_blocks=%d. Leave trainable_blocks away to train them all, or give weights.',
+      first_trained - 1,
+      NUM_BLOCKS,
+      settings.num_trainable_blocks,
+    )
+
+
+FAMILY = model.ModelFamily(settings=Vgg16, build=build)
