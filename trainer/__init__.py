@@ -1,0 +1,1 @@
+"""Trains classifiers on the data sets of beam_jobs and judges them."""
