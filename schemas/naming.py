@@ -58,3 +58,8 @@ class ShardName:
       index=int(match['index']),
       num_shards=int(match['count']),
     )
+
+
+def is_shard_name(file_name: str) -> bool:
+  """Whether `file_name` has the form of a shard's name."""
+  return bool(_SHARD_NAME.match(file_name))

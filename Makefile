@@ -1,0 +1,50 @@
+# make demo   the main job on an embedded corpus: audio, features, training, report
+# make test   the whole test suite
+# Both set up .venv with the locked stack first; the second time they reuse it.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed-latest
+
+.PHONY: demo test lint types benchmark lock install clean
+
+demo: install
+	$(PY) -m beam_jobs.featurize
+	$(PY) -m trainer --data=demo/data --run_dir=demo/run --overwrite
+	@printf '\nNext, try:\n'
+	@printf '  %s\n' '$(PY) -m trainer.predict --run_dir=demo/run demo/corpus/yes/*.wav' \
+	  '$(PY) -m tensorboard.main --logdir=demo/run/logs' \
+	  '$(PY) -m trainer --data=demo/data --strategy=mirrored --model=vgg16'
+
+test: install
+	$(PY) -m pytest
+
+lint: install
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+types: install
+	$(PY) -m mypy
+
+benchmark: install
+	$(PY) -m benchmarks.featurize
+
+install: $(INSTALLED)
+
+# Written only when every step has succeeded, so that an interrupted install starts afresh.
+$(INSTALLED): requirements/latest.txt setup.py
+	@sh requirements/find_python.sh >/dev/null
+	rm -rf $(VENV)
+	$$(sh requirements/find_python.sh) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/latest.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Ranges are setup.py's, pins latest.in's; one lock for all Pythons of setup.py.
+lock: install
+	$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --upgrade setup.py requirements/latest.in \
+	  --extra train --extra gcp --extra demo --extra dev --output-file requirements/latest.txt
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info demo

@@ -1,0 +1,45 @@
+"""Turns raw audio into speaker-sharded TFRecords of features.
+
+  python -m beam_jobs.featurize
+  python -m beam_jobs.featurize --source=speech_commands --input=/data/speech_commands \
+      --output=/data/words --feature=log_mel:num_mels=64
+  python -m beam_jobs.featurize --source='file_names:pattern={label}_{speaker}_{take}.wav' \
+      --input=/data/fsdd --output=/data/digits --split_by=take:test=0-4
+  python -m beam_jobs.featurize --runner=DataflowRunner --project=P --region=R \
+      --temp_location=gs://B/tmp --setup_file=./setup.py --input=gs://B/audio --output=gs://B/data
+
+Without flags it makes the embedded demo corpus and featurizes that. Options of Beam stand beside
+the flags below. Sources, features and their settings are listed in README.md.
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+
+from beam_jobs import files, flags, launch, summary
+from schemas import command
+from tfrecords import manifest_file
+
+
+def main(argv: Sequence[str]) -> None:
+  """Runs the job that the arguments ask for."""
+  if '--help' in argv:
+    print(f'{__doc__}\n{flags.help_text()}')
+    return
+  invocation = flags.parse(argv)
+  start_s = time.monotonic()
+  launch.run_job(invocation)
+  output = invocation.config.output
+  manifest = manifest_file.load(output, files.storage_of(output))
+  summary.show(manifest, time.monotonic() - start_s, title=f'{manifest.name}: {output}')
+  if invocation.tfds_metadata:
+    launch.write_tfds_metadata(output, manifest)
+
+
+def run() -> int:
+  """Entry point of the command voxshard-featurize."""
+  return command.run(main)
+
+
+if __name__ == '__main__':
+  sys.exit(run())

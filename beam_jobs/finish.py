@@ -1,0 +1,170 @@
+"""What turns written shards into a finished data set."""
+
+import collections
+import contextlib
+import importlib.metadata
+import json
+import platform
+from collections.abc import Sequence
+
+from beam_jobs import config as config_lib
+from beam_jobs import files as files_lib
+from beam_jobs import plan as plan_lib
+from beam_jobs import reference, shard, statistics, work_folder
+from schemas import errors, naming, rejects, splits, version
+from schemas.manifest import DatasetManifest
+from tfrecords import manifest_file, storage
+
+# Libraries whose version can change a bit of a shard.
+_LIBRARIES = ('numpy', 'scipy', 'soundfile', 'soxr', 'protobuf', 'apache-beam')
+
+
+def write_or_take_over(
+  references: Sequence[reference.Reference],
+  config: config_lib.FeaturizeConfig,
+  plan: plan_lib.Plan,
+  *,
+  split: str,
+  index: int,
+  advance: shard.Advance | None = None,
+) -> shard.ShardResult:
+  """Returns the result of a shard: of an earlier run if it is whole, else written now."""
+  advance = advance or (lambda num_clips, audio_s: None)
+  work = work_folder.WorkFolder(config.output)
+  ordered = sorted(references, key=reference.OrderKey(config.seed))
+  file_name = plan.file_name(config, split, index)
+  key = work_folder.shard_key(config, plan.labels, ordered)
+  finished = work.finished_shard(file_name, key)
+  if finished is not None:
+    advance(len(references), finished.info.audio_s)
+    return finished
+  files = files_lib.storage_of(config.output)
+  forget_manifest(config, files)
+  result = shard.write_shard(
+    files.join(config.output, file_name),
+    ordered,
+    config,
+    split=split,
+    num_labels=len(plan.labels),
+    files=files,
+    advance=advance,
+  )
+  work.note_shard(key, result)
+  return result
+
+
+def forget_manifest(config: config_lib.FeaturizeConfig, files: storage.Storage) -> None:
+  """Removes the manifest: it must not speak for shards that are about to change."""
+  path = files.join(config.output, naming.MANIFEST)
+  if files.exists(path):
+    # Another worker may be quicker.
+    with contextlib.suppress(FileNotFoundError):
+      files.remove(path)
+
+
+def write_manifest(
+  config: config_lib.FeaturizeConfig,
+  plan: plan_lib.Plan,
+  results: Sequence[shard.ShardResult],
+  listing_rejects: Sequence[rejects.Reject],
+  files: storage.Storage,
+) -> None:
+  """Writes rejects.jsonl and then, unless too much was rejected, manifest.json.
+
+  Raises:
+    DatasetError: if more than config.max_reject_fraction of the clips were rejected, or every one
+      of the train split; the text holds the table of reasons.
+  """
+  by_name = {result.info.file_name: result for result in results}
+  by_name.update(_write_empty_shards(config, plan, by_name))
+  ordered = [by_name[name] for name in _file_names(config, plan)]
+  rejected = sorted(
+    [*listing_rejects, *(reject for result in ordered for reject in result.rejects)],
+    key=lambda reject: (reject.utterance_id, reject.reason),
+  )
+  lines = [json.dumps(item.to_json(), sort_keys=True, ensure_ascii=False) for item in rejected]
+  storage.write_atomically(
+    files.join(config.output, naming.REJECTS),
+    ''.join(line + '\n' for line in lines).encode('utf-8', 'surrogateescape'),
+    files,
+  )
+  reasons = dict(sorted(collections.Counter(item.reason for item in rejected).items()))
+  _refuse_too_many(config, reasons, plan.num_clips + len(listing_rejects))
+  manifest = DatasetManifest(
+    name=config.name,
+    audio=config.audio,
+    features=config.features,
+    labels=plan.labels,
+    shards=tuple(result.info for result in ordered),
+    statistics={
+      spec.name: statistics.merge_all(
+        (result.moments[spec.name] for result in ordered if result.info.split == splits.TRAIN),
+        spec.num_bins,
+      ).to_statistics()
+      for spec in config.features
+    },
+    rejects=reasons,
+    config=config.to_json(),
+    versions=_versions(),
+  )
+  if not manifest.num_records(splits.TRAIN):
+    raise errors.DatasetError(
+      f'Every clip of the train split was rejected. See {naming.REJECTS} in {config.output!r}.'
+    )
+  _remove_stale(config, set(by_name), files)
+  manifest_file.save(manifest, config.output, files)
+
+
+def _remove_stale(
+  config: config_lib.FeaturizeConfig, current: set[str], files: storage.Storage
+) -> None:
+  """Removes shards of an earlier state of the corpus, and what killed writers left behind."""
+  for name in files.list_dir(config.output):
+    if naming.is_shard_name(name.partition('.tmp-')[0]) and name not in current:
+      files.remove(files.join(config.output, name))
+
+
+def _file_names(config: config_lib.FeaturizeConfig, plan: plan_lib.Plan) -> list[str]:
+  return [
+    plan.file_name(config, split, index)
+    for split in splits.SPLITS
+    for index in range(plan.shards_by_split.get(split, 0))
+  ]
+
+
+def _write_empty_shards(
+  config: config_lib.FeaturizeConfig,
+  plan: plan_lib.Plan,
+  by_name: dict[str, shard.ShardResult],
+) -> dict[str, shard.ShardResult]:
+  """Writes the shards that no clip was hashed to: `-of-00004` promises four files."""
+  return {
+    plan.file_name(config, split, index): write_or_take_over(
+      [], config, plan, split=split, index=index
+    )
+    for split, count in plan.shards_by_split.items()
+    for index in range(count)
+    if plan.file_name(config, split, index) not in by_name
+  }
+
+
+def _refuse_too_many(
+  config: config_lib.FeaturizeConfig, reasons: dict[str, int], num_entries: int
+) -> None:
+  num_rejects = sum(reasons.values())
+  if num_rejects <= config.max_reject_fraction * num_entries:
+    return
+  table = '\n'.join(
+    f'  {count:>8}  {reason:<14} {rejects.ADVICE[reason]}' for reason, count in reasons.items()
+  )
+  raise errors.DatasetError(
+    f'{num_rejects} of {num_entries} clips were rejected, more than '
+    f'--max_reject_fraction={config.max_reject_fraction} allows, so the data set is not '
+    f'finished:\n{table}\nEvery file is listed in {naming.REJECTS} in {config.output!r}. Repair '
+    'them or raise --max_reject_fraction, and run the same command again: whole shards are kept.'
+  )
+
+
+def _versions() -> dict[str, str]:
+  versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
+  return {'voxshard': version.VERSION, 'python': platform.python_version(), **versions}

@@ -1,0 +1,227 @@
+"""The data job's command line: our flags, and Beam's options beside them.
+
+Only `to_config` and `Invocation` see a flag. A DoFn that read one would pass in process and fail in
+a worker process, where Beam puts the worker's own, empty flags.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import io
+import os
+from collections.abc import Sequence
+
+from absl import flags
+from apache_beam.options import pipeline_options
+
+import features
+from beam_jobs import config as config_lib
+from beam_jobs import sources, splitting
+from schemas import audio, errors, options, splits
+
+DEFAULT_SOURCE = 'synthetic'
+DEFAULT_OUTPUT = 'demo/data'
+# Names under which Beam's users know the runner that stays on this machine.
+LOCAL_RUNNERS = ('', 'DirectRunner', 'FnApiRunner')
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Invocation:
+  """What one command line asks for.
+
+  Attributes:
+    config: The job, as its workers see it.
+    runner: Name of a Beam runner; one of LOCAL_RUNNERS for local workers.
+    workers: Local worker processes; 0 runs the job in the launcher's process.
+    beam_arguments: Options that are Beam's.
+    tfds_metadata: Write what TFDS needs to open the folder.
+    debug: Show what Beam logs.
+  """
+
+  config: config_lib.FeaturizeConfig
+  runner: str
+  workers: int
+  beam_arguments: tuple[str, ...]
+  tfds_metadata: bool
+  debug: bool
+
+
+def define(flag_values: flags.FlagValues) -> None:
+  """Defines the data job's flags."""
+
+  def text(name: str, default: str, description: str) -> None:
+    flags.DEFINE_string(name, default, description, flag_values=flag_values)
+
+  text('source', DEFAULT_SOURCE, 'Where clips come from: name:key=value,... (table in README).')
+  text('input', '', "Folder of the corpus, local or gs://. The source's own where it has one.")
+  text('output', '', f'Folder for the data set. {DEFAULT_OUTPUT} for the demo corpus.')
+  text('name', '', "The data set's name in file names. By default the source's.")
+  flags.DEFINE_multi_string(
+    'feature', ['log_mel'], 'A feature to store: name:key=value,... Repeatable.',
+    flag_values=flag_values,
+  )  # fmt: skip
+  text('split_by', 'speaker', 'What stays in one split: speaker, clip, or FIELD:test=0-4,...')
+  text('runner', '', 'A Beam runner, such as DataflowRunner. By default local worker processes.')
+  _define_numbers(flag_values)
+  flags.DEFINE_boolean(
+    'overwrite', False, 'Throw away what other settings left in --output.', flag_values=flag_values
+  )
+  flags.DEFINE_boolean(
+    'tfds_metadata', True, 'Let tfds.builder_from_directory open the folder.',
+    flag_values=flag_values,
+  )  # fmt: skip
+  flags.DEFINE_boolean('debug', False, 'Show tracebacks and logs.', flag_values=flag_values)
+
+
+def _define_numbers(flag_values: flags.FlagValues) -> None:
+  def integer(name: str, default: int, lowest: int, description: str) -> None:
+    flags.DEFINE_integer(name, default, description, lower_bound=lowest, flag_values=flag_values)
+
+  def number(name: str, default: float, description: str) -> None:
+    flags.DEFINE_float(name, default, description, lower_bound=0.0, flag_values=flag_values)
+
+  integer('sample_rate_hz', 16_000, 1, 'Rate that every clip is brought to.')
+  number('clip_seconds', 1.0, 'Length that every clip is cut or padded to.')
+  number('min_clip_seconds', 0.0, 'Shorter clips are rejected.')
+  number('validation_fraction', 0.1, 'Share of the speakers for validation.')
+  number('test_fraction', 0.1, 'Share of the speakers for the test.')
+  number('max_reject_fraction', 0.05, 'More rejects than this share fail the job at its end.')
+  integer('seed', 0, 0, 'Another seed gives other splits and another order of records.')
+  integer('shard_mib', 128, 1, 'Largest size of a shard, about, in MiB.')
+  integer('min_train_shards', 16, 1, 'At least so many train shards, where there are clips enough.')
+  integer(
+    'workers', os.cpu_count() or 1, 0,
+    'Local worker processes; 0 runs the job in this process.',
+  )  # fmt: skip
+
+
+def help_text() -> str:
+  """Returns the description of every flag of ours."""
+  flag_values = flags.FlagValues()
+  define(flag_values)
+  return str(flag_values.get_help())
+
+
+def parse(argv: Sequence[str]) -> Invocation:
+  """Reads a command line.
+
+  Raises:
+    ConfigError: for a flag that neither we nor Beam know, and for every wrong value.
+  """
+  flag_values = flags.FlagValues()
+  define(flag_values)
+  try:
+    left_over = flag_values(['featurize', *argv], known_only=True)[1:]
+  except flags.Error as error:
+    raise errors.ConfigError(f'{error}. See --help.') from error
+  check_beam_arguments(left_over, known=list(flag_values))
+  return Invocation(
+    config=to_config(flag_values),
+    runner=flag_values['runner'].value,
+    workers=flag_values['workers'].value,
+    beam_arguments=tuple(left_over),
+    tfds_metadata=flag_values['tfds_metadata'].value,
+    debug=flag_values['debug'].value,
+  )
+
+
+def to_config(flag_values: flags.FlagValues) -> config_lib.FeaturizeConfig:
+  """Turns parsed flags into the job's configuration; nothing below sees a flag."""
+
+  def value(name: str) -> object:
+    return flag_values[name].value
+
+  settings_by_name = {name: source.settings for name, source in sources.SOURCES.items()}
+  source, source_settings = options.parse(value('source'), settings_by_name, family='source')
+  spec = options.build(
+    audio.AudioSpec,
+    {'sample_rate_hz': value('sample_rate_hz'), 'clip_s': value('clip_seconds')},
+    where='--sample_rate_hz and --clip_seconds',
+  )
+  return config_lib.FeaturizeConfig(
+    source=source,
+    source_settings=source_settings,
+    input=_input(source, value('input')),
+    output=_output(source, value('output')),
+    name=value('name') or source,
+    features=tuple(
+      features.spec(name, settings, spec)
+      for name, settings in map(features.parse, value('feature'))
+    ),
+    audio=spec,
+    min_clip_s=value('min_clip_seconds'),
+    split_by=splitting.SplitRule.parse(value('split_by')),
+    fractions=options.build(
+      splits.SplitFractions,
+      {'validation': value('validation_fraction'), 'test': value('test_fraction')},
+      where='--validation_fraction and --test_fraction',
+    ),
+    seed=value('seed'),
+    shard_bytes=value('shard_mib') << 20,
+    min_train_shards=value('min_train_shards'),
+    max_reject_fraction=value('max_reject_fraction'),
+    overwrite=value('overwrite'),
+    progress=value('runner') in LOCAL_RUNNERS,
+  )
+
+
+def _input(source: str, given: str) -> str:
+  default = sources.SOURCES[source].default_input
+  if not (given or default):
+    raise errors.ConfigError(
+      f'--source={source} needs --input=FOLDER, the folder of the corpus; none was given.'
+    )
+  return (given or default).rstrip('/') or '/'
+
+
+def _output(source: str, given: str) -> str:
+  if not given and source != DEFAULT_SOURCE:
+    raise errors.ConfigError('--output=FOLDER, the folder for the data set, was not given.')
+  return (given or DEFAULT_OUTPUT).rstrip('/') or '/'
+
+
+def check_beam_arguments(arguments: Sequence[str], *, known: Sequence[str]) -> None:
+  """Raises ConfigError for what is no option of Beam either, naming the nearest known one.
+
+  Beam itself would carry a mistyped flag along and ignore it.
+  """
+  beam = _beam_options()
+  expects_value = False
+  for argument in arguments:
+    if not argument.startswith('-'):
+      if not expects_value:
+        raise errors.ConfigError(
+          f'Expected flags such as --input=FOLDER, got {argument!r}. See --help.'
+        )
+      expects_value = False
+      continue
+    name, equals, _ = argument.partition('=')
+    if name not in beam:
+      everything = [*(f'--{flag}' for flag in known), *beam]
+      raise errors.ConfigError(
+        f'No flag is called {name!r}, neither here nor in Beam.'
+        f'{options.did_you_mean(name, everything)} See --help.'
+      )
+    expects_value = not equals and beam[name].nargs != 0
+
+
+def _beam_options() -> dict[str, argparse.Action]:
+  """Returns every option string that a PipelineOptions class of Beam defines."""
+  parser = argparse.ArgumentParser(allow_abbrev=False, conflict_handler='resolve', add_help=False)
+  for cls in sorted(pipeline_options.PipelineOptions.__subclasses__(), key=lambda c: c.__name__):
+    if cls.__module__ == pipeline_options.__name__:
+      cls._add_argparse_args(parser)
+  return dict(parser._option_string_actions)
+
+
+def beam_options(arguments: Sequence[str]) -> pipeline_options.PipelineOptions:
+  """Returns Beam's options; ConfigError where Beam refuses a value."""
+  complaint = io.StringIO()
+  try:
+    with contextlib.redirect_stderr(complaint):
+      parsed = pipeline_options.PipelineOptions(list(arguments))
+      parsed.get_all_options()
+  except SystemExit as error:
+    said = complaint.getvalue().strip().splitlines()
+    raise errors.ConfigError(f'Beam says: {said[-1] if said else error}') from error
+  return parsed

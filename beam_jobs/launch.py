@@ -1,0 +1,148 @@
+"""Runs a pipeline: on local worker processes, in process, or on any Beam runner."""
+
+import contextlib
+import logging
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+
+import apache_beam as beam
+from apache_beam.options import pipeline_options
+from apache_beam.runners.portability.fn_api_runner import fn_runner
+from apache_beam.transforms import environments
+
+from beam_jobs import config as config_lib
+from beam_jobs import corpus, flags, pipeline, progress, sources, work_folder
+from beam_jobs import files as files_lib
+from schemas import errors, naming
+
+# What a worker runs. One BLAS thread each: two pools on two cores fight over them.
+_WORKER_COMMAND = (
+  'OPENBLAS_NUM_THREADS=1 exec {python} -m apache_beam.runners.worker.sdk_worker_main'
+)
+
+
+def run_job(invocation: flags.Invocation) -> None:
+  """Makes the corpus where the source makes its own, then runs the job to its end.
+
+  Raises:
+    VoxshardError: what a worker found wrong, wherever it ran.
+  """
+  config = invocation.config
+  prepare_output(config)
+  source = sources.SOURCES[config.source]
+  if source.prepare:
+    source.prepare(config.input, config.source_settings)
+  corpus.Corpus(config.input).check()
+  work = work_folder.WorkFolder(config.output)
+  work.write_settings(config)
+  root = _pipeline(invocation)
+  pipeline.build(root, config)
+  try:
+    with _quiet_beam(debug=invocation.debug), _progress(config, work):
+      root.run().wait_until_finish()
+  except Exception as error:
+    # The runner wraps what happened in its own words; the worker left the sentence itself.
+    sentence = work.failure()
+    if sentence:
+      raise errors.DatasetError(sentence) from error
+    raise
+
+
+def _progress(
+  config: config_lib.FeaturizeConfig, work: work_folder.WorkFolder
+) -> contextlib.AbstractContextManager[None]:
+  if not config.progress:
+    return contextlib.nullcontext()
+  return progress.showing(work.progress_path)
+
+
+def prepare_output(config: config_lib.FeaturizeConfig) -> None:
+  """Makes the output folder, and refuses one that holds another configuration's work.
+
+  Raises:
+    ConfigError: with the settings that differ, or if the folder holds foreign files.
+  """
+  files = files_lib.storage_of(config.output)
+  work = work_folder.WorkFolder(config.output)
+  try:
+    files.make_dirs(config.output)
+    present = files.list_dir(config.output)
+  except OSError as error:
+    raise errors.ConfigError(
+      f'--output={config.output!r} cannot be used as a folder: {error.strerror or error}.'
+    ) from error
+  earlier = work.read_settings()
+  if earlier == config.to_json():
+    return
+  ours = [name for name in present if _is_ours(name)]
+  if config.overwrite:
+    _remove(config, ours)
+  elif earlier is not None:
+    raise errors.ConfigError(
+      f'--output={config.output!r} holds a data set of other settings: '
+      f'{_differences(earlier, config.to_json())}. Choose another --output, or throw the old one '
+      'away with --overwrite.'
+    )
+  elif present:
+    raise errors.ConfigError(
+      f'--output={config.output!r} is not empty and was not made by this program (it holds '
+      f'{present[0]!r}). Choose another folder.'
+    )
+
+
+def _is_ours(name: str) -> bool:
+  known = (naming.MANIFEST, naming.REJECTS, work_folder.FOLDER, *tfds_metadata.FILE_NAMES)
+  base = name.partition('.tmp-')[0]
+  return base in known or naming.is_shard_name(base)
+
+
+def _remove(config: config_lib.FeaturizeConfig, names: Sequence[str]) -> None:
+  """Removes files of the output; the manifest first, so that none speaks for missing shards."""
+  files = files_lib.storage_of(config.output)
+  for name in sorted(names, key=lambda name: (name != naming.MANIFEST, name)):
+    path = files.join(config.output, name)
+    if name == work_folder.FOLDER and '://' not in path:
+      shutil.rmtree(path)
+    elif name == work_folder.FOLDER:
+      for note in files.list_dir(path):
+        files.remove(files.join(path, note))
+    elif files.exists(path):
+      files.remove(path)
+
+
+def _differences(old: dict[str, object], new: dict[str, object]) -> str:
+  keys = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+  return '; '.join(f'{key} was {old.get(key)!r}, now {new.get(key)!r}' for key in keys)
+
+
+def _pipeline(invocation: flags.Invocation) -> beam.Pipeline:
+  options = flags.beam_options(invocation.beam_arguments)
+  if invocation.runner not in flags.LOCAL_RUNNERS:
+    options.view_as(pipeline_options.StandardOptions).runner = invocation.runner
+    return beam.Pipeline(options=options)
+  direct = options.view_as(pipeline_options.DirectOptions)
+  if not invocation.workers:
+    direct.direct_num_workers = 1
+    direct.direct_running_mode = 'in_memory'
+    return beam.Pipeline(runner=fn_runner.FnApiRunner(), options=options)
+  direct.direct_num_workers = invocation.workers
+  # The mode stays in_memory: any other would replace the environment, whose command we want.
+  direct.direct_running_mode = 'in_memory'
+  command = _WORKER_COMMAND.format(python=shlex.quote(sys.executable))
+  environment = environments.SubprocessSDKEnvironment.from_command_string(command)
+  return beam.Pipeline(runner=fn_runner.FnApiRunner(environment), options=options)
+
+
+@contextlib.contextmanager
+def _quiet_beam(*, debug: bool) -> Iterator[None]:
+  """Keeps Beam's logs of workers that start and stop off the terminal, unless in --debug."""
+  logger = logging.getLogger('apache_beam')
+  level = logger.level
+  if not debug:
+    logger.setLevel(logging.CRITICAL)
+  try:
+    yield
+  finally:
+    logger.setLevel(level)

@@ -1,0 +1,143 @@
+"""Writes one shard: reads, decodes, computes on whole batches, encodes, renames into place."""
+
+import contextlib
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import threadpoolctl
+
+from beam_jobs import config as config_lib
+from beam_jobs import reading, reference, statistics
+from features import clips, extractor
+from schemas import rejects, splits
+from schemas.manifest import ShardInfo
+from tfrecords import codec, storage, writer
+
+# Clips per kernel call: 64 one-second clips are 4 MiB of samples, and the kernels cut a batch into
+# pieces that fit the cache themselves.
+BATCH_CLIPS = 64
+
+Advance = Callable[[int, float], None]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ShardResult:
+  """What a finished shard adds to the manifest.
+
+  Attributes:
+    info: The shard's entry.
+    moments: Per feature, for the train split; empty for others.
+    rejects: Clips that are left out.
+  """
+
+  info: ShardInfo
+  moments: dict[str, statistics.Moments]
+  rejects: tuple[rejects.Reject, ...]
+
+
+def write_shard(
+  path: str,
+  references: Sequence[reference.Reference],
+  config: config_lib.FeaturizeConfig,
+  *,
+  split: str,
+  num_labels: int,
+  files: storage.Storage = storage.LOCAL,
+  advance: Advance = lambda num_clips, audio_s: None,
+) -> ShardResult:
+  """Writes the shard file at `path` and returns what it holds.
+
+  Args:
+    path: Final path; nothing stands there until the shard is whole.
+    references: The shard's clips, in any order.
+    config: The job's configuration.
+    split: The shard's split; statistics are gathered for train.
+    num_labels: Labels of the data set.
+    files: Where `path` lies.
+    advance: Called with the number of clips done and their seconds of audio.
+  """
+  ordered = sorted(references, key=reference.OrderKey(config.seed))
+  job = _ShardJob(config, num_labels, gather=split == splits.TRAIN)
+  with _single_blas_thread(), writer.ShardWriter(path, files) as out:
+    loaded = reading.load_all(ordered, config.audio, config.min_clip_s)
+    for batch in _batched(loaded, BATCH_CLIPS):
+      audio_s = job.audio_s
+      out.write(job.encode(batch))
+      advance(len(batch), job.audio_s - audio_s)
+  return job.result(out, file_name=path.rsplit('/', 1)[-1])
+
+
+class _ShardJob:
+  """Counts and moments of one shard, gathered batch by batch."""
+
+  def __init__(self, config: config_lib.FeaturizeConfig, num_labels: int, *, gather: bool) -> None:
+    self._specs = config.features
+    self._extractor = extractor.Extractor(config.features, config.audio)
+    self._gather = gather
+    self._moments = {spec.name: statistics.Moments.none(spec.num_bins) for spec in self._specs}
+    self._label_counts = np.zeros(num_labels, np.int64)
+    self._speakers: set[str] = set()
+    self._rejects: list[rejects.Reject] = []
+    self.audio_s = 0.0
+
+  def encode(self, batch: Sequence[reading.Loaded]) -> list[bytes]:
+    """Returns the records of a batch; its rejects are kept."""
+    good: list[tuple[reference.Reference, clips.Clip]] = []
+    for ref, loaded in batch:
+      if isinstance(loaded, rejects.Reject):
+        self._rejects.append(loaded)
+      else:
+        good.append((ref, loaded))
+    if not good:
+      return []
+    arrays = self._extractor.compute(np.stack([clip.samples for _, clip in good]))
+    if self._gather:
+      for spec in self._specs:
+        part = statistics.Moments.of(arrays[spec.name], spec.num_bins)
+        self._moments[spec.name] = self._moments[spec.name].merge(part)
+    stored = {spec.name: extractor.to_stored(arrays[spec.name], spec.dtype) for spec in self._specs}
+    for ref, clip in good:
+      self._label_counts[ref.label] += 1
+      self._speakers.add(ref.speaker_id)
+      self.audio_s += clip.source_s
+    return [
+      codec.encode(
+        codec.Record(
+          utterance_id=ref.utterance_id,
+          speaker_id=ref.speaker_id,
+          label=ref.label,
+          num_samples=clip.num_samples,
+          arrays={name: array[i] for name, array in stored.items()},
+        ),
+        self._specs,
+      )
+      for i, (ref, clip) in enumerate(good)
+    ]
+
+  def result(self, out: writer.ShardWriter, *, file_name: str) -> ShardResult:
+    """Returns the result, once the writer is closed."""
+    return ShardResult(
+      info=ShardInfo(
+        file_name=file_name,
+        num_records=out.num_records,
+        num_bytes=out.num_bytes,
+        sha256=out.sha256,
+        num_speakers=len(self._speakers),
+        label_counts=tuple(self._label_counts.tolist()),
+        audio_s=round(self.audio_s, 6),
+      ),
+      moments=self._moments if self._gather else {},
+      rejects=tuple(self._rejects),
+    )
+
+
+def _batched(items: Iterator[reading.Loaded], size: int) -> Iterator[list[reading.Loaded]]:
+  while batch := list(itertools.islice(items, size)):
+    yield batch
+
+
+def _single_blas_thread() -> contextlib.AbstractContextManager[object]:
+  """Several workers with a BLAS pool each would fight over the cores."""
+  return threadpoolctl.threadpool_limits(limits=1)

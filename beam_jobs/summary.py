@@ -1,0 +1,60 @@
+"""The table at the end of the job."""
+
+from rich import box
+from rich import console as rich_console
+from rich import table as rich_table
+
+from schemas import rejects
+from schemas.manifest import DatasetManifest
+
+
+def rows(manifest: DatasetManifest, elapsed_s: float) -> list[tuple[str, str]]:
+  """Returns what the summary says, line by line."""
+  audio_s = sum(shard.audio_s for shard in manifest.shards)
+  num_clips = sum(shard.num_records for shard in manifest.shards)
+  num_bytes = sum(shard.num_bytes for shard in manifest.shards)
+  result = []
+  for split in manifest.split_names():
+    shards = manifest.shards_of(split)
+    speakers = sum(shard.num_speakers for shard in shards)
+    text = f'{manifest.num_records(split):,} clips, {_count(speakers, "speaker")}, '
+    result.append((split, text + _count(len(shards), 'shard')))
+  result += [
+    ('all clips', f'{num_clips:,} ({audio_s / 3600:.2f} h of audio)'),
+    ('labels', f'{manifest.num_labels}: {_some(manifest.labels)}'),
+    ('features', ', '.join(f'{f.name} {list(f.shape)} {f.dtype}' for f in manifest.features)),
+    ('size', f'{num_bytes / 1e6:,.1f} MB in {len(manifest.shards)} shards'),
+    ('rejects', _rejects(manifest)),
+    ('time', _time(num_clips, audio_s, elapsed_s)),
+  ]
+  return result
+
+
+def show(manifest: DatasetManifest, elapsed_s: float, *, title: str) -> None:
+  """Prints the summary to stdout."""
+  table = rich_table.Table(title=title, box=box.SIMPLE, show_header=False, title_justify='left')
+  for name, value in rows(manifest, elapsed_s):
+    table.add_row(name, value)
+  rich_console.Console(highlight=False).print(table)
+
+
+def _time(num_clips: int, audio_s: float, elapsed_s: float) -> str:
+  rates = f'{num_clips / elapsed_s:,.0f} clips/s, {audio_s / elapsed_s:,.0f} x realtime'
+  return f'{elapsed_s:.1f} s: {rates}, start-up included'
+
+
+def _count(number: int, noun: str) -> str:
+  return f'{number:,} {noun}{"s" * (number != 1)}'
+
+
+def _some(labels: tuple[str, ...], most: int = 12) -> str:
+  return ', '.join(labels[:most]) + (', ...' if len(labels) > most else '')
+
+
+def _rejects(manifest: DatasetManifest) -> str:
+  if not manifest.rejects:
+    return 'none'
+  return '; '.join(
+    f'{count:,} {reason} ({rejects.ADVICE.get(reason, "")})'
+    for reason, count in manifest.rejects.items()
+  )

@@ -1,0 +1,150 @@
+"""The job's notes beside the data set: what is done, what went wrong, how far it is.
+
+They lie in a hidden folder of the output. A shard's note is written after the shard, so that a
+rerun of the same configuration takes over the shards that are whole, and the launcher learns here
+what a worker, wherever it runs, had to say.
+"""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from beam_jobs import config as config_lib
+from beam_jobs import files, reference, shard, statistics
+from schemas import errors, json_form, rejects
+from schemas.manifest import ShardInfo
+from tfrecords import storage
+
+FOLDER = '.voxshard'
+_SETTINGS = 'settings.json'
+_FAILURE = 'failure.json'
+
+
+class WorkFolder:
+  """Notes of one job; picklable, workers use it too."""
+
+  def __init__(self, output: str) -> None:
+    self._output = output
+    self._files = files.storage_of(output)
+    self.path = self._files.join(output, FOLDER)
+
+  @property
+  def progress_path(self) -> str:
+    """Folder of the workers' counters; only used where launcher and workers share a disk."""
+    return self._files.join(self.path, 'progress')
+
+  def read_settings(self) -> dict[str, Any] | None:
+    """Returns FeaturizeConfig.to_json of the run that wrote the folder; None for a new one."""
+    return self._read(_SETTINGS)
+
+  def write_settings(self, config: config_lib.FeaturizeConfig) -> None:
+    """Marks the folder as this configuration's and forgets an earlier failure."""
+    self._files.make_dirs(self.path)
+    self._write(_SETTINGS, config.to_json())
+    with contextlib.suppress(FileNotFoundError):
+      if self._files.exists(self._file(_FAILURE)):
+        self._files.remove(self._file(_FAILURE))
+
+  @contextlib.contextmanager
+  def reporting_failure(self) -> Iterator[None]:
+    """Leaves the sentence of an error for the launcher, and lets the error go on."""
+    try:
+      yield
+    except (errors.VoxshardError, OSError, MemoryError) as error:
+      # Best effort: where even this cannot be written, the runner's own report is all there is.
+      with contextlib.suppress(Exception):
+        self._write(_FAILURE, {'kind': type(error).__name__, 'message': str(error)})
+      raise
+
+  def failure(self) -> str:
+    """Returns the sentence that a worker left, or ''."""
+    note = self._read(_FAILURE) or {}
+    if not note:
+      return ''
+    ours = note['kind'] in vars(errors)
+    return str(note['message']) if ours else f'A worker failed: {note["kind"]}: {note["message"]}.'
+
+  def finished_shard(self, file_name: str, key: str) -> shard.ShardResult | None:
+    """Returns the result of a shard that is whole and was made from the same input."""
+    note = self._read(f'{file_name}.json')
+    if note is None or note.get('key') != key:
+      return None
+    try:
+      result = _result_from_json(note)
+    except errors.SchemaError:
+      return None
+    path = self._files.join(self._output, file_name)
+    if not self._files.exists(path) or _sha256(path, self._files) != result.info.sha256:
+      return None
+    return result
+
+  def note_shard(self, key: str, result: shard.ShardResult) -> None:
+    """Remembers a finished shard."""
+    self._write(f'{result.info.file_name}.json', {'key': key, **_result_to_json(result)})
+
+  def _file(self, name: str) -> str:
+    return self._files.join(self.path, name)
+
+  def _read(self, name: str) -> dict[str, Any] | None:
+    path = self._file(name)
+    if not self._files.exists(path):
+      return None
+    with self._files.open_read(path) as stream:
+      try:
+        value = json.loads(stream.read())
+      except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+  def _write(self, name: str, value: Any) -> None:
+    storage.write_atomically(self._file(name), json_form.dumps(value).encode(), self._files)
+
+
+def shard_key(
+  config: config_lib.FeaturizeConfig,
+  labels: Sequence[str],
+  references: Sequence[reference.Reference],
+) -> str:
+  """Returns a digest of all that decides a shard's bytes, but for the audio itself."""
+  content = [config.fingerprint(), list(labels), [ref.to_tuple() for ref in references]]
+  return hashlib.blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()
+
+
+def _sha256(path: str, files_: storage.Storage) -> str:
+  with files_.open_read(path) as stream:
+    digest = hashlib.sha256()
+    while block := stream.read(1 << 20):
+      digest.update(block)
+  return digest.hexdigest()
+
+
+def _result_to_json(result: shard.ShardResult) -> dict[str, Any]:
+  # JSON keeps a float64 exactly: Python writes the shortest text that reads back as the same.
+  return {
+    'info': result.info.to_json(),
+    'moments': {
+      name: {'count': part.count, 'mean': part.mean.tolist(), 'm2': part.m2.tolist()}
+      for name, part in result.moments.items()
+    },
+    'rejects': [reject.to_json() for reject in result.rejects],
+  }
+
+
+def _result_from_json(note: dict[str, Any]) -> shard.ShardResult:
+  where = 'note of a shard'
+  obj = json_form.Reader(note, where)
+  moments = {}
+  for name, item in obj.mapping('moments').items():
+    part = json_form.Reader(item, f'{where}, {name}')
+    moments[name] = statistics.Moments(
+      part.integer('count'), np.array(part.numbers('mean')), np.array(part.numbers('m2'))
+    )
+  return shard.ShardResult(
+    info=ShardInfo.from_json(obj.mapping('info'), where=where),
+    moments=moments,
+    rejects=tuple(rejects.Reject.from_json(item, where=where) for item in obj.items('rejects')),
+  )

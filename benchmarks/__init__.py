@@ -1,0 +1,1 @@
+"""Rulers: our programs beside their peers and beside the bare limit, in one run."""

@@ -1,0 +1,1 @@
+"""What our programs are measured against; each is a program of its own, run in its own process."""

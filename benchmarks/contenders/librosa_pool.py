@@ -1,0 +1,52 @@
+"""What tutorials do: librosa per clip, a float_list in tf.train.Example, TFRecordWriter, a pool.
+
+python -m benchmarks.contenders.librosa_pool INPUT OUTPUT NUM_PROCESSES
+"""
+
+import concurrent.futures
+import os
+import pathlib
+import sys
+
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+
+
+def write_shard(paths: list[str], output: str) -> None:
+  """One output file from many clips."""
+  import librosa
+  import numpy as np
+  import tensorflow as tf
+
+  with tf.io.TFRecordWriter(output) as out:
+    for path in paths:
+      samples, rate_hz = librosa.load(path, sr=16_000, mono=True)
+      samples = librosa.util.fix_length(samples, size=16_000)
+      mel = librosa.feature.melspectrogram(
+        y=samples, sr=rate_hz, n_fft=512, win_length=400, hop_length=160, n_mels=80, center=False
+      )
+      log_mel = np.log(mel + 1e-6).T
+      feature = {
+        'log_mel': tf.train.Feature(float_list=tf.train.FloatList(value=log_mel.ravel())),
+        'label': tf.train.Feature(
+          bytes_list=tf.train.BytesList(value=[pathlib.Path(path).parent.name.encode()])
+        ),
+      }
+      example = tf.train.Example(features=tf.train.Features(feature=feature))
+      out.write(example.SerializeToString())
+
+
+def main(input_dir: str, output_dir: str, num_processes: int, num_shards: int = 16) -> None:
+  """Featurizes every clip below a folder."""
+  paths = sorted(str(path) for path in pathlib.Path(input_dir).rglob('*.wav'))
+  pathlib.Path(output_dir).mkdir(parents=True)
+  jobs = [
+    (part, f'{output_dir}/{index:05d}')
+    for index, part in enumerate(paths[i::num_shards] for i in range(num_shards))
+  ]
+  with concurrent.futures.ProcessPoolExecutor(num_processes) as pool:
+    for future in [pool.submit(write_shard, *job) for job in jobs]:
+      future.result()
+
+
+if __name__ == '__main__':
+  main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

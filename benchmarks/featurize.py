@@ -1,0 +1,130 @@
+"""Clips per second of the data job, of the bare limit and of a librosa script, on the same files.
+
+  python -m benchmarks.featurize
+  python -m benchmarks.featurize --clips=20000 --repeats=5 --workers=2
+
+Every contender is a command of its own. Start-up (imports, workers) is set apart by running each
+command on a small and on the full corpus: clips/s = (clips - few) / (seconds - few seconds). The
+contenders take turns, so that a drift of the machine's speed meets all; medians are compared.
+"""
+
+import argparse
+import dataclasses
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import soundfile
+
+ROOT = pathlib.Path(__file__).parent.parent
+FEW_CLIPS = 64
+CLIP_SAMPLES = 16_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Contender:
+  """A command that featurizes a folder."""
+
+  name: str
+  command: Callable[[pathlib.Path, pathlib.Path], list[str]]
+
+
+def contenders(workers: int) -> list[Contender]:
+  """Returns what is compared; the first is ours, the second the limit."""
+
+  def ours(source: pathlib.Path, output: pathlib.Path) -> list[str]:
+    return [
+      sys.executable, '-m', 'beam_jobs.featurize', '--source=speech_commands', f'--input={source}',
+      f'--output={output}', '--feature=log_mel:num_mels=80', f'--workers={workers}',
+      '--notfds_metadata',
+    ]  # fmt: skip
+
+  def module(name: str) -> Callable[[pathlib.Path, pathlib.Path], list[str]]:
+    return lambda source, output: [
+      sys.executable, '-m', f'benchmarks.contenders.{name}', str(source), str(output), str(workers),
+    ]  # fmt: skip
+
+  return [
+    Contender(f'voxshard, {workers} workers', ours),
+    Contender(f'bare NumPy/SciPy loop, {workers} processes', module('bare')),
+    Contender(f'librosa + Example + TFRecordWriter, {workers} processes', module('librosa_pool')),
+  ]
+
+
+def make_corpus(folder: pathlib.Path, num_clips: int) -> None:
+  """Writes one-second 16 kHz clips of 40 speakers in the Speech Commands layout."""
+  generator = np.random.default_rng(0)
+  noise = generator.normal(0, 0.1, CLIP_SAMPLES * 4)
+  for i in range(num_clips):
+    speaker, word = i % 40, ('yes', 'no', 'up', 'down')[i % 4]
+    path = folder / word / f'{speaker:08x}_nohash_{i}.wav'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    offset = int(generator.integers(0, CLIP_SAMPLES * 3))
+    soundfile.write(path, noise[offset : offset + CLIP_SAMPLES], CLIP_SAMPLES, subtype='PCM_16')
+
+
+def seconds(contender: Contender, corpus: pathlib.Path) -> float:
+  """Returns how long a contender takes for a corpus, from start to exit."""
+  with tempfile.TemporaryDirectory() as scratch:
+    command = contender.command(corpus, pathlib.Path(scratch) / 'out')
+    start_s = time.perf_counter()
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    elapsed_s = time.perf_counter() - start_s
+  if done.returncode:
+    sys.exit(f'{contender.name} failed:\n{done.stderr[-2000:]}')
+  return elapsed_s
+
+
+def measure(
+  rivals: Sequence[Contender], scratch: pathlib.Path, *, num_clips: int, repeats: int
+) -> dict[str, tuple[float, float]]:
+  """Returns (median clips/s, median start-up seconds) by contender's name."""
+  few, everything = scratch / 'few', scratch / 'all'
+  rates: dict[str, list[float]] = {rival.name: [] for rival in rivals}
+  starts: dict[str, list[float]] = {rival.name: [] for rival in rivals}
+  for rival in rivals:
+    seconds(rival, few)  # Warm-up: byte code, page cache.
+  for _ in range(repeats):
+    for rival in rivals:
+      few_s, all_s = seconds(rival, few), seconds(rival, everything)
+      rates[rival.name].append((num_clips - FEW_CLIPS) / (all_s - few_s))
+      starts[rival.name].append(few_s)
+  return {
+    rival.name: (statistics.median(rates[rival.name]), statistics.median(starts[rival.name]))
+    for rival in rivals
+  }
+
+
+def main() -> None:
+  """Measures and prints the table."""
+  parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+  parser.add_argument('--clips', type=int, default=6_000)
+  parser.add_argument('--repeats', type=int, default=3)
+  parser.add_argument('--workers', type=int, default=2)
+  parser.add_argument('--scratch', default=None, help='where the corpora are made')
+  args = parser.parse_args()
+  if args.clips <= FEW_CLIPS:
+    parser.error(f'--clips must be larger than {FEW_CLIPS}, got {args.clips}')
+  scratch = pathlib.Path(tempfile.mkdtemp(dir=args.scratch))
+  try:
+    make_corpus(scratch / 'few', FEW_CLIPS)
+    make_corpus(scratch / 'all', args.clips)
+    rivals = contenders(args.workers)
+    results = measure(rivals, scratch, num_clips=args.clips, repeats=args.repeats)
+  finally:
+    shutil.rmtree(scratch)
+  ours = results[rivals[0].name][0]
+  print(f'{args.clips} one-second WAV clips, log-mel 80, medians of {args.repeats}')
+  print(f'{"":<55}{"clips/s":>9}{"start-up s":>12}{"ours / it":>11}')
+  for name, (rate, start_s) in results.items():
+    print(f'{name:<55}{rate:>9,.0f}{start_s:>12.1f}{ours / rate:>11.2f}')
+
+
+if __name__ == '__main__':
+  main()

@@ -1,0 +1,94 @@
+"""Imports point down only: this table, BUILD and the real imports say the same."""
+
+import ast
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+MAY_IMPORT = {
+  'schemas': set(),
+  'tfrecords': {'schemas'},
+  'features': {'schemas', 'tfrecords'},
+  'beam_jobs': {'schemas', 'tfrecords', 'features'},
+  'trainer': {'schemas', 'tfrecords', 'features'},
+}
+
+
+def imported(path):
+  """Yields the first part of every absolute import of a file, also of those inside functions."""
+  for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+    if isinstance(node, ast.Import):
+      yield from (alias.name.partition('.')[0] for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+      assert not node.level, f'{path}: relative imports hide the layer'
+      yield node.module.partition('.')[0]
+
+
+def build_targets():
+  """Returns {name: deps} of BUILD, which is written in a subset of Python."""
+  targets = {}
+  for node in ast.parse((ROOT / 'BUILD').read_text(encoding='utf-8')).body:
+    values = {keyword.arg: keyword.value for keyword in node.value.keywords}
+    deps = ast.literal_eval(values['deps']) if 'deps' in values else []
+    targets[ast.literal_eval(values['name'])] = {dep.removeprefix(':') for dep in deps}
+  return targets
+
+
+@pytest.mark.parametrize('package', MAY_IMPORT)
+def test_a_package_imports_lower_layers_only(package):
+  files = sorted((ROOT / package).rglob('*.py'))
+  assert files
+  for path in files:
+    wrong = set(imported(path)) & set(MAY_IMPORT) - MAY_IMPORT[package] - {package}
+    assert not wrong, f'{path.relative_to(ROOT)} imports {sorted(wrong)}'
+
+
+def test_schemas_need_nothing_but_the_standard_library():
+  for path in sorted((ROOT / 'schemas').rglob('*.py')):
+    foreign = set(imported(path)) - sys.stdlib_module_names - {'schemas'}
+    assert not foreign, f'{path.relative_to(ROOT)} imports {sorted(foreign)}'
+
+
+def test_build_has_a_target_per_package_with_the_same_layers():
+  assert build_targets() == {**MAY_IMPORT, 'tests': set(MAY_IMPORT)}
+
+
+def test_what_a_layer_may_import_is_closed():
+  for package, lower in MAY_IMPORT.items():
+    for below in lower:
+      assert MAY_IMPORT[below] <= lower, f'{package} may import {below} but not all that it imports'
+
+
+def test_bazel_lists_the_targets(tmp_path):
+  if not shutil.which('bazel'):
+    pytest.skip('bazel is not installed (Debian: apt install bazel-bootstrap)')
+  command = ['bazel', f'--output_user_root={tmp_path}', '--batch', 'query', '//...']
+  environment = {**os.environ, 'HOME': str(tmp_path)}
+  done = subprocess.run(
+    command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+  )
+  assert done.returncode == 0, done.stderr
+  assert set(done.stdout.split()) == {f'//:{name}' for name in build_targets()}
+
+
+@pytest.mark.parametrize(
+  ('module', 'unwanted'),
+  [
+    ('schemas.manifest', {'numpy', 'absl', 'tensorflow', 'apache_beam'}),
+    ('tfrecords.writer', {'tensorflow', 'apache_beam'}),
+    ('features', {'tensorflow', 'apache_beam', 'librosa', 'keras'}),
+    ('beam_jobs.featurize', {'tensorflow', 'keras', 'matplotlib', 'sklearn', 'librosa'}),
+  ],
+)
+def test_importing_a_module_does_not_pull_in(module, unwanted):
+  code = f'import sys, {module}; print(*sorted(set(sys.modules) & {unwanted!r}))'
+  done = subprocess.run(
+    [sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, check=True
+  )
+  assert not done.stdout.strip(), f'{module} imports {done.stdout}'
