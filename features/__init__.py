@@ -1,0 +1,61 @@
+"""From samples to arrays: one definition of each feature with two faces, NumPy and TensorFlow.
+
+FEATURES is the table of kinds. A new one is a file of this folder and a line here. Nothing that is
+imported from here imports TensorFlow; a member's `layer` does when it is called.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from features import feature, log_mel, mel, stft, waveform
+from schemas import audio as audio_schema
+from schemas import errors, options, record
+
+FEATURES: Mapping[str, feature.Feature] = {
+  'waveform': waveform.FEATURE,
+  'stft': stft.FEATURE,
+  'mel': mel.FEATURE,
+  'log_mel': log_mel.FEATURE,
+}
+
+SETTINGS: Mapping[str, type] = {name: member.settings for name, member in FEATURES.items()}
+
+
+def parse(text: str) -> tuple[str, Any]:
+  """Returns the name and the settings of `text`, such as `log_mel:num_mels=64`.
+
+  Raises:
+    ConfigError: for an unknown name or key, or a value that the settings refuse.
+  """
+  return options.parse(text, SETTINGS, family='feature')
+
+
+def spec(name: str, settings: Any, audio: audio_schema.AudioSpec) -> record.FeatureSpec:
+  """Returns what a record holds of a feature: shape, dtype, and the settings whole.
+
+  Raises:
+    FeatureError, SchemaError: where settings and audio do not fit.
+  """
+  return record.FeatureSpec(
+    name=name,
+    shape=FEATURES[name].shape(settings, audio),
+    dtype=settings.dtype,
+    settings=dataclasses.asdict(settings),
+  )
+
+
+def settings_of(feature_spec: record.FeatureSpec) -> Any:
+  """Returns the settings that `spec` stored: the same object value, also after JSON.
+
+  Raises:
+    FeatureError: for a kind that this version does not know.
+    ConfigError: for settings that it does not know or refuses.
+  """
+  if feature_spec.name not in FEATURES:
+    raise errors.FeatureError(
+      f'No feature is called {feature_spec.name!r}. Known: {", ".join(FEATURES)}. The data set '
+      'was made by another version of this program; use that one.'
+    )
+  where = f'stored settings of feature {feature_spec.name!r}'
+  return options.build(SETTINGS[feature_spec.name], feature_spec.settings, where=where)

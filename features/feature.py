@@ -1,0 +1,39 @@
+"""What a member of the feature family is: settings and the two faces that share their tables."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas import audio
+
+if TYPE_CHECKING:
+  import keras
+
+# Samples [clips, clip_samples] in, features [clips, *shape] out.
+Kernel = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Feature:
+  """One kind of feature: a line in the table FEATURES.
+
+  Attributes:
+    settings: Frozen, keyword-only dataclass of int, float, str and bool fields; its field `dtype`
+      says how the array is stored.
+    shape: Shape of one clip's array, from settings and audio; FeatureError where they do not fit.
+    kernel: Makes the tables once and returns the NumPy face. A clip's result depends neither on
+      the batch it stands in nor on the number of BLAS threads, to the last bit, and the batch is
+      not changed.
+    layer: Returns the TensorFlow face, a Keras layer [batch, clip_samples] -> [batch, *shape]
+      with the same tables. TensorFlow is imported only when it is called.
+  """
+
+  settings: type
+  shape: Callable[[Any, audio.AudioSpec], tuple[int, ...]]
+  kernel: Callable[[Any, audio.AudioSpec], Kernel]
+  layer: Callable[[Any, audio.AudioSpec], keras.layers.Layer]

@@ -1,0 +1,136 @@
+"""The TensorFlow faces: Keras layers [batch, num_samples] -> [batch, *shape].
+
+Tables come from the same NumPy functions as the kernels'. The layers compute in float32 whatever
+the precision policy: float16 has 11 bits, and the power of a full-scale tone overflows it. They
+hold no weights; settings and rate are plain numbers in their config, so a saved model with one
+inside loads wherever this module has been imported.
+
+This module imports TensorFlow. Only a feature's `layer` and the trainer import it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from features import framing, log_mel, mel, mel_energy, stft
+from schemas import audio as audio_schema
+
+
+class _Samples(keras.layers.Layer):  # type: ignore[misc]  # Keras has no annotations.
+  """A layer that takes samples in [-1, 1] and computes in float32."""
+
+  def __init__(
+    self, *, settings: Mapping[str, Any], audio: Mapping[str, Any], **kwargs: Any
+  ) -> None:
+    super().__init__(**{**kwargs, 'dtype': 'float32', 'trainable': False})
+    self._settings = dict(settings)
+    self._audio = dict(audio)
+    self._spec = audio_schema.AudioSpec(**audio)
+
+  def get_config(self) -> dict[str, Any]:
+    """Plain numbers and strings, from which the same layer can be made."""
+    return {**super().get_config(), 'settings': self._settings, 'audio': self._audio}
+
+
+class Waveform(_Samples):
+  """The samples themselves, as float32."""
+
+  def call(self, samples: Any) -> Any:
+    """[batch, num_samples] -> the same."""
+    return tf.cast(samples, tf.float32)
+
+  def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    """The same shape."""
+    return tuple(input_shape)
+
+
+class _Spectral(_Samples):
+  """A layer on the power spectrum of frames."""
+
+  def __init__(
+    self,
+    settings_class: type[framing.FrameSettings],
+    *,
+    settings: Mapping[str, Any],
+    audio: Mapping[str, Any],
+    **kwargs: Any,
+  ) -> None:
+    super().__init__(settings=settings, audio=audio, **kwargs)
+    self._parsed: Any = settings_class(**settings)
+    self._frames = self._parsed.frames(self._spec)
+    self._window = framing.hann_window(self._frames.window_samples)
+
+  def _power(self, samples: Any) -> Any:
+    """[batch, num_samples] -> |X|^2 [batch, num_frames, num_bins]."""
+    frames = tf.signal.frame(
+      tf.cast(samples, tf.float32), self._frames.window_samples, self._frames.hop_samples
+    )  # [batch, num_frames, window_samples]
+    spectrum = tf.signal.rfft(frames * self._window, [self._frames.transform_samples])
+    return tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
+
+  @property
+  def _num_columns(self) -> int:
+    return self._frames.num_bins
+
+  def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    """[batch, num_samples] -> [batch, num_frames, columns]."""
+    batch, num_samples = input_shape
+    num_frames = None if num_samples is None else self._frames.num_frames(num_samples)
+    return batch, num_frames, self._num_columns
+
+
+class Stft(_Spectral):
+  """ln(|X| + floor); see features/stft.py."""
+
+  def __init__(self, **kwargs: Any) -> None:
+    super().__init__(stft.Stft, **kwargs)
+
+  def call(self, samples: Any) -> Any:
+    """[batch, num_samples] -> [batch, num_frames, num_bins]."""
+    return tf.math.log(tf.sqrt(self._power(samples)) + np.float32(self._parsed.floor))
+
+
+class _MelEnergies(_Spectral):
+  """Energies in mel bands."""
+
+  def __init__(self, settings_class: type[mel_energy.MelSettings], **kwargs: Any) -> None:
+    super().__init__(settings_class, **kwargs)
+    self._filters = self._parsed.filterbank(self._spec)
+
+  @property
+  def _num_columns(self) -> int:
+    return int(self._parsed.num_mels)
+
+  def _energies(self, samples: Any) -> Any:
+    """[batch, num_samples] -> [batch, num_frames, num_mels]."""
+    return tf.matmul(self._power(samples), self._filters)
+
+
+class Mel(_MelEnergies):
+  """Energies in mel bands; see features/mel.py."""
+
+  def __init__(self, **kwargs: Any) -> None:
+    super().__init__(mel.Mel, **kwargs)
+
+  def call(self, samples: Any) -> Any:
+    """[batch, num_samples] -> [batch, num_frames, num_mels]."""
+    return self._energies(samples)
+
+
+class LogMel(_MelEnergies):
+  """ln(energy + floor); see features/log_mel.py."""
+
+  def __init__(self, **kwargs: Any) -> None:
+    super().__init__(log_mel.LogMel, **kwargs)
+
+  def call(self, samples: Any) -> Any:
+    """[batch, num_samples] -> [batch, num_frames, num_mels]."""
+    return tf.math.log(self._energies(samples) + np.float32(self._parsed.floor))
+
+
+# So that keras.models.load_model finds them by name.
+for _layer in (Waveform, Stft, Mel, LogMel):
+  keras.saving.register_keras_serializable(package='voxshard')(_layer)

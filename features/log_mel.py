@@ -1,0 +1,61 @@
+"""Logarithm of mel energies."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features import feature, framing, mel_energy, spectrum
+from schemas import audio
+
+if TYPE_CHECKING:
+  import keras
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LogMel(mel_energy.MelSettings):
+  """Settings of log mel energies.
+
+  Attributes:
+    dtype: float16 by default: values lie in about [-14, 12], where its steps are under 0.008.
+    floor: Added to the energy before the logarithm, so that silence is ln(floor). Rounding to 16
+      bits alone makes an energy of about 1e-8 a bin at the default window.
+  """
+
+  floor: float = 1e-6
+
+  def __post_init__(self) -> None:
+    super().__post_init__()
+    framing.check_floor(self.floor)
+
+
+def kernel(settings: LogMel, spec: audio.AudioSpec) -> feature.Kernel:
+  """Returns a kernel for ln(energy + floor).
+
+  [clips, clip_samples] -> [clips, num_frames, num_mels], natural logarithm.
+  """
+  source = mel_energy.MelEnergies(settings, spec)
+  floor = np.float32(settings.floor)
+
+  def compute(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    out = np.empty((len(batch), *source.shape), np.float32)
+    for clips, frames, energies in source.pieces(batch):
+      np.add(energies, floor, out=energies)
+      np.log(energies, out=energies)
+      spectrum.put(out, clips, frames, energies.T)
+    return out
+
+  return compute
+
+
+def layer(settings: LogMel, spec: audio.AudioSpec) -> keras.layers.Layer:
+  """Returns the Keras layer with the same result."""
+  from features import layers
+
+  return layers.LogMel(settings=dataclasses.asdict(settings), audio=dataclasses.asdict(spec))
+
+
+FEATURE = feature.Feature(settings=LogMel, shape=mel_energy.shape, kernel=kernel, layer=layer)

@@ -1,0 +1,90 @@
+"""The power spectrum of a batch, in float32 and in pieces that stay in a core's cache."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from features import framing
+from schemas import audio
+
+# Rows (frames) that are transformed at once are a multiple of this, filled up with silence: so
+# every row goes through the vectorised transform and none through the scalar remainder. With the
+# same arithmetic for every row a clip's bits cannot depend on its place in the batch.
+ROW_MULTIPLE = 16
+
+# Floats per piece of windowed frames.
+PIECE_SAMPLES = 1 << 16
+
+
+class PowerSpectrum:
+  """Cuts, windows and transforms batches; made once per kernel, holds only constants.
+
+  Attributes:
+    num_frames: Frames of one clip.
+    num_bins: Bins of one frame.
+  """
+
+  def __init__(self, settings: framing.FrameSettings, spec: audio.AudioSpec) -> None:
+    self._frames = settings.frames(spec)
+    self._window = framing.hann_window(self._frames.window_samples)
+    self.num_frames = settings.num_frames(spec)
+    self.num_bins = self._frames.num_bins
+
+  def pieces(
+    self, batch: NDArray[np.float32]
+  ) -> Iterator[tuple[slice, slice, NDArray[np.float32]]]:
+    """Yields (clips, frames, power) until the whole of `batch` is covered.
+
+    Args:
+      batch: Samples, float32 [clips, clip_samples].
+
+    Yields:
+      The clips and the frames of them that a piece covers, and |X|^2 of these, C-contiguous
+      float32 [rows, num_bins]. The rows are clip by clip, frame by frame; rows beyond these are
+      filling. The array is the caller's to change and is used again for the next piece.
+    """
+    windows = framing.frame_view(batch, self._frames)  # [clips, num_frames, window_samples]
+    length = self._frames.transform_samples
+    rows_at_once = max(ROW_MULTIPLE, PIECE_SAMPLES // length // ROW_MULTIPLE * ROW_MULTIPLE)
+    for clips, frames in _blocks(len(batch), self.num_frames, rows_at_once):
+      block = windows[clips, frames]
+      num_rows = block.shape[0] * block.shape[1]
+      padded = np.zeros((-(-num_rows // ROW_MULTIPLE) * ROW_MULTIPLE, length), np.float32)
+      target = padded[:num_rows].reshape(*block.shape[:2], length)
+      np.multiply(block, self._window, out=target[..., : block.shape[2]])
+      yield clips, frames, power(scipy.fft.rfft(padded, axis=1, overwrite_x=True))
+
+
+def power(spectrum: NDArray[np.complex64]) -> NDArray[np.float32]:
+  """Squared magnitude, float32 of the same shape; `spectrum` is overwritten."""
+  parts = spectrum.view(np.float32).reshape(*spectrum.shape, 2)
+  np.square(parts, out=parts)
+  total: NDArray[np.float32] = np.add(parts[..., 0], parts[..., 1])
+  return total
+
+
+def _blocks(num_clips: int, num_frames: int, rows_at_once: int) -> Iterator[tuple[slice, slice]]:
+  """Yields (clips, frames): several whole clips at once, or parts of one clip where it is long."""
+  clips_at_once = max(1, rows_at_once // num_frames)
+  frames_at_once = min(num_frames, rows_at_once)
+  for clip in range(0, num_clips, clips_at_once):
+    for frame in range(0, num_frames, frames_at_once):
+      yield (
+        slice(clip, min(num_clips, clip + clips_at_once)),
+        slice(frame, min(num_frames, frame + frames_at_once)),
+      )
+
+
+def put(out: NDArray[np.float32], clips: slice, frames: slice, rows: NDArray[np.float32]) -> None:
+  """Writes the rows of a piece, without the filling, to their place in `out`.
+
+  Args:
+    out: [clips, num_frames, columns] of the whole batch.
+    clips: As PowerSpectrum.pieces yields them.
+    frames: The same.
+    rows: [at least as many rows as the piece has, columns].
+  """
+  place = out[clips, frames]
+  place[...] = rows[: place.shape[0] * place.shape[1]].reshape(place.shape)

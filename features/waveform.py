@@ -1,0 +1,58 @@
+"""The samples themselves."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features import feature, framing
+from schemas import audio
+
+if TYPE_CHECKING:
+  import keras
+
+_DTYPES = ('int16', 'float32')
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Waveform:
+  """Settings of the waveform.
+
+  Attributes:
+    dtype: How it is stored: int16 (half the size, all that a 16-bit recording has) or float32.
+      Not float16, which has 11 bits.
+  """
+
+  dtype: str = 'int16'
+
+  def __post_init__(self) -> None:
+    framing.check_dtype(self.dtype, _DTYPES)
+
+
+def shape(settings: Waveform, spec: audio.AudioSpec) -> tuple[int, ...]:
+  """(clip_samples,)."""
+  del settings
+  return (spec.clip_samples,)
+
+
+def kernel(settings: Waveform, spec: audio.AudioSpec) -> feature.Kernel:
+  """Returns a kernel that copies: [clips, clip_samples] in and out, in [-1, 1]."""
+  del settings, spec
+
+  def compute(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    return batch.astype(np.float32, order='C')
+
+  return compute
+
+
+def layer(settings: Waveform, spec: audio.AudioSpec) -> keras.layers.Layer:
+  """Returns the Keras layer with the same result."""
+  from features import layers
+
+  return layers.Waveform(settings=dataclasses.asdict(settings), audio=dataclasses.asdict(spec))
+
+
+FEATURE = feature.Feature(settings=Waveform, shape=shape, kernel=kernel, layer=layer)
