@@ -1,0 +1,82 @@
+"""manifest.json of a data set: read, written, identified."""
+
+import hashlib
+
+from schemas import errors, naming
+from schemas.manifest import DatasetManifest
+from tfrecords import storage as storage_lib
+
+# Labels may come from file names that are no UTF-8.
+_ENCODING = ('utf-8', 'surrogateescape')
+
+
+def load(data_dir: str, storage: storage_lib.Storage = storage_lib.LOCAL) -> DatasetManifest:
+  """Returns the manifest of the data set in a folder.
+
+  Raises:
+    DatasetError: if there is no folder, no finished data set in it, or it cannot be read.
+    SchemaError: if the manifest is malformed or of another version.
+  """
+  text = _read(data_dir, storage).decode(*_ENCODING)
+  return DatasetManifest.from_text(text, where=storage.join(data_dir, naming.MANIFEST))
+
+
+def save(
+  manifest: DatasetManifest, data_dir: str, storage: storage_lib.Storage = storage_lib.LOCAL
+) -> None:
+  """Writes the manifest, whole or not at all. Its presence says that the data set is finished.
+
+  Raises:
+    DatasetError: if the storage refuses.
+  """
+  path = storage.join(data_dir, naming.MANIFEST)
+  try:
+    storage_lib.write_atomically(path, manifest.to_text().encode(*_ENCODING), storage)
+  except OSError as error:
+    raise errors.DatasetError(
+      f'Could not write {path!r}: {error.strerror or error}. Is there room on the disk, and may '
+      'this user write there? Then run the same command again.'
+    ) from error
+
+
+def digest(data_dir: str, storage: storage_lib.Storage = storage_lib.LOCAL) -> str:
+  """Returns the SHA-256 of the manifest, hexadecimal: it names all shards by their digests.
+
+  Raises:
+    DatasetError: as `load`.
+  """
+  return hashlib.sha256(_read(data_dir, storage)).hexdigest()
+
+
+def _read(data_dir: str, storage: storage_lib.Storage) -> bytes:
+  path = storage.join(data_dir, naming.MANIFEST)
+  try:
+    if not storage.exists(path):
+      raise errors.DatasetError(_why_missing(data_dir, storage))
+    with storage.open_read(path) as stream:
+      return stream.read()
+  except OSError as error:
+    raise errors.DatasetError(f'Could not read {path!r}: {error.strerror or error}.') from error
+
+
+def _why_missing(data_dir: str, storage: storage_lib.Storage) -> str:
+  if not storage.exists(data_dir):
+    return (
+      f'There is no folder {data_dir!r}. Name the folder that the data job wrote (its --output).'
+    )
+  try:
+    names = storage.list_dir(data_dir)
+  except NotADirectoryError:
+    return f'{data_dir!r} is a file. Name the folder that the data job wrote (its --output).'
+  shards = sum(
+    naming.is_shard_name(name.partition(storage_lib.TEMPORARY_MARK)[0]) for name in names
+  )
+  if shards:
+    return (
+      f'{data_dir!r} holds {shards} shard files but no {naming.MANIFEST}: the data job did not '
+      'finish. Run it again with the same flags (whole shards are kept).'
+    )
+  return (
+    f'{data_dir!r} holds no data set: there is no {naming.MANIFEST}. Either the data job did not '
+    'finish, then run it again, or this is not the folder that it wrote (its --output).'
+  )

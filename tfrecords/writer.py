@@ -1,0 +1,95 @@
+"""Writes a shard file that is there whole or not at all."""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from schemas import errors
+from tfrecords import framing
+from tfrecords import storage as storage_lib
+
+
+class ShardWriter:
+  """One shard in the making, used as `with ShardWriter(path) as shard: shard.write(records)`.
+
+  The file grows under a temporary name and gets its own when the block ends well. An exception
+  removes it; a killed process leaves the temporary name only. It never seeks, so `storage` may be
+  a bucket.
+
+  Attributes:
+    num_records: Records written.
+    num_bytes: Bytes written: the size of the file, once it is closed.
+  """
+
+  def __init__(self, path: str, storage: storage_lib.Storage = storage_lib.LOCAL) -> None:
+    self.num_records = 0
+    self.num_bytes = 0
+    self._path = path
+    self._storage = storage
+    self._temporary = storage_lib.temporary_path(path)
+    self._digest = hashlib.sha256()
+    self._stream: BinaryIO | None = None
+
+  @property
+  def sha256(self) -> str:
+    """Hexadecimal digest of what was written: that of the file, once it is closed."""
+    return self._digest.hexdigest()
+
+  def write(self, encoded: Sequence[bytes]) -> None:
+    """Appends records, in their order, with one write to the file.
+
+    Raises:
+      DatasetError: if the storage refuses, such as a full disk.
+    """
+    if self._stream is None:
+      raise errors.DatasetError(f'The shard {self._path!r} is not open for writing.')
+    data = b''.join(piece for record in encoded for piece in framing.frame(record))
+    with self._naming_failures():
+      self._stream.write(data)
+    self._digest.update(data)
+    self.num_records += len(encoded)
+    self.num_bytes += len(data)
+
+  def __enter__(self) -> Self:
+    with self._naming_failures():
+      self._stream = self._storage.open_write(self._temporary)
+    return self
+
+  def __exit__(
+    self,
+    kind: type[BaseException] | None,
+    error: BaseException | None,
+    traceback: TracebackType | None,
+  ) -> None:
+    stream, self._stream = self._stream, None
+    if stream is None:
+      return
+    try:
+      if error is not None:
+        # The first failure is the one to report.
+        with contextlib.suppress(OSError):
+          stream.close()
+        self._discard()
+        return
+      with self._naming_failures():
+        stream.close()
+        self._storage.rename(self._temporary, self._path)
+    except BaseException:
+      self._discard()
+      raise
+
+  def _discard(self) -> None:
+    with contextlib.suppress(OSError):
+      self._storage.remove(self._temporary)
+
+  @contextlib.contextmanager
+  def _naming_failures(self) -> Iterator[None]:
+    try:
+      yield
+    except OSError as error:
+      raise errors.DatasetError(
+        f'Could not write the shard {self._path!r}: {error.strerror or error}. Is there room on '
+        'the disk, and may this user write there? Then run the same command again.'
+      ) from error
