@@ -12,12 +12,14 @@ Without flags it makes the embedded demo corpus and featurizes that. Options of 
 the flags below. Sources, features and their settings are listed in README.md.
 """
 
+import importlib.util
 import sys
 import time
 from collections.abc import Sequence
 
 from beam_jobs import files, flags, launch, summary
 from schemas import command
+from schemas.manifest import DatasetManifest
 from tfrecords import manifest_file
 
 
@@ -33,7 +35,17 @@ def main(argv: Sequence[str]) -> None:
   manifest = manifest_file.load(output, files.storage_of(output))
   summary.show(manifest, time.monotonic() - start_s, title=f'{manifest.name}: {output}')
   if invocation.tfds_metadata:
-    launch.write_tfds_metadata(output, manifest)
+    _write_tfds_metadata(output, manifest)
+
+
+def _write_tfds_metadata(output: str, manifest: DatasetManifest) -> None:
+  """Lets TFDS open the folder. Here, not in a worker: it needs TensorFlow."""
+  if importlib.util.find_spec('tensorflow_datasets') is None:
+    print("No TFDS metadata: it needs pip install 'voxshard[train]'.", file=sys.stderr)
+    return
+  from tfrecords import tfds_metadata  # noqa: PLC0415 - Seconds, and only now needed.
+
+  tfds_metadata.write(output, manifest)
 
 
 def run() -> int:

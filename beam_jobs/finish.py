@@ -67,7 +67,6 @@ def write_manifest(
   plan: plan_lib.Plan,
   results: Sequence[shard.ShardResult],
   listing_rejects: Sequence[rejects.Reject],
-  files: storage.Storage,
 ) -> None:
   """Writes rejects.jsonl and then, unless too much was rejected, manifest.json.
 
@@ -75,6 +74,7 @@ def write_manifest(
     DatasetError: if more than config.max_reject_fraction of the clips were rejected, or every one
       of the train split; the text holds the table of reasons.
   """
+  files = files_lib.storage_of(config.output)
   by_name = {result.info.file_name: result for result in results}
   by_name.update(_write_empty_shards(config, plan, by_name))
   ordered = [by_name[name] for name in _file_names(config, plan)]
@@ -103,6 +103,7 @@ def write_manifest(
       ).to_statistics()
       for spec in config.features
     },
+    num_speakers=_num_speakers(ordered),
     rejects=reasons,
     config=config.to_json(),
     versions=_versions(),
@@ -122,6 +123,13 @@ def _remove_stale(
   for name in files.list_dir(config.output):
     if naming.is_shard_name(name.partition('.tmp-')[0]) and name not in current:
       files.remove(files.join(config.output, name))
+
+
+def _num_speakers(results: Sequence[shard.ShardResult]) -> dict[str, int]:
+  speakers: dict[str, set[str]] = {}
+  for result in results:
+    speakers.setdefault(result.info.split, set()).update(result.speakers)
+  return {split: len(names) for split, names in speakers.items()}
 
 
 def _file_names(config: config_lib.FeaturizeConfig, plan: plan_lib.Plan) -> list[str]:

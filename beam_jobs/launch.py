@@ -93,7 +93,7 @@ def prepare_output(config: config_lib.FeaturizeConfig) -> None:
 
 
 def _is_ours(name: str) -> bool:
-  known = (naming.MANIFEST, naming.REJECTS, work_folder.FOLDER, *tfds_metadata.FILE_NAMES)
+  known = (naming.MANIFEST, naming.REJECTS, work_folder.FOLDER, *naming.TFDS_FILES)
   base = name.partition('.tmp-')[0]
   return base in known or naming.is_shard_name(base)
 

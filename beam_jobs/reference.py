@@ -39,5 +39,6 @@ class OrderKey:
   seed: int
 
   def __call__(self, reference: Reference) -> tuple[bytes, str]:
+    """Returns the hash, and the id for the case that two hashes are equal."""
     digest = stable_hash.digest(reference.utterance_id, salt=f'order{self.seed}')
     return digest, reference.utterance_id

@@ -11,6 +11,7 @@ import threadpoolctl
 from beam_jobs import config as config_lib
 from beam_jobs import reading, reference, statistics
 from features import clips, extractor
+from features import storage as feature_storage
 from schemas import rejects, splits
 from schemas.manifest import ShardInfo
 from tfrecords import codec, storage, writer
@@ -28,11 +29,13 @@ class ShardResult:
 
   Attributes:
     info: The shard's entry.
+    speakers: Sorted.
     moments: Per feature, for the train split; empty for others.
     rejects: Clips that are left out.
   """
 
   info: ShardInfo
+  speakers: tuple[str, ...]
   moments: dict[str, statistics.Moments]
   rejects: tuple[rejects.Reject, ...]
 
@@ -97,7 +100,9 @@ class _ShardJob:
       for spec in self._specs:
         part = statistics.Moments.of(arrays[spec.name], spec.num_bins)
         self._moments[spec.name] = self._moments[spec.name].merge(part)
-    stored = {spec.name: extractor.to_stored(arrays[spec.name], spec.dtype) for spec in self._specs}
+    stored = {
+      spec.name: feature_storage.to_stored(arrays[spec.name], spec.dtype) for spec in self._specs
+    }
     for ref, clip in good:
       self._label_counts[ref.label] += 1
       self._speakers.add(ref.speaker_id)
@@ -128,6 +133,7 @@ class _ShardJob:
         label_counts=tuple(self._label_counts.tolist()),
         audio_s=round(self.audio_s, 6),
       ),
+      speakers=tuple(sorted(self._speakers)),
       moments=self._moments if self._gather else {},
       rejects=tuple(self._rejects),
     )

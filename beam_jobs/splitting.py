@@ -4,7 +4,6 @@ A group is what must stay together, by default a speaker: a voice that was heard
 not be in the test, or the numbers flatter.
 """
 
-import collections
 import dataclasses
 import re
 from collections.abc import Collection, Mapping
@@ -14,6 +13,8 @@ from schemas.utterance import Utterance
 
 SPEAKER = 'speaker'
 CLIP = 'clip'
+# With fewer groups than this, shares are met by rank, not by chance.
+FEW_GROUPS = 30
 
 # The strictest first: a group that a corpus lists in two splits goes whole to the first of these.
 _STRICT_ORDER = (splits.TEST, splits.VALIDATION, splits.TRAIN)
@@ -195,23 +196,36 @@ def _hashed_split(text: str, fractions: splits.SplitFractions, seed: int) -> str
 def _hashed_splits(
   groups: list[str], filled: set[str], fractions: splits.SplitFractions, seed: int
 ) -> dict[str, str]:
-  """Hashes groups into splits; few groups must not leave a wanted split empty.
+  """Hashes groups into splits, each for itself: a new speaker moves no other.
 
-  The hash alone depends on nothing but the group, so that adding speakers moves no other. Where it
-  leaves a split empty that is wanted and that nothing else fills, the group nearest to that split's
-  share moves there from the fullest split, as long as that keeps one.
+  Few groups would not meet the fractions that way (of 4 speakers, 2 may fall into a test split of
+  10 %, and none into validation). They are cut by the rank of their hash instead.
   """
   unit = {group: stable_hash.unit_interval(group, salt=f'split{seed}') for group in groups}
   result = {group: fractions.split_of(unit[group]) for group in groups}
-  wanted = {splits.TRAIN: 1.0, splits.TEST: fractions.test, splits.VALIDATION: fractions.validation}
-  for split, share in wanted.items():
-    if not share or split in filled or split in result.values():
-      continue
-    sizes = collections.Counter(result.values())
-    fullest = max(sizes, key=lambda name: (sizes[name], name == splits.TRAIN), default='')
-    if sizes[fullest] > 1 or (fullest == splits.TRAIN and splits.TRAIN in filled):
-      donors = sorted((group for group in groups if result[group] == fullest), key=unit.__getitem__)
-      result[donors[-1 if split == splits.TRAIN else 0]] = split
-    elif split == splits.TRAIN and groups:
-      result[max(groups, key=unit.__getitem__)] = split
-  return result
+  wanted = {
+    split
+    for split, share in (
+      (splits.TRAIN, 1.0),
+      (splits.TEST, fractions.test),
+      (splits.VALIDATION, fractions.validation),
+    )
+    if share and split not in filled
+  }
+  if len(groups) >= FEW_GROUPS and wanted <= set(result.values()):
+    return result
+  ranked = sorted(groups, key=lambda group: (unit[group], group))
+  sizes = _sizes(len(ranked), fractions, keep=int(splits.TRAIN in wanted))
+  names = [splits.TEST] * sizes[0] + [splits.VALIDATION] * sizes[1]
+  names += [splits.TRAIN] * (len(ranked) - len(names))
+  return dict(zip(ranked, names, strict=True))
+
+
+def _sizes(num_groups: int, fractions: splits.SplitFractions, *, keep: int) -> tuple[int, int]:
+  """Returns how many groups go to test and to validation; `keep` at least stay in train."""
+
+  def size(share: float, most: int) -> int:
+    return min(max(1, round(share * num_groups)) if share else 0, max(0, most))
+
+  test = size(fractions.test, num_groups - keep)
+  return test, size(fractions.validation, num_groups - keep - test)

@@ -16,7 +16,7 @@ def rows(manifest: DatasetManifest, elapsed_s: float) -> list[tuple[str, str]]:
   result = []
   for split in manifest.split_names():
     shards = manifest.shards_of(split)
-    speakers = sum(shard.num_speakers for shard in shards)
+    speakers = manifest.num_speakers.get(split, 0)
     text = f'{manifest.num_records(split):,} clips, {_count(speakers, "speaker")}, '
     result.append((split, text + _count(len(shards), 'shard')))
   result += [

@@ -7,8 +7,7 @@ import apache_beam as beam
 from apache_beam import pvalue
 
 from beam_jobs import config as config_lib
-from beam_jobs import files as files_lib
-from beam_jobs import finish, listing, progress, reference, shard, work_folder
+from beam_jobs import corpus, finish, progress, reference, shard, sources, work_folder
 from beam_jobs import plan as plan_lib
 from schemas.rejects import Reject
 from schemas.utterance import Utterance
@@ -40,9 +39,12 @@ class _ListDoFn(beam.DoFn):
     self._config = config
     self._work = work_folder.WorkFolder(config.output)
 
-  def process(self, element: None) -> Iterator[Utterance | pvalue.TaggedOutput]:
+  # Any: Beam would take the tagged rejects for a part of the main output's type.
+  def process(self, element: None) -> Iterator[Any]:
     with self._work.reporting_failure():
-      for item in listing.list_corpus(self._config):
+      source = sources.SOURCES[self._config.source]
+      folder = corpus.Corpus(self._config.input)
+      for item in source.list_utterances(folder, self._config.source_settings):
         yield pvalue.TaggedOutput(REJECTS, item) if isinstance(item, Reject) else item
 
 
@@ -53,7 +55,7 @@ class MakePlan(beam.PTransform):
     super().__init__()
     self._config = config
 
-  def expand(self, utterances: beam.PCollection[Utterance]) -> Any:
+  def expand(self, utterances: Any) -> Any:
     return (
       utterances
       | 'Count' >> beam.CombineGlobally(_CensusFn(self._config))
@@ -105,7 +107,7 @@ class AssignShards(beam.PTransform):
     self._config = config
     self._plan = plan
 
-  def expand(self, utterances: beam.PCollection[Utterance]) -> Any:
+  def expand(self, utterances: Any) -> Any:
     return utterances | 'Assign' >> beam.ParDo(
       _AssignDoFn(self._config), self._plan
     ).with_output_types(tuple[ShardKey, PlainReference])
@@ -203,6 +205,4 @@ class _ManifestDoFn(beam.DoFn):
     listing_rejects: list[Reject],
   ) -> None:
     with self._work.reporting_failure():
-      finish.write_manifest(
-        self._config, plan, results, listing_rejects, files_lib.storage_of(self._config.output)
-      )
+      finish.write_manifest(self._config, plan, results, listing_rejects)

@@ -126,6 +126,7 @@ def _result_to_json(result: shard.ShardResult) -> dict[str, Any]:
   # JSON keeps a float64 exactly: Python writes the shortest text that reads back as the same.
   return {
     'info': result.info.to_json(),
+    'speakers': list(result.speakers),
     'moments': {
       name: {'count': part.count, 'mean': part.mean.tolist(), 'm2': part.m2.tolist()}
       for name, part in result.moments.items()
@@ -145,6 +146,7 @@ def _result_from_json(note: dict[str, Any]) -> shard.ShardResult:
     )
   return shard.ShardResult(
     info=ShardInfo.from_json(obj.mapping('info'), where=where),
+    speakers=tuple(obj.texts('speakers')),
     moments=moments,
     rejects=tuple(rejects.Reject.from_json(item, where=where) for item in obj.items('rejects')),
   )

@@ -106,6 +106,7 @@ class DatasetManifest:
     labels: Label texts; a record's label is an index into them.
     shards: Every shard file, by split (train, validation, test) and index.
     statistics: By feature name.
+    num_speakers: Number of speakers by split, each counted once however many shards it has.
     rejects: Number of rejected clips by reason.
     config: The data job's whole configuration, as plain JSON.
     versions: Versions of this project and of the libraries that touch the bytes.
@@ -118,6 +119,7 @@ class DatasetManifest:
   labels: tuple[str, ...]
   shards: tuple[ShardInfo, ...]
   statistics: Mapping[str, FeatureStatistics]
+  num_speakers: Mapping[str, int]
   rejects: Mapping[str, int]
   config: Mapping[str, Any]
   versions: Mapping[str, str]
@@ -194,6 +196,7 @@ class DatasetManifest:
         'labels': list(self.labels),
         'shards': [shard.to_json() for shard in self.shards],
         'statistics': {name: stats.to_json() for name, stats in self.statistics.items()},
+        'num_speakers': dict(self.num_speakers),
         'rejects': dict(self.rejects),
         'config': dict(self.config),
         'versions': dict(self.versions),
@@ -240,6 +243,7 @@ class DatasetManifest:
         name: FeatureStatistics.from_json(item, where=f'{where}, statistics.{name}')
         for name, item in obj.mapping('statistics').items()
       },
+      num_speakers=obj.mapping('num_speakers'),
       rejects=obj.mapping('rejects'),
       config=obj.mapping('config'),
       versions=obj.mapping('versions'),
