@@ -198,7 +198,9 @@ def _array(data: tf.Tensor, spec: record.FeatureSpec) -> tf.Tensor:
   )
   with tf.control_dependencies([check] if check is not None else []):
     flat = tf.io.decode_raw(data, tf.as_dtype(spec.dtype), little_endian=True)
-  return tf.reshape(flat, [-1, *spec.shape])
+  array = tf.reshape(flat, [-1, *spec.shape])
+  array.set_shape([data.shape[0], *spec.shape])  # The batch is known where it is always full.
+  return array
 
 
 @contextlib.contextmanager

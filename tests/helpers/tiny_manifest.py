@@ -28,6 +28,7 @@ def of(
         variance=_per_bin(variance, spec.num_bins),
       )
     },
+    num_speakers={split: 1 for split in counts or {}},
     rejects={},
     config={},
     versions={},
