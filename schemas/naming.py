@@ -8,7 +8,7 @@ from schemas import errors, splits
 MANIFEST = 'manifest.json'
 REJECTS = 'rejects.jsonl'
 # What TensorFlow Datasets needs to open the folder.
-TFDS_FILES = ('dataset_info.json', 'features.json')
+TFDS_FILES = ('dataset_info.json', 'features.json', 'label.labels.txt')
 
 _DATASET_NAME = re.compile(r'[a-z][a-z0-9_]*\Z')
 _SHARD_NAME = re.compile(
