@@ -5,6 +5,7 @@ import hashlib
 import json
 from typing import Any
 
+import features
 from beam_jobs import splitting
 from schemas import audio, errors, naming, options, record, splits
 
@@ -80,7 +81,9 @@ class FeaturizeConfig:
       'source': options.format_option(self.source, self.source_settings),
       'input': self.input,
       'name': self.name,
-      'features': [spec.to_json() for spec in self.features],
+      'features': [
+        options.format_option(spec.name, features.settings_of(spec)) for spec in self.features
+      ],
       'audio': dataclasses.asdict(self.audio),
       'min_clip_s': self.min_clip_s,
       'split_by': str(self.split_by),
@@ -92,6 +95,10 @@ class FeaturizeConfig:
     }
 
   def fingerprint(self) -> str:
-    """Returns a digest of to_json: equal for runs that may finish one another's work."""
-    text = json.dumps(self.to_json(), sort_keys=True)
+    """Returns a digest of to_json: equal for runs that may finish one another's work.
+
+    The features go in with every setting, since a default may change between versions.
+    """
+    specs = [spec.to_json() for spec in self.features]
+    text = json.dumps([self.to_json(), specs], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

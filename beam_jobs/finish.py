@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from beam_jobs import config as config_lib
 from beam_jobs import files as files_lib
 from beam_jobs import plan as plan_lib
-from beam_jobs import reference, shard, statistics, work_folder
+from beam_jobs import reference, shard, statistics, warnings, work_folder
 from schemas import errors, naming, rejects, splits, version
 from schemas.manifest import DatasetManifest
 from tfrecords import manifest_file, storage
@@ -107,6 +107,7 @@ def write_manifest(
     rejects=reasons,
     config=config.to_json(),
     versions=_versions(),
+    warnings=tuple(warnings.of(plan, ordered)),
   )
   if not manifest.num_records(splits.TRAIN):
     raise errors.DatasetError(

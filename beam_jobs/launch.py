@@ -30,11 +30,11 @@ def run_job(invocation: flags.Invocation) -> None:
     VoxshardError: what a worker found wrong, wherever it ran.
   """
   config = invocation.config
-  prepare_output(config)
   source = sources.SOURCES[config.source]
   if source.prepare:
     source.prepare(config.input, config.source_settings)
   corpus.Corpus(config.input).check()
+  prepare_output(config)
   work = work_folder.WorkFolder(config.output)
   work.write_settings(config)
   root = _pipeline(invocation)
@@ -76,19 +76,19 @@ def prepare_output(config: config_lib.FeaturizeConfig) -> None:
   earlier = work.read_settings()
   if earlier == config.to_json():
     return
-  ours = [name for name in present if _is_ours(name)]
-  if config.overwrite:
-    _remove(config, ours)
-  elif earlier is not None:
-    raise errors.ConfigError(
-      f'--output={config.output!r} holds a data set of other settings: '
-      f'{_differences(earlier, config.to_json())}. Choose another --output, or throw the old one '
-      'away with --overwrite.'
-    )
-  elif present:
+  foreign = [name for name in present if not _is_ours(name)]
+  if earlier is None and foreign:
     raise errors.ConfigError(
       f'--output={config.output!r} is not empty and was not made by this program (it holds '
-      f'{present[0]!r}). Choose another folder.'
+      f'{foreign[0]!r}). Choose another folder.'
+    )
+  if config.overwrite:
+    _remove(config, [name for name in present if _is_ours(name)])
+  elif present:
+    difference = _differences(earlier, config.to_json()) if earlier else 'its settings are unknown'
+    raise errors.ConfigError(
+      f'--output={config.output!r} holds a data set of other settings: {difference}. Choose '
+      'another --output, or throw the old one away with --overwrite.'
     )
 
 

@@ -4,7 +4,7 @@ from rich import box
 from rich import console as rich_console
 from rich import table as rich_table
 
-from schemas import rejects
+from schemas import naming
 from schemas.manifest import DatasetManifest
 
 
@@ -26,6 +26,7 @@ def rows(manifest: DatasetManifest, elapsed_s: float) -> list[tuple[str, str]]:
     ('size', f'{num_bytes / 1e6:,.1f} MB in {len(manifest.shards)} shards'),
     ('rejects', _rejects(manifest)),
     ('time', _time(num_clips, audio_s, elapsed_s)),
+    *(('warning', warning) for warning in manifest.warnings),
   ]
   return result
 
@@ -54,7 +55,6 @@ def _some(labels: tuple[str, ...], most: int = 12) -> str:
 def _rejects(manifest: DatasetManifest) -> str:
   if not manifest.rejects:
     return 'none'
-  return '; '.join(
-    f'{count:,} {reason} ({rejects.ADVICE.get(reason, "")})'
-    for reason, count in manifest.rejects.items()
-  )
+  total = sum(manifest.rejects.values())
+  reasons = ', '.join(f'{count:,} {reason}' for reason, count in manifest.rejects.items())
+  return f'{total:,}: {reasons} (every file with advice in {naming.REJECTS})'

@@ -177,7 +177,7 @@ class WriteManifest(beam.PTransform):
     self._config = config
     self._plan = plan
 
-  def expand(self, inputs: tuple[Any, Any]) -> Any:
+  def expand(self, inputs: Any) -> Any:
     results, listing_rejects = inputs
     return (
       results.pipeline

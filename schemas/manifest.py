@@ -110,6 +110,7 @@ class DatasetManifest:
     rejects: Number of rejected clips by reason.
     config: The data job's whole configuration, as plain JSON.
     versions: Versions of this project and of the libraries that touch the bytes.
+    warnings: What a user of the data set should know, a sentence each.
     record_version: The record schema that the shards were written with.
   """
 
@@ -123,6 +124,7 @@ class DatasetManifest:
   rejects: Mapping[str, int]
   config: Mapping[str, Any]
   versions: Mapping[str, str]
+  warnings: tuple[str, ...] = ()
   record_version: int = record.RECORD_VERSION
 
   def __post_init__(self) -> None:
@@ -200,6 +202,7 @@ class DatasetManifest:
         'rejects': dict(self.rejects),
         'config': dict(self.config),
         'versions': dict(self.versions),
+        'warnings': list(self.warnings),
       }
     )
 
@@ -247,4 +250,5 @@ class DatasetManifest:
       rejects=obj.mapping('rejects'),
       config=obj.mapping('config'),
       versions=obj.mapping('versions'),
+      warnings=tuple(obj.texts('warnings')),
     )
