@@ -32,3 +32,4 @@ class ModelFamily:
     [record.FeatureSpec, manifest.FeatureStatistics | None, int, Any],
     keras.Model,
   ]
+  learning_rate: float = 0.001

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import warnings
 from typing import TYPE_CHECKING
 
 from schemas import errors
@@ -36,9 +37,11 @@ def fill(trunk: keras.Model, weights: str, *, pixel_scale: float) -> float:
     return pixel_scale
   path = _existing(weights)
   try:
-    if path.suffix == '.keras':
-      return _copy_from_model(trunk, path, pixel_scale=pixel_scale)
-    trunk.load_weights(str(path))
+    with warnings.catch_warnings():
+      warnings.simplefilter('ignore')  # Of internals of Keras; what does not fit raises.
+      if path.suffix == '.keras':
+        return _copy_from_model(trunk, path, pixel_scale=pixel_scale)
+      trunk.load_weights(str(path))
   except errors.ConfigError:
     raise
   except Exception as error:  # h5py and Keras raise a dozen kinds for files of another layout.
