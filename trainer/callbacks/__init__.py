@@ -1,0 +1,1 @@
+"""What listens to a run: checkpoints, TensorBoard, progress, early stopping, history."""

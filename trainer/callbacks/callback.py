@@ -1,0 +1,41 @@
+"""What a listener of a run may hear."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from trainer import scores
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StepsDone:
+  """Where the run stands, after some steps.
+
+  Attributes:
+    epoch: The epoch under way, from 1.
+    step: Steps since the start of the run.
+    step_in_epoch: Steps since the start of the epoch.
+    losses: Mean loss of each of the latest steps.
+    examples_per_s: Training examples per second in this epoch so far.
+  """
+
+  epoch: int
+  step: int
+  step_in_epoch: int
+  losses: tuple[float, ...]
+  examples_per_s: float
+
+
+class Callback:
+  """Hears of a run; each method does nothing unless a subclass says what."""
+
+  def on_steps(self, done: StepsDone) -> None:
+    """After every execution of some steps."""
+
+  def on_epoch(self, result: scores.EpochResult) -> str:
+    """After every epoch; returns why the run should stop, or '' to go on."""
+    del result
+    return ''
+
+  def on_end(self) -> None:
+    """After the last epoch, also if an error or the user ended the run."""

@@ -1,0 +1,50 @@
+"""Keeps the best and the last epoch as whole Keras models."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+
+import keras
+
+from trainer import run_folder, scores
+from trainer.callbacks import best, callback
+
+
+class Checkpoints(callback.Callback):
+  """Writes `last.keras` after every epoch, `best.keras` after those better than all before."""
+
+  def __init__(
+    self, model: keras.Model, folder: run_folder.RunFolder, best_so_far: best.Best
+  ) -> None:
+    self._model = model
+    self._folder = folder
+    self._best = best_so_far
+
+  def on_epoch(self, result: scores.EpochResult) -> str:
+    """Saves; raises ConfigError where the file system refuses."""
+    names = [run_folder.LAST]
+    if self._best.epoch == result.epoch:
+      names.append(run_folder.BEST)
+    for name in names:
+      save(self._model, self._folder.checkpoint_file(name))
+    return ''
+
+
+def save(model: keras.Model, path: str) -> None:
+  """Writes a model to a `.keras` file that is there whole or not at all.
+
+  Raises:
+    ConfigError: if the file system refuses; what was at `path` stays.
+  """
+  # Keras insists on the ending.
+  temporary = f'{path.removesuffix(".keras")}.tmp-{uuid.uuid4().hex}.keras'
+  with run_folder.writing(path):
+    try:
+      model.save(temporary)
+      os.replace(temporary, path)
+    except BaseException:
+      with contextlib.suppress(OSError):
+        os.remove(temporary)
+      raise

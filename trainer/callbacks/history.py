@@ -1,0 +1,20 @@
+"""Writes the numbers of every epoch to a file."""
+
+from __future__ import annotations
+
+from trainer import run_folder, scores
+from trainer.callbacks import callback
+
+
+class History(callback.Callback):
+  """Keeps `history.json` up to date: a list of epochs, written whole after each."""
+
+  def __init__(self, folder: run_folder.RunFolder) -> None:
+    self._folder = folder
+    self._epochs: list[dict] = []
+
+  def on_epoch(self, result: scores.EpochResult) -> str:
+    """Adds the epoch."""
+    self._epochs.append(result.to_json())
+    self._folder.write_json(self._folder.history_file, self._epochs)
+    return ''

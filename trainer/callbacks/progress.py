@@ -1,0 +1,53 @@
+"""Tells on the terminal how the run goes."""
+
+from __future__ import annotations
+
+import sys
+from typing import TextIO
+
+from trainer import loop, scores
+from trainer.callbacks import best, callback
+
+
+class Progress(callback.Callback):
+  """A line per epoch; on a terminal also a line that moves while the epoch runs."""
+
+  def __init__(
+    self, best_so_far: best.Best, plan: loop.Plan, *, stream: TextIO | None = None
+  ) -> None:
+    self._best = best_so_far
+    self._plan = plan
+    self._stream = stream or sys.stdout
+    self._is_terminal = self._stream.isatty()
+
+  def on_steps(self, done: callback.StepsDone) -> None:
+    """Rewrites the moving line."""
+    if self._is_terminal:
+      self._rewrite(
+        f'{self._epoch(done.epoch)}  step {done.step_in_epoch}/{self._plan.steps_per_epoch}  '
+        f'loss {done.losses[-1]:.4f}  {done.examples_per_s:,.0f} examples/s'
+      )
+
+  def on_epoch(self, result: scores.EpochResult) -> str:
+    """Writes the epoch's line, which stays."""
+    parts = [self._epoch(result.epoch), f'train {_shown(result.train)}']
+    if result.validation is not None:
+      parts.append(f'validation {_shown(result.validation)}')
+    parts.append(f'{result.examples_per_s:,.0f} examples/s')
+    if result.validation is not None and self._best.epoch == result.epoch:
+      parts.append('best')
+    if self._is_terminal:
+      self._rewrite('')
+    print('  '.join(parts), file=self._stream, flush=True)
+    return ''
+
+  def _epoch(self, epoch: int) -> str:
+    return f'epoch {epoch:>{len(str(self._plan.epochs))}}/{self._plan.epochs}'
+
+  def _rewrite(self, text: str) -> None:
+    # Carriage return, then `erase to the end of the line`.
+    print(f'\r\x1b[K{text}', end='', file=self._stream, flush=True)
+
+
+def _shown(found: scores.Scores) -> str:
+  return f'loss {found.loss:.4f} accuracy {found.accuracy:6.1%}'

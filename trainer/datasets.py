@@ -1,0 +1,78 @@
+"""The data set of a run, checked before anything is built on it."""
+
+import dataclasses
+import os
+
+from schemas import errors, manifest, record, splits
+from tfrecords import manifest_file
+from trainer import config as config_lib
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Data:
+  """A data set and what of it the run learns from.
+
+  Attributes:
+    path: The folder.
+    manifest: What is in it.
+    digest: SHA-256 of manifest.json: it names every shard by its digest.
+    feature: The model's input.
+  """
+
+  path: str
+  manifest: manifest.DatasetManifest
+  digest: str
+  feature: record.FeatureSpec
+
+  @property
+  def has_validation(self) -> bool:
+    """Whether there is a validation split."""
+    return splits.VALIDATION in self.manifest.split_names()
+
+  @property
+  def has_test(self) -> bool:
+    """Whether there is a test split."""
+    return splits.TEST in self.manifest.split_names()
+
+
+def load(path: str, *, feature_name: str = '') -> Data:
+  """Returns the data set in a folder.
+
+  Raises:
+    DatasetError: if it is missing or unfinished, does not hold the feature, or cannot teach
+      anything: an empty train split, or clips of one label only.
+  """
+  if path == config_lib.DEMO_DATA and not os.path.exists(path):
+    raise errors.DatasetError(
+      f'There is no demo data set in {path!r} yet. Make it with `python -m beam_jobs.featurize`, '
+      'or name yours with --data=FOLDER.'
+    )
+  found = manifest_file.load(path)
+  _check_learnable(found, path)
+  return Data(
+    path=path,
+    manifest=found,
+    digest=manifest_file.digest(path),
+    feature=found.feature(feature_name),
+  )
+
+
+def unlearned_labels(found: manifest.DatasetManifest) -> list[str]:
+  """Returns the labels that no clip of the train split has."""
+  counts = found.label_counts(splits.TRAIN)
+  return [label for label, count in zip(found.labels, counts, strict=True) if not count]
+
+
+def _check_learnable(found: manifest.DatasetManifest, path: str) -> None:
+  if splits.TRAIN not in found.split_names():
+    raise errors.DatasetError(
+      f'The train split of {path!r} is empty: the data set holds '
+      f'{", ".join(found.split_names()) or "no records at all"}. Run the data job again with more '
+      'speakers, or with a smaller share of them for validation and test.'
+    )
+  learned = found.num_labels - len(unlearned_labels(found))
+  if learned < 2:
+    raise errors.DatasetError(
+      f'The train split of {path!r} holds clips of {learned} label: there is nothing to tell '
+      'apart. Run the data job on a corpus with at least two labels.'
+    )

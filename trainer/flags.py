@@ -1,0 +1,114 @@
+"""The flags of `python -m trainer`, and the one function that reads them."""
+
+from absl import flags
+
+from trainer import command_line, config, models, monitor, optimizers, precision, strategies
+
+_DEFAULT = config.TrainConfig
+
+
+def define(flag_values: flags.FlagValues) -> None:
+  """Defines every flag on `flag_values`; their ranges are checked by TrainConfig."""
+  _define_data(flag_values)
+  _define_devices(flag_values)
+  _define_training(flag_values)
+  command_line.define_shared(flag_values)
+
+
+def to_config(flag_values: flags.FlagValues) -> config.TrainConfig:
+  """Returns what the flags ask for: the only function of the trainer that reads them.
+
+  Raises:
+    ConfigError: for a value out of range, or values that contradict one another.
+  """
+  fields = config.TrainConfig.__dataclass_fields__
+  return config.TrainConfig(**{name: flag_values[name].value for name in fields})
+
+
+def _define_data(flag_values: flags.FlagValues) -> None:
+  _text(flag_values, 'data', 'Folder of a data set, as the data job wrote it.')
+  _text(
+    flag_values,
+    'run_dir',
+    'Folder for all that the run writes: checkpoints, logs, report. Empty: runs/DATASET-MODEL, '
+    'with a number behind it where that is taken.',
+  )
+  _switch(flag_values, 'overwrite', 'Replace the run in --run_dir, if there is one.')
+  _text(
+    flag_values,
+    'model',
+    f'What to train: {", ".join(models.MODELS)}; its settings as name:key=value,key=value, such '
+    'as cnn:filters=64,dropout=0.3.',
+  )
+  _text(
+    flag_values, 'feature', "Which of the data set's features to learn from; empty: the only one."
+  )
+
+
+def _define_devices(flag_values: flags.FlagValues) -> None:
+  known = '; '.join(f'{name}: {family.summary}' for name, family in strategies.STRATEGIES.items())
+  _text(
+    flag_values,
+    'strategy',
+    f'How a step is spread over devices. {known} (mirrored:num_devices=2 takes the first two).',
+  )
+  _number(
+    flag_values,
+    'virtual_devices',
+    'Split the CPU into so many devices and use them, to try --strategy=mirrored without GPUs.',
+  )
+  _choice(
+    flag_values,
+    'precision',
+    precision.POLICIES,
+    'What the layers compute in. The mixed ones keep weights, normalisation and loss in float32.',
+  )
+  _number(
+    flag_values,
+    'steps_per_execution',
+    'Steps that run between two looks at the numbers; more of them cost less overhead.',
+  )
+  _switch(
+    flag_values,
+    'deterministic',
+    'Same flags, same weights, bit for bit on one machine. --nodeterministic lets a GPU pick '
+    'faster kernels.',
+  )
+  _number(flag_values, 'seed', 'Where weights, dropout and the order of examples come from.')
+
+
+def _define_training(flag_values: flags.FlagValues) -> None:
+  _choice(flag_values, 'optimizer', optimizers.OPTIMIZERS, 'How the weights follow the gradient.')
+  flags.DEFINE_float(
+    'learning_rate',
+    _DEFAULT.learning_rate,
+    'For the whole batch: it is not scaled by the number of devices.',
+    flag_values=flag_values,
+  )
+  _number(flag_values, 'batch_size', 'Examples per step, over all devices.')
+  _number(flag_values, 'epochs', 'Passes over the train split, at most.')
+  _number(
+    flag_values, 'patience', 'Stop after so many epochs without a better one; 0: never stop early.'
+  )
+  _choice(
+    flag_values,
+    'monitor',
+    monitor.RANKS,
+    'What of the validation split makes an epoch the best one, which is kept.',
+  )
+
+
+def _text(flag_values: flags.FlagValues, name: str, text: str) -> None:
+  flags.DEFINE_string(name, getattr(_DEFAULT, name), text, flag_values=flag_values)
+
+
+def _number(flag_values: flags.FlagValues, name: str, text: str) -> None:
+  flags.DEFINE_integer(name, getattr(_DEFAULT, name), text, flag_values=flag_values)
+
+
+def _switch(flag_values: flags.FlagValues, name: str, text: str) -> None:
+  flags.DEFINE_bool(name, getattr(_DEFAULT, name), text, flag_values=flag_values)
+
+
+def _choice(flag_values: flags.FlagValues, name: str, known, text: str) -> None:
+  flags.DEFINE_enum(name, getattr(_DEFAULT, name), list(known), text, flag_values=flag_values)

@@ -1,0 +1,82 @@
+"""From shards to batches on the devices. The only module of the trainer that feeds data."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import tensorflow as tf
+
+from schemas import record, splits
+from schemas.manifest import DatasetManifest
+from tfrecords import dataset as dataset_lib
+
+LABEL = record.LABEL  # The key of the labels in a batch, beside the feature's name.
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Source:
+  """Where batches come from and how large they are.
+
+  Attributes:
+    data_dir: Folder of the data set.
+    manifest: Its manifest.
+    feature_name: The feature to read.
+    batch_size: Examples per batch, over all replicas.
+  """
+
+  data_dir: str
+  manifest: DatasetManifest
+  feature_name: str
+  batch_size: int
+
+
+def train_batches(source: Source, strategy: tf.distribute.Strategy, *, seed: int) -> Any:
+  """Returns the train split without end, in another order in each pass.
+
+  It is repeated before it is batched, so that every batch is full: no replica ever gets an empty
+  part, and a split smaller than a batch works too.
+  """
+  return _feed(_read(source, splits.TRAIN, shuffle=True, repeat=True, seed=seed), strategy)
+
+
+def evaluation_batches(source: Source, split: str, strategy: tf.distribute.Strategy) -> Any:
+  """Returns a split in order, every example once; the last batch may be smaller."""
+  return _feed(_read(source, split, shuffle=False, repeat=False, seed=0), strategy)
+
+
+def to_input(stored: tf.Tensor) -> tf.Tensor:
+  """Returns what the model takes, float32: samples stored as int16 become [-1, 1).
+
+  Runs on the device, so that half the bytes travel there.
+  """
+  if stored.dtype == tf.int16:
+    return tf.cast(stored, tf.float32) / 32768.0
+  return tf.cast(stored, tf.float32)
+
+
+def _read(source: Source, split: str, *, shuffle: bool, repeat: bool, seed: int) -> tf.data.Dataset:
+  return dataset_lib.read_batches(
+    source.data_dir,
+    source.manifest,
+    split,
+    feature_names=(source.feature_name,),
+    batch_size=source.batch_size,
+    shuffle=shuffle,
+    repeat=repeat,
+    # With repeat there is no remainder; but only so is the batch size known to the graph.
+    drop_remainder=repeat,
+    seed=seed,
+  )
+
+
+def _feed(dataset: tf.data.Dataset, strategy: tf.distribute.Strategy) -> Any:
+  """Returns the dataset so that batches are on the devices before a step asks for them."""
+  if isinstance(strategy, tf.distribute.MirroredStrategy):
+    options = tf.data.Options()
+    # One machine reads everything; TensorFlow would warn that it cannot divide the files.
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return strategy.experimental_distribute_dataset(dataset.with_options(options))
+  if tf.config.list_logical_devices('GPU'):
+    return dataset.apply(tf.data.experimental.prefetch_to_device('/GPU:0'))
+  return dataset

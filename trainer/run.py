@@ -1,0 +1,142 @@
+"""A whole run, from the data set to the report. It reads from top to bottom."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from schemas import options, splits, version
+from tfrecords import manifest_file
+from trainer import (
+  announce,
+  datasets,
+  evaluate,
+  failures,
+  input_pipeline,
+  loop,
+  machine,
+  models,
+  optimizers,
+  precision,
+  run_folder,
+  steps,
+)
+from trainer import config as config_lib
+from trainer.callbacks import best as best_lib
+from trainer.callbacks import callback, checkpoints, early_stopping, history, progress, tensorboard
+
+
+def train(config: config_lib.TrainConfig) -> run_folder.RunFolder:
+  """Trains what the config asks for and returns the folder with all that came of it.
+
+  Raises:
+    DatasetError: if the data set is missing, damaged, or does not fit the model.
+    ConfigError: if the config asks for what cannot be done here.
+  """
+  # Everything that may be wrong is found before anything is written.
+  data = datasets.load(config.data, feature_name=config.feature)
+  if config.run_dir:
+    run_folder.RunFolder(config.run_dir).check_usable(overwrite=config.overwrite)
+  strategy = machine.prepare(config)
+  model, optimizer = _build(config, data, strategy)
+  train_batches, validation_batches = _batches(config, data, strategy)
+
+  folder = _create_folder(config, data)
+  folder.write_json(folder.config_file, _record(config, data, model))
+  announce.start(
+    config, data, model=model, devices=machine.describe(strategy, config), folder=folder
+  )
+
+  compiled = steps.Steps(model, optimizer, strategy, feature_name=data.feature.name)
+  plan = _plan(config, data)
+  best = best_lib.Best(config.monitor)
+  callbacks: list[callback.Callback] = [
+    best,
+    checkpoints.Checkpoints(model, folder, best),
+    history.History(folder),
+    tensorboard.TensorBoard(folder.logs_dir, compiled),
+    progress.Progress(best, plan),
+    early_stopping.EarlyStopping(best, patience=config.patience),
+  ]
+  with failures.readable(data_dir=data.path, run_dir=folder.path, batch_size=config.batch_size):
+    training = loop.Loop(compiled, plan=plan, callbacks=callbacks)
+    outcome = training.run(train_batches, validation_batches)
+  announce.end(outcome, best)
+
+  report = None
+  if data.has_test:  # Speakers that neither training nor the choice of the epoch has met.
+    report = evaluate.evaluate_run(folder.path, split=splits.TEST, checkpoint=run_folder.BEST)
+  announce.results(folder, report)
+  return folder
+
+
+def _build(
+  config: config_lib.TrainConfig, data: datasets.Data, strategy: tf.distribute.Strategy
+) -> tuple[keras.Model, keras.optimizers.Optimizer]:
+  """Returns the model and its optimizer, with variables on every device of the strategy."""
+  with strategy.scope(), precision.policy(config.precision):
+    model = models.build(*models.parse(config.model), data.manifest, data.feature.name)
+    optimizer = precision.protect(
+      optimizers.OPTIMIZERS[config.optimizer](config.learning_rate), config.precision
+    )
+    optimizer.build(model.trainable_variables)
+  steps.draw_apart(model, strategy)
+  return model, optimizer
+
+
+def _batches(
+  config: config_lib.TrainConfig, data: datasets.Data, strategy: tf.distribute.Strategy
+) -> tuple[Any, Any | None]:
+  """Returns the batches of the train split, and of the validation split if there is one."""
+  source = input_pipeline.Source(
+    data_dir=data.path,
+    manifest=data.manifest,
+    feature_name=data.feature.name,
+    batch_size=config.batch_size,
+  )
+  validation = None
+  if data.has_validation:
+    validation = input_pipeline.evaluation_batches(source, splits.VALIDATION, strategy)
+  return input_pipeline.train_batches(source, strategy, seed=config.seed), validation
+
+
+def _plan(config: config_lib.TrainConfig, data: datasets.Data) -> loop.Plan:
+  num_examples = data.manifest.num_records(splits.TRAIN)
+  return loop.Plan(
+    epochs=config.epochs,
+    steps_per_epoch=loop.steps_per_epoch(num_examples, batch_size=config.batch_size),
+    steps_per_execution=config.steps_per_execution,
+  )
+
+
+def _create_folder(config: config_lib.TrainConfig, data: datasets.Data) -> run_folder.RunFolder:
+  """Returns the run's folder, made and with the manifest in it."""
+  if config.run_dir:
+    folder = run_folder.RunFolder(config.run_dir)
+  else:
+    folder = run_folder.claim_default(data.manifest.name, models.parse(config.model)[0])
+  folder.create(overwrite=config.overwrite)
+  manifest_file.save(data.manifest, folder.path)
+  return folder
+
+
+def _record(
+  config: config_lib.TrainConfig, data: datasets.Data, model: keras.Model
+) -> dict[str, Any]:
+  """Returns what config.json says: enough to repeat the run, and to judge it later."""
+  libraries = {name: importlib.metadata.version(name) for name in ('keras', 'numpy', 'tensorflow')}
+  return {
+    'flags': config.to_json(),
+    'data_dir': os.path.abspath(data.path) if os.path.exists(data.path) else data.path,
+    'dataset': data.manifest.name,
+    'manifest_sha256': data.digest,
+    'feature': data.feature.to_json(),
+    'model': options.format_option(*models.parse(config.model)),
+    'num_parameters': model.count_params(),
+    'versions': {'voxshard': version.VERSION, 'python': platform.python_version(), **libraries},
+  }

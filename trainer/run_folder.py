@@ -1,0 +1,159 @@
+"""The folder that holds all that a run writes."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+from schemas import errors, json_form
+from tfrecords import storage
+
+RUNS = 'runs'  # Where run folders lie that the user did not name.
+BEST = 'best'
+LAST = 'last'
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+  """Where each thing lies in the folder `path`.
+
+  Attributes:
+    path: The folder.
+  """
+
+  path: str
+
+  @property
+  def config_file(self) -> str:
+    """What the run was asked to do, with which versions, on which data set: JSON."""
+    return os.path.join(self.path, 'config.json')
+
+  @property
+  def manifest_file(self) -> str:
+    """A copy of the data set's manifest: prediction needs it when the data set is gone."""
+    return os.path.join(self.path, 'manifest.json')
+
+  @property
+  def history_file(self) -> str:
+    """The numbers of every epoch: JSON."""
+    return os.path.join(self.path, 'history.json')
+
+  @property
+  def checkpoints_dir(self) -> str:
+    """Folder of the saved models."""
+    return os.path.join(self.path, 'checkpoints')
+
+  @property
+  def logs_dir(self) -> str:
+    """Folder for TensorBoard."""
+    return os.path.join(self.path, 'logs')
+
+  @property
+  def report_file(self) -> str:
+    """What evaluation found: JSON."""
+    return os.path.join(self.path, 'report.json')
+
+  @property
+  def confusion_matrix_file(self) -> str:
+    """Which label was taken for which: a picture."""
+    return os.path.join(self.path, 'confusion_matrix.png')
+
+  def checkpoint_file(self, name: str) -> str:
+    """A whole Keras model: BEST or LAST."""
+    return os.path.join(self.checkpoints_dir, f'{name}.keras')
+
+  def check_usable(self, *, overwrite: bool) -> None:
+    """Raises ConfigError if a new run may not be written here; nothing is touched."""
+    if not os.path.lexists(self.path):
+      return
+    if not os.path.isdir(self.path):
+      raise errors.ConfigError(f'--run_dir={self.path} is a file. Name a folder for the run.')
+    with writing(self.path):
+      names = os.listdir(self.path)
+    if not names:
+      return
+    if not os.path.exists(self.config_file):
+      raise errors.ConfigError(
+        f'--run_dir={self.path} holds files that are of no run ({sorted(names)[0]!r}, ...). Name '
+        'a new or empty folder.'
+      )
+    if not overwrite:
+      raise errors.ConfigError(
+        f'--run_dir={self.path} already holds a run. Replace it with --overwrite, or name '
+        'another folder.'
+      )
+
+  def create(self, *, overwrite: bool) -> None:
+    """Makes the folder, without what an earlier run left in it.
+
+    Raises:
+      ConfigError: if it may not be used, or cannot be written.
+    """
+    self.check_usable(overwrite=overwrite)
+    with writing(self.path):
+      for file in (self.report_file, self.confusion_matrix_file, self.history_file):
+        with contextlib.suppress(FileNotFoundError):
+          os.remove(file)
+      for folder in (self.checkpoints_dir, self.logs_dir):
+        if os.path.lexists(folder):
+          shutil.rmtree(folder)
+        os.makedirs(folder)
+
+  def write_json(self, path: str, value: Any) -> None:
+    """Writes one of the JSON files, whole or not at all."""
+    with writing(path):
+      storage.write_atomically(path, json_form.dumps(value).encode())
+
+  def read_config(self) -> dict[str, Any]:
+    """Returns what config.json holds.
+
+    Raises:
+      ConfigError: if there is no run in the folder, or the file is damaged.
+    """
+    try:
+      with open(self.config_file, encoding='utf-8') as stream:
+        config: dict[str, Any] = json.load(stream)
+    except (FileNotFoundError, NotADirectoryError) as error:
+      raise errors.ConfigError(
+        f'{self.path!r} holds no run: there is no config.json. Name the --run_dir of a finished '
+        '`python -m trainer`.'
+      ) from error
+    except (OSError, ValueError) as error:
+      raise errors.ConfigError(f'Could not read {self.config_file!r}: {error}.') from error
+    return config
+
+
+def claim_default(dataset_name: str, model_name: str) -> RunFolder:
+  """Makes and returns `runs/DATASET-MODEL`, or the first of -2, -3, ... that is free.
+
+  The folder is made at once, so that two runs which start together take two.
+  """
+  number = 1
+  while True:
+    suffix = f'-{number}' if number > 1 else ''
+    path = os.path.join(RUNS, f'{dataset_name}-{model_name}{suffix}')
+    with writing(path):
+      try:
+        os.makedirs(path)
+        return RunFolder(path)
+      except FileExistsError:
+        number += 1
+
+
+@contextlib.contextmanager
+def writing(path: str) -> Iterator[None]:
+  """Turns a refusal of the file system inside the block into a sentence.
+
+  Raises:
+    ConfigError: names the path and the reason.
+  """
+  try:
+    yield
+  except OSError as error:
+    raise errors.ConfigError(
+      f'Could not write {path!r}: {error.strerror or error}. Make room there or give this user '
+      'the right to write, or name another folder with --run_dir.'
+    ) from error

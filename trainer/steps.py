@@ -1,0 +1,188 @@
+"""The compiled arithmetic of training and evaluation, exact on any number of replicas.
+
+`keras.Model.fit` averages the means of the replicas, which is wrong as soon as a batch does not
+divide evenly, and NaN where a replica gets nothing. Here losses are summed over examples and
+divided by the true number of them in the whole batch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from trainer import input_pipeline, scores
+
+_SUM = tf.distribute.ReduceOp.SUM
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StepScores:
+  """The scores of some steps, one value each.
+
+  Attributes:
+    losses: Mean over the whole batch, float32 [num_steps].
+    num_correct: Examples whose label had the highest logit, int64 [num_steps].
+    counts: Examples, int64 [num_steps].
+  """
+
+  losses: NDArray[np.float32]
+  num_correct: NDArray[np.int64]
+  counts: NDArray[np.int64]
+
+
+class Steps:
+  """Training steps and evaluation of one model under one strategy."""
+
+  def __init__(
+    self,
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    strategy: tf.distribute.Strategy,
+    *,
+    feature_name: str,
+  ) -> None:
+    """Takes a model and an optimizer that were made, and the latter built, in strategy.scope()."""
+    self._model = model
+    self._optimizer = optimizer
+    self._strategy = strategy
+    self._feature_name = feature_name
+    self._loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=None)
+    self._compiled_train = tf.function(self._train_steps)
+    self._compiled_evaluate = tf.function(self._evaluate_batches)
+    self._graph: tf.Graph | None = None
+
+  @property
+  def learning_rate(self) -> float:
+    """The optimizer's, now."""
+    return float(self._optimizer.learning_rate)
+
+  @property
+  def graph(self) -> tf.Graph | None:
+    """The compiled training steps; None before the first."""
+    return self._graph
+
+  def train(self, batches: Iterator[Any], num_steps: int) -> StepScores:
+    """Takes `num_steps` steps of gradient descent and returns the scores of each.
+
+    Args:
+      batches: Iterator over what input_pipeline.train_batches gave.
+      num_steps: How many.
+    """
+    # A tensor, so that another number compiles nothing anew.
+    arguments = (batches, tf.constant(num_steps))
+    if self._graph is None:
+      self._graph = self._compiled_train.get_concrete_function(*arguments).graph
+    losses, num_correct, counts = self._compiled_train(*arguments)
+    return StepScores(losses=losses.numpy(), num_correct=num_correct.numpy(), counts=counts.numpy())
+
+  def evaluate(self, batches: Iterator[Any]) -> scores.Scores:
+    """Returns the scores over all batches: each example once, however replicas share them.
+
+    Args:
+      batches: Iterator over what input_pipeline.evaluation_batches gave.
+    """
+    loss_sum, num_correct, count = (x.numpy() for x in self._compiled_evaluate(batches))
+    return scores.of_sums(float(loss_sum), num_correct=int(num_correct), num_examples=int(count))
+
+  def _train_steps(
+    self, batches: Any, num_steps: tf.Tensor
+  ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The graph of `train`; returns StepScores' fields."""
+    losses = tf.TensorArray(tf.float32, size=num_steps)
+    correct = tf.TensorArray(tf.int64, size=num_steps)
+    counts = tf.TensorArray(tf.int64, size=num_steps)
+    for i in tf.range(num_steps):
+      parts = self._strategy.run(self._train_replica, args=(next(batches),))
+      loss_sum, num_correct, count = (self._total(part) for part in parts)
+      losses = losses.write(i, loss_sum / tf.cast(count, tf.float32))
+      correct = correct.write(i, num_correct)
+      counts = counts.write(i, count)
+    return losses.stack(), correct.stack(), counts.stack()
+
+  def _evaluate_batches(self, batches: Any) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The graph of `evaluate`; returns the loss sum, the right ones and the count."""
+    loss_sum = tf.zeros((), tf.float64)
+    num_correct, count = tf.zeros((), tf.int64), tf.zeros((), tf.int64)
+    for batch in batches:
+      parts = self._strategy.run(self._evaluate_replica, args=(batch,))
+      totals = [self._total(part) for part in parts]
+      loss_sum += tf.cast(totals[0], tf.float64)
+      num_correct += totals[1]
+      count += totals[2]
+    return loss_sum, num_correct, count
+
+  def _train_replica(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """One step on one replica's part of the batch; returns its sums."""
+    replica = tf.distribute.get_replica_context()
+    variables = self._model.trainable_variables
+    with tf.GradientTape() as tape:
+      loss_sum, num_correct, count = self._scores(batch, training=True)
+      everywhere = tf.cast(replica.all_reduce(_SUM, count), tf.float32)
+      # The optimizer adds the gradients of all replicas: the sum of these parts is the mean.
+      loss = loss_sum / everywhere + self._penalty()
+      scaled = self._optimizer.scale_loss(loss)
+    gradients = tape.gradient(scaled, variables)
+    if isinstance(self._optimizer, keras.optimizers.LossScaleOptimizer):
+      gradients = _with_shared_overflow(gradients, replica)
+    self._optimizer.apply(gradients, variables)
+    return loss_sum, num_correct, count
+
+  def _evaluate_replica(
+    self, batch: dict[str, tf.Tensor]
+  ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    return self._scores(batch, training=False)
+
+  def _scores(
+    self, batch: dict[str, tf.Tensor], *, training: bool
+  ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns loss sum, right ones and count of one replica's part; zeros if it is empty."""
+    labels = batch[input_pipeline.LABEL]  # [part]
+    inputs = input_pipeline.to_input(batch[self._feature_name])  # [part, *feature.shape]
+    logits = self._model(inputs, training=training)  # [part, num_labels]
+    right = tf.equal(tf.argmax(logits, axis=-1, output_type=labels.dtype), labels)
+    return (
+      tf.reduce_sum(self._loss(labels, logits)),
+      tf.math.count_nonzero(right),
+      tf.size(labels, out_type=tf.int64),
+    )
+
+  def _penalty(self) -> tf.Tensor | float:
+    """This replica's share of what the layers add to the loss (weight decay)."""
+    return sum(self._model.losses) / self._strategy.num_replicas_in_sync
+
+  def _total(self, part: Any) -> tf.Tensor:
+    return self._strategy.reduce(_SUM, part, axis=None)
+
+
+def _with_shared_overflow(
+  gradients: list[tf.Tensor | None], replica: tf.distribute.ReplicaContext
+) -> list[tf.Tensor | None]:
+  """Returns the gradients, all NaN on every replica if they overflowed on any of them.
+
+  Keras's LossScaleOptimizer asks the first replica alone whether to skip the step. Where only
+  another overflowed, it would add infinity to the weights for good.
+  """
+  finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients if g is not None]
+  overflows = tf.cast(tf.logical_not(tf.reduce_all(finite)), tf.float32)
+  any_overflow = replica.all_reduce(_SUM, overflows) > 0
+  poison = tf.where(any_overflow, float('nan'), 0.0)
+  return [g if g is None else g + tf.cast(poison, g.dtype) for g in gradients]
+
+
+def draw_apart(model: keras.Model, strategy: tf.distribute.Strategy) -> None:
+  """Gives each replica random numbers of its own.
+
+  Mirrored seeds are equal: every replica would drop the same units of its examples.
+  """
+  for variable in model.variables:
+    if not variable.path.endswith('seed_generator_state'):
+      continue
+    first, *others = strategy.experimental_local_results(variable.value)
+    for i, other in enumerate(others, start=1):
+      other.assign(first + [i, 0])
