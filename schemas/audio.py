@@ -1,6 +1,7 @@
 """How audio is brought to one form, and how it is cut into frames."""
 
 import dataclasses
+import math
 
 from schemas import errors
 
@@ -24,7 +25,7 @@ class AudioSpec:
       raise errors.SchemaError(
         f'sample_rate_hz must be in [1000, {MAX_SAMPLE_RATE_HZ}], got {self.sample_rate_hz}.'
       )
-    if not (self.clip_s > 0 and self.clip_samples >= 1):
+    if not (0 < self.clip_s < math.inf and self.clip_samples >= 1):
       raise errors.SchemaError(
         f'clip_s must be positive and at least one sample long, got {self.clip_s} seconds.'
       )
@@ -52,7 +53,7 @@ class FrameSpec:
   fft_samples: int = 0
 
   def __post_init__(self) -> None:
-    if not 0 < self.hop_s <= self.window_s:
+    if not 0 < self.hop_s <= self.window_s < math.inf:
       raise errors.SchemaError(
         f'hop_s must be in (0, window_s={self.window_s}] seconds, got {self.hop_s}. '
         'A hop longer than the window skips audio.'

@@ -1,6 +1,7 @@
 """Reads parsed JSON field by field, with errors that name the place: `manifest.json, shards[3]`."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,7 +34,7 @@ class Reader:
 
   def number(self, key: str) -> float:
     """Returns a number."""
-    return float(self._get(key, (int, float), 'a number'))
+    return self._float(key, self._get(key, (int, float), 'a number'))
 
   def mapping(self, key: str) -> dict[str, Any]:
     """Returns an object."""
@@ -49,11 +50,40 @@ class Reader:
 
   def numbers(self, key: str) -> list[float]:
     """Returns a list of numbers."""
-    return [float(item) for item in self._list_of(key, (int, float), 'numbers')]
+    return [self._float(key, item) for item in self._list_of(key, (int, float), 'numbers')]
 
   def texts(self, key: str) -> list[str]:
     """Returns a list of strings."""
     return self._list_of(key, str, 'strings')
+
+  def counts(self, key: str) -> dict[str, int]:
+    """Returns an object whose values are whole numbers from 0 on."""
+    values = self.mapping(key)
+    for name, value in values.items():
+      if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise errors.SchemaError(
+          f'{self._where}: field {key!r}, {name!r} must be a whole number from 0 on, got {value!r}.'
+        )
+    return values
+
+  def text_values(self, key: str) -> dict[str, str]:
+    """Returns an object whose values are strings."""
+    values = self.mapping(key)
+    for name, value in values.items():
+      if not isinstance(value, str):
+        raise errors.SchemaError(
+          f'{self._where}: field {key!r}, {name!r} must be a string, got {value!r}.'
+        )
+    return values
+
+  def _float(self, key: str, number: float) -> float:
+    # JSON as such has no NaN, but Python reads it, and 1e999 is infinite.
+    try:
+      if math.isfinite(number):
+        return float(number)
+    except OverflowError:
+      pass
+    raise errors.SchemaError(f'{self._where}: field {key!r} must hold finite numbers.')
 
   def _list_of(self, key: str, types: Any, wanted: str) -> list[Any]:
     items = self.items(key)

@@ -31,6 +31,7 @@ class ShardInfo:
   audio_s: float
 
   def __post_init__(self) -> None:
+    naming.ShardName.parse(self.file_name)
     if sum(self.label_counts) != self.num_records:
       raise errors.SchemaError(
         f'Shard {self.file_name!r}: label_counts add up to {sum(self.label_counts)}, '
@@ -79,6 +80,13 @@ class FeatureStatistics:
   count: int
   mean: tuple[float, ...]
   variance: tuple[float, ...]
+
+  def __post_init__(self) -> None:
+    if len(self.mean) != len(self.variance) or any(value < 0 for value in self.variance):
+      raise errors.SchemaError(
+        f'Statistics need a variance from 0 on for every mean, got {len(self.mean)} means and the '
+        f'variances {list(self.variance)}.'
+      )
 
   def to_json(self) -> dict[str, Any]:
     """Returns plain lists and numbers."""
@@ -227,6 +235,16 @@ class DatasetManifest:
         f'{where}: record_version is {version}, this version of the programs reads '
         f'{record.RECORD_VERSION}. Run the data job again, or use the version that wrote it.'
       )
+    try:
+      return cls._from_fields(obj, where)
+    except errors.SchemaError as error:
+      # A class that refuses its fields does not know which file they stand in.
+      if where in str(error):
+        raise
+      raise errors.SchemaError(f'{where}: {error}') from error
+
+  @classmethod
+  def _from_fields(cls, obj: json_form.Reader, where: str) -> 'DatasetManifest':
     spec = json_form.Reader(obj.mapping('audio'), f'{where}, audio')
     return cls(
       name=obj.text('name'),
@@ -246,9 +264,9 @@ class DatasetManifest:
         name: FeatureStatistics.from_json(item, where=f'{where}, statistics.{name}')
         for name, item in obj.mapping('statistics').items()
       },
-      num_speakers=obj.mapping('num_speakers'),
-      rejects=obj.mapping('rejects'),
+      num_speakers=obj.counts('num_speakers'),
+      rejects=obj.counts('rejects'),
       config=obj.mapping('config'),
-      versions=obj.mapping('versions'),
+      versions=obj.text_values('versions'),
       warnings=tuple(obj.texts('warnings')),
     )
