@@ -32,7 +32,9 @@ _MAX_SHUFFLE_RECORDS = 1 << 16
 # What TensorFlow writes around an error, and what tells that an error is about our records.
 _NOISE = re.compile(r'\{\{function_node .*?\}\}|\[Op:\w+\].*', re.DOTALL)
 _OURS = 'as the manifest says'
-_FOREIGN_RECORD_MARKS = (_OURS, 'Could not parse example', 'is required but could not be found')
+_ABOUT_RECORDS = re.compile(
+  rf'{_OURS}|Could not parse example|is required but could not be found|\.tfrecord-\d+-of-\d+'
+)
 
 Batch = Mapping[str, tf.Tensor]
 
@@ -86,7 +88,8 @@ def read_batches(  # noqa: PLR0913 - all that decides which batches come, and no
   )
   # After the shuffle, so that every epoch is whole; before the batches, so that all are full.
   records = records.repeat() if repeat else records
-  batches = records.batch(batch_size, drop_remainder=drop_remainder)
+  # Without an end there is no remainder, and TensorFlow may know the size of every batch.
+  batches = records.batch(batch_size, drop_remainder=drop_remainder or repeat)
   parse = batch_parser(manifest, feature_names=feature_names, with_ids=with_ids)
   return batches.map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(
     tf.data.AUTOTUNE
@@ -222,8 +225,7 @@ def readable_errors(data_dir: str) -> Iterator[None]:
     tf.errors.InvalidArgumentError,
   ) as error:
     text = _NOISE.sub('', str(error.message)).strip()
-    foreign = any(mark in text for mark in _FOREIGN_RECORD_MARKS)
-    if isinstance(error, tf.errors.InvalidArgumentError) and not foreign:
+    if not isinstance(error, tf.errors.DataLossError) and not _ABOUT_RECORDS.search(text):
       raise
     raise errors.DatasetError(
       f'Could not read the records in {data_dir!r}: {_first_sentence(text)} '

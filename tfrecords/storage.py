@@ -87,6 +87,18 @@ class LocalStorage:
 LOCAL: Storage = LocalStorage()
 
 
+def storage_of(path: str) -> Storage:
+  """Returns what reads and writes at `path`: TensorFlow's filesystems where it has a scheme.
+
+  For the trainer and the programs of this package; the data job has its own, without TensorFlow.
+  """
+  if '://' not in path:
+    return LOCAL
+  from tfrecords import gfile_storage
+
+  return gfile_storage.GfileStorage()
+
+
 def temporary_path(path: str) -> str:
   """Returns a name beside `path` that no other writer has."""
   return f'{path}{TEMPORARY_MARK}{uuid.uuid4().hex}'
