@@ -1,11 +1,12 @@
 """Clips per second of the data job, of the bare limit and of a librosa script, on the same files.
 
   python -m benchmarks.featurize
-  python -m benchmarks.featurize --clips=20000 --repeats=5 --workers=2
+  python -m benchmarks.featurize --clips=60000 --repeats=5 --workers=2
 
 Every contender is a command of its own. Start-up (imports, workers) is set apart by running each
 command on a small and on the full corpus: clips/s = (clips - few) / (seconds - few seconds). The
 contenders take turns, so that a drift of the machine's speed meets all; medians are compared.
+Take so many clips that the full run is long against the start-up, or noise is all one sees.
 """
 
 import argparse
@@ -85,26 +86,26 @@ def measure(
   rivals: Sequence[Contender], scratch: pathlib.Path, *, num_clips: int, repeats: int
 ) -> dict[str, tuple[float, float]]:
   """Returns (median clips/s, median start-up seconds) by contender's name."""
-  few, everything = scratch / 'few', scratch / 'all'
-  rates: dict[str, list[float]] = {rival.name: [] for rival in rivals}
-  starts: dict[str, list[float]] = {rival.name: [] for rival in rivals}
+  few_s: dict[str, list[float]] = {rival.name: [] for rival in rivals}
+  all_s: dict[str, list[float]] = {rival.name: [] for rival in rivals}
   for rival in rivals:
-    seconds(rival, few)  # Warm-up: byte code, page cache.
+    seconds(rival, scratch / 'few')  # Warm-up: byte code, page cache.
   for _ in range(repeats):
     for rival in rivals:
-      few_s, all_s = seconds(rival, few), seconds(rival, everything)
-      rates[rival.name].append((num_clips - FEW_CLIPS) / (all_s - few_s))
-      starts[rival.name].append(few_s)
-  return {
-    rival.name: (statistics.median(rates[rival.name]), statistics.median(starts[rival.name]))
-    for rival in rivals
-  }
+      few_s[rival.name].append(seconds(rival, scratch / 'few'))
+      all_s[rival.name].append(seconds(rival, scratch / 'all'))
+  result = {}
+  for rival in rivals:
+    start_s = statistics.median(few_s[rival.name])
+    work_s = statistics.median(all_s[rival.name]) - start_s
+    result[rival.name] = ((num_clips - FEW_CLIPS) / work_s, start_s)
+  return result
 
 
 def main() -> None:
   """Measures and prints the table."""
   parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-  parser.add_argument('--clips', type=int, default=6_000)
+  parser.add_argument('--clips', type=int, default=20_000)
   parser.add_argument('--repeats', type=int, default=3)
   parser.add_argument('--workers', type=int, default=2)
   parser.add_argument('--scratch', default=None, help='where the corpora are made')
