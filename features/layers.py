@@ -90,7 +90,9 @@ class Stft(_Spectral):
 
   def call(self, samples: Any) -> Any:
     """[batch, num_samples] -> [batch, num_frames, num_bins]."""
-    return tf.math.log(tf.sqrt(self._power(samples)) + np.float32(self._parsed.floor))
+    # The slope of a square root is infinite at 0, and silence would make gradients NaN.
+    power = tf.maximum(self._power(samples), np.finfo(np.float32).tiny)
+    return tf.math.log(tf.sqrt(power) + np.float32(self._parsed.floor))
 
 
 class _MelEnergies(_Spectral):

@@ -20,10 +20,10 @@ class Mel(mel_energy.MelSettings):
   """Settings of mel energies.
 
   Attributes:
-    dtype: float32 by default. float16 holds nothing under 6e-8, where the quiet bands of a 16-bit
-      recording lie, and nothing over 65504: measured at full scale with the default window, a
-      tone reaches 1.5e4 at 16 kHz and 1.3e5 at 48 kHz. Where [-1, 1] can overflow, float16 is
-      refused.
+    dtype: float32 by default, because float16 holds nothing under 6e-8, where the quiet bands of a
+      16-bit recording lie, and nothing over 65504. Measured over full-scale tones and square waves
+      with the default window, energies reach 3.4e4 at 16 kHz, 8.1e4 at 22.05 kHz and 3.6e5 at
+      48 kHz. Where samples in [-1, 1] can overflow it, float16 is refused.
   """
 
   dtype: str = 'float32'

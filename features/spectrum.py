@@ -9,13 +9,16 @@ from numpy.typing import NDArray
 from features import framing
 from schemas import audio
 
-# Rows (frames) that are transformed at once are a multiple of this, filled up with silence: so
-# every row goes through the vectorised transform and none through the scalar remainder. With the
-# same arithmetic for every row a clip's bits cannot depend on its place in the batch.
-ROW_MULTIPLE = 16
+# Rows (frames) that are transformed at once are a multiple of this, filled up with rows that nobody
+# reads: so every row goes through the vectorised transform (4 floats at a time in SciPy's wheels, 8
+# where it was built for AVX) and none through the scalar remainder. With the same arithmetic for
+# every row, a clip's bits cannot depend on its place in the batch.
+ROW_MULTIPLE = 8
 
-# Floats per piece of windowed frames.
-PIECE_SAMPLES = 1 << 16
+# Floats per piece of frames: 512 KiB. Measured for log_mel on clips of 1 s at 16 kHz, one core with
+# 2 MiB of L2: 2^15 takes 1.15 times as long, 2^16 to 2^18 the same, 2^20 1.1 times. The size of the
+# batch hardly matters: 1 clip takes 1.1 times as long as 1/8 of 8 clips.
+PIECE_SAMPLES = 1 << 17
 
 
 class PowerSpectrum:
@@ -43,18 +46,24 @@ class PowerSpectrum:
     Yields:
       The clips and the frames of them that a piece covers, and |X|^2 of these, C-contiguous
       float32 [rows, num_bins]. The rows are clip by clip, frame by frame; rows beyond these are
-      filling. The array is the caller's to change and is used again for the next piece.
+      filling. The array is the caller's to change.
     """
     windows = framing.frame_view(batch, self._frames)  # [clips, num_frames, window_samples]
-    length = self._frames.transform_samples
-    rows_at_once = max(ROW_MULTIPLE, PIECE_SAMPLES // length // ROW_MULTIPLE * ROW_MULTIPLE)
-    for clips, frames in _blocks(len(batch), self.num_frames, rows_at_once):
+    num_columns = self._frames.transform_samples
+    most_rows = max(ROW_MULTIPLE, PIECE_SAMPLES // num_columns)
+    # Made once per batch: behind the window it stays zero.
+    padded = np.zeros((_filled(min(most_rows, len(batch) * self.num_frames)), num_columns), 'f')
+    for clips, frames in _blocks(len(batch), self.num_frames, most_rows):
       block = windows[clips, frames]
       num_rows = block.shape[0] * block.shape[1]
-      padded = np.zeros((-(-num_rows // ROW_MULTIPLE) * ROW_MULTIPLE, length), np.float32)
-      target = padded[:num_rows].reshape(*block.shape[:2], length)
+      target = padded[:num_rows].reshape(*block.shape[:2], num_columns)
       np.multiply(block, self._window, out=target[..., : block.shape[2]])
-      yield clips, frames, power(scipy.fft.rfft(padded, axis=1, overwrite_x=True))
+      yield clips, frames, power(scipy.fft.rfft(padded[: _filled(num_rows)], axis=1))
+
+
+def _filled(num_rows: int) -> int:
+  """Next multiple of ROW_MULTIPLE."""
+  return -(-num_rows // ROW_MULTIPLE) * ROW_MULTIPLE
 
 
 def power(spectrum: NDArray[np.complex64]) -> NDArray[np.float32]:

@@ -41,8 +41,8 @@ def to_stored(array: NDArray[np.float32], dtype: str) -> NDArray[Any]:
     )
   stored = _STORED[dtype]
   if dtype == 'int16':
-    scaled = np.rint(array * np.float32(INT16_SCALE))
-    samples: NDArray[Any] = np.clip(scaled, -32768, 32767, out=scaled).astype(stored)
+    scaled = np.rint(np.clip(array, -1.0, 1.0) * np.float32(INT16_SCALE))
+    samples: NDArray[Any] = np.minimum(scaled, 32767, out=scaled).astype(stored)
     return samples
   if dtype == 'float16':
     array = np.clip(array, -FLOAT16_MAX, FLOAT16_MAX)

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from features import clip_error
-from schemas import audio
+from features import recording
+from features.clip_error import ClipError
 
 _RIFF = struct.Struct('<4sI4s')
 _CHUNK = struct.Struct('<4sI')
@@ -76,7 +76,7 @@ def read_header(data: bytes) -> Header | None:
     elif name == b'data':
       return _header(data, form, start, size) if form is not None else None
   if len(data) < 8 + riff_bytes < 0x7FFFF000:
-    raise clip_error.ClipError(
+    raise ClipError(
       'truncated', f'Wanted a file of {8 + riff_bytes} bytes, got {len(data)} and no audio.'
     )
   return None
@@ -113,16 +113,16 @@ def _header(data: bytes, form: bytes, start: int, declared: int) -> Header | Non
   tag, channels, rate_hz, _, frame_bytes, bits = _FORMAT.unpack_from(form)
   if not 1 <= channels <= _MAX_CHANNELS:
     return None
-  check_rate(rate_hz)
+  recording.check_rate(rate_hz)
   held = len(data) - start
   is_streamed = _is_streamed(data, start, declared, max(1, frame_bytes))
   if declared > held and not is_streamed:
-    raise clip_error.ClipError(
+    raise ClipError(
       'truncated', f'Wanted {declared} bytes of audio, as the header says, got {held}.'
     )
   data_bytes = held if is_streamed else declared
-  if data_bytes < max(1, frame_bytes):
-    raise clip_error.ClipError('no_samples', 'Wanted samples, got a WAV header with none behind.')
+  if not data_bytes:
+    raise ClipError('no_samples', 'Wanted samples, got a WAV header with none behind.')
   return Header(
     sample_rate_hz=rate_hz,
     num_channels=channels,
@@ -150,11 +150,3 @@ def _is_streamed(data: bytes, start: int, declared: int, frame_bytes: int) -> bo
   # 0 is also an honest size, where nothing or whole chunks follow up to the end of the file.
   ends = [start, *(after + size + size % 2 for _, after, size in _chunks(data, start))]
   return ends[-1] - len(data) not in (0, 1)  # The padding of the last chunk may be missing.
-
-
-def check_rate(sample_rate_hz: int) -> None:
-  """Raises ClipError (`bad_rate`) for a rate at which nobody records."""
-  if not 1_000 <= sample_rate_hz <= audio.MAX_SAMPLE_RATE_HZ:
-    raise clip_error.ClipError(
-      'bad_rate', f'Wanted 1000 to {audio.MAX_SAMPLE_RATE_HZ} Hz, got {sample_rate_hz} Hz.'
-    )

@@ -1,0 +1,35 @@
+"""What a worker pays for: importing this package must not bring in the heavy ones."""
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import sys
+import features
+from features import clips, extractor, storage, wav
+heavy = {heavy!r}
+found = sorted(set(heavy) & {{name.partition('.')[0] for name in sys.modules}})
+print(','.join(found))
+"""
+
+
+def heavy_after(program: str, *heavy: str) -> str:
+  completed = subprocess.run(
+    [sys.executable, '-c', program.format(heavy=heavy)], capture_output=True, text=True, check=True
+  )
+  return completed.stdout.strip()
+
+
+def test_importing_features_imports_no_framework():
+  assert heavy_after(PROGRAM, 'tensorflow', 'keras', 'librosa', 'apache_beam', 'tfrecords') == ''
+
+
+def test_decoders_are_loaded_when_they_are_needed():
+  assert heavy_after(PROGRAM, 'soundfile', 'soxr') == ''
+
+
+@pytest.mark.parametrize('name', ['tensorflow', 'keras'])
+def test_the_test_sees_what_is_imported(name):
+  assert heavy_after('import features.layers\n' + PROGRAM, name) == name

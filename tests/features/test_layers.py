@@ -1,0 +1,141 @@
+"""The TensorFlow face against the NumPy face and tf.signal, and as a layer among Keras's."""
+
+import os
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import features
+from features import clips
+from schemas import audio
+from tests.helpers import signals
+
+AUDIO = audio.AudioSpec(sample_rate_hz=16_000, clip_s=0.5)
+MIXTURE = signals.mixture(AUDIO.clip_samples, sample_rate_hz=AUDIO.sample_rate_hz)
+
+OPTIONS = [
+  'waveform',
+  'stft',
+  'stft:window_s=0.0250625,hop_s=0.005,fft_samples=600',
+  'mel',
+  'mel:scale=slaney,num_mels=40',
+  'log_mel',
+  'log_mel:scale=slaney,num_mels=40,low_hz=60,high_hz=7600,floor=0.001',
+]
+
+
+def faces(option, spec=AUDIO):
+  name, settings = features.parse(option)
+  member = features.FEATURES[name]
+  return member.kernel(settings, spec), member.layer(settings, spec)
+
+
+def assert_faces_agree(kernel, layer, batch):
+  ours, theirs = kernel(batch), layer(batch).numpy()
+  assert theirs.dtype == np.float32
+  # Both transform in float32 with the same algorithm and differ in the order of additions.
+  # Measured: 1e-6 for logarithms, 1.2e-7 of the clip's loudest band for energies.
+  scale = np.maximum(1.0, np.abs(ours).max(axis=tuple(range(1, ours.ndim)), keepdims=True))
+  np.testing.assert_allclose(theirs / scale, ours / scale, atol=1e-5)
+
+
+@pytest.mark.parametrize('option', OPTIONS)
+def test_the_faces_agree(option):
+  assert_faces_agree(*faces(option), MIXTURE)
+
+
+@pytest.mark.parametrize('option', OPTIONS)
+def test_the_same_eagerly_and_in_a_dataset(option):
+  _, layer = faces(option)
+  eager = layer(MIXTURE).numpy()
+  dataset = tf.data.Dataset.from_tensor_slices(MIXTURE).batch(len(MIXTURE)).map(layer)
+  (mapped,) = dataset.as_numpy_iterator()
+  # XLA and grappler may fuse a multiplication and an addition.
+  np.testing.assert_allclose(mapped, eager, rtol=1e-5, atol=1e-5)
+
+
+def test_log_mel_agrees_with_tf_signal():
+  magnitude = tf.abs(tf.signal.stft(MIXTURE, 400, 160, 512))
+  filters = tf.signal.linear_to_mel_weight_matrix(40, 257, 16_000, 20.0, 8_000.0)
+  theirs = tf.math.log(tf.square(magnitude) @ filters + 1e-6).numpy()
+  kernel, layer = faces('log_mel:num_mels=40')
+  # Their filters are computed in float32; beside a tone it shows most. Measured: up to 2e-4.
+  np.testing.assert_allclose(kernel(MIXTURE), theirs, atol=2e-3)
+  np.testing.assert_allclose(layer(MIXTURE), theirs, atol=2e-3)
+
+
+@pytest.mark.parametrize('policy', ['mixed_float16', 'mixed_bfloat16'])
+@pytest.mark.parametrize('option', OPTIONS)
+def test_mixed_precision_changes_nothing(option, policy):
+  kernel, _ = faces(option)
+  before = keras.mixed_precision.dtype_policy()
+  keras.mixed_precision.set_dtype_policy(policy)
+  try:
+    _, layer = faces(option)
+    assert_faces_agree(kernel, layer, MIXTURE)
+    # And inside a model, whose input Keras would cast for another layer.
+    inputs = keras.Input([AUDIO.clip_samples])
+    model = keras.Model(inputs, layer(inputs))
+    np.testing.assert_array_equal(model(MIXTURE), layer(MIXTURE))
+  finally:
+    keras.mixed_precision.set_dtype_policy(before)
+
+
+@pytest.mark.parametrize('option', OPTIONS)
+def test_a_saved_model_holds_its_settings(option, tmp_path):
+  _, layer = faces(option)
+  inputs = keras.Input([AUDIO.clip_samples])
+  model = keras.Sequential([inputs, layer])
+  path = tmp_path / 'model.keras'
+  model.save(path)
+  loaded = keras.models.load_model(path)
+  np.testing.assert_array_equal(loaded(MIXTURE), model(MIXTURE))
+  assert loaded.layers[-1].get_config() == layer.get_config()
+
+
+@pytest.mark.parametrize('option', OPTIONS)
+def test_an_exported_graph_takes_any_batch(option, tmp_path):
+  _, layer = faces(option)
+  model = keras.Sequential([keras.Input([AUDIO.clip_samples]), layer])
+  model.export(tmp_path, verbose=False)
+  served = tf.saved_model.load(tmp_path).serve
+  for num_clips in (1, 3):
+    batch = MIXTURE[:num_clips]
+    np.testing.assert_allclose(served(batch), layer(batch), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize('option', OPTIONS)
+def test_the_symbolic_shape_is_the_real_one(option):
+  _, layer = faces(option)
+  assert layer(keras.Input([AUDIO.clip_samples])).shape[1:] == layer(MIXTURE).shape[1:]
+  assert layer.compute_output_shape([None, AUDIO.clip_samples])[1:] == layer(MIXTURE).shape[1:]
+
+
+@pytest.mark.parametrize('option', OPTIONS)
+def test_there_is_nothing_to_train(option):
+  _, layer = faces(option)
+  layer(MIXTURE)
+  assert layer.weights == []
+
+
+@pytest.mark.parametrize('option', OPTIONS)
+def test_gradients_reach_the_samples(option):
+  # For models that learn to change their input; also at silence, where a square root has none.
+  _, layer = faces(option)
+  samples = tf.Variable(MIXTURE)
+  with tf.GradientTape() as tape:
+    total = tf.reduce_sum(layer(samples))
+  assert np.isfinite(tape.gradient(total, samples).numpy()).all()
+
+
+@pytest.mark.fsdd
+@pytest.mark.skipif('VOXSHARD_FSDD' not in os.environ, reason='VOXSHARD_FSDD names no folder')
+@pytest.mark.parametrize('option', ['stft', 'mel:num_mels=64', 'log_mel:num_mels=64'])
+def test_the_faces_agree_on_real_digits(option):
+  spec = audio.AudioSpec(sample_rate_hz=8_000)
+  paths = sorted(pathlib.Path(os.environ['VOXSHARD_FSDD']).glob('*.wav'))[::40]
+  batch = np.stack([clips.decode(clips.read_bytes(str(path)), spec).samples for path in paths])
+  assert_faces_agree(*faces(option, spec), batch)

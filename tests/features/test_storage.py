@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from features import storage
+from schemas import errors, record
+
+FINITE = hnp.arrays(
+  np.float32,
+  hnp.array_shapes(),
+  elements=st.floats(width=32, allow_nan=False, allow_infinity=False),
+)
+
+
+def test_int16_samples_come_back_bit_for_bit():
+  samples = np.arange(-32768, 32768, dtype=np.int16)
+  values = storage.from_stored(samples)
+  assert values.dtype == np.float32
+  assert (values.min(), values.max()) == (-1.0, 32767 / 32768)
+  np.testing.assert_array_equal(storage.to_stored(values, 'int16'), samples)
+
+
+def test_int16_rounds_to_the_nearest_and_saturates():
+  values = np.array([0.4, 0.6, -0.6, 40_000.0, -40_000.0], np.float32) / 32768
+  assert storage.to_stored(values, 'int16').tolist() == [0, 1, -1, 32767, -32768]
+  ends = np.array([1.0, -1.0, 1.5, 1e9], np.float32)
+  assert storage.to_stored(ends, 'int16').tolist() == [32767, -32768, 32767, 32767]
+
+
+def test_float16_saturates_instead_of_becoming_infinite():
+  values = np.array([65504, 65519, 65520, 1e30, -1e30, 3.4e38], np.float32)
+  expected = [65504, 65504, 65504, 65504, -65504, 65504]
+  assert storage.to_stored(values, 'float16').tolist() == expected
+
+
+@given(values=FINITE, dtype=st.sampled_from(['float16', 'float32', 'int16']))
+def test_stored_values_are_finite_little_endian_and_leave_the_input(values, dtype):
+  before = values.tobytes()
+  stored = storage.to_stored(values, dtype)
+  assert stored.dtype == np.dtype(dtype).newbyteorder('<')
+  assert stored.shape == values.shape
+  assert np.isfinite(storage.from_stored(stored)).all()
+  assert values.tobytes() == before
+
+
+@given(values=FINITE)
+def test_storing_what_was_stored_changes_nothing(values):
+  for dtype in ('float16', 'float32', 'int16'):
+    stored = storage.to_stored(values, dtype)
+    again = storage.to_stored(storage.from_stored(stored), dtype)
+    np.testing.assert_array_equal(stored, again)
+
+
+@pytest.mark.parametrize('dtype', ['uint8', 'float64', ''])
+def test_other_types_are_refused(dtype):
+  with pytest.raises(errors.FeatureError, match=f"float16, float32, int16; got dtype '{dtype}'"):
+    storage.to_stored(np.zeros(1, np.float32), dtype)
+
+
+def test_every_type_that_a_feature_may_ask_for_is_in_the_record_schema():
+  assert {'float16', 'float32', 'int16'} <= set(record.ITEM_BYTES)
