@@ -30,6 +30,10 @@ _LOGGED_BYTES = re.compile(r'^ *(?:SSND|BODY|Data Size) *: (\d+) \(should be (\d
 _LOGGED_FRAMES = re.compile(r"does not match value from 'ds64' chunk of (\d+)\.")
 _SPHERE_FRAMES = re.compile(rb'NIST_1A\n.*?^sample_count -i (\d+)$', re.MULTILINE | re.DOTALL)
 
+# libsndfile's code for a file that begins like MPEG audio and is none (UTF-16 text does). Its text
+# for it speaks of a pipe.
+_NO_MPEG_FRAME = 7
+
 # One of these stands in the first frame of an MP3 file whose writer counted the frames.
 _MP3_COUNTS = (b'Xing', b'Info', b'VBRI')
 
@@ -142,6 +146,8 @@ def _check_finite(frames: NDArray[np.float32], sample_rate_hz: int) -> None:
 def _explained(data: bytes, error: soundfile.LibsndfileError) -> ClipError:
   # Not str(error): it holds the address of a Python object, another one in every run.
   said = str(error.error_string).removeprefix('Error : ').rstrip('.')
+  if error.code == _NO_MPEG_FRAME:
+    said = 'no frame of MPEG audio found'
   if not str(error).startswith('Error opening'):
     return ClipError('truncated', f'Wanted audio up to the end, but decoding stopped: {said}.')
   if _is_ogg_cut_off(data):
