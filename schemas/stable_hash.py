@@ -9,8 +9,11 @@ import hashlib
 
 def digest(text: str, *, salt: str) -> bytes:
   """Returns 8 bytes of BLAKE2b of `text`; uses with different salts are independent."""
+  salt_bytes = salt.encode()
+  if len(salt_bytes) > hashlib.blake2b.SALT_SIZE:  # Such as one that ends in a long seed.
+    salt_bytes = hashlib.blake2b(salt_bytes, digest_size=hashlib.blake2b.SALT_SIZE).digest()
   return hashlib.blake2b(
-    text.encode('utf-8', 'surrogateescape'), digest_size=8, salt=salt.encode('ascii')
+    text.encode('utf-8', 'surrogateescape'), digest_size=8, salt=salt_bytes
   ).digest()
 
 
