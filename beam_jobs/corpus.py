@@ -1,6 +1,7 @@
 """The folder that a source lists, on a disk or in a bucket. No audio file is opened here."""
 
 import dataclasses
+import functools
 import os
 from collections.abc import Iterator
 
@@ -51,7 +52,7 @@ class Corpus:
     """Whether Beam's filesystems are asked, and not the local disk."""
     return '://' in self.root
 
-  @property
+  @functools.cached_property
   def folder(self) -> str:
     """The root without `~` and relative parts, so that every worker finds it."""
     if self.is_remote:
@@ -128,7 +129,7 @@ class Corpus:
 
   def _scan(self, prefix: str) -> list[tuple[str, _Identity | None]]:
     """Returns what is in a folder, each with its identity if it is a folder itself."""
-    folder = self.uri(prefix) if prefix else self.folder
+    folder = self.uri(prefix.rstrip('/')) if prefix else self.folder
     try:
       with os.scandir(folder) as entries:
         return [

@@ -1,0 +1,13 @@
+"""The kinds of corpora that the data job reads: one file and one line of this table each."""
+
+from collections.abc import Mapping
+
+from beam_jobs.sources import file_names, folders, speech_commands, synthetic
+from beam_jobs.sources.source import AudioSource as AudioSource
+
+SOURCES: Mapping[str, AudioSource] = {
+  'file_names': file_names.SOURCE,
+  'folders': folders.SOURCE,
+  'speech_commands': speech_commands.SOURCE,
+  'synthetic': synthetic.SOURCE,
+}

@@ -1,0 +1,135 @@
+"""One folder per label; the speaker from another folder or from a pattern in the path.
+
+Layout: `<label>/.../<clip>.wav`, with as many folders between as there are. Where neither a folder
+nor a pattern gives the speaker, every file counts as a speaker of its own: then a person may be in
+two splits, and the accuracy looks better than it is.
+"""
+
+import dataclasses
+import functools
+import re
+from collections.abc import Iterator
+
+from beam_jobs import corpus as corpus_lib
+from beam_jobs.sources import listing, source
+from schemas import errors, rejects, utterance
+
+NO_LEVEL = -1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Folders:
+  r"""Which part of a path is the label and which the speaker.
+
+  Attributes:
+    label_level: Folder whose name is the label; 0 is the first below the corpus's folder.
+    speaker_level: Folder whose name is the speaker, counted likewise; -1 for none.
+    speaker_pattern: Regular expression that is searched for in the path below the label's folder;
+      its group named `speaker`, or its first group, is the speaker. `([^_/]+)_[0-9]+\.wav` finds
+      anna in `yes/anna_3.wav`. Empty for none. A comma in it is written `\,`.
+  """
+
+  label_level: int = 0
+  speaker_level: int = NO_LEVEL
+  speaker_pattern: str = ''
+
+  def __post_init__(self) -> None:
+    if self.label_level < 0:
+      raise errors.ConfigError(
+        f'label_level must be 0 (the first folder) or more, got {self.label_level}.'
+      )
+    if self.speaker_level < NO_LEVEL or self.speaker_level == self.label_level:
+      raise errors.ConfigError(
+        f'speaker_level must be {NO_LEVEL} (none) or a folder other than label_level='
+        f'{self.label_level}, got {self.speaker_level}.'
+      )
+    if self.speaker_pattern and self.speaker_level != NO_LEVEL:
+      raise errors.ConfigError(
+        f'The speaker is taken from speaker_level={self.speaker_level} or from speaker_pattern='
+        f'{self.speaker_pattern!r}, not from both. Leave one of them out.'
+      )
+    if self.speaker_pattern:
+      _compile(self.speaker_pattern)
+
+
+def list_utterances(corpus: corpus_lib.Corpus, settings: Folders) -> Iterator[source.Entry]:
+  """Yields one Utterance per file with a label and a speaker, and a Reject for each other.
+
+  Args:
+    corpus: The folder that holds the folders.
+    settings: Where label and speaker stand.
+
+  Raises:
+    SourceError: if the folder is missing, or no file in it has a label and a speaker.
+  """
+
+  def read_path(path: str) -> source.Entry:
+    folders = path.split('/')[:-1]
+    if len(folders) <= settings.label_level:
+      detail = f'The label is folder {settings.label_level} of the path, and {_there_are(folders)}.'
+      return listing.reject(corpus, path, reason='no_label', detail=detail)
+    speaker = _speaker(corpus, path, settings)
+    if isinstance(speaker, rejects.Reject):
+      return speaker
+    return utterance.Utterance(
+      utterance_id=path,
+      speaker_id=speaker,
+      label=folders[settings.label_level],
+      uri=corpus.uri(path),
+    )
+
+  below = '*/' * settings.label_level
+  return listing.read_entries(corpus, read_path, wanted=f'files such as {below}<label>/clip.wav')
+
+
+def _speaker(corpus: corpus_lib.Corpus, path: str, settings: Folders) -> str | rejects.Reject:
+  folders = path.split('/')[:-1]
+  if settings.speaker_level != NO_LEVEL:
+    if len(folders) > settings.speaker_level:
+      return folders[settings.speaker_level]
+    detail = f'The speaker is folder {settings.speaker_level}, and {_there_are(folders)}.'
+    return listing.reject(corpus, path, reason='no_speaker', detail=detail)
+  if settings.speaker_pattern:
+    below_label = '/'.join(path.split('/')[settings.label_level + 1 :])
+    match = _compile(settings.speaker_pattern).search(below_label)
+    if match and (speaker := match['speaker' if 'speaker' in match.groupdict() else 1]):
+      return speaker
+    detail = f'Wanted {settings.speaker_pattern} in the path, got {below_label!r}.'
+    return listing.reject(corpus, path, reason='no_speaker', detail=detail)
+  return path
+
+
+def _there_are(folders: list[str]) -> str:
+  if not folders:
+    return 'the file is in no folder'
+  return f'there are only the folders 0 to {len(folders) - 1}: {"/".join(folders)}'
+
+
+@functools.cache
+def _compile(pattern: str) -> re.Pattern[str]:
+  example = r'Write it like ([^_/]+)_[0-9]+\.wav or (?P<speaker>spk[0-9]+).'
+  try:
+    regex = re.compile(pattern)
+  except re.error as error:
+    raise errors.ConfigError(
+      f'speaker_pattern {pattern!r} is no regular expression: {error}. {example}'
+    ) from error
+  if not regex.groups:
+    raise errors.ConfigError(
+      f'speaker_pattern {pattern!r} has no group (in round brackets) for the speaker. {example}'
+    )
+  return regex
+
+
+SOURCE = source.AudioSource(
+  settings=Folders,
+  list_utterances=list_utterances,
+  example_tree=(
+    'no/anna/3.flac',
+    'no/ben.wav',
+    'yes/anna/1.flac',
+    'yes/anna/2.flac',
+    'yes/ben.wav',
+    'yes/ben 2.wav',
+  ),
+)

@@ -1,0 +1,185 @@
+"""Makes the demo corpus on disk: whole or not at all, and only once."""
+
+import dataclasses
+import errno
+import hashlib
+import importlib.metadata
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from beam_jobs import corpus as corpus_lib
+from beam_jobs.sources import speech_commands
+from beam_jobs.synthesis import plan, voices
+from schemas import errors, json_form, splits
+
+MARKER = 'corpus.json'
+_PACKAGE = 'espeakng-loader'
+_SPEAKER = 'beam_jobs.synthesis.speak'
+
+
+def build(
+  corpus: corpus_lib.Corpus,
+  *,
+  words: Sequence[str],
+  speakers: Sequence[voices.Voice],
+  takes: int,
+  seed: int,
+) -> None:
+  """Speaks the corpus into its folder; one that is there with the same settings is kept.
+
+  Args:
+    corpus: Where to; missing or empty, or made by this function before.
+    words: What is said.
+    speakers: Who says it.
+    takes: How often each says each.
+    seed: Of pitches and loudness.
+
+  Raises:
+    SourceError: if the folder holds something else or cannot be written, or the synthesizer is
+      not installed or fails.
+  """
+  if corpus.is_remote:
+    raise errors.SourceError(
+      f'The synthetic corpus is made on the local disk, not in {corpus.folder}. Name a local '
+      f'folder with --input=FOLDER, and copy it to the bucket if it has to be there.'
+    )
+  clips = plan.clips(words, speakers, takes=takes, seed=seed)
+  made_of = {
+    'words': '+'.join(words),
+    'voices': len(speakers),
+    'takes': takes,
+    'seed': seed,
+    'plan': _digest(clips),
+  }
+  if _is_made(corpus.folder, made_of):
+    return
+  temporary = f'{corpus.folder}.tmp-{uuid.uuid4().hex}'
+  try:
+    os.makedirs(temporary)
+    _speak(clips, temporary)
+    _write_lists(clips, plan.split_of_speakers(speakers), temporary)
+    _write(temporary, MARKER, json_form.dumps({**made_of, 'made_by': _made_by()}))
+    _move(temporary, corpus.folder, made_of)
+  except OSError as error:
+    raise errors.SourceError(
+      f'Could not write the synthetic corpus to {corpus.folder}: {error}. Name a folder that can '
+      'be written with --input=FOLDER.'
+    ) from error
+  finally:
+    shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _is_made(folder: str, made_of: Mapping[str, Any]) -> bool:
+  """Returns whether the corpus is there; SourceError if the folder holds something else."""
+  if not os.path.lexists(folder):
+    return False
+  if os.path.isdir(folder) and not os.listdir(folder):
+    return False
+  try:
+    found = json.loads(pathlib.Path(folder, MARKER).read_text(encoding='utf-8'))
+    differences = [
+      f'{key}={found.get(key)!r} and not {value!r}'
+      for key, value in made_of.items()
+      if found.get(key) != value
+    ]
+  except (OSError, ValueError, AttributeError) as error:
+    raise errors.SourceError(
+      f'{folder} is there, but is no synthetic corpus (no readable {MARKER} in it). Name another '
+      'folder with --input=FOLDER, or remove this one.'
+    ) from error
+  if differences:
+    raise errors.SourceError(
+      f'The synthetic corpus in {folder} was made with other settings: {", ".join(differences)}. '
+      'Remove the folder to have it made anew, or name another one with --input=FOLDER.'
+    )
+  return True
+
+
+def _speak(clips: Sequence[plan.ClipPlan], folder: str) -> None:
+  """Lets the synthesizer, in a process of its own, write the clips."""
+  try:
+    # Imported here: it comes with an extra, and most jobs do without.
+    import espeakng_loader  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    library, data = espeakng_loader.get_library_path(), espeakng_loader.get_data_path()
+  except (ImportError, RuntimeError) as error:
+    raise errors.SourceError(
+      f'The synthetic corpus needs the package {_PACKAGE}, which cannot be used here: {error}. '
+      "Install it with `pip install 'voxshard[demo]'`."
+    ) from error
+  request = {
+    'library': library,
+    'data': data,
+    'folder': folder,
+    'clips': [dataclasses.asdict(clip) for clip in clips],
+  }
+  # The parent's own paths, so that the child finds the same packages however they are installed.
+  root = str(pathlib.Path(__file__).parents[2])
+  paths = [root, *(path for path in sys.path if path and path != root)]
+  done = subprocess.run(
+    [sys.executable, '-P', '-m', _SPEAKER],
+    input=json.dumps(request),
+    encoding='utf-8',
+    errors='replace',
+    capture_output=True,
+    check=False,
+    env={**os.environ, 'PYTHONPATH': os.pathsep.join(paths)},
+  )
+  if done.returncode:
+    raise errors.SourceError(
+      f'The speech synthesizer failed: {_failure(done)}. Reinstall it with '
+      f'`pip install --force-reinstall {_PACKAGE}`.'
+    )
+
+
+def _failure(done: subprocess.CompletedProcess[str]) -> str:
+  lines = done.stderr.strip().splitlines()
+  if done.returncode < 0:
+    return f'it was ended by the signal {signal.Signals(-done.returncode).name}'
+  return lines[-1].rstrip('.') if lines else f'it ended with the code {done.returncode}'
+
+
+def _write_lists(
+  clips: Sequence[plan.ClipPlan], split_of_speaker: Mapping[str, str], folder: str
+) -> None:
+  """Writes the two lists of Speech Commands; none where there are no splits."""
+  for name, split in (
+    (speech_commands.VALIDATION_LIST, splits.VALIDATION),
+    (speech_commands.TESTING_LIST, splits.TEST),
+  ):
+    listed = [clip.path for clip in clips if split_of_speaker.get(clip.speaker_id) == split]
+    if split_of_speaker:
+      _write(folder, name, ''.join(f'{path}\n' for path in sorted(listed)))
+
+
+def _move(temporary: str, folder: str, made_of: Mapping[str, Any]) -> None:
+  try:
+    os.rename(temporary, folder)
+  except OSError as error:
+    # Another process was quicker: then its corpus must be the one that was asked for.
+    if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not _is_made(folder, made_of):
+      raise
+
+
+def _write(folder: str, name: str, text: str) -> None:
+  pathlib.Path(folder, name).write_text(text, encoding='utf-8', newline='\n')
+
+
+def _digest(clips: Sequence[plan.ClipPlan]) -> str:
+  text = json.dumps([dataclasses.asdict(clip) for clip in clips], sort_keys=True)
+  return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _made_by() -> str:
+  try:
+    return f'{_PACKAGE} {importlib.metadata.version(_PACKAGE)}'
+  except importlib.metadata.PackageNotFoundError:
+    return _PACKAGE

@@ -1,0 +1,26 @@
+"""Small corpora of empty files."""
+
+import pathlib
+
+from beam_jobs import corpus as corpus_lib
+from beam_jobs import sources
+from schemas import utterance
+
+
+def make(root: pathlib.Path, *paths: str) -> corpus_lib.Corpus:
+  """Creates empty files below `root` and returns the corpus."""
+  for path in paths:
+    file = root / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+  return corpus_lib.Corpus(str(root))
+
+
+def listed(name: str, corpus: corpus_lib.Corpus, **settings):
+  """Returns the utterances and the rejects of a source, each by id."""
+  source = sources.SOURCES[name]
+  entries = list(source.list_utterances(corpus, source.settings(**settings)))
+  assert [entry.utterance_id for entry in entries] == sorted(e.utterance_id for e in entries)
+  good = {e.utterance_id: e for e in entries if isinstance(e, utterance.Utterance)}
+  bad = {e.utterance_id: e for e in entries if not isinstance(e, utterance.Utterance)}
+  return good, bad
