@@ -70,7 +70,7 @@ def list_utterances(corpus: corpus_lib.Corpus, settings: FileNames) -> Iterator[
       fields=tuple(sorted(fields.items())),
     )
 
-  return listing.read_entries(corpus, read_path, wanted=f'names like {settings.pattern}')
+  return listing.read_entries(corpus, read_path)
 
 
 def _problem(pattern: str) -> str:

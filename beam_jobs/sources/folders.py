@@ -78,8 +78,7 @@ def list_utterances(corpus: corpus_lib.Corpus, settings: Folders) -> Iterator[so
       uri=corpus.uri(path),
     )
 
-  below = '*/' * settings.label_level
-  return listing.read_entries(corpus, read_path, wanted=f'files such as {below}<label>/clip.wav')
+  return listing.read_entries(corpus, read_path)
 
 
 def _speaker(corpus: corpus_lib.Corpus, path: str, settings: Folders) -> str | rejects.Reject:

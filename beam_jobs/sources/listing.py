@@ -12,7 +12,6 @@ def read_entries(
   corpus: corpus_lib.Corpus,
   read_path: Callable[[str], source.Entry],
   *,
-  wanted: str,
   left_out: tuple[str, ...] = (),
 ) -> Iterator[source.Entry]:
   r"""Yields what `read_path` makes of each audio file, sorted by path; opens none.
@@ -23,7 +22,6 @@ def read_entries(
   Args:
     corpus: Where to look.
     read_path: Takes a path relative to the corpus and gives an Utterance or a Reject.
-    wanted: What the source expects, as the end of the sentence `Wanted: ...`.
     left_out: Paths that start so are no clips and no rejects either.
 
   Raises:
@@ -52,7 +50,7 @@ def read_entries(
     first = held_back[0]
     raise errors.SourceError(
       f'None of the {len(paths)} audio files below {corpus.folder} is a clip of this source. '
-      f'Wanted: {wanted}. The first file is {first.utterance_id!r}: {first.detail} '
+      f'The first is {first.utterance_id!r}: {first.detail} '
       'Take another --source, or other settings for it.'
     )
 

@@ -60,7 +60,7 @@ def list_utterances(corpus: corpus_lib.Corpus, settings: SpeechCommands) -> Iter
       fields=(('take', match['take']),),
     )
 
-  return listing.read_entries(corpus, read_path, wanted=_WANTED, left_out=(f'{NOISE_FOLDER}/',))
+  return listing.read_entries(corpus, read_path, left_out=(f'{NOISE_FOLDER}/',))
 
 
 def _read_lists(corpus: corpus_lib.Corpus) -> dict[str, str] | None:

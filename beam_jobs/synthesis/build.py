@@ -85,19 +85,21 @@ def _is_made(folder: str, made_of: Mapping[str, Any]) -> bool:
     return False
   try:
     found = json.loads(pathlib.Path(folder, MARKER).read_text(encoding='utf-8'))
-    differences = [
-      f'{key}={found.get(key)!r} and not {value!r}'
-      for key, value in made_of.items()
-      if found.get(key) != value
-    ]
+    changed = {key: found.get(key) for key in made_of if found.get(key) != made_of[key]}
   except (OSError, ValueError, AttributeError) as error:
     raise errors.SourceError(
       f'{folder} is there, but is no synthetic corpus (no readable {MARKER} in it). Name another '
       'folder with --input=FOLDER, or remove this one.'
     ) from error
-  if differences:
+  if len(changed) > 1:
+    # Another plan follows from other settings; alone it was made by another version of this job.
+    changed.pop('plan', None)
+  if changed:
+    differences = ', '.join(
+      f'{key}={was!r} and not {made_of[key]!r}' for key, was in changed.items()
+    )
     raise errors.SourceError(
-      f'The synthetic corpus in {folder} was made with other settings: {", ".join(differences)}. '
+      f'The synthetic corpus in {folder} was made with other settings: {differences}. '
       'Remove the folder to have it made anew, or name another one with --input=FOLDER.'
     )
   return True

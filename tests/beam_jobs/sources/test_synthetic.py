@@ -133,9 +133,17 @@ def test_an_empty_folder_is_filled_and_nothing_else_is_left(tmp_path):
 def test_other_settings_are_an_error_that_says_the_difference(tmp_path):
   root = prepare(tmp_path / 'corpus', **SMALL)
   before = content(root)
-  with pytest.raises(errors.SourceError, match='other settings: takes=2 and not 3, .*Remove the'):
+  with pytest.raises(errors.SourceError, match=r'other settings: takes=2 and not 3\. Remove the'):
     prepare(root, **{**SMALL, 'takes': 3})
   assert content(root) == before
+
+
+def test_a_corpus_of_another_version_is_an_error(tmp_path):
+  root = prepare(tmp_path / 'corpus', **SMALL)
+  marker = json.loads((root / build.MARKER).read_text())
+  (root / build.MARKER).write_text(json.dumps({**marker, 'plan': 'older'}))
+  with pytest.raises(errors.SourceError, match="other settings: plan='older' and not '.*Remove"):
+    prepare(root, **SMALL)
 
 
 @pytest.mark.parametrize('marker', [None, 'no json', '[]'])
