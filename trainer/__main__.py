@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from schemas import command
-from trainer import command_line, quiet
+from trainer import command_line, preflight, quiet
 from trainer import flags as trainer_flags
 
 
@@ -32,8 +32,9 @@ def main(arguments: Sequence[str]) -> None:
     return
   command_line.refuse_leftovers(leftovers)
   config = trainer_flags.to_config(flag_values)
+  preflight.check(config)
   quiet.import_tensorflow(debug=flag_values['debug'].value)
-  # Imports TensorFlow, for seconds: not before the flags are known to be right.
+  # Here, as it imports TensorFlow: a wrong flag or folder is answered before.
   from trainer import run as run_lib
 
   run_lib.train(config)

@@ -37,12 +37,12 @@ def train_batches(source: Source, strategy: tf.distribute.Strategy, *, seed: int
   It is repeated before it is batched, so that every batch is full: no replica ever gets an empty
   part, and a split smaller than a batch works too.
   """
-  return _feed(_read(source, splits.TRAIN, shuffle=True, repeat=True, seed=seed), strategy)
+  return to_devices(_read(source, splits.TRAIN, shuffle=True, repeat=True, seed=seed), strategy)
 
 
 def evaluation_batches(source: Source, split: str, strategy: tf.distribute.Strategy) -> Any:
   """Returns a split in order, every example once; the last batch may be smaller."""
-  return _feed(_read(source, split, shuffle=False, repeat=False, seed=0), strategy)
+  return to_devices(_read(source, split, shuffle=False, repeat=False, seed=0), strategy)
 
 
 def to_input(stored: tf.Tensor) -> tf.Tensor:
@@ -70,7 +70,7 @@ def _read(source: Source, split: str, *, shuffle: bool, repeat: bool, seed: int)
   )
 
 
-def _feed(dataset: tf.data.Dataset, strategy: tf.distribute.Strategy) -> Any:
+def to_devices(dataset: tf.data.Dataset, strategy: tf.distribute.Strategy) -> Any:
   """Returns the dataset so that batches are on the devices before a step asks for them."""
   if isinstance(strategy, tf.distribute.MirroredStrategy):
     options = tf.data.Options()

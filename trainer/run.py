@@ -23,6 +23,7 @@ from trainer import (
   models,
   optimizers,
   precision,
+  preflight,
   run_folder,
   steps,
 )
@@ -39,9 +40,7 @@ def train(config: config_lib.TrainConfig) -> run_folder.RunFolder:
     ConfigError: if the config asks for what cannot be done here.
   """
   # Everything that may be wrong is found before anything is written.
-  data = datasets.load(config.data, feature_name=config.feature)
-  if config.run_dir:
-    run_folder.RunFolder(config.run_dir).check_usable(overwrite=config.overwrite)
+  data = preflight.check(config)
   strategy = machine.prepare(config)
   model, optimizer = _build(config, data, strategy)
   train_batches, validation_batches = _batches(config, data, strategy)

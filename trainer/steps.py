@@ -60,7 +60,7 @@ class Steps:
   @property
   def learning_rate(self) -> float:
     """The optimizer's, now."""
-    return float(self._optimizer.learning_rate)
+    return float(keras.ops.convert_to_numpy(self._optimizer.learning_rate))
 
   @property
   def graph(self) -> tf.Graph | None:
@@ -143,13 +143,14 @@ class Steps:
   ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Returns loss sum, right ones and count of one replica's part; zeros if it is empty."""
     labels = batch[input_pipeline.LABEL]  # [part]
-    inputs = input_pipeline.to_input(batch[self._feature_name])  # [part, *feature.shape]
-    logits = self._model(inputs, training=training)  # [part, num_labels]
-    right = tf.equal(tf.argmax(logits, axis=-1, output_type=labels.dtype), labels)
+    count = tf.size(labels)
+    inputs = _at_least_one(batch[self._feature_name])  # [max(part, 1), *feature.shape]
+    logits = self._model(input_pipeline.to_input(inputs), training=training)[:count]
+    right = tf.equal(tf.argmax(logits, axis=-1, output_type=labels.dtype), labels)  # [part]
     return (
       tf.reduce_sum(self._loss(labels, logits)),
       tf.math.count_nonzero(right),
-      tf.size(labels, out_type=tf.int64),
+      tf.cast(count, tf.int64),
     )
 
   def _penalty(self) -> tf.Tensor | float:
@@ -158,6 +159,19 @@ class Steps:
 
   def _total(self, part: Any) -> tf.Tensor:
     return self._strategy.reduce(_SUM, part, axis=None)
+
+
+def _at_least_one(examples: tf.Tensor) -> tf.Tensor:
+  """Returns the examples [part, ...], or one of zeros if the part is empty.
+
+  Not every kernel takes an empty batch: TensorFlow's convolution with a fused ReLU gives it a wrong
+  shape on CPUs, and the step fails.
+  """
+  return tf.cond(
+    tf.equal(tf.shape(examples)[0], 0),
+    lambda: tf.zeros([1, *examples.shape[1:]], examples.dtype),
+    lambda: examples,
+  )
 
 
 def _with_shared_overflow(

@@ -41,6 +41,11 @@ class Progress(callback.Callback):
     print('  '.join(parts), file=self._stream, flush=True)
     return ''
 
+  def on_end(self) -> None:
+    """Takes the moving line away: an error is about to be printed, or the results."""
+    if self._is_terminal:
+      self._rewrite('')
+
   def _epoch(self, epoch: int) -> str:
     return f'epoch {epoch:>{len(str(self._plan.epochs))}}/{self._plan.epochs}'
 

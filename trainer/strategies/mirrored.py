@@ -42,7 +42,13 @@ def make(devices: Sequence[str], settings: Mirrored) -> tf.distribute.Strategy:
       f'devices, this machine has {len(devices)}: {", ".join(devices)}. Ask for fewer, or split '
       f'the CPU with --virtual_devices={settings.num_devices} to try it out.'
     )
-  return tf.distribute.MirroredStrategy(list(devices[: settings.num_devices or len(devices)]))
+  used = list(devices[: settings.num_devices or len(devices)])
+  # On GPUs TensorFlow's default (NCCL) is right. On CPUs it would be collective operations, which
+  # number their groups from 1 in every strategy: two strategies of different sizes in one process
+  # then abort one another.
+  on_gpus = all('GPU' in device for device in used)
+  reduction = None if on_gpus else tf.distribute.ReductionToOneDevice()
+  return tf.distribute.MirroredStrategy(used, cross_device_ops=reduction)
 
 
 FAMILY = strategy.StrategyFamily(

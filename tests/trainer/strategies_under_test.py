@@ -1,0 +1,13 @@
+"""The strategies that tests compare: one device, and one to three replicas on logical CPUs."""
+
+import tensorflow as tf
+
+from trainer import strategies
+
+REPLICAS = {'none': 1, 'mirrored_1': 1, 'mirrored_2': 2, 'mirrored_3': 3}
+
+
+def make(name: str) -> tf.distribute.Strategy:
+  """Returns one of REPLICAS."""
+  devices = [f'CPU:{i}' for i in range(REPLICAS[name])]
+  return strategies.make(name.partition('_')[0], devices)

@@ -1,0 +1,220 @@
+import io
+import json
+import os
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorboard.backend.event_processing import event_accumulator
+
+from schemas import errors
+from trainer import loop, run_folder, scores
+from trainer.callbacks import (
+  best,
+  callback,
+  checkpoints,
+  early_stopping,
+  history,
+  progress,
+  tensorboard,
+)
+
+
+def result(epoch, *, accuracy=0.5, loss=1.0, validated=True):
+  found = scores.Scores(loss=loss, accuracy=accuracy, num_examples=20)
+  return scores.EpochResult(
+    epoch=epoch,
+    step=10 * epoch,
+    learning_rate=0.001,
+    train=scores.Scores(loss=2.0, accuracy=0.25, num_examples=640),
+    validation=found if validated else None,
+    train_s=2.0,
+  )
+
+
+def best_epochs(monitored, *validations):
+  tracker = best.Best(monitored)
+  found = []
+  for epoch, (accuracy, loss) in enumerate(validations, start=1):
+    tracker.on_epoch(result(epoch, accuracy=accuracy, loss=loss))
+    found.append(tracker.epoch)
+  return found
+
+
+@pytest.mark.parametrize(
+  ('monitored', 'expected'), [('accuracy', [1, 2, 2, 4, 4]), ('loss', [1, 1, 3, 3, 3])]
+)
+def test_best_epoch_is_by_the_monitored_score_and_ties_by_the_other(monitored, expected):
+  found = best_epochs(monitored, (0.5, 1.0), (0.6, 2.0), (0.5, 0.5), (0.6, 0.6), (0.6, 0.6))
+  assert found == expected
+
+
+def test_without_validation_the_last_epoch_is_the_best():
+  tracker = best.Best('accuracy')
+  for epoch in (1, 2, 3):
+    tracker.on_epoch(result(epoch, validated=False))
+    assert tracker.epoch == epoch
+  assert tracker.validation is None
+
+
+@pytest.mark.parametrize(('patience', 'stops_after'), [(1, 3), (2, 4), (3, None), (0, None)])
+def test_stops_after_so_many_epochs_without_a_better_one(patience, stops_after):
+  tracker = best.Best('accuracy')
+  stopping = early_stopping.EarlyStopping(tracker, patience=patience)
+  stopped = None
+  for epoch, accuracy in enumerate([0.5, 0.6, 0.6, 0.4, 0.7, 0.8], start=1):
+    tracker.on_epoch(result(epoch, accuracy=accuracy))
+    reason = stopping.on_epoch(result(epoch, accuracy=accuracy))
+    if reason:
+      assert f'--patience={patience}' in reason
+      assert 'epoch 2' in reason
+      stopped = epoch
+      break
+  assert stopped == stops_after
+
+
+@pytest.fixture
+def model():
+  """One weight, to tell checkpoints apart."""
+  return keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+
+
+def weight_in(path):
+  return float(keras.saving.load_model(path, compile=False).get_weights()[0][0, 0])
+
+
+def test_best_and_last_checkpoints(model, tmp_path):
+  folder = run_folder.RunFolder(str(tmp_path))
+  folder.create(overwrite=False)
+  tracker = best.Best('accuracy')
+  saving = checkpoints.Checkpoints(model, folder, tracker)
+  for epoch, accuracy in enumerate([0.5, 0.9, 0.7], start=1):
+    model.set_weights([np.full((1, 1), epoch, np.float32)])
+    tracker.on_epoch(result(epoch, accuracy=accuracy))
+    saving.on_epoch(result(epoch, accuracy=accuracy))
+    assert weight_in(folder.checkpoint_file('last')) == epoch
+    assert weight_in(folder.checkpoint_file('best')) == min(epoch, 2)
+  assert sorted(os.listdir(folder.checkpoints_dir)) == ['best.keras', 'last.keras']
+
+
+def test_failed_checkpoint_leaves_the_old_one(model, tmp_path, monkeypatch):
+  path = str(tmp_path / 'best.keras')
+  model.set_weights([np.full((1, 1), 7, np.float32)])
+  checkpoints.save(model, path)
+
+  def full(self, target, **_):
+    with open(target, 'wb') as stream:
+      stream.write(b'half')
+    raise OSError(28, 'No space left on device')
+
+  monkeypatch.setattr(type(model), 'save', full)
+  with pytest.raises(errors.ConfigError, match=r"best\.keras': No space left.*--run_dir"):
+    checkpoints.save(model, path)
+  assert os.listdir(tmp_path) == ['best.keras']
+  assert weight_in(path) == 7
+
+
+def test_history_is_whole_after_every_epoch(tmp_path):
+  folder = run_folder.RunFolder(str(tmp_path))
+  listener = history.History(folder)
+  for epoch in (1, 2):
+    listener.on_epoch(result(epoch, validated=epoch == 1))
+    with open(folder.history_file, encoding='utf-8') as stream:
+      epochs = json.load(stream)
+    assert [entry['epoch'] for entry in epochs] == list(range(1, epoch + 1))
+  assert epochs[0]['validation'] == {'accuracy': 0.5, 'loss': 1.0, 'num_examples': 20}
+  assert epochs[1]['validation'] is None
+  assert epochs[1]['examples_per_s'] == 320
+
+
+class FakeSteps:
+  """A compiled graph of one operation."""
+
+  def __init__(self):
+    with tf.Graph().as_default() as graph:
+      tf.constant(1.0, name='the_step')
+    self.graph = graph
+
+
+def steps_done(step, *losses):
+  return callback.StepsDone(
+    epoch=1, step=step, step_in_epoch=step, losses=losses, examples_per_s=321.0
+  )
+
+
+def logged(logs_dir, split):
+  """What TensorBoard itself reads: {tag: [(step, value)]} and the graph's operations."""
+  reader = event_accumulator.EventAccumulator(
+    os.path.join(logs_dir, split), size_guidance={'tensors': 0}
+  )
+  reader.Reload()
+  found = {
+    tag: [(event.step, tf.make_ndarray(event.tensor_proto).item()) for event in reader.Tensors(tag)]
+    for tag in reader.Tags()['tensors']
+  }
+  graph = reader.Graph() if reader.Tags()['graph'] else None
+  return found, graph
+
+
+def test_tensorboard_reads_curves_and_graph(tmp_path):
+  listener = tensorboard.TensorBoard(str(tmp_path), FakeSteps())
+  listener.on_steps(steps_done(5, 1.0, 3.0))
+  listener.on_steps(steps_done(10, 0.5))
+  listener.on_epoch(result(1))
+  listener.on_epoch(result(2, accuracy=0.75))
+  listener.on_end()
+  train, graph = logged(tmp_path, 'train')
+  assert train['step_loss'] == [(5, 2.0), (10, 0.5)]
+  assert train['loss'] == [(10, 2.0), (20, 2.0)]
+  assert train['accuracy'] == [(10, 0.25), (20, 0.25)]
+  assert train['learning_rate'][0] == (10, pytest.approx(0.001))
+  assert train['examples_per_s'] == [(10, 320.0), (20, 320.0)]
+  assert [node.name for node in graph.node] == ['the_step']
+  validation, _ = logged(tmp_path, 'validation')
+  assert validation['accuracy'] == [(10, 0.5), (20, 0.75)]
+  assert set(validation) == {'loss', 'accuracy'}
+
+
+def test_tensorboard_has_no_validation_curve_where_there_is_no_such_split(tmp_path):
+  listener = tensorboard.TensorBoard(str(tmp_path), FakeSteps())
+  listener.on_epoch(result(1, validated=False))
+  listener.on_end()
+  assert os.listdir(tmp_path) == ['train']
+
+
+class Terminal(io.StringIO):
+  def isatty(self):
+    return True
+
+
+PLAN = loop.Plan(epochs=12, steps_per_epoch=40, steps_per_execution=8)
+
+
+def shown(stream):
+  tracker = best.Best('accuracy')
+  listener = progress.Progress(tracker, PLAN, stream=stream)
+  for epoch, accuracy in ((1, 0.5), (2, 0.25)):
+    tracker.on_epoch(result(epoch, accuracy=accuracy))
+    listener.on_steps(steps_done(8, 1.25))
+    listener.on_epoch(result(epoch, accuracy=accuracy))
+  listener.on_end()
+  return stream.getvalue()
+
+
+def test_a_line_per_epoch():
+  first, second = shown(io.StringIO()).splitlines()
+  assert first == (
+    'epoch  1/12  train loss 2.0000 accuracy  25.0%  validation loss 1.0000 accuracy  50.0%  '
+    '320 examples/s  best'
+  )
+  assert second.startswith('epoch  2/12')
+  assert not second.endswith('best')
+
+
+def test_a_terminal_also_gets_a_moving_line():
+  text = shown(Terminal())
+  assert '\r\x1b[Kepoch  1/12  step 8/40  loss 1.2500  321 examples/s' in text
+  # What stays on the screen are the lines of the epochs alone.
+  stays = [line.rpartition('\x1b[K')[2] for line in text.split('\n')]
+  assert [line[:11] for line in stays] == ['epoch  1/12', 'epoch  2/12', '']

@@ -1,0 +1,115 @@
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+from absl import flags as absl_flags
+
+from schemas import errors
+from trainer import __main__, command_line, config, flags
+
+EVERY_FLAG = {
+  'data': 'some/data',
+  'run_dir': 'some/run',
+  'overwrite': True,
+  'model': 'vgg16:dropout=0.3',
+  'feature': 'mel',
+  'strategy': 'mirrored:num_devices=2',
+  'virtual_devices': 3,
+  'precision': 'mixed_bfloat16',
+  'optimizer': 'rmsprop',
+  'learning_rate': 0.25,
+  'batch_size': 7,
+  'epochs': 8,
+  'patience': 9,
+  'monitor': 'loss',
+  'seed': 10,
+  'steps_per_execution': 11,
+  'deterministic': False,
+}
+
+
+def parse(*arguments):
+  flag_values = absl_flags.FlagValues()
+  flags.define(flag_values)
+  command_line.refuse_leftovers(command_line.parse(flag_values, arguments))
+  return flags.to_config(flag_values)
+
+
+def test_no_flags_mean_the_defaults_of_the_config():
+  assert parse() == config.TrainConfig()
+
+
+def test_every_field_has_its_flag():
+  assert set(EVERY_FLAG) == {field.name for field in dataclasses.fields(config.TrainConfig)}
+  assert parse(*(f'--{name}={value}' for name, value in EVERY_FLAG.items())) == config.TrainConfig(
+    **EVERY_FLAG
+  )
+
+
+def test_two_command_lines_live_side_by_side():
+  assert parse('--batch_size=3').batch_size == 3
+  assert parse('--batch_size=4').batch_size == 4
+
+
+@pytest.mark.parametrize(
+  ('argument', 'sentence'),
+  [
+    ('--batchsize=3', r"There is no flag --batchsize\. Did you mean '--batch_size'\? .*--help"),
+    ('--qqqqqqqqq', r'There is no flag --qqqqqqqqq\. Run with --help'),
+    ('some/data', r"'some/data' is no flag"),
+    ('--batch_size=many', r"--batch_size: expected a whole number, got 'many'"),
+    ('--batch_size', r'Missing value for flag --batch_size'),
+    ('--batch_size=0', r'--batch_size must be at least 1 .*got 0'),
+    ('--batch_size=-64', r'--batch_size must be at least 1 .*got -64'),
+    ('--epochs=0', r'--epochs must be at least 1 .*got 0'),
+    ('--steps_per_execution=0', r'--steps_per_execution must be at least 1'),
+    ('--patience=-1', r'--patience must be at least 0'),
+    ('--seed=4294967296', r'--seed must be at least 0 and below 2\*\*31, got 4294967296'),
+    ('--learning_rate=fast', r"--learning_rate: expected a number, got 'fast'"),
+    ('--learning_rate=0', r'--learning_rate must be positive, got 0'),
+    ('--learning_rate=nan', r'--learning_rate must be positive, got nan'),
+    ('--learning_rate=inf', r'--learning_rate must be positive, got inf'),
+    ('--overwrite=perhaps', r"--overwrite: expected true or false, got 'perhaps'"),
+    ('--precision=float16', r'--precision: expected one of float32, mixed_float16.*Did you mean'),
+    ('--optimizer=adma', r"expected one of adam, rmsprop, got 'adma'\. Did you mean 'adam'"),
+    ('--monitor=f1', r'--monitor: expected one of accuracy, loss'),
+    ('--model=vgg61', r"No model is called 'vgg61'\. Did you mean 'vgg16'\? Known: cnn, vgg16"),
+    ('--model=cnn:filter=3', r"has no setting 'filter'\. Did you mean 'filters'"),
+    ('--model=cnn:dropout=2', r'dropout must be in \[0, 1\), got 2'),
+    ('--strategy=mirored', r"No strategy is called 'mirored'\. Did you mean 'mirrored'"),
+    ('--strategy=mirrored:num_devices=-1', r'num_devices must be 0 \(all\) or more'),
+    ('--virtual_devices=2', r'no effect with --strategy=none.*--strategy=mirrored'),
+    ('--data=', r'--data must name the folder'),
+  ],
+)
+def test_wrong_argument_is_refused_with_a_sentence(argument, sentence):
+  with pytest.raises(errors.ConfigError, match=sentence):
+    parse(argument)
+
+
+def test_help_shows_the_examples_and_every_flag(capsys):
+  __main__.main(['--help'])
+  shown = capsys.readouterr().out
+  assert 'python -m trainer --strategy=mirrored' in shown
+  for field in dataclasses.fields(config.TrainConfig):
+    assert f'--{field.name}' in shown or f'--no{field.name}' in shown
+  assert max(len(line) for line in shown.splitlines()) <= 100
+
+
+def test_help_and_wrong_flags_answer_without_tensorflow():
+  code = (
+    'import sys\n'
+    'from trainer import __main__\n'
+    "__main__.main(['--help'])\n"
+    "sys.argv[1:] = ['--modell=cnn']\n"
+    'assert __main__.run() == 2\n'
+    "sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)\n"
+  )
+  done = subprocess.run(
+    [sys.executable, '-c', code], capture_output=True, text=True, check=False, timeout=60
+  )
+  assert done.returncode == 0
+  assert done.stderr == (
+    "error: There is no flag --modell. Did you mean '--model'? Run with --help to see the flags.\n"
+  )

@@ -1,0 +1,269 @@
+"""Whole runs in this process, on tiny data sets."""
+
+import dataclasses
+import json
+import os
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+from schemas import errors
+from tests.helpers import datasets
+from tfrecords import manifest_file
+from trainer import config, run, run_folder
+
+TOY = 'cnn:conv_layers=1,filters=4,dense_units=16,dropout=0'
+
+
+@pytest.fixture(autouse=True)
+def _own_working_directory(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+
+
+def train(data_dir, **settings):
+  defaults = {
+    'data': str(data_dir),
+    'model': TOY,
+    'epochs': 2,
+    'batch_size': 16,
+    'learning_rate': 0.01,
+    'deterministic': False,
+  }
+  return run.train(config.TrainConfig(**{**defaults, **settings}))
+
+
+def history_of(folder):
+  with open(folder.history_file, encoding='utf-8') as stream:
+    return json.load(stream)
+
+
+def weights_of(folder, name='best'):
+  path = folder.checkpoint_file(name)
+  return keras.saving.load_model(path, compile=False).get_weights()
+
+
+def losses_of(folder):
+  return [
+    (epoch['train']['loss'], epoch['validation']['loss'], epoch['validation']['accuracy'])
+    for epoch in history_of(folder)
+  ]
+
+
+def test_a_run_leaves_everything_in_its_folder(data_dir, capsys):
+  folder = train(data_dir, epochs=8, run_dir='runs/mine')
+  assert folder.path == 'runs/mine'
+  assert sorted(os.listdir(folder.path)) == [
+    'checkpoints',
+    'config.json',
+    'confusion_matrix.png',
+    'history.json',
+    'logs',
+    'manifest.json',
+    'report.json',
+  ]
+  assert sorted(os.listdir(folder.checkpoints_dir)) == ['best.keras', 'last.keras']
+  assert sorted(os.listdir(folder.logs_dir)) == ['train', 'validation']
+  assert history_of(folder)[-1]['validation']['accuracy'] > 0.9
+  assert history_of(folder)[-1]['validation']['num_examples'] == 11
+  with open(folder.report_file, encoding='utf-8') as stream:
+    report = json.load(stream)
+  assert report['num_examples'] == 22
+  assert report['accuracy'] > 0.9
+  said = capsys.readouterr().out
+  assert 'tiny: 3 labels; clips: train 44, validation 11, test 22' in said
+  assert f'test     accuracy {report["accuracy"]:.1%} on 22 clips' in said
+  assert folder.report_file in said
+  assert f'tensorboard --logdir {folder.logs_dir}' in said
+
+
+def test_config_says_how_to_repeat_the_run(untested_dir):
+  folder = train(untested_dir, epochs=1, seed=5)
+  written = folder.read_config()
+  assert config.TrainConfig(**written['flags']) == config.TrainConfig(
+    data=untested_dir,
+    model=TOY,
+    epochs=1,
+    batch_size=16,
+    learning_rate=0.01,
+    deterministic=False,
+    seed=5,
+  )
+  assert written['manifest_sha256'] == manifest_file.digest(untested_dir)
+  assert written['data_dir'] == untested_dir
+  assert written['feature']['name'] == 'log_mel'
+  assert written['versions']['keras'] == keras.__version__
+  assert manifest_file.digest(folder.path) == manifest_file.digest(untested_dir)
+
+
+def test_best_checkpoint_is_the_best_epoch(untested_dir):
+  folder = train(untested_dir, epochs=6, monitor='loss', learning_rate=0.05)
+  losses = [epoch['validation']['loss'] for epoch in history_of(folder)]
+  again = train(untested_dir, epochs=1 + int(np.argmin(losses)), monitor='loss', learning_rate=0.05)
+  for best, last in zip(weights_of(folder), weights_of(again, 'last'), strict=True):
+    np.testing.assert_allclose(best, last, atol=1e-6)
+
+
+@pytest.mark.parametrize('precision', ['float32', 'mixed_float16', 'mixed_bfloat16'])
+@pytest.mark.parametrize('strategy', ['none', 'mirrored'])
+def test_every_strategy_learns_in_every_precision(untested_dir, strategy, precision):
+  virtual = 0 if strategy == 'none' else 2
+  folder = train(
+    untested_dir, strategy=strategy, virtual_devices=virtual, precision=precision, epochs=8
+  )
+  history = history_of(folder)
+  assert history[-1]['validation']['accuracy'] > 0.9
+  assert history[-1]['validation']['num_examples'] == 11
+  assert {weights.dtype for weights in weights_of(folder)} == {np.dtype('float32')}
+
+
+@pytest.mark.parametrize('optimizer', ['adam', 'rmsprop'])
+def test_one_and_three_devices_come_to_the_same(untested_dir, optimizer):
+  one = train(untested_dir, optimizer=optimizer)
+  three = train(untested_dir, optimizer=optimizer, strategy='mirrored', virtual_devices=3)
+  np.testing.assert_allclose(losses_of(three), losses_of(one), atol=1e-5)
+
+
+def test_same_flags_same_weights_bit_for_bit(untested_dir):
+  settings = {'deterministic': True, 'model': TOY.replace('dropout=0', 'dropout=0.5')}
+  first, second = (train(untested_dir, seed=4, **settings) for _ in range(2))
+  other = train(untested_dir, seed=5, **settings)
+  assert losses_of(first) == losses_of(second) != losses_of(other)
+  for a, b in zip(weights_of(first), weights_of(second), strict=True):
+    np.testing.assert_array_equal(a, b)
+
+
+def test_steps_per_execution_changes_nothing_but_the_rhythm(untested_dir):
+  np.testing.assert_allclose(
+    losses_of(train(untested_dir, steps_per_execution=1)),
+    losses_of(train(untested_dir, steps_per_execution=50)),
+    atol=1e-6,
+  )
+
+
+def test_stops_when_nothing_gets_better(untested_dir, capsys):
+  folder = train(untested_dir, epochs=50, patience=2, learning_rate=1e-9)
+  assert len(history_of(folder)) < 50
+  assert 'stopped early: no epoch was better than epoch' in capsys.readouterr().out
+
+
+def test_without_validation_all_epochs_are_trained_and_the_last_is_kept(tmp_path, capsys):
+  datasets.write_dataset(tmp_path / 'data', speakers={'train': ('ada', 'bob')})
+  folder = train(tmp_path / 'data', epochs=3, patience=1)
+  assert len(history_of(folder)) == 3
+  said = capsys.readouterr().out
+  assert 'there is no validation split, so all 3 epochs are trained' in said
+  assert 'there is no test split, so there is no report' in said
+  assert os.listdir(folder.logs_dir) == ['train']
+  for best, last in zip(weights_of(folder), weights_of(folder, 'last'), strict=True):
+    np.testing.assert_array_equal(best, last)
+
+
+def test_a_feature_can_be_picked_and_needs_to_be(tmp_path):
+  features = (datasets.WAVEFORM, datasets.LOG_MEL)
+  datasets.write_dataset(tmp_path / 'data', features=features)
+  with pytest.raises(errors.DatasetError, match='several features: waveform, log_mel.*--feature'):
+    train(tmp_path / 'data')
+  with pytest.raises(errors.DatasetError, match="no feature 'mfcc'"):
+    train(tmp_path / 'data', feature='mfcc')
+  with pytest.raises(errors.DatasetError, match=r"'waveform' is \[4000\]"):
+    train(tmp_path / 'data', feature='waveform')
+  assert not os.path.exists('runs')
+  assert history_of(train(tmp_path / 'data', feature='log_mel', epochs=1))
+
+
+def test_missing_data(tmp_path):
+  with pytest.raises(errors.DatasetError, match=r"There is no folder '.*nowhere'"):
+    train(tmp_path / 'nowhere')
+  (tmp_path / 'empty').mkdir()
+  with pytest.raises(errors.DatasetError, match=r'holds no data set'):
+    train(tmp_path / 'empty')
+  with pytest.raises(errors.DatasetError, match=r'no demo data set.*python -m beam_jobs.featurize'):
+    train('demo/data')
+
+
+def test_unfinished_data(untested_dir, tmp_path):
+  shutil.copytree(untested_dir, tmp_path / 'data')
+  os.remove(tmp_path / 'data' / 'manifest.json')
+  with pytest.raises(errors.DatasetError, match=r'data job did not\s+finish'):
+    train(tmp_path / 'data')
+
+
+@pytest.mark.parametrize(
+  ('speakers', 'labels', 'sentence'),
+  [
+    ({'test': ('ada', 'bob')}, ('no', 'yes'), r'train split of .* is empty.*holds test'),
+    ({'train': ('ada',)}, ('no',), r'clips of 1 label: there is nothing to tell apart'),
+  ],
+)
+def test_data_that_teaches_nothing(tmp_path, speakers, labels, sentence):
+  datasets.write_dataset(tmp_path / 'data', speakers=speakers, labels=labels)
+  with pytest.raises(errors.DatasetError, match=sentence):
+    train(tmp_path / 'data')
+  assert not os.path.exists('runs')
+
+
+def test_labels_that_nobody_says_in_training_are_named(tmp_path, capsys):
+  datasets.write_dataset(
+    tmp_path / 'data', labels=('a', 'b', 'c', 'd'), clips_per_speaker=3, speakers={'train': ('x',)}
+  )
+  train(tmp_path / 'data', epochs=1)
+  assert 'no clip of the train split has the label d.' in capsys.readouterr().out
+
+
+def test_missing_shard(untested_dir, tmp_path):
+  shutil.copytree(untested_dir, tmp_path / 'data')
+  shard = manifest_file.load(untested_dir).shards_of('train')[1].file_name
+  os.remove(tmp_path / 'data' / shard)
+  with pytest.raises(errors.DatasetError, match=rf"not in .*'{shard}'"):
+    train(tmp_path / 'data')
+  assert not os.path.exists('runs')
+
+
+@pytest.mark.parametrize('split', ['train', 'validation'])
+def test_damaged_shard_in_the_middle_of_a_run(untested_dir, tmp_path, split):
+  shutil.copytree(untested_dir, tmp_path / 'data')
+  shard = manifest_file.load(untested_dir).shards_of(split)[0].file_name
+  with open(tmp_path / 'data' / shard, 'r+b') as stream:
+    stream.seek(-2000, os.SEEK_END)
+    stream.write(b'\xff' * 8)
+  with pytest.raises(errors.DatasetError, match=r'python -m tfrecords.verify .*data'):
+    train(tmp_path / 'data')
+
+
+def test_runaway_training_is_stopped(untested_dir):
+  with pytest.raises(errors.ConfigError, match=r'loss .*(nan|inf).*lower --learning_rate'):
+    train(untested_dir, learning_rate=1e30, epochs=5)
+
+
+def test_run_folder_is_refused_before_anything_is_done(untested_dir):
+  train(untested_dir, epochs=1, run_dir='run')
+  with pytest.raises(errors.ConfigError, match=r'already holds a run'):
+    train(untested_dir, epochs=1, run_dir='run')
+  # A mistake found later leaves the old run alone, too.
+  with pytest.raises(errors.DatasetError, match='needs at least'):
+    train(untested_dir, run_dir='run', overwrite=True, model='cnn:conv_layers=9')
+  assert weights_of(run_folder.RunFolder('run'))
+  assert len(history_of(train(untested_dir, epochs=2, run_dir='run', overwrite=True))) == 2
+
+
+def test_full_disk_under_the_logs(untested_dir, monkeypatch):
+  """TensorFlow's writer opens its file under a name that is a folder here."""
+  create = run_folder.RunFolder.create
+
+  def create_blocked(self, **settings):
+    create(self, **settings)
+    shutil.rmtree(self.logs_dir)
+    with open(self.logs_dir, 'w', encoding='utf-8') as stream:
+      stream.write('not a folder')
+
+  monkeypatch.setattr(run_folder.RunFolder, 'create', create_blocked)
+  with pytest.raises(errors.ConfigError, match=r'Could not write the TensorBoard logs in .*--run_'):
+    train(untested_dir)
+
+
+def test_every_field_of_the_config_survives_json():
+  asked = config.TrainConfig()
+  assert config.TrainConfig(**json.loads(json.dumps(asked.to_json()))) == asked
+  assert dataclasses.asdict(asked) == asked.to_json()

@@ -1,0 +1,226 @@
+"""The same numbers on one device and on several, and the same as Keras's own training."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.trainer import strategies_under_test
+from trainer import input_pipeline, precision, steps
+
+SHAPE = (6, 5)
+NUM_LABELS = 4
+BATCH = 13  # Divides by neither 2 nor 3.
+
+
+def examples(count, *, seed=0):
+  rng = np.random.default_rng(seed)
+  return {
+    'x': rng.normal(size=(count, *SHAPE)).astype(np.float16),
+    'label': rng.integers(0, NUM_LABELS, count),
+  }
+
+
+def make_model(*, dropout=0.0, dtype='float32'):
+  """A small model with every part that may differ between replicas but batch normalisation."""
+  keras.utils.set_random_seed(3)
+  with precision.policy(dtype):
+    return keras.Sequential(
+      [
+        keras.Input(SHAPE),
+        keras.layers.Reshape((*SHAPE, 1)),
+        keras.layers.Conv2D(4, 3, activation='relu', kernel_regularizer=keras.regularizers.L2(0.1)),
+        keras.layers.Flatten(),
+        keras.layers.Dropout(dropout),
+        keras.layers.Dense(NUM_LABELS, dtype='float32'),
+      ]
+    )
+
+
+def make_steps(name, *, optimizer=None, model=None, dtype='float32', **model_settings):
+  strategy = strategies_under_test.make(name)
+  with strategy.scope():
+    model = model() if model else make_model(dtype=dtype, **model_settings)
+    optimizer = (optimizer or (lambda: keras.optimizers.Adam(0.01)))()
+    optimizer = precision.protect(optimizer, dtype)
+    optimizer.build(model.trainable_variables)
+  return steps.Steps(model, optimizer, strategy, feature_name='x'), model, optimizer, strategy
+
+
+def batches(data, strategy, *, batch_size=BATCH, repeat=True):
+  dataset = tf.data.Dataset.from_tensor_slices(data)
+  dataset = (dataset.repeat() if repeat else dataset).batch(batch_size, drop_remainder=repeat)
+  return iter(input_pipeline.to_devices(dataset, strategy))
+
+
+def train(name, num_steps=(1, 7, 4), **settings):
+  compiled, model, optimizer, strategy = make_steps(name, **settings)
+  feed = batches(examples(101), strategy)
+  found = [compiled.train(feed, count) for count in num_steps]
+  return np.concatenate([f.losses for f in found]), model, optimizer, found
+
+
+def scale_of(optimizer):
+  return float(keras.ops.convert_to_numpy(optimizer.dynamic_scale))
+
+
+def test_losses_and_weights_are_those_of_keras():
+  """The oracle outside our code: `train_on_batch` on one device, from the same weights."""
+  losses, model, _, _ = train('none')
+  theirs = make_model()
+  loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+  theirs.compile(keras.optimizers.Adam(0.01), loss, jit_compile=False)
+  data = examples(101)
+  rows = np.arange(12 * BATCH) % 101
+  expected = []
+  for i in range(12):
+    batch = rows[i * BATCH : (i + 1) * BATCH]
+    x, y = data['x'][batch].astype(np.float32), data['label'][batch]
+    expected.append(float(loss(y, theirs(x, training=True))))
+    theirs.train_on_batch(x, y)
+  np.testing.assert_allclose(losses, expected, rtol=1e-5)
+  for ours, other in zip(model.get_weights(), theirs.get_weights(), strict=True):
+    np.testing.assert_allclose(ours, other, atol=1e-5)
+
+
+@pytest.mark.parametrize('optimizer', [keras.optimizers.Adam, keras.optimizers.RMSprop])
+@pytest.mark.parametrize('name', ['mirrored_1', 'mirrored_2', 'mirrored_3'])
+def test_losses_do_not_depend_on_the_number_of_replicas(name, optimizer):
+  expected, model, _, _ = train('none', optimizer=lambda: optimizer(0.01))
+  losses, mirrored, _, found = train(name, optimizer=lambda: optimizer(0.01))
+  np.testing.assert_allclose(losses, expected, atol=1e-5)
+  assert all(f.counts.tolist() == [BATCH] * len(f.losses) for f in found)
+  for ours, other in zip(mirrored.get_weights(), model.get_weights(), strict=True):
+    np.testing.assert_allclose(ours, other, atol=1e-5)
+
+
+@pytest.mark.parametrize('name', strategies_under_test.REPLICAS)
+def test_another_number_of_steps_compiles_nothing_anew(name):
+  compiled, _, _, strategy = make_steps(name)
+  feed = batches(examples(101), strategy)
+  assert compiled.graph is None
+  for count in (3, 1, 5):
+    assert compiled.train(feed, count).losses.shape == (count,)
+  assert compiled._compiled_train.experimental_get_tracing_count() == 1
+  for _ in range(3):
+    compiled.evaluate(batches(examples(29), strategy, repeat=False))
+  assert compiled._compiled_evaluate.experimental_get_tracing_count() == 1
+  functions = compiled.graph.as_graph_def().library.function
+  assert 'Conv2D' in {node.op for function in functions for node in function.node_def}
+
+
+@pytest.mark.parametrize('name', strategies_under_test.REPLICAS)
+@pytest.mark.parametrize(
+  ('num_examples', 'batch_size'),
+  [(101, 13), (101, 20), (101, 50), (2, 64), (1, 64), (97, 32)],  # 101 = 5 * 20 + 1: empty parts.
+)
+def test_evaluation_counts_every_example_once(name, num_examples, batch_size):
+  compiled, model, _, strategy = make_steps(name, dropout=0.5)
+  data = examples(num_examples)
+  found = compiled.evaluate(batches(data, strategy, batch_size=batch_size, repeat=False))
+  copy = make_model(dropout=0.5)
+  logits = np.array(copy(data['x'].astype(np.float32)), np.float64)
+  log_sum = np.log(np.exp(logits).sum(axis=1))
+  losses = log_sum - logits[np.arange(num_examples), data['label']]
+  assert found.num_examples == num_examples
+  assert found.accuracy == pytest.approx(np.mean(logits.argmax(axis=1) == data['label']))
+  assert found.loss == pytest.approx(losses.mean(), rel=1e-5)
+  assert np.isfinite(model.get_weights()[0]).all()
+
+
+@pytest.mark.parametrize('name', ['none', 'mirrored_2', 'mirrored_3'])
+def test_empty_part_in_training_makes_no_nan(name):
+  """Our pipeline gives full batches; another one's remainder must do no harm either."""
+  compiled, model, _, strategy = make_steps(name)
+  dataset = tf.data.Dataset.from_tensor_slices(examples(14)).batch(BATCH)  # 13, then 1.
+  feed = iter(input_pipeline.to_devices(dataset, strategy))
+  found = compiled.train(feed, 1), compiled.train(feed, 1)
+  assert [f.counts.tolist() for f in found] == [[13], [1]]
+  assert all(np.isfinite(f.losses).all() for f in found)
+  assert all(np.isfinite(weights).all() for weights in model.get_weights())
+
+
+@pytest.mark.parametrize('name', ['none', 'mirrored_1', 'mirrored_2', 'mirrored_3'])
+@pytest.mark.parametrize('dtype', ['mixed_float16', 'mixed_bfloat16'])
+def test_mixed_precision_follows_float32(name, dtype):
+  expected, _, _, _ = train('none')
+  losses, model, optimizer, _ = train(name, dtype=dtype)
+  # 8 bits of mantissa in bfloat16, 11 in float16, and Adam's steps amplify their rounding.
+  np.testing.assert_allclose(losses, expected, rtol=0.05 if dtype == 'mixed_bfloat16' else 0.01)
+  assert {weights.dtype for weights in model.get_weights()} == {np.dtype('float32')}
+  assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer) == (dtype == 'mixed_float16')
+
+
+@pytest.mark.parametrize('name', ['none', 'mirrored_3'])
+def test_gradients_are_scaled_for_the_way_back_and_unscaled_for_the_weights(name):
+  """At 2**-20 of its size the gradient is below what float16 can hold; the step must not be."""
+  tiny = 2.0**-20
+
+  def model(dtype):
+    keras.utils.set_random_seed(3)
+    with precision.policy(dtype):
+      return keras.Sequential(
+        [
+          keras.Input(SHAPE),
+          keras.layers.Flatten(),
+          keras.layers.Dense(8, activation='relu'),
+          keras.layers.Dense(8, activation='relu'),
+          keras.layers.Dense(NUM_LABELS, dtype='float32'),
+          keras.layers.Rescaling(tiny, dtype='float32'),
+        ]
+      )
+
+  def kernel_step(dtype, *, protected):
+    compiled, trained, optimizer, strategy = make_steps(
+      name,
+      model=lambda: model(dtype),
+      dtype=dtype if protected else 'float32',
+      optimizer=lambda: keras.optimizers.SGD(1 / tiny),
+    )
+    before = trained.get_weights()[0]
+    compiled.train(batches(examples(101), strategy), 1)
+    return trained.get_weights()[0] - before, optimizer
+
+  expected, _ = kernel_step('float32', protected=False)
+  found, optimizer = kernel_step('mixed_float16', protected=True)
+  lost, _ = kernel_step('mixed_float16', protected=False)
+  largest = np.abs(expected).max()
+  np.testing.assert_allclose(found, expected, atol=0.01 * largest)
+  assert np.abs(lost - expected).max() > 0.1 * largest
+  assert scale_of(optimizer) == 2.0**15
+
+
+@pytest.mark.parametrize('name', ['none', 'mirrored_2', 'mirrored_3'])
+@pytest.mark.parametrize('where', ['first', 'last'])
+def test_overflow_on_any_replica_skips_the_step_on_all(name, where):
+  compiled, model, optimizer, strategy = make_steps(name, dtype='mixed_float16')
+  data = examples(BATCH)
+  data['x'][0 if where == 'first' else -1] = 60_000  # Near float16's end: gradients go beyond it.
+  before = model.get_weights()
+  compiled.train(batches(data, strategy), 1)
+  assert scale_of(optimizer) == 2.0**14  # Halved.
+  for new, old in zip(model.get_weights(), before, strict=True):
+    np.testing.assert_array_equal(new, old)
+
+
+@pytest.mark.parametrize('name', ['none', 'mirrored_1', 'mirrored_3'])
+def test_replicas_drop_different_units(name):
+  _, model, _, strategy = make_steps(name, dropout=0.5)
+  steps.draw_apart(model, strategy)
+  flat = model.layers[-2]
+  ones = tf.ones((1, 1000))
+
+  @tf.function
+  def dropped():
+    return strategy.run(lambda: flat(ones, training=True))
+
+  masks = [tuple(part.numpy()[0]) for part in strategy.experimental_local_results(dropped())]
+  assert len(set(masks)) == strategies_under_test.REPLICAS[name]
+
+
+def test_mirrored_model_is_saved_and_loads_on_one_device(tmp_path):
+  _, model, _, _ = train('mirrored_3')
+  model.save(tmp_path / 'model.keras')
+  loaded = keras.saving.load_model(tmp_path / 'model.keras', compile=False)
+  for new, old in zip(loaded.get_weights(), model.get_weights(), strict=True):
+    np.testing.assert_array_equal(new, old)

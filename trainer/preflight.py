@@ -1,0 +1,17 @@
+"""What can be refused before TensorFlow is imported, which takes seconds."""
+
+from trainer import config as config_lib
+from trainer import datasets, run_folder
+
+
+def check(config: config_lib.TrainConfig) -> datasets.Data:
+  """Returns the data set that the config names.
+
+  Raises:
+    DatasetError: if it is missing or cannot teach anything.
+    ConfigError: if the run folder may not be used.
+  """
+  data = datasets.load(config.data, feature_name=config.feature)
+  if config.run_dir:
+    run_folder.RunFolder(config.run_dir).check_usable(overwrite=config.overwrite)
+  return data
