@@ -72,9 +72,8 @@ class Bank:
     """Each filter a column: read-only float32 [num_bins, num_mels].
 
     The edges are num_mels + 2 points, equally far from one another in mels. `htk`: triangles
-    over mels with a peak of 1, the bin at 0 Hz left out, as in
-    tf.signal.linear_to_mel_weight_matrix. `slaney`: triangles over Hz with an area of 1, as in
-    librosa.filters.mel(htk=False, norm='slaney').
+    over mels with a peak of 1, as in tf.signal.linear_to_mel_weight_matrix. `slaney`: triangles
+    over Hz with an area of 1, as in librosa.filters.mel(htk=False, norm='slaney').
     """
     return _weights(self)
 
@@ -93,7 +92,6 @@ def _weights(bank: Bank) -> NDArray[np.float32]:
   edges = np.linspace(low_mel, high_mel, bank.num_mels + 2, dtype=np.float64)
   if bank.scale == 'htk':
     weights = _triangles(hz_to_mel(bins_hz, 'htk'), edges)
-    weights[0] = 0.0
   else:
     edges_hz = mel_to_hz(edges, bank.scale)
     weights = _triangles(bins_hz, edges_hz) * (2.0 / (edges_hz[2:] - edges_hz[:-2]))

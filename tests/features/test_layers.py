@@ -20,6 +20,7 @@ OPTIONS = [
   'waveform',
   'stft',
   'stft:window_s=0.0250625,hop_s=0.005,fft_samples=600',
+  'stft:fft_samples=601',
   'mel',
   'mel:scale=slaney,num_mels=40',
   'log_mel',
