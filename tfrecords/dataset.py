@@ -30,8 +30,12 @@ SHUFFLE_BYTES = 64 << 20
 _MAX_SHUFFLE_RECORDS = 1 << 16
 
 # What TensorFlow writes around an error, and what tells that an error is about our records.
-_NOISE = re.compile(r'\{\{function_node .*?\}\}|\[Op:\w+\].*', re.DOTALL)
-_OURS = 'as the manifest says'
+_NOISE = re.compile(
+  r'\{\{function_node .*?\}\}|Error in user-defined function .*? Iterator::\S+: |\[Op:\w+\].*',
+  re.DOTALL,
+)
+_OURS = 'as the manifest says.'
+_OUR_CHECK = re.compile(rf'assertion failed: \[(.*?{_OURS})\]')
 _ABOUT_RECORDS = re.compile(
   rf'{_OURS}|Could not parse example|is required but could not be found|\.tfrecord-\d+-of-\d+'
 )
@@ -186,7 +190,7 @@ def batch_parser(
 
 def _checked_labels(labels: tf.Tensor, num_labels: int) -> tf.Tensor:
   # A loss on a GPU would quietly become NaN for a label that does not exist.
-  message = f'Labels must be in [0, {num_labels}), {_OURS}.'
+  message = f'Labels must be in [0, {num_labels}), {_OURS}'
   below = tf.debugging.assert_less(labels, tf.constant(num_labels, tf.int64), message)
   above = tf.debugging.assert_non_negative(labels, message)
   with tf.control_dependencies([check for check in (below, above) if check is not None]):
@@ -199,7 +203,7 @@ def _array(data: tf.Tensor, spec: record.FeatureSpec) -> tf.Tensor:
     tf.strings.length(data),
     spec.num_bytes,
     f'Feature {spec.name!r} must have {spec.num_bytes} bytes in every record '
-    f'({spec.dtype} {list(spec.shape)}), {_OURS}.',
+    f'({spec.dtype} {list(spec.shape)}), {_OURS}',
   )
   with tf.control_dependencies([check] if check is not None else []):
     flat = tf.io.decode_raw(data, tf.as_dtype(spec.dtype), little_endian=True)
@@ -234,6 +238,8 @@ def readable_errors(data_dir: str) -> Iterator[None]:
 
 
 def _first_sentence(text: str) -> str:
-  # Our own checks are followed by the values that failed them.
-  line = next((line for line in text.splitlines() if _OURS in line), text.splitlines()[0])
+  check = _OUR_CHECK.search(text)  # It is followed by the values that failed it.
+  if check:
+    return check[1].replace("\\'", "'")
+  line = text.splitlines()[0]
   return line if line.endswith('.') else f'{line}.'

@@ -31,7 +31,7 @@ def describe(manifest: DatasetManifest) -> str:
 
 def _head(manifest: DatasetManifest) -> Iterator[str]:
   clips = sum(shard.num_records for shard in manifest.shards)
-  yield f'{manifest.name}: {clips:,} clips, {_hours(manifest)} hours of audio'
+  yield f'{manifest.name}: {_count(clips, "clip")}, {_hours(manifest)} hours of audio'
   audio = manifest.audio
   yield (
     f'audio: mono, {audio.sample_rate_hz} Hz, clips of {audio.clip_s:g} s '
@@ -95,7 +95,7 @@ def _statistics(manifest: DatasetManifest) -> Iterator[str]:
   for name, stats in sorted(manifest.statistics.items()):
     deviation = [variance**0.5 for variance in stats.variance]
     yield (
-      f'  {name}: {len(stats.mean)} bins of {stats.count:,} values, '
+      f'  {name}: {_count(len(stats.mean), "bin")} of {stats.count:,} values, '
       f'means {min(stats.mean):.4g} to {max(stats.mean):.4g}, '
       f'standard deviations {min(deviation):.4g} to {max(deviation):.4g}'
     )
@@ -106,6 +106,10 @@ def _pairs(title: str, values: Mapping[str, Any]) -> Iterator[str]:
   yield from _table(
     [(name, str(value)) for name, value in sorted(values.items())], text_columns=(0, 1)
   )
+
+
+def _count(number: int, noun: str) -> str:
+  return f'{number:,} {noun}{"s" * (number != 1)}'
 
 
 def _hours(manifest: DatasetManifest, split: str = '') -> str:

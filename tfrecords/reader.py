@@ -42,10 +42,21 @@ def read_records(path: str, storage: storage_lib.Storage = storage_lib.LOCAL) ->
       record, where it begins, and what to do.
   """
   with open_shard(path, storage) as stream:
-    for scanned in scan(stream):
+    records = scan(stream)
+    while (scanned := _next(records, path)) is not None:
       if scanned.problem:
         raise errors.RecordError(f'{path}, {describe(scanned)} {REMEDY}')
       yield scanned.data
+
+
+def _next(records: Iterator[Scanned], path: str) -> Scanned | None:
+  # Not around the loop: what the caller does with a record is none of this.
+  try:
+    return next(records, None)
+  except OSError as error:
+    raise errors.RecordError(
+      f'Could not read the shard file {path!r} to its end: {error.strerror or error}. {REMEDY}'
+    ) from error
 
 
 def open_shard(path: str, storage: storage_lib.Storage = storage_lib.LOCAL) -> BinaryIO:
