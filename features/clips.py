@@ -43,7 +43,8 @@ def decode(data: bytes, audio: audio_schema.AudioSpec, *, min_clip_s: float = 0.
 
   Only as much is decoded as the clip needs: from a long recording, its beginning. What is
   resampled is always the first ceil(clip_samples * rate / sample_rate_hz) + lookahead frames, so
-  the samples depend on nothing but the file and `audio`.
+  the samples depend on nothing but the file and `audio`. Damage behind them is noticed only where
+  the header tells.
 
   Args:
     data: A whole file in a format that libsndfile knows: WAV, FLAC, OGG, Opus, MP3, AIFF...
