@@ -31,7 +31,7 @@ _MAX_SHUFFLE_RECORDS = 1 << 16
 
 # What TensorFlow writes around an error, and what tells that an error is about our records.
 _NOISE = re.compile(
-  r'\{\{function_node .*?\}\}|Error in user-defined function .*? Iterator::\S+: |\[Op:\w+\].*',
+  r'\{\{function_node .*?\}\}|Error in user-defined function .*? \w*Iterator::\S+: |\[Op:\w+\].*',
   re.DOTALL,
 )
 _OURS = 'as the manifest says.'
@@ -232,14 +232,18 @@ def readable_errors(data_dir: str) -> Iterator[None]:
     if not isinstance(error, tf.errors.DataLossError) and not _ABOUT_RECORDS.search(text):
       raise
     raise errors.DatasetError(
-      f'Could not read the records in {data_dir!r}: {_first_sentence(text)} '
+      f'Could not read the records in {data_dir!r}: {_sentence(text)} '
       f'Run `python -m tfrecords.verify {data_dir}` to see what is damaged.'
     ) from error
 
 
-def _first_sentence(text: str) -> str:
+def _sentence(text: str) -> str:
+  """Returns what went wrong, out of a message of TensorFlow without its noise."""
   check = _OUR_CHECK.search(text)  # It is followed by the values that failed it.
   if check:
     return check[1].replace("\\'", "'")
-  line = text.splitlines()[0]
+  # Above it stand stack traces of the graph, below it nodes in double brackets.
+  lines = [line.strip() for line in text.splitlines()]
+  said = [line for line in lines if line and not line.startswith('[[')]
+  line = said[-1] if said else 'a record is damaged'
   return line if line.endswith('.') else f'{line}.'
