@@ -109,7 +109,7 @@ def _speaker_problems(manifest: DatasetManifest, reports: Reports) -> Iterator[s
     shared = sorted(speakers[one] & speakers[other])
     if shared:
       yield (
-        f'{len(shared)} speakers are in both {one!r} and {other!r}: {_some(shared)}. A model is '
+        f'{one!r} and {other!r} share {len(shared)} of their speakers: {_some(shared)}. A model is '
         'then judged on voices that it knows. Run the data job again.'
       )
 
@@ -153,8 +153,8 @@ def main(argv: Sequence[str]) -> None:
     lines = '\n'.join(f'  {problem}' for problem in problems)
     count = '1 problem' if len(problems) == 1 else f'{len(problems)} problems'
     raise errors.DatasetError(
-      f'{data_dir!r} has {count}:\n{lines}\nRemove the damaged shards and run the data job again '
-      'with the same flags (whole shards are kept), or copy the folder again.'
+      f'{data_dir!r} has {count}:\n{lines}\nRun the data job again with the same flags '
+      '(whole shards are kept), or copy the folder again.'
     )
   num_records = sum(shard.num_records for shard in manifest.shards)
   print(

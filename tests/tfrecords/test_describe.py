@@ -1,0 +1,147 @@
+"""The description of a data set, and the command line of the small programs."""
+
+import dataclasses
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from schemas import command
+from tests.helpers import datasets
+from tfrecords import describe, verify
+
+SETTINGS = {'num_mels': 16, 'low_hz': 20.0}
+
+
+@pytest.fixture(scope='module')
+def manifest(tmp_path_factory):
+  return datasets.write_dataset(
+    tmp_path_factory.mktemp('described'),
+    features=(dataclasses.replace(datasets.LOG_MEL, settings=SETTINGS), datasets.WAVEFORM),
+    clips_per_speaker=500,
+    rejects={'empty': 2, 'too_short': 1_234},
+    config={'split_by': 'speaker', 'seed': 7},
+  )
+
+
+def row(text, start):
+  """Returns the words of the line that starts so."""
+  return next(line.split() for line in text.splitlines() if line.strip().startswith(start))
+
+
+def test_everything_a_user_asks_is_there(manifest):
+  text = describe.describe(manifest)
+  assert text.startswith('tiny: 3,500 clips, 0.39 hours of audio\n')
+  assert 'audio: mono, 8000 Hz, clips of 0.5 s (4000 samples)' in text
+  assert '  log_mel: float16 [20, 16], 640 bytes per clip\n    low_hz=20.0, num_mels=16\n' in text
+  assert '  waveform: int16 [4000], 8,000 bytes per clip\n' in text
+  train_bytes = sum(shard.num_bytes for shard in manifest.shards_of('train'))
+  assert row(text, 'train ') == ['train', '2,000', '4', '0.22', '2', f'{train_bytes:,}']
+  assert row(text, 'validation ')[:4] == ['validation', '500', '1', '0.06']
+  assert row(text, '0 ') == ['0', 'no', '668', '167', '334']
+  assert row(text, '2 ') == ['2', 'zero', '664', '166', '332']
+  assert 'rejected clips: 1,236' in text
+  assert row(text, 'empty ')[:3] == ['empty', '2', 'The']
+  assert row(text, 'too_short')[:2] == ['too_short', '1,234']
+  assert re.search(r'log_mel: 16 bins of 40,000 values, means -\S+ to -\S+, standard dev', text)
+  assert re.search(r'waveform: 1 bin of 8,000,000 values', text)
+  assert row(text, 'seed') == ['seed', '7']
+  assert row(text, 'voxshard') == ['voxshard', 'test']
+
+
+def test_columns_are_aligned(manifest):
+  lines = describe.describe(manifest).splitlines()
+  start = lines.index('splits')
+  ends = {len(line) for line in lines[start + 1 : start + 5]}
+  assert len(ends) == 1, 'numbers end in one column'
+
+
+def test_a_data_set_without_extras_has_no_empty_sections(tmp_path):
+  text = describe.describe(datasets.write_dataset(tmp_path))
+  assert 'rejected clips: 0\n' in text
+  assert '\n\n\n' not in text
+  assert 'warning' not in text
+
+
+def test_warnings_are_shown(manifest):
+  warned = dataclasses.replace(manifest, warnings=('Only one speaker.',))
+  assert 'warning: Only one speaker.\n' in describe.describe(warned)
+
+
+def test_a_data_set_without_train_split_is_described(tmp_path):
+  text = describe.describe(datasets.write_dataset(tmp_path, speakers={'test': ('fay',)}))
+  assert row(text, 'test ')[:3] == ['test', '6', '1']
+
+
+@pytest.mark.parametrize('program', [describe, verify])
+class TestCommandLine:
+  """Both programs take one folder, and say what is wrong with anything else."""
+
+  def run(self, program, arguments, capsys):
+    code = command.run(program.main, [str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+  def test_a_folder(self, program, capsys, tmp_path):
+    datasets.write_dataset(tmp_path)
+    code, out, err = self.run(program, [tmp_path], capsys)
+    assert (code, err) == (0, '')
+    assert out.startswith(str(tmp_path))
+
+  @pytest.mark.parametrize('flag', ['--help', '-h'])
+  def test_help(self, program, capsys, flag):
+    code, out, err = self.run(program, [flag], capsys)
+    assert (code, err) == (0, '')
+    name = f'python -m {program.__name__} DIR'
+    assert name in out
+    assert '--debug' in out
+    assert out.startswith(program.__doc__)
+
+  def test_no_folder(self, program, capsys):
+    assert self.run(program, [], capsys) == (
+      2,
+      '',
+      "error: Expected one folder, the data job's --output; got none. "
+      f'Usage: python -m {program.__name__} DIR.\n',
+    )
+
+  def test_an_empty_text(self, program, capsys):
+    code, _, err = self.run(program, [''], capsys)
+    assert code == 2
+    assert err.startswith('error: Expected one folder')
+
+  def test_two_folders(self, program, capsys):
+    code, _, err = self.run(program, ['a', 'b'], capsys)
+    assert code == 2
+    assert err.startswith("error: Expected one folder, the data job's --output; got 2: a b. Usage")
+
+  def test_an_unknown_flag(self, program, capsys):
+    code, _, err = self.run(program, ['--debugg', 'a'], capsys)
+    assert code == 2
+    assert err.startswith("error: There is no flag --debugg. Did you mean '--debug'? Usage: ")
+
+  def test_a_wrong_path(self, program, capsys, tmp_path):
+    code, _, err = self.run(program, [tmp_path / 'no'], capsys)
+    assert code == 2
+    assert err.startswith(f"error: There is no folder '{tmp_path}/no'.")
+    assert err.count('\n') == 1
+
+  def test_debug_shows_the_traceback(self, program, capsys, tmp_path):
+    code, _, err = self.run(program, ['--debug', tmp_path / 'no'], capsys)
+    assert code == 2
+    assert 'Traceback' in err
+
+  def test_as_a_user_types_it(self, program, tmp_path):
+    datasets.write_dataset(tmp_path)
+    done = subprocess.run(
+      [sys.executable, '-X', 'importtime', '-m', program.__name__, str(tmp_path)],
+      env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)},
+      capture_output=True,
+      text=True,
+      check=False,
+    )
+    assert done.returncode == 0
+    assert done.stdout.startswith(str(tmp_path))
+    assert 'tensorflow' not in done.stderr, 'seconds of start-up'
