@@ -1,4 +1,4 @@
-"""Turns raw audio into speaker-sharded TFRecords of features.
+r"""Turns raw audio into speaker-sharded TFRecords of features.
 
   python -m beam_jobs.featurize
   python -m beam_jobs.featurize --source=speech_commands --input=/data/speech_commands \

@@ -5,6 +5,7 @@ import logging
 import shlex
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 
 import apache_beam as beam
@@ -19,8 +20,9 @@ from schemas import errors, naming
 
 # What a worker runs. One BLAS thread each: two pools on two cores fight over them.
 _WORKER_COMMAND = (
-  'OPENBLAS_NUM_THREADS=1 exec {python} -m apache_beam.runners.worker.sdk_worker_main'
+  'OPENBLAS_NUM_THREADS=1 exec {python} -m apache_beam.runners.worker.sdk_worker_main 2>>{log}'
 )
+_LOG_TAIL_CHARS = 4_000
 
 
 def run_job(invocation: flags.Invocation) -> None:
@@ -37,17 +39,20 @@ def run_job(invocation: flags.Invocation) -> None:
   prepare_output(config)
   work = work_folder.WorkFolder(config.output)
   work.write_settings(config)
-  root = _pipeline(invocation)
-  pipeline.build(root, config)
-  try:
-    with _quiet_beam(debug=invocation.debug), _progress(config, work):
-      root.run().wait_until_finish()
-  except Exception as error:
-    # The runner wraps what happened in its own words; the worker left the sentence itself.
-    sentence = work.failure()
-    if sentence:
-      raise errors.DatasetError(sentence) from error
-    raise
+  # Workers print the traceback of every error. The user gets the sentence, which the worker left in
+  # the work folder; what it printed is shown only where there is none.
+  with tempfile.NamedTemporaryFile('r', prefix='voxshard-workers-', suffix='.log') as log:
+    root = _pipeline(invocation, log_path='/dev/stderr' if invocation.debug else log.name)
+    pipeline.build(root, config)
+    try:
+      with _beam_logs(invocation), _progress(config, work):
+        root.run().wait_until_finish()
+    except Exception as error:
+      sentence = work.failure()
+      if sentence:
+        raise errors.DatasetError(sentence) from error
+      print(log.read()[-_LOG_TAIL_CHARS:], file=sys.stderr)
+      raise
 
 
 def _progress(
@@ -117,32 +122,36 @@ def _differences(old: dict[str, object], new: dict[str, object]) -> str:
   return '; '.join(f'{key} was {old.get(key)!r}, now {new.get(key)!r}' for key in keys)
 
 
-def _pipeline(invocation: flags.Invocation) -> beam.Pipeline:
+def _pipeline(invocation: flags.Invocation, *, log_path: str) -> beam.Pipeline:
   options = flags.beam_options(invocation.beam_arguments)
   if invocation.runner not in flags.LOCAL_RUNNERS:
     options.view_as(pipeline_options.StandardOptions).runner = invocation.runner
     return beam.Pipeline(options=options)
-  direct = options.view_as(pipeline_options.DirectOptions)
-  if not invocation.workers:
-    direct.direct_num_workers = 1
-    direct.direct_running_mode = 'in_memory'
+  asked_of_beam = any(word.startswith('--direct_') for word in invocation.beam_arguments)
+  if asked_of_beam or not invocation.workers:
     return beam.Pipeline(runner=fn_runner.FnApiRunner(), options=options)
+  direct = options.view_as(pipeline_options.DirectOptions)
   direct.direct_num_workers = invocation.workers
   # The mode stays in_memory: any other would replace the environment, whose command we want.
   direct.direct_running_mode = 'in_memory'
-  command = _WORKER_COMMAND.format(python=shlex.quote(sys.executable))
+  command = _WORKER_COMMAND.format(python=shlex.quote(sys.executable), log=shlex.quote(log_path))
   environment = environments.SubprocessSDKEnvironment.from_command_string(command)
   return beam.Pipeline(runner=fn_runner.FnApiRunner(environment), options=options)
 
 
 @contextlib.contextmanager
-def _quiet_beam(*, debug: bool) -> Iterator[None]:
-  """Keeps Beam's logs of workers that start and stop off the terminal, unless in --debug."""
-  logger = logging.getLogger('apache_beam')
-  level = logger.level
-  if not debug:
-    logger.setLevel(logging.CRITICAL)
+def _beam_logs(invocation: flags.Invocation) -> Iterator[None]:
+  """Shows what Beam logs in --debug and from remote runners, which say there where the job is.
+
+  Local workers log the traceback of every error; its sentence comes from the work folder.
+  """
+  if invocation.debug or invocation.runner not in flags.LOCAL_RUNNERS:
+    logging.basicConfig(level=logging.INFO)
+    yield
+    return
+  before = logging.root.manager.disable
+  logging.disable(logging.ERROR)
   try:
     yield
   finally:
-    logger.setLevel(level)
+    logging.disable(before)

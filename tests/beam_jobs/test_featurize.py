@@ -293,6 +293,16 @@ def test_a_corpus_without_audio_is_a_sentence(tmp_path, capfd, workers):
   assert 'There is no audio file below' in said
 
 
+def test_what_a_worker_process_finds_wrong_is_one_line(tmp_path):
+  (tmp_path / 'empty').mkdir()
+  argv = corpora.argv(tmp_path / 'empty', tmp_path / 'out', '--workers=1')
+  command_line = [sys.executable, '-m', 'beam_jobs.featurize', *argv]
+  done = subprocess.run(command_line, cwd=ROOT, capture_output=True, text=True, check=False)
+  assert done.returncode == 2
+  assert done.stderr.startswith('error: There is no audio file below')
+  assert len(done.stderr.splitlines()) == 1
+
+
 def test_other_settings_on_an_old_folder_are_spelled_out(corpus, data, capfd):
   said = refused(capfd, *corpora.argv(corpus, data, '--clip_seconds=0.25'))
   assert "audio was {'clip_s': 0.5, 'sample_rate_hz': 8000}, now" in said
