@@ -43,7 +43,7 @@ $(INSTALLED): requirements/latest.txt setup.py
 # Ranges are setup.py's, pins latest.in's; one lock for all Pythons of setup.py.
 lock: install
 	$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --upgrade setup.py requirements/latest.in \
+	  --no-emit-index-url --custom-compile-command 'make lock' --upgrade setup.py requirements/latest.in \
 	  --extra train --extra gcp --extra demo --extra dev --output-file requirements/latest.txt
 
 clean:

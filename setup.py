@@ -29,6 +29,7 @@ CORE = [
   'scipy>=1.13',
   'soundfile>=0.13',
   'soxr>=0.5',
+  'threadpoolctl>=3.5',
 ]
 
 EXTRAS = {

@@ -1,8 +1,10 @@
 """Imports point down only: this table, BUILD and the real imports say the same."""
 
 import ast
+import importlib.metadata
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -92,3 +94,50 @@ def test_importing_a_module_does_not_pull_in(module, unwanted):
     [sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, check=True
   )
   assert not done.stdout.strip(), f'{module} imports {done.stdout}'
+
+
+def declared(name):
+  """Returns the distributions that a list or an extra of setup.py names."""
+  for node in ast.parse((ROOT / 'setup.py').read_text(encoding='utf-8')).body:
+    if isinstance(node, ast.Assign) and node.targets[0].id in ('CORE', 'EXTRAS'):
+      value = ast.literal_eval(node.value)
+      requirements = value if isinstance(value, list) else value.get(name)
+      if (node.targets[0].id == 'CORE') == (name == 'core'):
+        return {re.match(r'[A-Za-z0-9-]+', item)[0] for item in requirements}
+  raise AssertionError(name)
+
+
+def imported_at_start(path):
+  """Yields the imports that run when the module is imported."""
+  for node in ast.parse(path.read_text(encoding='utf-8')).body:
+    if isinstance(node, ast.Import):
+      yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+      yield f'{node.module}.{node.names[0].name}'
+
+
+# Only imported by the trainer, by tests, or when there is work that needs TensorFlow.
+NOT_ON_A_WORKER = {
+  'features/layers.py',
+  'tfrecords/dataset.py',
+  'tfrecords/gfile_storage.py',
+  'tfrecords/tfds_metadata.py',
+}
+
+
+def test_the_core_install_is_all_that_the_data_job_imports():
+  allowed = declared('core')
+  distributions = importlib.metadata.packages_distributions()
+  for package in ('tfrecords', 'features', 'beam_jobs'):
+    for path in sorted((ROOT / package).rglob('*.py')):
+      name = path.relative_to(ROOT).as_posix()
+      if name in NOT_ON_A_WORKER:
+        continue
+      for module in imported_at_start(path):
+        top = module.partition('.')[0]
+        if top in sys.stdlib_module_names or top in MAY_IMPORT:
+          continue
+        # Many distributions share the name `google`.
+        protobuf = module.startswith('google.protobuf')
+        found = {'protobuf'} if protobuf else set(distributions.get(top, ()))
+        assert found & allowed, f'{name} imports {module}, which no requirement of CORE brings'
