@@ -127,8 +127,7 @@ def _array_bytes(clip: Record, spec: record.FeatureSpec) -> bytes:
 
 def _one(fields: Any, name: str, kind: str, utterance_id: str) -> Any:
   """Returns the only value of a field."""
-  # A look-up of a missing key would add it to the map.
-  values: Sequence[Any] = getattr(fields[name], kind).value if name in fields else ()
+  values = getattr(fields[name], kind).value  # Empty where the field or its kind is another.
   if len(values) != 1:
     raise errors.RecordError(
       f'Record {utterance_id!r}, field {name!r}: expected a {kind} of one value, got '

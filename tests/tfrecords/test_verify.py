@@ -300,7 +300,7 @@ def test_a_speaker_in_two_splits_is_found(tmp_path):
   ) in problems(tmp_path)
 
 
-@pytest.mark.parametrize('split_by', ['take:test=0-4', 'clip'])
+@pytest.mark.parametrize('split_by', ['take:test=0-4', 'clip', 'speakers_age:test=5'])
 def test_a_speaker_may_be_in_two_splits_where_the_user_splits_otherwise(tmp_path, split_by):
   made = datasets.write_dataset(
     tmp_path, speakers={'train': ('ada', 'bob'), 'test': ('ada',)}, config={'split_by': split_by}
