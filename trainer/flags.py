@@ -66,7 +66,7 @@ def _define_devices(flag_values: flags.FlagValues) -> None:
   _number(
     flag_values,
     'steps_per_execution',
-    'Steps that run between two looks at the numbers; more of them cost less overhead.',
+    'Steps that run between two looks at the numbers, at most; slow steps get fewer.',
   )
   _switch(
     flag_values,
@@ -82,7 +82,8 @@ def _define_training(flag_values: flags.FlagValues) -> None:
   flags.DEFINE_float(
     'learning_rate',
     _DEFAULT.learning_rate,
-    'For the whole batch: it is not scaled by the number of devices.',
+    'For the whole batch: it is not scaled by the number of devices. vgg16 learns faster with '
+    '0.0001.',
     flag_values=flag_values,
   )
   _number(flag_values, 'batch_size', 'Examples per step, over all devices.')

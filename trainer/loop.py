@@ -14,6 +14,9 @@ from schemas import errors
 from trainer import scores, steps
 from trainer.callbacks import callback
 
+# How long a call of the compiled function should take.
+EXECUTION_S = 2.0
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -22,17 +25,21 @@ class Plan:
   Attributes:
     epochs: At most.
     steps_per_epoch: Steps that make one pass over the train split.
-    steps_per_execution: Steps in one call of the compiled function.
+    steps_per_execution: Steps in one call of the compiled function, at most.
   """
 
   epochs: int
   steps_per_epoch: int
   steps_per_execution: int
 
-  def executions(self) -> Iterator[int]:
-    """Yields how many steps each call of an epoch takes; they add up to steps_per_epoch."""
-    for start in range(0, self.steps_per_epoch, self.steps_per_execution):
-      yield min(self.steps_per_execution, self.steps_per_epoch - start)
+  def next_execution(self, latest: int, *, seconds: float) -> int:
+    """Returns how many steps the next call may take, after `latest` steps took `seconds`.
+
+    Between two calls numbers are shown and Ctrl-C is heard, so a call of slow steps stays short.
+    """
+    if seconds > 2 * EXECUTION_S:
+      return max(1, latest // 2)
+    return min(self.steps_per_execution, 2 * latest) if seconds < EXECUTION_S / 2 else latest
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,6 +71,7 @@ class Loop:
     self._plan = plan
     self._callbacks = tuple(callbacks)
     self._step = 0
+    self._execution = 1
 
   def run(self, train_batches: Any, validation_batches: Any | None) -> Outcome:
     """Runs the plan to its end, or until a callback asks to stop.
@@ -111,25 +119,36 @@ class Loop:
     """Returns the scores of one epoch's steps and the seconds they took."""
     loss_sum, num_correct, num_examples, steps_done = 0.0, 0, 0, 0
     start_s = time.perf_counter()
-    for num_steps in self._plan.executions():
-      found = self._compiled.train(batches, num_steps)
+    while steps_done < self._plan.steps_per_epoch:
+      num_steps = min(self._execution, self._plan.steps_per_epoch - steps_done)
+      found = self._execute(batches, num_steps)
       self._check_finite(found.losses, epoch)
       self._step += num_steps
       steps_done += num_steps
       loss_sum += float(np.dot(found.losses.astype(np.float64), found.counts))
       num_correct += int(found.num_correct.sum())
       num_examples += int(found.counts.sum())
+      epoch_s = time.perf_counter() - start_s
       done = callback.StepsDone(
         epoch=epoch,
         step=self._step,
         step_in_epoch=steps_done,
         losses=tuple(found.losses.tolist()),
-        examples_per_s=num_examples / (time.perf_counter() - start_s),
+        examples_per_s=num_examples / epoch_s,
+        epoch_s=epoch_s,
       )
       for listener in self._callbacks:
         listener.on_steps(done)
     train_s = time.perf_counter() - start_s
     return scores.of_sums(loss_sum, num_correct=num_correct, num_examples=num_examples), train_s
+
+  def _execute(self, batches: Iterator[Any], num_steps: int) -> steps.StepScores:
+    start_s = time.perf_counter()
+    found = self._compiled.train(batches, num_steps)
+    if num_steps == self._execution:  # The rest of an epoch may be fewer, which tells nothing.
+      seconds = time.perf_counter() - start_s
+      self._execution = self._plan.next_execution(num_steps, seconds=seconds)
+    return found
 
   def _check_finite(self, losses: np.ndarray, epoch: int) -> None:
     """Raises ConfigError with the first step whose loss is no number."""

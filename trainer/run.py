@@ -62,7 +62,7 @@ def train(config: config_lib.TrainConfig) -> run_folder.RunFolder:
     progress.Progress(best, plan),
     early_stopping.EarlyStopping(best, patience=config.patience),
   ]
-  with failures.readable(data_dir=data.path, run_dir=folder.path, batch_size=config.batch_size):
+  with failures.readable(data_dir=data.path, batch_size=config.batch_size):
     training = loop.Loop(compiled, plan=plan, callbacks=callbacks)
     outcome = training.run(train_batches, validation_batches)
   announce.end(outcome, best)

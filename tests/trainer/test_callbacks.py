@@ -137,9 +137,9 @@ class FakeSteps:
     self.graph = graph
 
 
-def steps_done(step, *losses):
+def steps_done(step, *losses, epoch_s=1.0):
   return callback.StepsDone(
-    epoch=1, step=step, step_in_epoch=step, losses=losses, examples_per_s=321.0
+    epoch=1, step=step, step_in_epoch=step, losses=losses, examples_per_s=321.0, epoch_s=epoch_s
   )
 
 
@@ -183,6 +183,23 @@ def test_tensorboard_has_no_validation_curve_where_there_is_no_such_split(tmp_pa
   assert os.listdir(tmp_path) == ['train']
 
 
+def test_a_long_epoch_gives_signs_of_life():
+  stream = io.StringIO()
+  listener = progress.Progress(best.Best('accuracy'), PLAN, stream=stream)
+  for step in range(1, 41):
+    listener.on_steps(steps_done(step, 0.5, epoch_s=10.0 * step))
+  lines = stream.getvalue().splitlines()
+  assert len(lines) == 13  # 400 seconds, a line every 30.
+  assert lines[0] == 'epoch  1/12  step 3/40  loss 0.5000  321 examples/s  6 min left in the epoch'
+
+
+def test_logs_that_cannot_be_written_are_said(tmp_path):
+  (tmp_path / 'logs').write_text('no folder')
+  listener = tensorboard.TensorBoard(str(tmp_path / 'logs'), FakeSteps())
+  with pytest.raises(errors.ConfigError, match=r"TensorBoard logs in '.*logs': .*--run_dir"):
+    listener.on_epoch(result(1))
+
+
 class Terminal(io.StringIO):
   def isatty(self):
     return True
@@ -214,7 +231,9 @@ def test_a_line_per_epoch():
 
 def test_a_terminal_also_gets_a_moving_line():
   text = shown(Terminal())
-  assert '\r\x1b[Kepoch  1/12  step 8/40  loss 1.2500  321 examples/s' in text
+  assert (
+    '\r\x1b[Kepoch  1/12  step 8/40  loss 1.2500  321 examples/s  4 s left in the epoch' in text
+  )
   # What stays on the screen are the lines of the epochs alone.
   stays = [line.rpartition('\x1b[K')[2] for line in text.split('\n')]
   assert [line[:11] for line in stays] == ['epoch  1/12', 'epoch  2/12', '']

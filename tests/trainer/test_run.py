@@ -8,11 +8,12 @@ import shutil
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from schemas import errors
 from tests.helpers import datasets
 from tfrecords import manifest_file
-from trainer import config, run, run_folder
+from trainer import config, run, run_folder, steps
 
 TOY = 'cnn:conv_layers=1,filters=4,dense_units=16,dropout=0'
 
@@ -248,18 +249,12 @@ def test_run_folder_is_refused_before_anything_is_done(untested_dir):
   assert len(history_of(train(untested_dir, epochs=2, run_dir='run', overwrite=True))) == 2
 
 
-def test_full_disk_under_the_logs(untested_dir, monkeypatch):
-  """TensorFlow's writer opens its file under a name that is a folder here."""
-  create = run_folder.RunFolder.create
+def test_too_large_a_batch_is_named(untested_dir, monkeypatch):
+  def train_steps(self, batches, num_steps):
+    raise tf.errors.ResourceExhaustedError(None, None, 'OOM when allocating tensor')
 
-  def create_blocked(self, **settings):
-    create(self, **settings)
-    shutil.rmtree(self.logs_dir)
-    with open(self.logs_dir, 'w', encoding='utf-8') as stream:
-      stream.write('not a folder')
-
-  monkeypatch.setattr(run_folder.RunFolder, 'create', create_blocked)
-  with pytest.raises(errors.ConfigError, match=r'Could not write the TensorBoard logs in .*--run_'):
+  monkeypatch.setattr(steps.Steps, 'train', train_steps)
+  with pytest.raises(errors.ConfigError, match=r'batches of 16 examples.*Lower --batch_size'):
     train(untested_dir)
 
 

@@ -17,6 +17,7 @@ class StepsDone:
     step_in_epoch: Steps since the start of the epoch.
     losses: Mean loss of each of the latest steps.
     examples_per_s: Training examples per second in this epoch so far.
+    epoch_s: Seconds since the start of the epoch.
   """
 
   epoch: int
@@ -24,6 +25,7 @@ class StepsDone:
   step_in_epoch: int
   losses: tuple[float, ...]
   examples_per_s: float
+  epoch_s: float
 
 
 class Callback:

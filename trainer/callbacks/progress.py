@@ -8,9 +8,12 @@ from typing import TextIO
 from trainer import loop, scores
 from trainer.callbacks import best, callback
 
+# Seconds between the lines of an epoch that takes long, where there is no terminal.
+LINE_EVERY_S = 30.0
+
 
 class Progress(callback.Callback):
-  """A line per epoch; on a terminal also a line that moves while the epoch runs."""
+  """A line per epoch, and how far the epoch is: on a terminal in a line that moves."""
 
   def __init__(
     self, best_so_far: best.Best, plan: loop.Plan, *, stream: TextIO | None = None
@@ -19,17 +22,24 @@ class Progress(callback.Callback):
     self._plan = plan
     self._stream = stream or sys.stdout
     self._is_terminal = self._stream.isatty()
+    self._next_line_s = LINE_EVERY_S
 
   def on_steps(self, done: callback.StepsDone) -> None:
-    """Rewrites the moving line."""
+    """Says how far the epoch is: always on a terminal, elsewhere now and then."""
+    text = (
+      f'{self._epoch(done.epoch)}  step {done.step_in_epoch}/{self._plan.steps_per_epoch}  '
+      f'loss {done.losses[-1]:.4f}  {done.examples_per_s:,.0f} examples/s  '
+      f'{self._left(done)} left in the epoch'
+    )
     if self._is_terminal:
-      self._rewrite(
-        f'{self._epoch(done.epoch)}  step {done.step_in_epoch}/{self._plan.steps_per_epoch}  '
-        f'loss {done.losses[-1]:.4f}  {done.examples_per_s:,.0f} examples/s'
-      )
+      self._rewrite(text)
+    elif done.epoch_s >= self._next_line_s:
+      print(text, file=self._stream, flush=True)
+      self._next_line_s = done.epoch_s + LINE_EVERY_S
 
   def on_epoch(self, result: scores.EpochResult) -> str:
     """Writes the epoch's line, which stays."""
+    self._next_line_s = LINE_EVERY_S
     parts = [self._epoch(result.epoch), f'train {_shown(result.train)}']
     if result.validation is not None:
       parts.append(f'validation {_shown(result.validation)}')
@@ -45,6 +55,10 @@ class Progress(callback.Callback):
     """Takes the moving line away: an error is about to be printed, or the results."""
     if self._is_terminal:
       self._rewrite('')
+
+  def _left(self, done: callback.StepsDone) -> str:
+    seconds = done.epoch_s * (self._plan.steps_per_epoch / done.step_in_epoch - 1)
+    return f'{seconds:.0f} s' if seconds < 120 else f'{seconds / 60:.0f} min'
 
   def _epoch(self, epoch: int) -> str:
     return f'epoch {epoch:>{len(str(self._plan.epochs))}}/{self._plan.epochs}'
