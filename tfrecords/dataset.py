@@ -25,7 +25,7 @@ _READ_BYTES = 1 << 20
 # A shuffle mixes this much: 4,200 clips of log-mel 98x80 in float16. A shard's own records lie in
 # the order of a hash, so the buffer only has to mix the shards that are read at once with those
 # that follow. Measured on 2 cores with 16,000 such clips, several runs: no shuffle 48,000 to 55,000
-# clips/s, 64 MiB 24,000 to 50,000, 256 MiB 16,000 to 38,000: memory seen for the first time is slow.
+# clips/s, 64 MiB 24,000 to 50,000, 256 MiB 16,000 to 38,000: memory seen first is slow.
 SHUFFLE_BYTES = 64 << 20
 _MAX_SHUFFLE_RECORDS = 1 << 16
 
