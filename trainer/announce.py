@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from schemas import options, splits
 from trainer import config as config_lib
-from trainer import datasets, loop, models, run_folder
+from trainer import datasets, loop, machine, models, run_folder, strategies
 from trainer.callbacks import best as best_lib
 
 
@@ -17,7 +18,7 @@ def start(
   data: datasets.Data,
   *,
   model: keras.Model,
-  devices: str,
+  strategy: tf.distribute.Strategy,
   folder: run_folder.RunFolder,
 ) -> None:
   """Prints what is going to be trained, on what, and where it goes."""
@@ -28,8 +29,11 @@ def start(
   shape = 'x'.join(str(size) for size in data.feature.shape)
   name = options.format_option(*models.parse(config.model))
   print(f'model    {name}: {model.count_params():,} parameters on {data.feature.name} {shape}')
-  print(f'devices  {devices}, {config.precision}')
+  print(f'devices  {machine.describe(strategy, config)}, {config.precision}')
   print(f'run      {folder.path}', flush=True)
+  asked = strategies.parse(config.strategy)[0]
+  if asked != 'none' and strategy.num_replicas_in_sync == 1:
+    print(f'note: there is one device, so --strategy={asked} does what none does.')
   missing = datasets.unlearned_labels(data.manifest)
   if missing:
     print(f'note: no clip of the train split has the label {", ".join(missing)}.')

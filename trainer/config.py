@@ -33,7 +33,7 @@ class TrainConfig:
   optimizer: str = 'adam'
   learning_rate: float = 0.001
   batch_size: int = 64
-  epochs: int = 20
+  epochs: int = 30
   patience: int = 5
   monitor: str = 'accuracy'
   seed: int = 0

@@ -1,5 +1,7 @@
 """The flags of `python -m trainer`, and the one function that reads them."""
 
+import dataclasses
+
 from absl import flags
 
 from trainer import command_line, config, models, monitor, optimizers, precision, strategies
@@ -37,8 +39,8 @@ def _define_data(flag_values: flags.FlagValues) -> None:
   _text(
     flag_values,
     'model',
-    f'What to train: {", ".join(models.MODELS)}; its settings as name:key=value,key=value, such '
-    'as cnn:filters=64,dropout=0.3.',
+    'What to train, with settings as in cnn:filters=64,dropout=0.3. Known: '
+    f'{"; ".join(_with_settings(name, f.settings) for name, f in models.MODELS.items())}.',
   )
   _text(
     flag_values, 'feature', "Which of the data set's features to learn from; empty: the only one."
@@ -97,6 +99,11 @@ def _define_training(flag_values: flags.FlagValues) -> None:
     monitor.RANKS,
     'What of the validation split makes an epoch the best one, which is kept.',
   )
+
+
+def _with_settings(name: str, settings: type) -> str:
+  defaults = ', '.join(f'{field.name}={field.default}' for field in dataclasses.fields(settings))
+  return f'{name} ({defaults})'
 
 
 def _text(flag_values: flags.FlagValues, name: str, text: str) -> None:

@@ -95,7 +95,8 @@ class Loop:
     finally:
       for listener in self._callbacks:
         listener.on_end()
-    return Outcome(epochs=tuple(results), stopped=stopped)
+    is_early = len(results) < self._plan.epochs
+    return Outcome(epochs=tuple(results), stopped=stopped if is_early else '')
 
   def _epoch(
     self, epoch: int, batches: Iterator[Any], validation_batches: Any | None

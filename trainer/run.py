@@ -47,9 +47,7 @@ def train(config: config_lib.TrainConfig) -> run_folder.RunFolder:
 
   folder = _create_folder(config, data)
   folder.write_json(folder.config_file, _record(config, data, model))
-  announce.start(
-    config, data, model=model, devices=machine.describe(strategy, config), folder=folder
-  )
+  announce.start(config, data, model=model, strategy=strategy, folder=folder)
 
   compiled = steps.Steps(model, optimizer, strategy, feature_name=data.feature.name)
   plan = _plan(config, data)

@@ -112,6 +112,10 @@ def test_any_callback_may_stop_the_run_and_all_hear_of_the_epoch():
   assert second.events[-2:] == [('epoch', 2, 6), 'end']
 
 
+def test_a_reason_to_stop_after_the_last_epoch_is_no_early_stop():
+  assert run([1] * 6, epochs=2, diaries=[Diary(stop_at=2)]).stopped == ''
+
+
 @pytest.mark.parametrize('bad', [float('nan'), float('inf')])
 def test_a_loss_that_is_no_number_stops_with_its_step(bad):
   diary = Diary()

@@ -149,6 +149,11 @@ def test_stops_when_nothing_gets_better(untested_dir, capsys):
   assert 'stopped early: no epoch was better than epoch' in capsys.readouterr().out
 
 
+def test_a_single_device_is_said(untested_dir, capsys):
+  train(untested_dir, strategy='mirrored', virtual_devices=1, epochs=1)
+  assert 'note: there is one device, so --strategy=mirrored does' in capsys.readouterr().out
+
+
 def test_without_validation_all_epochs_are_trained_and_the_last_is_kept(tmp_path, capsys):
   datasets.write_dataset(tmp_path / 'data', speakers={'train': ('ada', 'bob')})
   folder = train(tmp_path / 'data', epochs=3, patience=1)
