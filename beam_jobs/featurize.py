@@ -45,7 +45,7 @@ def _write_tfds_metadata(output: str, manifest: DatasetManifest) -> None:
     return
   from tfrecords import tfds_metadata  # noqa: PLC0415 - Seconds, and only now needed.
 
-  tfds_metadata.write(output, manifest)
+  tfds_metadata.write(output, manifest, files.storage_of(output))
 
 
 def run() -> int:

@@ -1,0 +1,238 @@
+"""Judges a trained model on a split, by default on the speakers that it never heard.
+
+  python -m trainer.evaluate
+  python -m trainer.evaluate --run_dir=runs/digits --checkpoint=last
+  python -m trainer.evaluate --run_dir=runs/digits --data=/data/other_digits --split=validation
+
+Prints accuracy with its 95 % interval, precision, recall and F1 per label, accuracy per speaker and
+the most frequent confusions, and writes report.json and confusion_matrix.png into the run folder.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from absl import flags
+
+from schemas import command, errors, manifest, splits
+from tfrecords import manifest_file, storage
+from trainer import command_line, quiet, run_folder, saved_run
+from trainer.report import document, picture, tally, text
+
+BATCH_SIZE = 256
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvaluateConfig:
+  """One field per flag."""
+
+  run_dir: str = saved_run.DEFAULT_RUN_DIR
+  data: str = ''
+  split: str = splits.TEST
+  checkpoint: str = run_folder.BEST
+  batch_size: int = BATCH_SIZE
+
+  def __post_init__(self) -> None:
+    if self.batch_size < 1:
+      raise errors.ConfigError(f'--batch_size must be at least 1, got {self.batch_size}.')
+
+
+def define(flag_values: flags.FlagValues) -> None:
+  """Defines the flags on `flag_values`."""
+  default = EvaluateConfig
+  flags.DEFINE_string(
+    'run_dir', default.run_dir, 'Folder of a run of the trainer.', flag_values=flag_values
+  )
+  flags.DEFINE_string(
+    'data', default.data, 'A data set; empty: the one of the training.', flag_values=flag_values
+  )
+  flags.DEFINE_enum(
+    'split', default.split, splits.SPLITS, 'What to judge on.', flag_values=flag_values
+  )
+  flags.DEFINE_enum(
+    'checkpoint', default.checkpoint, saved_run.CHECKPOINTS, 'Which model of the run.',
+    flag_values=flag_values,
+  )  # fmt: skip
+  flags.DEFINE_integer(
+    'batch_size', default.batch_size, 'Examples per batch.', flag_values=flag_values
+  )
+  command_line.define_shared(flag_values)
+
+
+def evaluate_run(
+  run_dir: str,
+  *,
+  data_dir: str = '',
+  split: str = splits.TEST,
+  checkpoint: str = run_folder.BEST,
+  batch_size: int = BATCH_SIZE,
+) -> dict[str, Any]:
+  """Returns the report, which it also writes into the run folder with the confusion matrix.
+
+  Args:
+    run_dir: Folder of the run.
+    data_dir: The data set; '' for the one of the training.
+    split: One of schemas.splits.SPLITS.
+    checkpoint: `best` or `last`.
+    batch_size: Examples per batch; the report does not depend on it.
+
+  Raises:
+    ConfigError: if there is no such run or checkpoint.
+    DatasetError: if the data set is missing or damaged, does not fit the run, or has no such split.
+  """
+  run = saved_run.load(run_dir)
+  data_dir = data_dir or run.data_dir
+  files = storage.storage_of(data_dir)
+  dataset = manifest_file.load(data_dir, files)
+  check_fits(run, dataset, data_dir=data_dir, split=split)
+  digest = manifest_file.digest(data_dir, files)
+  model = run.load_model(checkpoint)
+  counts = _count(run, model, dataset, data_dir=data_dir, split=split, batch_size=batch_size)
+  report = document.make(
+    counts,
+    labels=dataset.labels,
+    train_counts=run.manifest.label_counts(splits.TRAIN),
+    context={
+      'split': split,
+      'checkpoint': checkpoint,
+      'model': run.model_text,
+      'feature': run.feature.name,
+      'data_dir': os.path.abspath(data_dir) if '://' not in data_dir else data_dir,
+      'dataset': dataset.name,
+      'manifest_sha256': digest,
+      'same_data_as_training': digest == run.manifest_sha256,
+      'dataset_warnings': list(dataset.warnings),
+    },
+  )
+  title = f'{run.model_text} on {dataset.name}, {split}: {text.percent(report["accuracy"])}'
+  png = picture.confusion_png(counts.confusion, dataset.labels, title=title)
+  run.folder.write_json(run.folder.report_file, report)
+  with run_folder.writing(run.folder.confusion_matrix_file):
+    storage.write_atomically(run.folder.confusion_matrix_file, png)
+  return report
+
+
+def check_fits(
+  run: saved_run.SavedRun, dataset: manifest.DatasetManifest, *, data_dir: str, split: str
+) -> None:
+  """Raises DatasetError if a data set cannot judge the run's model, with what differs."""
+  if not dataset.num_records(split):
+    raise errors.DatasetError(
+      f'The data set in {data_dir!r} has no {split} split; it has '
+      f'{", ".join(dataset.split_names()) or "no records"}. Name another with --split, or run the '
+      'data job again.'
+    )
+  if dataset.labels != run.manifest.labels:
+    missing = [label for label in dataset.labels if label not in run.manifest.labels]
+    shown = ', '.join(missing[:5]) or 'the same labels in another number or order'
+    raise errors.DatasetError(
+      f'The model knows the labels {", ".join(run.manifest.labels[:10])}; the data set in '
+      f'{data_dir!r} has {dataset.num_labels} labels, among them unknown ones: {shown}. Judge on a '
+      'data set with the same labels.'
+    )
+  feature = dataset.feature(run.feature.name)
+  if (feature.shape, dict(feature.settings)) != (run.feature.shape, dict(run.feature.settings)):
+    raise errors.DatasetError(
+      f'The model takes {run.feature.name} {list(run.feature.shape)} computed with '
+      f'{dict(run.feature.settings)}; {data_dir!r} holds {list(feature.shape)} computed with '
+      f'{dict(feature.settings)}. Run the data job with the settings of the training.'
+    )
+  if dataset.audio.sample_rate_hz != run.manifest.audio.sample_rate_hz:
+    raise errors.DatasetError(
+      f'The model was trained on audio of {run.manifest.audio.sample_rate_hz} Hz, the data set in '
+      f'{data_dir!r} has {dataset.audio.sample_rate_hz} Hz. Run the data job with '
+      f'--sample_rate_hz={run.manifest.audio.sample_rate_hz}.'
+    )
+
+
+def _count(
+  run: saved_run.SavedRun,
+  model: Any,
+  dataset: manifest.DatasetManifest,
+  *,
+  data_dir: str,
+  split: str,
+  batch_size: int,
+) -> tally.Tally:
+  # Imported here: TensorFlow takes seconds, and a wrong flag is to be told at once.
+  from tfrecords import dataset as dataset_lib
+  from trainer import failures, input_pipeline
+
+  counts = tally.Tally(dataset.num_labels)
+  with failures.readable(data_dir=data_dir, batch_size=batch_size):
+    batches = dataset_lib.read_batches(
+      data_dir,
+      dataset,
+      split,
+      feature_names=(run.feature.name,),
+      batch_size=batch_size,
+      shuffle=False,
+      repeat=False,
+      drop_remainder=False,
+      seed=0,
+      with_ids=True,
+    )
+    for batch in batches:
+      logits = model(input_pipeline.to_input(batch[run.feature.name]), training=False)
+      counts.add(
+        logits.numpy(),
+        batch[input_pipeline.LABEL].numpy(),
+        ids=[name.decode() for name in batch['id'].numpy()],
+        speakers=[name.decode() for name in batch['speaker'].numpy()],
+      )
+  return counts
+
+
+def parse(arguments: Sequence[str]) -> EvaluateConfig | None:
+  """Returns what the arguments ask for; None if that is help, which is printed.
+
+  Raises:
+    ConfigError: for an unknown flag or a wrong value.
+  """
+  flag_values = flags.FlagValues()
+  define(flag_values)
+  leftovers = command_line.parse(flag_values, arguments)
+  if flag_values['help'].value:
+    print(command_line.help_text(__doc__ or '', flag_values))
+    return None
+  command_line.refuse_leftovers(leftovers)
+  return EvaluateConfig(
+    **{field.name: flag_values[field.name].value for field in dataclasses.fields(EvaluateConfig)}
+  )
+
+
+def main(arguments: Sequence[str]) -> None:
+  """Evaluates what the arguments ask for and prints the report."""
+  config = parse(arguments)
+  if config is None:
+    return
+  run = saved_run.load(config.run_dir)
+  quiet.import_tensorflow(debug='--debug' in arguments)
+  report = evaluate_run(
+    config.run_dir,
+    data_dir=config.data,
+    split=config.split,
+    checkpoint=config.checkpoint,
+    batch_size=config.batch_size,
+  )
+  print(f'{run.model_text}, {config.checkpoint} checkpoint, {config.split} split of '
+        f'{report["data_dir"]}\n')  # fmt: skip
+  print(text.describe(report))
+  if not report['same_data_as_training']:
+    print('note: this is not the data set of the training, or it was made again since.')
+  for warning in report['dataset_warnings']:
+    print(f'note: {warning}')
+  print(f'report   {run.folder.report_file}, {run.folder.confusion_matrix_file}')
+
+
+def run() -> int:
+  """Entry point."""
+  return command.run(main)
+
+
+if __name__ == '__main__':
+  sys.exit(run())
