@@ -32,7 +32,8 @@ def main(arguments: Sequence[str]) -> None:
     return
   command_line.refuse_leftovers(leftovers)
   config = trainer_flags.to_config(flag_values)
-  preflight.check(config)
+  if '://' not in config.data:  # A bucket is asked through TensorFlow.
+    preflight.check(config)
   quiet.import_tensorflow(debug=flag_values['debug'].value)
   # Here, as it imports TensorFlow: a wrong flag or folder is answered before.
   from trainer import run as run_lib

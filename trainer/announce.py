@@ -31,6 +31,8 @@ def start(
   print(f'model    {name}: {model.count_params():,} parameters on {data.feature.name} {shape}')
   print(f'devices  {machine.describe(strategy, config)}, {config.precision}')
   print(f'run      {folder.path}', flush=True)
+  for warning in data.manifest.warnings:
+    print(f'note: {warning}')
   asked = strategies.parse(config.strategy)[0]
   if asked != 'none' and strategy.num_replicas_in_sync == 1:
     print(f'note: there is one device, so --strategy={asked} does what none does.')

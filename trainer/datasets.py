@@ -4,7 +4,7 @@ import dataclasses
 import os
 
 from schemas import errors, manifest, record, splits
-from tfrecords import manifest_file
+from tfrecords import manifest_file, storage
 from trainer import config as config_lib
 
 
@@ -47,12 +47,13 @@ def load(path: str, *, feature_name: str = '') -> Data:
       f'There is no demo data set in {path!r} yet. Make it with `python -m beam_jobs.featurize`, '
       'or name yours with --data=FOLDER.'
     )
-  found = manifest_file.load(path)
+  files = storage.storage_of(path)
+  found = manifest_file.load(path, files)
   _check_learnable(found, path)
   return Data(
     path=path,
     manifest=found,
-    digest=manifest_file.digest(path),
+    digest=manifest_file.digest(path, files),
     feature=found.feature(feature_name),
   )
 

@@ -129,7 +129,7 @@ def _record(
   libraries = {name: importlib.metadata.version(name) for name in ('keras', 'numpy', 'tensorflow')}
   return {
     'flags': config.to_json(),
-    'data_dir': os.path.abspath(data.path) if os.path.exists(data.path) else data.path,
+    'data_dir': data.path if '://' in data.path else os.path.abspath(data.path),
     'dataset': data.manifest.name,
     'manifest_sha256': data.digest,
     'feature': data.feature.to_json(),

@@ -179,6 +179,21 @@ def test_a_feature_can_be_picked_and_needs_to_be(tmp_path):
   assert history_of(train(tmp_path / 'data', feature='log_mel', epochs=1))
 
 
+def test_what_the_data_job_warned_of_is_repeated(tmp_path, capsys):
+  found = datasets.write_dataset(tmp_path / 'data', speakers={'train': ('ada', 'bob')})
+  warned = dataclasses.replace(found, warnings=('The voices are all alike.',))
+  manifest_file.save(warned, str(tmp_path / 'data'))
+  train(tmp_path / 'data', epochs=1)
+  assert 'note: The voices are all alike.' in capsys.readouterr().out
+
+
+def test_data_may_lie_where_only_tensorflow_reads(untested_dir):
+  """Its file:// stands here for gs://, which takes the same way."""
+  folder = train(f'file://{untested_dir}', epochs=1)
+  assert folder.read_config()['data_dir'] == f'file://{untested_dir}'
+  assert len(history_of(folder)) == 1
+
+
 def test_missing_data(tmp_path):
   with pytest.raises(errors.DatasetError, match=r"There is no folder '.*nowhere'"):
     train(tmp_path / 'nowhere')
