@@ -58,7 +58,7 @@ def help_text(description: str, flag_values: flags.FlagValues) -> str:
     if flag.boolean:
       shown = f'--{name}' if not flag.default else f'--no{name}'
     else:
-      shown = f'--{name}={flag.default}'
+      shown = f'--{name}={"" if flag.default is None else flag.default}'
     lines += [f'  {shown}', textwrap.indent(textwrap.fill(flag.help, 90), ' ' * 6)]
   return '\n'.join(lines)
 

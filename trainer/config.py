@@ -17,6 +17,7 @@ class TrainConfig:
 
   Attributes:
     batch_size: Examples per step, over all devices.
+    learning_rate: None for the model's own (ModelFamily.learning_rate).
     patience: Epochs without a better one before training stops; 0 never stops early.
     steps_per_execution: Steps between two looks at the numbers, at most. With `cnn` and 98x80
       features on 2 cores 16 steps take a second, and the overhead cannot be measured any more.
@@ -31,7 +32,7 @@ class TrainConfig:
   virtual_devices: int = 0
   precision: str = precision.FLOAT32
   optimizer: str = 'adam'
-  learning_rate: float = 0.001
+  learning_rate: float | None = None
   batch_size: int = 64
   epochs: int = 30
   patience: int = 5
@@ -52,7 +53,8 @@ class TrainConfig:
       _check_range(name, getattr(self, name), 1)
     for name in ('virtual_devices', 'patience', 'seed'):
       _check_range(name, getattr(self, name), 0)
-    if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+    rate = self.learning_rate
+    if rate is not None and not (math.isfinite(rate) and rate > 0):
       raise errors.ConfigError(f'--learning_rate must be positive, got {self.learning_rate}.')
     if self.virtual_devices and strategies.parse(self.strategy)[0] == 'none':
       raise errors.ConfigError(

@@ -81,11 +81,12 @@ def _define_devices(flag_values: flags.FlagValues) -> None:
 
 def _define_training(flag_values: flags.FlagValues) -> None:
   _choice(flag_values, 'optimizer', optimizers.OPTIMIZERS, 'How the weights follow the gradient.')
+  rates = ', '.join(f'{family.learning_rate} for {name}' for name, family in models.MODELS.items())
   flags.DEFINE_float(
     'learning_rate',
     _DEFAULT.learning_rate,
-    'For the whole batch: it is not scaled by the number of devices. vgg16 learns faster with '
-    '0.0001.',
+    f"For the whole batch: it is not scaled by the number of devices. By default the model's own: "
+    f'{rates}.',
     flag_values=flag_values,
   )
   _number(flag_values, 'batch_size', 'Examples per step, over all devices.')

@@ -77,9 +77,11 @@ def _build(
 ) -> tuple[keras.Model, keras.optimizers.Optimizer]:
   """Returns the model and its optimizer, with variables on every device of the strategy."""
   with strategy.scope(), precision.policy(config.precision):
-    model = models.build(*models.parse(config.model), data.manifest, data.feature.name)
+    name, settings = models.parse(config.model)
+    model = models.build(name, settings, data.manifest, data.feature.name)
+    learning_rate = config.learning_rate or models.MODELS[name].learning_rate
     optimizer = precision.protect(
-      optimizers.OPTIMIZERS[config.optimizer](config.learning_rate), config.precision
+      optimizers.OPTIMIZERS[config.optimizer](learning_rate), config.precision
     )
     optimizer.build(model.trainable_variables)
   steps.draw_apart(model, strategy)

@@ -25,6 +25,7 @@ class ModelFamily:
       number of labels and the settings to a Keras model: float32 [batch, *feature.shape] in,
       float32 logits [batch, num_labels] out, under every precision policy. It is made of stock
       layers alone, so that a saved model opens without this project.
+    learning_rate: What it learns well with, where the user names none.
   """
 
   settings: type

@@ -1,0 +1,129 @@
+"""Every command in the docs parses, every table lists what there is."""
+
+import pathlib
+import re
+import shlex
+
+import pytest
+from absl import flags
+
+import features
+from beam_jobs import flags as job_flags
+from beam_jobs import sources
+from trainer import command_line, evaluate, models, predict, strategies
+from trainer import flags as trainer_flags
+
+ROOT = pathlib.Path(__file__).parent.parent
+DOCS = sorted([*ROOT.glob('*.md'), *(ROOT / 'docs').glob('*.md')])
+
+
+def commands(path):
+  """Yields every command of the shell blocks and indented blocks of a page, one line each."""
+  text = path.read_text(encoding='utf-8')
+  blocks = re.findall(r'```sh\n(.*?)```', text, re.DOTALL)
+  blocks += re.findall(r'^ {4}((?:make|python) .*)$', text, re.MULTILINE)
+  for block in blocks:
+    for line in block.replace('\\\n', ' ').splitlines():
+      words = shlex.split(line, comments=True)
+      if words and '...' not in words:
+        yield words
+
+
+ALL = [(path.name, words) for path in DOCS for words in commands(path)]
+
+
+def check_python(module, arguments):
+  if module == 'beam_jobs.featurize':
+    job_flags.beam_options(job_flags.parse(arguments).beam_arguments)
+  elif module == 'trainer':
+    flag_values = flags.FlagValues()
+    trainer_flags.define(flag_values)
+    assert not command_line.parse(flag_values, arguments)
+    trainer_flags.to_config(flag_values)
+  elif module == 'trainer.evaluate':
+    evaluate.parse(arguments)
+  elif module == 'trainer.predict':
+    predict.parse(arguments)
+  elif module in ('tfrecords.describe', 'tfrecords.verify'):
+    assert len(arguments) == 1
+  elif module == 'benchmarks.featurize':
+    assert all(word.startswith('--') for word in arguments)
+  else:
+    assert module == 'tensorboard.main', f'no test knows the program {module}'
+
+
+def test_the_docs_have_commands():
+  assert len(ALL) > 15
+
+
+@pytest.mark.parametrize(('page', 'words'), ALL, ids=[' '.join(w)[:70] for _, w in ALL])
+def test_a_command_in_the_docs_parses(page, words):
+  program = words[0].removeprefix('.venv/bin/')
+  if program == 'make':
+    makefile = (ROOT / 'Makefile').read_text(encoding='utf-8')
+    assert all(re.search(rf'^{target}:', makefile, re.MULTILINE) for target in words[1:])
+  else:
+    assert program == 'python' and words[1] == '-m'
+    check_python(words[2], words[3:])
+
+
+def table(page, header):
+  """Returns the names in the first column of the table whose first header cell is `header`."""
+  lines = (ROOT / page).read_text(encoding='utf-8').splitlines()
+  start = next(i for i, line in enumerate(lines) if line.startswith(f'| {header} |'))
+  names = []
+  for line in lines[start + 2 :]:
+    if not line.startswith('|'):
+      break
+    names.append(line.split('|')[1].strip().strip('`'))
+  return names
+
+
+@pytest.mark.parametrize(
+  ('header', 'family'),
+  [
+    ('source', sources.SOURCES),
+    ('feature', features.FEATURES),
+    ('model', models.MODELS),
+    ('strategy', strategies.STRATEGIES),
+  ],
+)
+def test_the_tables_of_the_readme_list_what_there_is(header, family):
+  assert table('README.md', header) == list(family)
+
+
+@pytest.mark.parametrize(
+  ('header', 'settings_by_name'),
+  [
+    ('source', {name: member.settings for name, member in sources.SOURCES.items()}),
+    ('feature', {name: member.settings for name, member in features.FEATURES.items()}),
+    ('model', {name: member.settings for name, member in models.MODELS.items()}),
+  ],
+)
+def test_settings_that_the_readme_names_are_there(header, settings_by_name):
+  lines = (ROOT / 'README.md').read_text(encoding='utf-8').splitlines()
+  for name, cls in settings_by_name.items():
+    row = next(line for line in lines if line.startswith(f'| `{name}` |'))
+    for setting in re.findall(r'`(\w+)`', row.rsplit('|', 2)[1]):
+      assert setting in cls.__dataclass_fields__ or setting in settings_by_name, (name, setting)
+
+
+def test_nothing_names_a_path_of_one_machine():
+  for path in DOCS:
+    text = path.read_text(encoding='utf-8')
+    assert not re.search(r'/(root|work|home)/', text), path.name
+
+
+def test_the_source_of_contributing_works(tmp_path):
+  text = (ROOT / 'CONTRIBUTING.md').read_text(encoding='utf-8')
+  code = re.search(r'```python\n(.*?)```', text, re.DOTALL)[1]
+  namespace = {'__name__': 'my_corpus'}
+  exec(compile(code, 'my_corpus.py', 'exec', dont_inherit=True), namespace)
+  source = namespace['SOURCE']
+  for name in source.example_tree:
+    (tmp_path / name).parent.mkdir(parents=True)
+    (tmp_path / name).touch()
+  from beam_jobs import corpus
+
+  found = list(source.list_utterances(corpus.Corpus(str(tmp_path)), source.settings()))
+  assert [(u.speaker_id, u.label) for u in found] == [('anna', 'yes'), ('ben', 'no')]
