@@ -30,7 +30,8 @@ class FeaturizeConfig:
     min_train_shards: As many train shards where there are clips enough.
     max_reject_fraction: More rejects than this share of all clips fail the job.
     overwrite: Throw away what another configuration left in `output`.
-    progress: Workers share a disk with the launcher and count their clips on it.
+    progress_dir: Local folder where workers count their clips for the launcher; '' where workers
+      and launcher share no disk.
   """
 
   source: str
@@ -48,7 +49,7 @@ class FeaturizeConfig:
   min_train_shards: int = 16
   max_reject_fraction: float = 0.05
   overwrite: bool = False
-  progress: bool = True
+  progress_dir: str = ''
 
   def __post_init__(self) -> None:
     naming.check_dataset_name(self.name)

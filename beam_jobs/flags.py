@@ -45,6 +45,11 @@ class Invocation:
   tfds_metadata: bool
   debug: bool
 
+  @property
+  def is_local(self) -> bool:
+    """Whether launcher and workers are on this machine."""
+    return self.runner in LOCAL_RUNNERS
+
 
 def define(flag_values: flags.FlagValues) -> None:
   """Defines the data job's flags."""
@@ -161,7 +166,6 @@ def to_config(flag_values: flags.FlagValues) -> config_lib.FeaturizeConfig:
     min_train_shards=value('min_train_shards'),
     max_reject_fraction=value('max_reject_fraction'),
     overwrite=value('overwrite'),
-    progress=value('runner') in LOCAL_RUNNERS,
   )
 
 

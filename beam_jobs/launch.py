@@ -1,7 +1,9 @@
 """Runs a pipeline: on local worker processes, in process, or on any Beam runner."""
 
 import contextlib
+import dataclasses
 import logging
+import os
 import shlex
 import shutil
 import sys
@@ -39,28 +41,38 @@ def run_job(invocation: flags.Invocation) -> None:
   prepare_output(config)
   work = work_folder.WorkFolder(config.output)
   work.write_settings(config)
+  with tempfile.TemporaryDirectory(prefix='voxshard-') as scratch:
+    _run(invocation, config, work, scratch=scratch)
+
+
+def _run(
+  invocation: flags.Invocation,
+  config: config_lib.FeaturizeConfig,
+  work: work_folder.WorkFolder,
+  *,
+  scratch: str,
+) -> None:
+  """Runs the pipeline; workers on this machine count and log in the folder `scratch`."""
   # Workers print the traceback of every error. The user gets the sentence, which the worker left in
   # the work folder; what it printed is shown only where there is none.
-  with tempfile.NamedTemporaryFile('r', prefix='voxshard-workers-', suffix='.log') as log:
-    root = _pipeline(invocation, log_path='/dev/stderr' if invocation.debug else log.name)
-    pipeline.build(root, config)
-    try:
-      with _beam_logs(invocation), _progress(config, work):
-        root.run().wait_until_finish()
-    except Exception as error:
-      sentence = work.failure()
-      if sentence:
-        raise errors.DatasetError(sentence) from error
-      print(log.read()[-_LOG_TAIL_CHARS:], file=sys.stderr)
-      raise
-
-
-def _progress(
-  config: config_lib.FeaturizeConfig, work: work_folder.WorkFolder
-) -> contextlib.AbstractContextManager[None]:
-  if not config.progress:
-    return contextlib.nullcontext()
-  return progress.showing(work.progress_path)
+  log_path = '/dev/stderr' if invocation.debug else os.path.join(scratch, 'workers.log')
+  showing: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+  if invocation.is_local:
+    config = dataclasses.replace(config, progress_dir=os.path.join(scratch, 'progress'))
+    showing = progress.showing(config.progress_dir)
+  root = _pipeline(invocation, log_path=log_path)
+  pipeline.build(root, config)
+  try:
+    with _beam_logs(invocation), showing:
+      root.run().wait_until_finish()
+  except Exception as error:
+    sentence = work.failure()
+    if sentence:
+      raise errors.DatasetError(sentence) from error
+    if not invocation.debug and os.path.exists(log_path):
+      with open(log_path, encoding='utf-8', errors='replace') as log:
+        print(log.read()[-_LOG_TAIL_CHARS:], file=sys.stderr)
+    raise
 
 
 def prepare_output(config: config_lib.FeaturizeConfig) -> None:
@@ -124,7 +136,7 @@ def _differences(old: dict[str, object], new: dict[str, object]) -> str:
 
 def _pipeline(invocation: flags.Invocation, *, log_path: str) -> beam.Pipeline:
   options = flags.beam_options(invocation.beam_arguments)
-  if invocation.runner not in flags.LOCAL_RUNNERS:
+  if not invocation.is_local:
     options.view_as(pipeline_options.StandardOptions).runner = invocation.runner
     return beam.Pipeline(options=options)
   asked_of_beam = any(word.startswith('--direct_') for word in invocation.beam_arguments)
@@ -145,7 +157,7 @@ def _beam_logs(invocation: flags.Invocation) -> Iterator[None]:
 
   Local workers log the traceback of every error; its sentence comes from the work folder.
   """
-  if invocation.debug or invocation.runner not in flags.LOCAL_RUNNERS:
+  if invocation.debug or not invocation.is_local:
     logging.basicConfig(level=logging.INFO)
     yield
     return

@@ -94,8 +94,8 @@ class _PlanDoFn(beam.DoFn):
   def process(self, census: plan_lib.Census) -> Iterator[plan_lib.Plan]:
     with self._work.reporting_failure():
       plan = plan_lib.make_plan(census, self._config)
-    if self._config.progress:
-      progress.set_total(self._work.progress_path, plan.num_clips)
+    if self._config.progress_dir:
+      progress.set_total(self._config.progress_dir, plan.num_clips)
     yield plan
 
 
@@ -146,8 +146,8 @@ class _WriteDoFn(beam.DoFn):
     self._meter: progress.Meter | None = None
 
   def setup(self) -> None:
-    if self._config.progress:
-      self._meter = progress.Meter(self._work.progress_path)
+    if self._config.progress_dir:
+      self._meter = progress.Meter(self._config.progress_dir)
 
   def teardown(self) -> None:
     if self._meter:

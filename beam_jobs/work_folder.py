@@ -32,11 +32,6 @@ class WorkFolder:
     self._files = files.storage_of(output)
     self.path = self._files.join(output, FOLDER)
 
-  @property
-  def progress_path(self) -> str:
-    """Folder of the workers' counters; only used where launcher and workers share a disk."""
-    return self._files.join(self.path, 'progress')
-
   def read_settings(self) -> dict[str, Any] | None:
     """Returns FeaturizeConfig.to_json of the run that wrote the folder; None for a new one."""
     return self._read(_SETTINGS)

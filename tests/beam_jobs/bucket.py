@@ -7,7 +7,7 @@ import os
 
 from apache_beam.io import filesystem, localfilesystem
 
-SCHEME = 'bucket'
+SCHEME = 'diskbucket'
 
 
 def _local(path):
@@ -19,7 +19,7 @@ def _remote(path):
 
 
 class BucketFileSystem(localfilesystem.LocalFileSystem):
-  """bucket:///tmp/x is /tmp/x."""
+  """diskbucket://tmp/x is /tmp/x."""
 
   @classmethod
   def scheme(cls):

@@ -67,7 +67,9 @@ def test_clips_come_in_order_however_many_threads_read(tmp_path):
   assert list(reading._map_ahead(lambda item: item * 2, items, 16)) == [2 * i for i in items]
 
 
-def test_the_job_reads_from_and_writes_to_a_bucket(tmp_path, capfd):
+def test_the_job_reads_from_and_writes_to_a_bucket(tmp_path, capfd, monkeypatch):
+  (tmp_path / 'cwd').mkdir()
+  monkeypatch.chdir(tmp_path / 'cwd')
   corpora.make_words(tmp_path / 'in')
   argv = corpora.argv(tmp_path / 'in', tmp_path / 'here')
   assert command.run(featurize.main, argv) == 0
@@ -84,3 +86,5 @@ def test_the_job_reads_from_and_writes_to_a_bucket(tmp_path, capfd):
   assert command.run(featurize.main, [*there, '--seed=3']) == 2
   assert 'seed was 0, now 3' in capfd.readouterr().err
   assert command.run(featurize.main, [*there, '--seed=3', '--overwrite']) == 0
+  # Nothing took the bucket's name for a local path.
+  assert not list((tmp_path / 'cwd').iterdir())

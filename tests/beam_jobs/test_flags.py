@@ -54,10 +54,10 @@ def test_no_flag_of_ours_hides_one_of_beam():
   assert {f'--{name}' for name in ours} & set(flags._beam_options()) == {'--runner'}
 
 
-def test_only_local_runs_count_clips_on_a_shared_disk():
-  assert config().progress
-  assert config('--runner=DirectRunner').progress
-  assert not config('--runner=FlinkRunner').progress
+def test_the_local_runner_goes_by_several_names():
+  assert flags.parse(BASE).is_local
+  assert flags.parse([*BASE, '--runner=DirectRunner']).is_local
+  assert not flags.parse([*BASE, '--runner=FlinkRunner']).is_local
 
 
 @pytest.mark.parametrize(
