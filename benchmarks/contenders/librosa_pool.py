@@ -9,6 +9,9 @@ import pathlib
 import sys
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+# What a careful user sets, or the processes of the pool fight over the cores.
+for _name in ('OPENBLAS_NUM_THREADS', 'OMP_NUM_THREADS', 'NUMBA_NUM_THREADS'):
+  os.environ[_name] = '1'
 
 
 def write_shard(paths: list[str], output: str) -> None:
