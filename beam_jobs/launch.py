@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 
 import apache_beam as beam
+from apache_beam import runners
 from apache_beam.options import pipeline_options
 from apache_beam.runners.portability.fn_api_runner import fn_runner
 from apache_beam.transforms import environments
@@ -38,6 +39,8 @@ def run_job(invocation: flags.Invocation) -> None:
   if source.prepare:
     source.prepare(config.input, config.source_settings)
   corpus.Corpus(config.input).check()
+  if not invocation.is_local:
+    _named_runner(invocation.runner)  # Before anything is written.
   prepare_output(config)
   work = work_folder.WorkFolder(config.output)
   work.write_settings(config)
@@ -69,6 +72,11 @@ def _run(
     sentence = work.failure()
     if sentence:
       raise errors.DatasetError(sentence) from error
+    if not invocation.is_local:
+      raise errors.ConfigError(
+        f'--runner={invocation.runner} did not run the job: {str(error).strip()} '
+        '(--debug shows where). Check its options, such as the address of the cluster.'
+      ) from error
     if not invocation.debug and os.path.exists(log_path):
       with open(log_path, encoding='utf-8', errors='replace') as log:
         print(log.read()[-_LOG_TAIL_CHARS:], file=sys.stderr)
@@ -137,8 +145,9 @@ def _differences(old: dict[str, object], new: dict[str, object]) -> str:
 def _pipeline(invocation: flags.Invocation, *, log_path: str) -> beam.Pipeline:
   options = flags.beam_options(invocation.beam_arguments)
   if not invocation.is_local:
+    # Some runners ask the options for their own name.
     options.view_as(pipeline_options.StandardOptions).runner = invocation.runner
-    return beam.Pipeline(options=options)
+    return beam.Pipeline(runner=_named_runner(invocation.runner), options=options)
   asked_of_beam = any(word.startswith('--direct_') for word in invocation.beam_arguments)
   if asked_of_beam or not invocation.workers:
     return beam.Pipeline(runner=fn_runner.FnApiRunner(), options=options)
@@ -149,6 +158,14 @@ def _pipeline(invocation: flags.Invocation, *, log_path: str) -> beam.Pipeline:
   command = _WORKER_COMMAND.format(python=shlex.quote(sys.executable), log=shlex.quote(log_path))
   environment = environments.SubprocessSDKEnvironment.from_command_string(command)
   return beam.Pipeline(runner=fn_runner.FnApiRunner(environment), options=options)
+
+
+def _named_runner(name: str) -> runners.PipelineRunner:
+  """Returns the Beam runner of a name, such as DataflowRunner or a class's dotted path."""
+  try:
+    return runners.create_runner(name)
+  except (AttributeError, ImportError, ValueError) as error:
+    raise errors.ConfigError(f'--runner={name} is no runner that can be used: {error}') from error
 
 
 @contextlib.contextmanager

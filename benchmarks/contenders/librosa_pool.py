@@ -3,10 +3,11 @@
 python -m benchmarks.contenders.librosa_pool INPUT OUTPUT NUM_PROCESSES
 """
 
-import concurrent.futures
 import os
 import pathlib
 import sys
+
+from benchmarks.contenders import pool
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 # What a careful user sets, or the processes of the pool fight over the cores.
@@ -38,18 +39,5 @@ def write_shard(paths: list[str], output: str) -> None:
       out.write(example.SerializeToString())
 
 
-def main(input_dir: str, output_dir: str, num_processes: int, num_shards: int = 16) -> None:
-  """Featurizes every clip below a folder."""
-  paths = sorted(str(path) for path in pathlib.Path(input_dir).rglob('*.wav'))
-  pathlib.Path(output_dir).mkdir(parents=True)
-  jobs = [
-    (part, f'{output_dir}/{index:05d}')
-    for index, part in enumerate(paths[i::num_shards] for i in range(num_shards))
-  ]
-  with concurrent.futures.ProcessPoolExecutor(num_processes) as pool:
-    for future in [pool.submit(write_shard, *job) for job in jobs]:
-      future.result()
-
-
 if __name__ == '__main__':
-  main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+  pool.main(write_shard, sys.argv[1:])

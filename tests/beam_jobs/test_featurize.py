@@ -11,6 +11,7 @@ import sys
 
 import numpy as np
 import pytest
+import soundfile
 
 from beam_jobs import featurize
 from schemas import command
@@ -226,6 +227,13 @@ def bad_corpus(tmp_path):
   (root / 'yes' / 'ann_24.wav').mkdir()
   (root / 'yes' / 'ann_25.wav').symlink_to('nowhere.wav')
   (root / 'yes' / 'ann.wav').write_bytes(whole)
+  noise = np.random.default_rng(0).normal(0, 0.1, (48_000, 8)).astype(np.float32)
+  holes = np.where(noise[:, 0] > 0.3, np.nan, noise[:, 0])
+  soundfile.write(root / 'yes' / 'ann_26.wav', holes, 8_000, subtype='FLOAT')
+  # Odd, but fit for use: these are no rejects.
+  soundfile.write(root / 'yes' / 'ann_30.wav', noise, 8_000)
+  soundfile.write(root / 'yes' / 'ann_31.wav', noise[:, 0], 8_000, subtype='PCM_24')
+  soundfile.write(root / 'yes' / 'ann_32.wav', noise[:, 0], 96_000)
   return root
 
 
@@ -237,6 +245,7 @@ REASONS = {
   'yes/ann_23.wav': 'no_samples',
   'yes/ann_24.wav': 'not_a_file',
   'yes/ann_25.wav': 'missing',
+  'yes/ann_26.wav': 'not_finite',
 }
 
 
@@ -244,7 +253,7 @@ REASONS = {
 def test_bad_files_are_left_out_counted_and_listed(bad_corpus, tmp_path, workers):
   output = featurized(bad_corpus, tmp_path / 'out', '--max_reject_fraction=0.1', workers)
   manifest = manifest_file.load(str(output))
-  assert sum(map(manifest.num_records, manifest.split_names())) == 120
+  assert sum(map(manifest.num_records, manifest.split_names())) == 123
   lines = [json.loads(line) for line in (output / 'rejects.jsonl').read_text().splitlines()]
   assert {line['utterance_id']: line['reason'] for line in lines} == REASONS
   assert all(line['detail'] and line['advice'] and line['uri'] for line in lines)
@@ -259,7 +268,7 @@ def test_too_many_bad_files_fail_the_job_with_the_table_of_reasons(
   argv = corpora.argv(bad_corpus, output, '--max_reject_fraction=0.01', workers)
   assert command.run(featurize.main, argv) == 2
   said = capfd.readouterr().err
-  assert '7 of 127 clips were rejected, more than --max_reject_fraction=0.01' in said
+  assert '8 of 131 clips were rejected, more than --max_reject_fraction=0.01' in said
   assert '1  truncated' in said and 'Copy it again' in said
   assert 'Traceback' not in said
   assert not (output / 'manifest.json').exists()
@@ -327,6 +336,23 @@ def test_an_output_that_is_a_file_is_a_sentence(corpus, tmp_path, capfd):
 def test_a_split_that_no_clip_fits_is_a_sentence(corpus, tmp_path, capfd, workers):
   argv = corpora.argv(corpus, tmp_path / 'out', '--split_by=speaker:test=anne', workers)
   assert "no clip has speaker 'anne'. Did you mean 'ann'" in refused(capfd, *argv)
+
+
+def test_an_unknown_runner_is_a_sentence(corpus, tmp_path, capfd):
+  said = refused(capfd, *corpora.argv(corpus, tmp_path / 'out', '--runner=FilnkRunner'))
+  assert '--runner=FilnkRunner is no runner that can be used' in said and 'FlinkRunner' in said
+  assert not (tmp_path / 'out').exists()
+
+
+def test_a_runner_that_fails_is_a_sentence(corpus, tmp_path, capfd):
+  argv = ['--runner=FlinkRunner', '--flink_job_server_jar=/nowhere.jar']
+  said = refused(capfd, *corpora.argv(corpus, tmp_path / 'out', *argv))
+  assert '--runner=FlinkRunner did not run the job' in said
+
+
+def test_another_runner_of_beam_writes_the_same_bytes(corpus, data, tmp_path):
+  argv = ['--runner=PortableRunner', '--job_endpoint=embed', '--environment_type=LOOPBACK']
+  assert digests(featurized(corpus, tmp_path / 'out', *argv)) == digests(data)
 
 
 def test_debug_shows_the_traceback(tmp_path, capfd):

@@ -1,0 +1,29 @@
+"""What the contenders share: clips of a folder, dealt to the processes of a pool."""
+
+import concurrent.futures
+import pathlib
+import sys
+from collections.abc import Callable, Sequence
+
+NUM_SHARDS = 16
+
+
+def main(write_shard: Callable[[list[str], str], None], arguments: Sequence[str]) -> None:
+  """Calls `write_shard(paths, output)` for every shard, in NUM_PROCESSES processes.
+
+  Args:
+    write_shard: Featurizes clips into one file.
+    arguments: INPUT OUTPUT NUM_PROCESSES.
+  """
+  if len(arguments) != 3:
+    sys.exit('usage: INPUT OUTPUT NUM_PROCESSES')
+  source, output, num_processes = arguments
+  paths = sorted(str(path) for path in pathlib.Path(source).rglob('*.wav'))
+  pathlib.Path(output).mkdir(parents=True)
+  with concurrent.futures.ProcessPoolExecutor(int(num_processes)) as pool:
+    futures = [
+      pool.submit(write_shard, paths[index::NUM_SHARDS], f'{output}/{index:05d}')
+      for index in range(NUM_SHARDS)
+    ]
+    for future in futures:
+      future.result()
