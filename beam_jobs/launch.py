@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 
 import apache_beam as beam
@@ -26,6 +27,8 @@ _WORKER_COMMAND = (
   'OPENBLAS_NUM_THREADS=1 exec {python} -m apache_beam.runners.worker.sdk_worker_main 2>>{log}'
 )
 _LOG_TAIL_CHARS = 4_000
+# What Beam says of a worker process that is gone (data_plane.py).
+_WORKER_IS_GONE = 'Channel closed prematurely'
 
 
 def run_job(invocation: flags.Invocation) -> None:
@@ -76,6 +79,11 @@ def _run(
       raise errors.ConfigError(
         f'--runner={invocation.runner} did not run the job: {str(error).strip()} '
         '(--debug shows where). Check its options, such as the address of the cluster.'
+      ) from error
+    if _WORKER_IS_GONE in str(error):
+      raise errors.DatasetError(
+        'A worker process ended before its time: it was killed, or the memory did not suffice '
+        '(fewer --workers need less). Whole shards are kept: run the same command again.'
       ) from error
     if not invocation.debug and os.path.exists(log_path):
       with open(log_path, encoding='utf-8', errors='replace') as log:
@@ -178,9 +186,18 @@ def _beam_logs(invocation: flags.Invocation) -> Iterator[None]:
     logging.basicConfig(level=logging.INFO)
     yield
     return
-  before = logging.root.manager.disable
+  level, hook = logging.root.manager.disable, threading.excepthook
   logging.disable(logging.ERROR)
+  # Threads that waited for a worker complain when it ends before its time, as after Ctrl-C.
+  threading.excepthook = lambda args: None
+  interrupted = False
   try:
     yield
+  except KeyboardInterrupt:
+    # The program ends now, and so do its workers: neither is worth a traceback.
+    interrupted = True
+    raise
   finally:
-    logging.disable(before)
+    if not interrupted:
+      logging.disable(level)
+      threading.excepthook = hook

@@ -143,31 +143,49 @@ def test_another_seed_gives_another_order(corpus, data, tmp_path):
   assert shards and not shards.items() & digests(data).items()
 
 
-def test_workers_import_no_tensorflow(corpus, tmp_path):
-  """Every worker process notes what it imports, by a hook that Python runs at its start."""
-  notes = tmp_path / 'notes'
-  notes.mkdir()
+def run_with_hook(tmp_path, argv, action):
+  """Runs the job as a program; in its workers `action` runs whenever a module `name` is imported.
+
+  Python imports sitecustomize.py at its start, in every process.
+  """
   (tmp_path / 'sitecustomize.py').write_text(
     f"""
-import os, sys
-class Note:
+import os, signal, sys
+class Hook:
   def find_spec(self, name, path=None, target=None):
     if '.' not in name and 'sdk_worker_main' in ' '.join(sys.orig_argv):
-      with open(os.path.join({str(notes)!r}, str(os.getpid())), 'a') as stream:
-        stream.write(name + chr(10))
-sys.meta_path.insert(0, Note())
+      {action}
+sys.meta_path.insert(0, Hook())
 """
   )
-  argv = corpora.argv(corpus, tmp_path / 'out', '--workers=2')
   environment = {**os.environ, 'PYTHONPATH': f'{tmp_path}:{ROOT}'}
-  subprocess.run(
-    [sys.executable, '-m', 'beam_jobs.featurize', *argv], env=environment, cwd=ROOT, check=True
+  command_line = [sys.executable, '-m', 'beam_jobs.featurize', *argv]
+  return subprocess.run(
+    command_line, env=environment, cwd=ROOT, capture_output=True, text=True, check=False
   )
+
+
+def test_workers_import_no_tensorflow(corpus, tmp_path):
+  notes = tmp_path / 'notes'
+  notes.mkdir()
+  note = f"print(name, file=open(os.path.join({str(notes)!r}, str(os.getpid())), 'a'))"
+  argv = corpora.argv(corpus, tmp_path / 'out', '--workers=2')
+  assert run_with_hook(tmp_path, argv, note).returncode == 0
   workers = [set(path.read_text().split()) for path in notes.iterdir()]
   assert len(workers) == 2
   # The control: workers did compute features.
   assert all({'scipy', 'features', 'google_crc32c'} <= names for names in workers)
   assert not set.union(*workers) & {'tensorflow', 'keras', 'tensorflow_datasets', 'librosa'}
+
+
+def test_a_worker_that_is_killed_ends_the_job_with_a_sentence(corpus, tmp_path):
+  kill = "name == 'threadpoolctl' and os.kill(os.getpid(), signal.SIGKILL)"
+  argv = corpora.argv(corpus, tmp_path / 'out', '--workers=2')
+  done = run_with_hook(tmp_path, argv, kill)
+  assert done.returncode == 2
+  assert done.stderr.startswith('error: A worker process ended before its time')
+  assert len(done.stderr.splitlines()) == 1
+  featurized(corpus, tmp_path / 'out')
 
 
 def test_a_rerun_takes_over_whole_shards_and_mends_the_rest(corpus, data, tmp_path):
