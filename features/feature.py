@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas import audio
+from schemas import medium as media
 
 if TYPE_CHECKING:
   import keras
@@ -30,10 +31,16 @@ class Feature:
       the batch it stands in nor on the number of BLAS threads, to the last bit, and the batch is
       not changed.
     layer: Returns the TensorFlow face, a Keras layer [batch, clip_samples] -> [batch, *shape]
-      with the same tables. TensorFlow is imported only when it is called.
+      with the same tables. TensorFlow is imported only when it is called. None where a model
+      cannot compute the feature.
+    min_samples: Samples of the shortest clip that gives anything; where clips have lengths of
+      their own, shorter ones are padded to it.
+    medium: What it is computed from: one of schemas.medium.MEDIA.
   """
 
   settings: type
-  shape: Callable[[Any, audio.AudioSpec], tuple[int, ...]]
+  shape: Callable[[Any, audio.AudioSpec], tuple[int | None, ...]]
   kernel: Callable[[Any, audio.AudioSpec], Kernel]
-  layer: Callable[[Any, audio.AudioSpec], keras.layers.Layer]
+  layer: Callable[[Any, audio.AudioSpec], keras.layers.Layer] | None = None
+  min_samples: Callable[[Any, audio.AudioSpec], int] = lambda settings, spec: 1
+  medium: str = media.AUDIO

@@ -2,38 +2,91 @@
 
 import dataclasses
 import math
+from typing import Any
 
-from schemas import errors
+from schemas import errors, json_form
 
 MAX_SAMPLE_RATE_HZ = 768_000
+
+START = 'start'
+CENTRE = 'centre'
+END = 'end'
+POSITIONS = (START, CENTRE, END)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AudioSpec:
   """The form that every clip has before features are computed: mono, one rate, one length.
 
+  A recording is mixed to mono, resampled, trimmed, cut, put through the effects, and padded, in
+  this order.
+
   Attributes:
     sample_rate_hz: Samples per second; audio of another rate is resampled.
-    clip_s: Length in seconds; longer audio is cut at the end, shorter is padded with zeros.
+    clip_s: Length in seconds: longer audio is cut, shorter is padded with zeros. 0 leaves each
+      clip as long as it is.
+    max_clip_s: Where clip_s is 0, longer recordings are refused: one clip is held in memory.
+    position: One of POSITIONS: which part of longer audio is kept, and where shorter audio stands
+      in the padding.
+    trim_db: Silence at both ends is dropped: what stays that far below the loudest part of the
+      recording. 0 drops nothing.
+    effects: What is done to the samples of a clip, in this order, each as `name:key=value,...` of
+      the table features.effects.EFFECTS.
   """
 
   sample_rate_hz: int = 16_000
   clip_s: float = 1.0
+  max_clip_s: float = 60.0
+  position: str = START
+  trim_db: float = 0.0
+  effects: tuple[str, ...] = ()
 
   def __post_init__(self) -> None:
+    object.__setattr__(self, 'effects', tuple(self.effects))  # JSON has lists only.
     if not 1_000 <= self.sample_rate_hz <= MAX_SAMPLE_RATE_HZ:
       raise errors.SchemaError(
         f'sample_rate_hz must be in [1000, {MAX_SAMPLE_RATE_HZ}], got {self.sample_rate_hz}.'
       )
-    if not (0 < self.clip_s < math.inf and self.clip_samples >= 1):
+    if not (0 <= self.clip_s < math.inf and (self.is_variable or self.clip_samples >= 1)):
       raise errors.SchemaError(
-        f'clip_s must be positive and at least one sample long, got {self.clip_s} seconds.'
+        'clip_s must be 0 (clips as long as they are), or positive and at least one sample long, '
+        f'got {self.clip_s} seconds.'
+      )
+    if not 0 < self.max_clip_s < math.inf:
+      raise errors.SchemaError(f'max_clip_s must be positive, got {self.max_clip_s} seconds.')
+    if self.position not in POSITIONS:
+      raise errors.SchemaError(f'position must be {", ".join(POSITIONS)}, got {self.position!r}.')
+    if not 0 <= self.trim_db < math.inf:
+      raise errors.SchemaError(
+        f'trim_db must be 0 (no trimming) or positive, such as 40, got {self.trim_db}.'
       )
 
   @property
+  def is_variable(self) -> bool:
+    """Whether each clip has a length of its own."""
+    return self.clip_s == 0
+
+  @property
   def clip_samples(self) -> int:
-    """Samples per clip."""
+    """Samples per clip; 0 where each has a length of its own."""
     return round(self.clip_s * self.sample_rate_hz)
+
+  def to_json(self) -> dict[str, Any]:
+    """Returns plain lists, numbers and strings."""
+    return {**dataclasses.asdict(self), 'effects': list(self.effects)}
+
+  @classmethod
+  def from_json(cls, value: Any, *, where: str) -> 'AudioSpec':
+    """Reads what to_json wrote; SchemaError names `where` and the field."""
+    obj = json_form.Reader(value, where)
+    return cls(
+      sample_rate_hz=obj.integer('sample_rate_hz'),
+      clip_s=obj.number('clip_s'),
+      max_clip_s=obj.number('max_clip_s'),
+      position=obj.text('position'),
+      trim_db=obj.number('trim_db'),
+      effects=tuple(obj.texts('effects')),
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -40,13 +40,17 @@ class Reader:
     """Returns an object."""
     return dict(self._get(key, Mapping, 'an object'))
 
+  def is_null(self, key: str) -> bool:
+    """Returns whether the field is there and is null."""
+    return key in self._value and self._value[key] is None
+
   def items(self, key: str) -> list[Any]:
     """Returns a list."""
     return list(self._get(key, list, 'a list'))
 
-  def integers(self, key: str) -> list[int]:
-    """Returns a list of whole numbers."""
-    return self._list_of(key, int, 'whole numbers')
+  def integers(self, key: str, *, start: int = 0) -> list[int]:
+    """Returns a list of whole numbers, from the place `start` on."""
+    return self._list_of(key, int, 'whole numbers', start=start)
 
   def numbers(self, key: str) -> list[float]:
     """Returns a list of numbers."""
@@ -85,8 +89,8 @@ class Reader:
       pass
     raise errors.SchemaError(f'{self._where}: field {key!r} must hold finite numbers.')
 
-  def _list_of(self, key: str, types: Any, wanted: str) -> list[Any]:
-    items = self.items(key)
+  def _list_of(self, key: str, types: Any, wanted: str, *, start: int = 0) -> list[Any]:
+    items = self.items(key)[start:]
     if any(isinstance(item, bool) or not isinstance(item, types) for item in items):
       raise errors.SchemaError(f'{self._where}: field {key!r} must be a list of {wanted}.')
     return items

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from schemas import audio, errors, json_form, naming, record, splits
+from schemas import audio, errors, json_form, naming, record, splits, utterance
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,6 +20,8 @@ class ShardInfo:
     num_speakers: Speakers in it. A speaker larger than a shard counts in each of its shards.
     label_counts: Examples per label, in the order of the manifest's labels.
     audio_s: Seconds of audio before padding and trimming.
+    shortest_samples: Samples of real audio in its shortest clip; 0 without clips.
+    longest_samples: The same of its longest.
   """
 
   file_name: str
@@ -29,6 +31,8 @@ class ShardInfo:
   num_speakers: int
   label_counts: tuple[int, ...]
   audio_s: float
+  shortest_samples: int = 0
+  longest_samples: int = 0
 
   def __post_init__(self) -> None:
     naming.ShardName.parse(self.file_name)
@@ -64,6 +68,8 @@ class ShardInfo:
       num_speakers=obj.integer('num_speakers'),
       label_counts=tuple(obj.integers('label_counts')),
       audio_s=obj.number('audio_s'),
+      shortest_samples=obj.integer('shortest_samples'),
+      longest_samples=obj.integer('longest_samples'),
     )
 
 
@@ -109,13 +115,14 @@ class DatasetManifest:
 
   Attributes:
     name: The data set's name, first part of every shard's file name.
-    audio: Rate and length that every clip was brought to.
+    audio: The form that every clip was brought to; None for pictures.
     features: The arrays of every record.
     labels: Label texts; a record's label is an index into them.
     shards: Every shard file, by split (train, validation, test) and index.
     statistics: By feature name.
     num_speakers: Number of speakers by split, each counted once however many shards it has.
     rejects: Number of rejected clips by reason.
+    left_out: Number of good clips that were not asked for, by reason.
     config: The data job's whole configuration, as plain JSON.
     versions: Versions of this project and of the libraries that touch the bytes.
     warnings: What a user of the data set should know, a sentence each.
@@ -123,7 +130,7 @@ class DatasetManifest:
   """
 
   name: str
-  audio: audio.AudioSpec
+  audio: audio.AudioSpec | None
   features: tuple[record.FeatureSpec, ...]
   labels: tuple[str, ...]
   shards: tuple[ShardInfo, ...]
@@ -132,6 +139,7 @@ class DatasetManifest:
   rejects: Mapping[str, int]
   config: Mapping[str, Any]
   versions: Mapping[str, str]
+  left_out: Mapping[str, int] = dataclasses.field(default_factory=dict)
   warnings: tuple[str, ...] = ()
   record_version: int = record.RECORD_VERSION
 
@@ -174,6 +182,19 @@ class DatasetManifest:
     shards = self.shards_of(split)
     return tuple(sum(shard.label_counts[i] for shard in shards) for i in range(self.num_labels))
 
+  @property
+  def is_labelled(self) -> bool:
+    """Whether clips have labels: not those of a corpus for prediction."""
+    return self.labels != (utterance.UNLABELLED,)
+
+  def length_samples(self, split: str) -> tuple[int, int]:
+    """Samples of the shortest and the longest clip of a split; zeros without clips."""
+    shards = [shard for shard in self.shards_of(split) if shard.num_records]
+    return (
+      min((shard.shortest_samples for shard in shards), default=0),
+      max((shard.longest_samples for shard in shards), default=0),
+    )
+
   def feature(self, name: str = '') -> record.FeatureSpec:
     """Returns a feature by name; without a name the only one.
 
@@ -201,13 +222,14 @@ class DatasetManifest:
       {
         'record_version': self.record_version,
         'name': self.name,
-        'audio': dataclasses.asdict(self.audio),
+        'audio': self.audio.to_json() if self.audio else None,
         'features': [spec.to_json() for spec in self.features],
         'labels': list(self.labels),
         'shards': [shard.to_json() for shard in self.shards],
         'statistics': {name: stats.to_json() for name, stats in self.statistics.items()},
         'num_speakers': dict(self.num_speakers),
         'rejects': dict(self.rejects),
+        'left_out': dict(self.left_out),
         'config': dict(self.config),
         'versions': dict(self.versions),
         'warnings': list(self.warnings),
@@ -245,12 +267,11 @@ class DatasetManifest:
 
   @classmethod
   def _from_fields(cls, obj: json_form.Reader, where: str) -> 'DatasetManifest':
-    spec = json_form.Reader(obj.mapping('audio'), f'{where}, audio')
     return cls(
       name=obj.text('name'),
-      audio=audio.AudioSpec(
-        sample_rate_hz=spec.integer('sample_rate_hz'), clip_s=spec.number('clip_s')
-      ),
+      audio=None
+      if obj.is_null('audio')
+      else audio.AudioSpec.from_json(obj.mapping('audio'), where=f'{where}, audio'),
       features=tuple(
         record.FeatureSpec.from_json(item, where=f'{where}, features[{i}]')
         for i, item in enumerate(obj.items('features'))
@@ -266,6 +287,7 @@ class DatasetManifest:
       },
       num_speakers=obj.counts('num_speakers'),
       rejects=obj.counts('rejects'),
+      left_out=obj.counts('left_out'),
       config=obj.mapping('config'),
       versions=obj.text_values('versions'),
       warnings=tuple(obj.texts('warnings')),

@@ -9,14 +9,15 @@ from schemas import errors, json_form
 
 # Bump with every change of bytes on disk (fields, byte order, hash, shard packing), with a
 # "Record format" line in the CHANGELOG.
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 
 # Names of the scalar fields. A feature may not have one of these names.
 ID = 'id'  # bytes: Utterance.utterance_id in UTF-8
 SPEAKER = 'speaker'  # bytes: Utterance.speaker_id in UTF-8
 LABEL = 'label'  # int64: index into the manifest's labels
 NUM_SAMPLES = 'num_samples'  # int64: samples of real audio; the rest of the clip is padding
-SCALARS = (ID, SPEAKER, LABEL, NUM_SAMPLES)
+AUGMENTATION = 'augmentation'  # bytes: what was done to a copy; empty for an original
+SCALARS = (ID, SPEAKER, LABEL, NUM_SAMPLES, AUGMENTATION)
 
 ITEM_BYTES = {'float16': 2, 'float32': 4, 'int16': 2, 'uint8': 1}
 
@@ -27,13 +28,14 @@ class FeatureSpec:
 
   Attributes:
     name: Its key in the Example; the name of the feature's kind.
-    shape: Such as (98, 80): [num_frames, num_mels]. Never with a batch dimension.
+    shape: Such as (98, 80): [num_frames, num_mels]. Never with a batch dimension. The first is
+      None where each clip has a length of its own.
     dtype: One of ITEM_BYTES. An int16 array holds samples in [-1, 1) times 32768.
     settings: The settings that computed it, every field, so that serving can repeat it.
   """
 
   name: str
-  shape: tuple[int, ...]
+  shape: tuple[int | None, ...]
   dtype: str
   settings: Mapping[str, Any]
 
@@ -44,21 +46,40 @@ class FeatureSpec:
       raise errors.SchemaError(
         f'Feature {self.name!r}: dtype must be one of {", ".join(ITEM_BYTES)}, got {self.dtype!r}.'
       )
-    if not self.shape or min(self.shape) < 1:
+    if None in self.shape[1:]:
+      raise errors.SchemaError(
+        f'Feature {self.name!r}: only the first axis may be of any length, got {self.shape}.'
+      )
+    if not self.shape or min(size for size in (*self.shape, 1) if size is not None) < 1:
       raise errors.SchemaError(
         f'Feature {self.name!r} would have the shape {self.shape}: nothing would be stored. '
         'Are the clips shorter than one window?'
       )
 
   @property
-  def num_bytes(self) -> int:
-    """Bytes of one array."""
-    return math.prod(self.shape) * ITEM_BYTES[self.dtype]
+  def is_variable(self) -> bool:
+    """Whether the first axis differs from clip to clip."""
+    return self.shape[0] is None
+
+  @property
+  def row_shape(self) -> tuple[int, ...]:
+    """The axes behind the first."""
+    return tuple(size for size in self.shape[1:] if size is not None)
+
+  @property
+  def row_bytes(self) -> int:
+    """Bytes of one entry along the first axis, such as one frame."""
+    return math.prod(self.row_shape) * ITEM_BYTES[self.dtype]
+
+  @property
+  def num_bytes(self) -> int | None:
+    """Bytes of one array; None where they differ from clip to clip."""
+    return None if self.shape[0] is None else self.shape[0] * self.row_bytes
 
   @property
   def num_bins(self) -> int:
     """Length of the axis along which statistics are kept: the last, or 1 for a waveform."""
-    return self.shape[-1] if len(self.shape) > 1 else 1
+    return self.row_shape[-1] if self.row_shape else 1
 
   def to_json(self) -> dict[str, Any]:
     """Returns plain lists, numbers and strings."""
@@ -75,7 +96,13 @@ class FeatureSpec:
     obj = json_form.Reader(value, where)
     return cls(
       name=obj.text('name'),
-      shape=tuple(obj.integers('shape')),
+      shape=_shape(obj),
       dtype=obj.text('dtype'),
       settings=obj.mapping('settings'),
     )
+
+
+def _shape(obj: json_form.Reader) -> tuple[int | None, ...]:
+  """Reads a shape, whose first axis may be null."""
+  is_variable = obj.items('shape')[:1] == [None]
+  return (None, *obj.integers('shape', start=1)) if is_variable else tuple(obj.integers('shape'))

@@ -21,7 +21,40 @@ ADVICE = {
   'no_label': 'The corpus gives no label for the clip. Add one or leave the clip out.',
   'no_speaker': 'The corpus gives no speaker for the clip. Add one or leave the clip out.',
   'bad_name': 'The file name does not fit the pattern of the source. Rename it.',
+  'too_long': 'The recording is longer than --max_clip_seconds. Raise it, or cut by a table.',
+  'bad_excerpt': 'The part lies behind the end of its recording. Correct start and duration.',
+  'bad_row': 'The row of the table cannot be read. Correct it.',
+  'duplicate': 'The same clip stands twice in the table. Remove one of the rows.',
+  'outside': 'The path leads out of the folder of the table. Move the file, or write gs://, s3://.',
+  'not_a_picture': 'Pillow knows no format in this file. Convert it to PNG or JPEG.',
 }
+
+# Why a good clip is not in the data set. Neither a fault nor listed one by one: only counted.
+LEFT_OUT = {
+  'no_label': 'The corpus leaves the label open.',
+  'not_wanted': 'Neither among the wanted words nor picked for the label `unknown`.',
+  'not_sampled': 'The speaker is not in the sample of --sample.',
+  'over_speaker_limit': 'The speaker has more clips than --max_per_speaker.',
+  'over_label_limit': 'The label has more clips than --max_per_label.',
+  'undersampled': 'The label has more train clips than the rarest, with --balance=undersample.',
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LeftOut:
+  """How many good clips are left out, and why.
+
+  Attributes:
+    reason: One of LEFT_OUT.
+    count: Clips.
+  """
+
+  reason: str
+  count: int
+
+  def __post_init__(self) -> None:
+    if self.reason not in LEFT_OUT:
+      raise errors.SchemaError(f'No reason to leave a clip out is called {self.reason!r}.')
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

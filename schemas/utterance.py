@@ -1,8 +1,59 @@
 """One reference to one clip: what the data job shuffles instead of audio."""
 
 import dataclasses
+import math
 
 from schemas import errors, splits
+
+# The one label of a corpus that has none.
+UNLABELLED = 'unlabelled'
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Excerpt:
+  """A part of a recording, without its length being known.
+
+  The part lies in a window of the recording, given by shares of its length T: it begins at
+  window_start * T + start_s + position * (window_s - duration_s), where window_s is the length of
+  the window in seconds; a window shorter than duration_s gives what it has.
+
+  Attributes:
+    start_s: Seconds from the start of the window.
+    duration_s: Length in seconds; 0 reaches to the end of the window.
+    window_start: Share of the recording at which the window begins, in [0, 1).
+    window_end: Share at which it ends, in (window_start, 1].
+    position: Where the part lies in the rest of the window, from 0 (start) to 1 (end).
+    gain_db: Added to the level.
+  """
+
+  start_s: float = 0.0
+  duration_s: float = 0.0
+  window_start: float = 0.0
+  window_end: float = 1.0
+  position: float = 0.0
+  gain_db: float = 0.0
+
+  def __post_init__(self) -> None:
+    if not (0 <= self.start_s < math.inf and 0 <= self.duration_s < math.inf):
+      raise errors.SchemaError(
+        f'An excerpt needs a start and a duration from 0 seconds on, got start_s={self.start_s} '
+        f'and duration_s={self.duration_s}.'
+      )
+    if not (0 <= self.window_start < self.window_end <= 1 and 0 <= self.position <= 1):
+      raise errors.SchemaError(
+        f'An excerpt lies between the shares 0 and 1 of its recording, got window_start='
+        f'{self.window_start}, window_end={self.window_end}, position={self.position}.'
+      )
+    if not math.isfinite(self.gain_db):
+      raise errors.SchemaError(f'gain_db must be finite, got {self.gain_db}.')
+
+  def bounds_s(self, recording_s: float) -> tuple[float, float]:
+    """Returns where it begins and ends in a recording of so many seconds; equal if outside."""
+    first_s, last_s = self.window_start * recording_s, self.window_end * recording_s
+    free_s = max(0.0, last_s - first_s - self.duration_s) if self.duration_s else 0.0
+    begin_s = min(last_s, first_s + self.start_s + self.position * free_s)
+    end_s = begin_s + self.duration_s if self.duration_s else last_s
+    return begin_s, min(last_s, end_s)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -19,6 +70,9 @@ class Utterance:
     split: The corpus's official split, or '' where it has none.
     fields: Further (name, value) pairs, sorted by name, such as (('take', '3'),). Split rules and
       reports may use them.
+    excerpt: The part of the file that is the clip; None for the whole.
+    origin: What a reject of the clip begins with, such as `clips.csv, row 12`; '' for a file that
+      was found by its name.
   """
 
   utterance_id: str
@@ -27,6 +81,8 @@ class Utterance:
   uri: str
   split: str = ''
   fields: tuple[tuple[str, str], ...] = ()
+  excerpt: Excerpt | None = None
+  origin: str = ''
 
   def __post_init__(self) -> None:
     for name in ('utterance_id', 'speaker_id', 'label', 'uri'):

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from beam_jobs.sources import file_names, folders, speech_commands, synthetic
-from beam_jobs.sources.source import AudioSource as AudioSource
+from beam_jobs.sources.source import Source as Source
 
-SOURCES: Mapping[str, AudioSource] = {
+SOURCES: Mapping[str, Source] = {
   'file_names': file_names.SOURCE,
   'folders': folders.SOURCE,
   'speech_commands': speech_commands.SOURCE,

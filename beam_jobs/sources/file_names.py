@@ -110,7 +110,7 @@ def _part_regex(part: str) -> str:
   return re.escape(part)
 
 
-SOURCE = source.AudioSource(
+SOURCE = source.Source(
   settings=FileNames,
   list_utterances=list_utterances,
   example_tree=(

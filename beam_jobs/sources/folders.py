@@ -120,7 +120,7 @@ def _compile(pattern: str) -> re.Pattern[str]:
   return regex
 
 
-SOURCE = source.AudioSource(
+SOURCE = source.Source(
   settings=Folders,
   list_utterances=list_utterances,
   example_tree=(

@@ -1,26 +1,35 @@
 """What a source is: the file of one kind of corpus and its line in the table."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from beam_jobs import corpus
+from schemas import medium as media
 from schemas import rejects, utterance
 
-# One entry of a corpus: a clip, or why it cannot be one.
-Entry = utterance.Utterance | rejects.Reject
+# One entry of a corpus: a clip, why one cannot be used, or how many were not asked for.
+Entry = utterance.Utterance | rejects.Reject | rejects.LeftOut
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AudioSource:
+class Source:
   """One kind of corpus.
 
   Attributes:
     settings: Frozen, keyword-only dataclass with int, float, str and bool fields.
     list_utterances: Yields an Utterance or a Reject for everything in the corpus that is named
-      like an audio file, sorted by path; opens none of them. Raises SourceError, when it is
-      first advanced or at the end, if the folder is missing or empty or nothing in it fits.
+      like one of its files, sorted by path or in the order of the corpus's own table; opens none
+      of them. A LeftOut counts what was not asked for. Raises SourceError, when it is first
+      advanced or at the end, if the folder is missing or empty or nothing in it fits.
     example_tree: Paths of a small corpus of this kind, which tests create as empty files.
+    example_files: Further files of it, such as tables, from path to content.
+    medium: What the files are: one of schemas.medium.MEDIA.
+    is_labelled: Whether clips have labels. Those that have none are for prediction: they have the
+      label utterance.UNLABELLED and are all of the test split.
+    takes_file: Whether --input names a file, such as a table, and not a folder.
+    noise_paths: Returns the paths, relative to the corpus, of recordings of noise that the corpus
+      brings along; None where a corpus of this kind has none.
     prepare: Makes the corpus in the folder of that name, where the source makes its own. Whole or
       not at all, and once: a corpus that is there already is kept. Called by the launcher.
     default_input: The corpus's folder where the user names none; '' where one must be named.
@@ -28,6 +37,11 @@ class AudioSource:
 
   settings: type
   list_utterances: Callable[[corpus.Corpus, Any], Iterator[Entry]]
-  example_tree: tuple[str, ...]
+  example_tree: tuple[str, ...] = ()
+  example_files: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
+  medium: str = media.AUDIO
+  is_labelled: bool = True
+  takes_file: bool = False
+  noise_paths: Callable[[corpus.Corpus, Any], list[str]] | None = None
   prepare: Callable[[str, Any], None] | None = None
   default_input: str = ''

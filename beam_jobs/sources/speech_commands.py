@@ -78,7 +78,7 @@ def _read_lists(corpus: corpus_lib.Corpus) -> dict[str, str] | None:
   return split_of
 
 
-SOURCE = source.AudioSource(
+SOURCE = source.Source(
   settings=SpeechCommands,
   list_utterances=list_utterances,
   example_tree=(

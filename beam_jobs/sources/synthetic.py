@@ -72,7 +72,7 @@ def list_utterances(corpus: corpus_lib.Corpus, settings: Synthetic) -> Iterator[
   return speech_commands.list_utterances(corpus, speech_commands.SpeechCommands())
 
 
-SOURCE = source.AudioSource(
+SOURCE = source.Source(
   settings=Synthetic,
   list_utterances=list_utterances,
   example_tree=(),  # The source makes its own.

@@ -1,5 +1,6 @@
 """Frame arithmetic against slicing, and the sentences of refusal."""
 
+import json
 import math
 
 import hypothesis
@@ -44,6 +45,17 @@ def test_a_given_transform_length_is_taken():
   assert audio.FrameSpec(fft_samples=600).num_bins == 301
 
 
+def test_clips_may_have_lengths_of_their_own():
+  assert audio.AudioSpec(clip_s=0.0).is_variable
+  assert audio.AudioSpec(clip_s=0.0).clip_samples == 0
+  assert not audio.AudioSpec().is_variable
+
+
+def test_a_spec_survives_json():
+  spec = audio.AudioSpec(position='centre', trim_db=30.0, effects=('peak', 'high_pass:hz=80.0'))
+  assert audio.AudioSpec.from_json(json.loads(json.dumps(spec.to_json())), where='test') == spec
+
+
 def test_clip_samples():
   assert audio.AudioSpec(sample_rate_hz=8_000, clip_s=0.5).clip_samples == 4_000
   assert audio.AudioSpec(sample_rate_hz=11_025, clip_s=0.3).clip_samples == 3_308  # Rounded.
@@ -54,7 +66,10 @@ def test_clip_samples():
   [
     ({'sample_rate_hz': 999}, r'sample_rate_hz must be in \[1000, 768000\], got 999\.'),
     ({'sample_rate_hz': 768_001}, r'got 768001\.'),
-    ({'clip_s': 0.0}, r'clip_s must be positive and at least one sample long, got 0\.0 seconds\.'),
+    ({'clip_s': 1e-5}, r'clip_s must be 0 .* at least one sample long, got 1e-05 seconds\.'),
+    ({'max_clip_s': 0.0}, r'max_clip_s must be positive, got 0\.0'),
+    ({'position': 'middle'}, r"position must be start, centre, end, got 'middle'"),
+    ({'trim_db': -1.0}, r'trim_db must be 0 .* got -1\.0'),
     ({'clip_s': -1.0}, r'got -1\.0 seconds'),
     ({'clip_s': 1e-9}, r'got 1e-09 seconds'),
     ({'clip_s': math.inf}, r'got inf seconds'),

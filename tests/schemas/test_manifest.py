@@ -158,7 +158,7 @@ def test_a_field_of_another_kind_is_read_or_refused_in_its_place(path, value):
 @pytest.mark.parametrize(
   ('path', 'value', 'sentence'),
   [
-    ('record_version', 2, 'd/manifest.json: record_version is 2, this version of the programs'),
+    ('record_version', 1, 'd/manifest.json: record_version is 1, this version of the programs'),
     ('record_version', 'one', "field 'record_version' must be a whole number, got str."),
     ('record_version', True, "field 'record_version' must be a whole number, got bool."),
     ('name', 'Big Name', 'd/manifest.json: A data set name has small letters'),
