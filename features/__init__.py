@@ -10,7 +10,7 @@ from typing import Any
 
 from features import feature, log_mel, mel, stft, waveform
 from schemas import audio as audio_schema
-from schemas import errors, options, record
+from schemas import errors, medium, options, record
 
 FEATURES: Mapping[str, feature.Feature] = {
   'waveform': waveform.FEATURE,
@@ -31,18 +31,35 @@ def parse(text: str) -> tuple[str, Any]:
   return options.parse(text, SETTINGS, family='feature')
 
 
-def spec(name: str, settings: Any, audio: audio_schema.AudioSpec) -> record.FeatureSpec:
+def spec(name: str, settings: Any, audio: audio_schema.AudioSpec | None) -> record.FeatureSpec:
   """Returns what a record holds of a feature: shape, dtype, and the settings whole.
 
+  Args:
+    name: A key of FEATURES.
+    settings: What `parse` returned.
+    audio: The form of the clips; None for a corpus of pictures.
+
   Raises:
-    FeatureError, SchemaError: where settings and audio do not fit.
+    FeatureError, SchemaError: where settings and audio do not fit, or the feature is computed
+      from the other medium.
   """
+  _check_medium(name, medium.PICTURES if audio is None else medium.AUDIO)
   return record.FeatureSpec(
     name=name,
     shape=FEATURES[name].shape(settings, audio),
     dtype=settings.dtype,
     settings=dataclasses.asdict(settings),
   )
+
+
+def _check_medium(name: str, wanted: str) -> None:
+  """Raises FeatureError for a feature that is not computed from the medium `wanted`."""
+  if FEATURES[name].medium != wanted:
+    fitting = [other for other, member in FEATURES.items() if member.medium == wanted]
+    raise errors.FeatureError(
+      f'Feature {name!r} is computed from {FEATURES[name].medium}, but the corpus is of {wanted}. '
+      f'Use --feature={" or ".join(fitting)}, or a source of {FEATURES[name].medium}.'
+    )
 
 
 def settings_of(feature_spec: record.FeatureSpec) -> Any:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas import audio
 from schemas import medium as media
 
 if TYPE_CHECKING:
   import keras
 
-# Samples [clips, clip_samples] in, features [clips, *shape] out.
+# Samples [clips, num_samples] (or pictures [clips, height, width, channels]) in, features
+# [clips, *shape] out. num_samples is AudioSpec.clip_samples, or any number from the feature's
+# min_samples on where each clip has a length of its own.
 Kernel = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
@@ -26,11 +27,12 @@ class Feature:
   Attributes:
     settings: Frozen, keyword-only dataclass of int, float, str and bool fields; its field `dtype`
       says how the array is stored.
-    shape: Shape of one clip's array, from settings and audio; FeatureError where they do not fit.
+    shape: Shape of one clip's array, from settings and AudioSpec (None for pictures);
+      FeatureError where they do not fit. The first axis is None where it follows the clip's length.
     kernel: Makes the tables once and returns the NumPy face. A clip's result depends neither on
       the batch it stands in nor on the number of BLAS threads, to the last bit, and the batch is
       not changed.
-    layer: Returns the TensorFlow face, a Keras layer [batch, clip_samples] -> [batch, *shape]
+    layer: Returns the TensorFlow face, a Keras layer [batch, num_samples] -> [batch, *shape]
       with the same tables. TensorFlow is imported only when it is called. None where a model
       cannot compute the feature.
     min_samples: Samples of the shortest clip that gives anything; where clips have lengths of
@@ -39,8 +41,8 @@ class Feature:
   """
 
   settings: type
-  shape: Callable[[Any, audio.AudioSpec], tuple[int | None, ...]]
-  kernel: Callable[[Any, audio.AudioSpec], Kernel]
-  layer: Callable[[Any, audio.AudioSpec], keras.layers.Layer] | None = None
-  min_samples: Callable[[Any, audio.AudioSpec], int] = lambda settings, spec: 1
+  shape: Callable[[Any, Any], tuple[int | None, ...]]
+  kernel: Callable[[Any, Any], Kernel]
+  layer: Callable[[Any, Any], keras.layers.Layer] | None = None
+  min_samples: Callable[[Any, Any], int] = lambda settings, spec: 1
   medium: str = media.AUDIO

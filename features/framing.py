@@ -52,14 +52,20 @@ class FrameSettings:
       fft_samples=self.fft_samples,
     )
 
-  def num_frames(self, spec: audio.AudioSpec) -> int:
-    """Frames of one clip; FeatureError for a clip that is shorter than one window."""
+  def num_frames(self, spec: audio.AudioSpec) -> int | None:
+    """Frames of one clip; None where each clip has a length of its own.
+
+    Raises:
+      FeatureError: for a clip that is shorter than one window, or a window that is too long.
+    """
     frames = self.frames(spec)
     if frames.transform_samples > MAX_FFT_SAMPLES:
       raise errors.FeatureError(
         f'window_s={self.window_s} is {frames.window_samples} samples at {spec.sample_rate_hz} Hz; '
         f'the transform may have at most {MAX_FFT_SAMPLES}. Use a shorter window.'
       )
+    if spec.is_variable:
+      return None
     num_frames = frames.num_frames(spec.clip_samples)
     if num_frames < 1:
       raise errors.FeatureError(
@@ -68,6 +74,11 @@ class FrameSettings:
         'Use longer clips or a shorter window_s and hop_s.'
       )
     return num_frames
+
+
+def min_samples(settings: FrameSettings, spec: audio.AudioSpec) -> int:
+  """Samples of the shortest clip that has a frame: one window."""
+  return settings.frames(spec).window_samples
 
 
 def check_dtype(dtype: str, allowed: tuple[str, ...]) -> None:

@@ -1,5 +1,8 @@
 """The TensorFlow faces: Keras layers [batch, num_samples] -> [batch, *shape].
 
+Where each clip has a length of its own, num_samples is any number, known or not when a graph is
+built; a batch shorter than one window is padded with zeros, as features.extractor does it.
+
 Tables come from the same NumPy functions as the kernels'. The layers compute in float32 whatever
 the precision policy: float16 has 11 bits, and the power of a full-scale tone overflows it. They
 hold no weights; settings and rate are plain numbers in their config, so a saved model with one
@@ -70,10 +73,19 @@ class _Spectral(_Samples):
   def _power(self, samples: Any) -> Any:
     """[batch, num_samples] -> |X|^2 [batch, num_frames, num_bins]."""
     frames = tf.signal.frame(
-      tf.cast(samples, tf.float32), self._frames.window_samples, self._frames.hop_samples
+      self._long_enough(tf.cast(samples, tf.float32)),
+      self._frames.window_samples,
+      self._frames.hop_samples,
     )  # [batch, num_frames, window_samples]
     spectrum = tf.signal.rfft(frames * self._window, [self._frames.transform_samples])
     return tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
+
+  def _long_enough(self, samples: Any) -> Any:
+    """With zeros behind clips shorter than one window, where each has a length of its own."""
+    if not self._spec.is_variable:
+      return samples
+    missing = tf.maximum(0, self._frames.window_samples - tf.shape(samples)[1])
+    return tf.pad(samples, [[0, 0], [0, missing]])
 
   @property
   def _num_columns(self) -> int:
@@ -82,7 +94,11 @@ class _Spectral(_Samples):
   def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
     """[batch, num_samples] -> [batch, num_frames, columns]."""
     batch, num_samples = input_shape
-    num_frames = None if num_samples is None else self._frames.num_frames(num_samples)
+    if num_samples is None:
+      return batch, None, self._num_columns
+    if self._spec.is_variable:
+      num_samples = max(num_samples, self._frames.window_samples)
+    num_frames = self._frames.num_frames(num_samples)
     return batch, num_frames, self._num_columns
 
 

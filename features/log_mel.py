@@ -35,13 +35,13 @@ class LogMel(mel_energy.MelSettings):
 def kernel(settings: LogMel, spec: audio.AudioSpec) -> feature.Kernel:
   """Returns a kernel for ln(energy + floor).
 
-  [clips, clip_samples] -> [clips, num_frames, num_mels], natural logarithm.
+  [clips, num_samples] -> [clips, num_frames, num_mels], natural logarithm.
   """
   source = mel_energy.MelEnergies(settings, spec)
   floor = np.float32(settings.floor)
 
   def compute(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-    out = np.empty((len(batch), *source.shape), np.float32)
+    out = source.new_output(batch)
     for clips, frames, energies in source.pieces(batch):
       np.add(energies, floor, out=energies)
       np.log(energies, out=energies)
@@ -55,7 +55,13 @@ def layer(settings: LogMel, spec: audio.AudioSpec) -> keras.layers.Layer:
   """Returns the Keras layer with the same result."""
   from features import layers
 
-  return layers.LogMel(settings=dataclasses.asdict(settings), audio=dataclasses.asdict(spec))
+  return layers.LogMel(settings=dataclasses.asdict(settings), audio=spec.to_json())
 
 
-FEATURE = feature.Feature(settings=LogMel, shape=mel_energy.shape, kernel=kernel, layer=layer)
+FEATURE = feature.Feature(
+  settings=LogMel,
+  shape=mel_energy.shape,
+  kernel=kernel,
+  layer=layer,
+  min_samples=framing.min_samples,
+)

@@ -29,8 +29,8 @@ class Mel(mel_energy.MelSettings):
   dtype: str = 'float32'
 
 
-def shape(settings: Mel, spec: audio.AudioSpec) -> tuple[int, ...]:
-  """(num_frames, num_mels)."""
+def shape(settings: Mel, spec: audio.AudioSpec) -> tuple[int | None, ...]:
+  """(num_frames, num_mels); num_frames is None where each clip has a length of its own."""
   highest = highest_energy(settings, spec)
   if settings.dtype == 'float16' and highest > storage.FLOAT16_MAX:
     raise errors.FeatureError(
@@ -53,12 +53,12 @@ def highest_energy(settings: Mel, spec: audio.AudioSpec) -> float:
 
 
 def kernel(settings: Mel, spec: audio.AudioSpec) -> feature.Kernel:
-  """Returns a kernel for mel energies: [clips, clip_samples] -> [clips, num_frames, num_mels]."""
+  """Returns a kernel for mel energies: [clips, num_samples] -> [clips, num_frames, num_mels]."""
   shape(settings, spec)
   source = mel_energy.MelEnergies(settings, spec)
 
   def compute(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-    out = np.empty((len(batch), *source.shape), np.float32)
+    out = source.new_output(batch)
     for clips, frames, energies in source.pieces(batch):
       spectrum.put(out, clips, frames, energies.T)
     return out
@@ -70,7 +70,9 @@ def layer(settings: Mel, spec: audio.AudioSpec) -> keras.layers.Layer:
   """Returns the Keras layer with the same result."""
   from features import layers
 
-  return layers.Mel(settings=dataclasses.asdict(settings), audio=dataclasses.asdict(spec))
+  return layers.Mel(settings=dataclasses.asdict(settings), audio=spec.to_json())
 
 
-FEATURE = feature.Feature(settings=Mel, shape=shape, kernel=kernel, layer=layer)
+FEATURE = feature.Feature(
+  settings=Mel, shape=shape, kernel=kernel, layer=layer, min_samples=framing.min_samples
+)

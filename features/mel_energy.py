@@ -74,8 +74,8 @@ class MelSettings(framing.FrameSettings):
     return bank.weights()
 
 
-def shape(settings: MelSettings, spec: audio.AudioSpec) -> tuple[int, ...]:
-  """(num_frames, num_mels)."""
+def shape(settings: MelSettings, spec: audio.AudioSpec) -> tuple[int | None, ...]:
+  """(num_frames, num_mels); num_frames is None where each clip has a length of its own."""
   num_frames = settings.num_frames(spec)
   settings.filterbank(spec)
   return num_frames, settings.num_mels
@@ -90,7 +90,11 @@ class MelEnergies:
     # where sgemm takes 28. And it adds in one order everywhere, where BLAS chooses one by
     # processor, number of threads and number of rows, which would make bytes depend on them.
     self._filters = scipy.sparse.csr_array(settings.filterbank(spec).T)
-    self.shape = shape(settings, spec)
+    self._num_mels = settings.num_mels
+
+  def new_output(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Room for the result of `batch`: float32 [clips, num_frames, num_mels], not filled."""
+    return np.empty((len(batch), self._spectrum.num_frames(batch), self._num_mels), np.float32)
 
   def pieces(
     self, batch: NDArray[np.float32]

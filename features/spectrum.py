@@ -25,15 +25,18 @@ class PowerSpectrum:
   """Cuts, windows and transforms batches; made once per kernel, holds only constants.
 
   Attributes:
-    num_frames: Frames of one clip.
     num_bins: Bins of one frame.
   """
 
   def __init__(self, settings: framing.FrameSettings, spec: audio.AudioSpec) -> None:
     self._frames = settings.frames(spec)
     self._window = framing.hann_window(self._frames.window_samples)
-    self.num_frames = settings.num_frames(spec)
+    settings.num_frames(spec)  # Refuses what does not fit the audio.
     self.num_bins = self._frames.num_bins
+
+  def num_frames(self, batch: NDArray[np.float32]) -> int:
+    """Frames of each clip of `batch` [clips, num_samples]."""
+    return self._frames.num_frames(batch.shape[1])
 
   def pieces(
     self, batch: NDArray[np.float32]
@@ -41,7 +44,7 @@ class PowerSpectrum:
     """Yields (clips, frames, power) until the whole of `batch` is covered.
 
     Args:
-      batch: Samples, float32 [clips, clip_samples].
+      batch: Samples, float32 [clips, num_samples], of any length.
 
     Yields:
       The clips and the frames of them that a piece covers, and |X|^2 of these, C-contiguous
@@ -49,11 +52,11 @@ class PowerSpectrum:
       filling. The array is the caller's to change.
     """
     windows = framing.frame_view(batch, self._frames)  # [clips, num_frames, window_samples]
-    num_columns = self._frames.transform_samples
+    num_frames, num_columns = windows.shape[1], self._frames.transform_samples
     most_rows = max(ROW_MULTIPLE, PIECE_SAMPLES // num_columns)
     # Made once per batch: behind the window it stays zero.
-    padded = np.zeros((_filled(min(most_rows, len(batch) * self.num_frames)), num_columns), 'f')
-    for clips, frames in _blocks(len(batch), self.num_frames, most_rows):
+    padded = np.zeros((_filled(min(most_rows, len(batch) * num_frames)), num_columns), 'f')
+    for clips, frames in _blocks(len(batch), num_frames, most_rows):
       block = windows[clips, frames]
       num_rows = block.shape[0] * block.shape[1]
       target = padded[:num_rows].reshape(*block.shape[:2], num_columns)
@@ -76,8 +79,8 @@ def power(spectrum: NDArray[np.complex64]) -> NDArray[np.float32]:
 
 def _blocks(num_clips: int, num_frames: int, rows_at_once: int) -> Iterator[tuple[slice, slice]]:
   """Yields (clips, frames): several whole clips at once, or parts of one clip where it is long."""
-  clips_at_once = max(1, rows_at_once // num_frames)
-  frames_at_once = min(num_frames, rows_at_once)
+  clips_at_once = max(1, rows_at_once // max(1, num_frames))
+  frames_at_once = max(1, min(num_frames, rows_at_once))
   for clip in range(0, num_clips, clips_at_once):
     for frame in range(0, num_frames, frames_at_once):
       yield (

@@ -31,13 +31,13 @@ class Stft(framing.FrameSettings):
     framing.check_floor(self.floor)
 
 
-def shape(settings: Stft, spec: audio.AudioSpec) -> tuple[int, ...]:
-  """(num_frames, num_bins)."""
+def shape(settings: Stft, spec: audio.AudioSpec) -> tuple[int | None, ...]:
+  """(num_frames, num_bins); num_frames is None where each clip has a length of its own."""
   return settings.num_frames(spec), settings.frames(spec).num_bins
 
 
 def kernel(settings: Stft, spec: audio.AudioSpec) -> feature.Kernel:
-  """Returns a kernel for ln(|X| + floor): [clips, clip_samples] -> [clips, num_frames, num_bins].
+  """Returns a kernel for ln(|X| + floor): [clips, num_samples] -> [clips, num_frames, num_bins].
 
   Hann window, no padding at the edges, magnitudes not scaled: a sine of amplitude 1 on a bin has
   half the sum of the window.
@@ -46,7 +46,7 @@ def kernel(settings: Stft, spec: audio.AudioSpec) -> feature.Kernel:
   floor = np.float32(settings.floor)
 
   def compute(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-    out = np.empty((len(batch), source.num_frames, source.num_bins), np.float32)
+    out = np.empty((len(batch), source.num_frames(batch), source.num_bins), np.float32)
     for clips, frames, values in source.pieces(batch):
       np.sqrt(values, out=values)
       np.add(values, floor, out=values)
@@ -61,7 +61,9 @@ def layer(settings: Stft, spec: audio.AudioSpec) -> keras.layers.Layer:
   """Returns the Keras layer with the same result."""
   from features import layers
 
-  return layers.Stft(settings=dataclasses.asdict(settings), audio=dataclasses.asdict(spec))
+  return layers.Stft(settings=dataclasses.asdict(settings), audio=spec.to_json())
 
 
-FEATURE = feature.Feature(settings=Stft, shape=shape, kernel=kernel, layer=layer)
+FEATURE = feature.Feature(
+  settings=Stft, shape=shape, kernel=kernel, layer=layer, min_samples=framing.min_samples
+)

@@ -16,6 +16,7 @@ _STORED: Mapping[str, np.dtype[Any]] = {
   'float16': np.dtype('<f2'),
   'float32': np.dtype('<f4'),
   'int16': np.dtype('<i2'),
+  'uint8': np.dtype('u1'),
 }
 
 
@@ -23,13 +24,14 @@ def to_stored(array: NDArray[np.float32], dtype: str) -> NDArray[Any]:
   """Returns `array` in its stored form, little-endian; the input itself where nothing changes.
 
   What the target cannot hold is saturated, as an amplifier would: int16 at -32768 and 32767,
-  float16 at -65504 and 65504. So no finite value becomes infinite. Settings under which a
-  recording in [-1, 1] could reach that limit are refused when they are made (see features/mel.py).
+  uint8 at 0 and 255, float16 at -65504 and 65504. So no finite value becomes infinite. Settings
+  under which a recording in [-1, 1] could reach that limit are refused when they are made (see
+  features/mel.py).
 
   Args:
     array: Finite values, float32 of any shape.
-    dtype: `float16`, `float32` or `int16`; int16 takes samples in [-1, 1) times 32768, rounded
-      to the nearest, halves to even.
+    dtype: `float16`, `float32`, `int16` or `uint8`; int16 takes samples in [-1, 1) times 32768,
+      uint8 values as they are, such as pixels; both rounded to the nearest, halves to even.
 
   Raises:
     FeatureError: for another dtype.
@@ -44,6 +46,9 @@ def to_stored(array: NDArray[np.float32], dtype: str) -> NDArray[Any]:
     scaled = np.rint(np.clip(array, -1.0, 1.0) * np.float32(INT16_SCALE))
     samples: NDArray[Any] = np.minimum(scaled, 32767, out=scaled).astype(stored)
     return samples
+  if dtype == 'uint8':
+    pixels: NDArray[Any] = np.rint(np.clip(array, 0.0, 255.0)).astype(stored)
+    return pixels
   if dtype == 'float16':
     array = np.clip(array, -FLOAT16_MAX, FLOAT16_MAX)
   values: NDArray[Any] = array.astype(stored, copy=False)
@@ -51,7 +56,7 @@ def to_stored(array: NDArray[np.float32], dtype: str) -> NDArray[Any]:
 
 
 def from_stored(array: NDArray[Any]) -> NDArray[np.float32]:
-  """Returns stored values as float32; int16 samples come back in [-1, 1)."""
+  """Returns stored values as float32; int16 samples in [-1, 1), uint8 in [0, 255]."""
   values = array.astype(np.float32)
   if array.dtype.kind == 'i':
     values *= np.float32(1 / INT16_SCALE)

@@ -32,14 +32,14 @@ class Waveform:
     framing.check_dtype(self.dtype, _DTYPES)
 
 
-def shape(settings: Waveform, spec: audio.AudioSpec) -> tuple[int, ...]:
-  """(clip_samples,)."""
+def shape(settings: Waveform, spec: audio.AudioSpec) -> tuple[int | None, ...]:
+  """(clip_samples,); (None,) where each clip has a length of its own."""
   del settings
-  return (spec.clip_samples,)
+  return (None if spec.is_variable else spec.clip_samples,)
 
 
 def kernel(settings: Waveform, spec: audio.AudioSpec) -> feature.Kernel:
-  """Returns a kernel that copies: [clips, clip_samples] in and out, in [-1, 1]."""
+  """Returns a kernel that copies: [clips, num_samples] in and out, in [-1, 1]."""
   del settings, spec
 
   def compute(batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -52,7 +52,7 @@ def layer(settings: Waveform, spec: audio.AudioSpec) -> keras.layers.Layer:
   """Returns the Keras layer with the same result."""
   from features import layers
 
-  return layers.Waveform(settings=dataclasses.asdict(settings), audio=dataclasses.asdict(spec))
+  return layers.Waveform(settings=dataclasses.asdict(settings), audio=spec.to_json())
 
 
 FEATURE = feature.Feature(settings=Waveform, shape=shape, kernel=kernel, layer=layer)
