@@ -1,11 +1,15 @@
-"""The folder that a source lists, on a disk or in a bucket. No audio file is opened here."""
+"""The folder that a source lists, on a disk or in a bucket. No clip is opened here."""
 
+import contextlib
 import dataclasses
 import functools
+import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import BinaryIO, TextIO
 
 from schemas import errors
+from schemas import medium as media
 
 # What libsndfile reads, by the names that such files go by.
 AUDIO_SUFFIXES = (
@@ -27,6 +31,14 @@ AUDIO_SUFFIXES = (
   '.sph',
 )
 
+# What Pillow reads, likewise.
+PICTURE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.gif', '.webp')
+
+SUFFIXES: Mapping[str, tuple[str, ...]] = {
+  media.AUDIO: AUDIO_SUFFIXES,
+  media.PICTURES: PICTURE_SUFFIXES,
+}
+
 # Left by macOS's zip and at the root of Linux disks: never a part of a corpus.
 _NOT_OURS = ('__MACOSX', 'lost+found')
 _ARCHIVES = ('.zip', '.tar', '.gz', '.tgz', '.bz2', '.xz', '.7z', '.rar')
@@ -38,7 +50,7 @@ _Identity = tuple[int, int]
 
 @dataclasses.dataclass(frozen=True)
 class Corpus:
-  """A folder of audio files.
+  """A folder of recordings or pictures.
 
   Attributes:
     root: A local path (`~` is the home folder), or one that Beam's filesystems read, such as
@@ -98,12 +110,38 @@ class Corpus:
       SourceError: if it is there and is not text in UTF-8 or cannot be read.
     """
     try:
-      data = self._read_remote(relative) if self.is_remote else self._read_local(relative)
-      return None if data is None else data.decode('utf-8-sig')
+      stream = self._open_remote(relative) if self.is_remote else self._open_local(relative)
+      if stream is None:
+        return None
+      with stream:
+        return stream.read().decode('utf-8-sig')
     except (OSError, ValueError) as error:
       raise errors.SourceError(
         f'Could not read the list {self.uri(relative)} as UTF-8 text: {error}. '
         'Repair it, or remove it to do without.'
+      ) from error
+
+  @contextlib.contextmanager
+  def open_text(self, relative: str) -> Iterator[TextIO | None]:
+    """Gives the lines of a table of the corpus as they are read; None where there is no such file.
+
+    Bytes that are not UTF-8 become surrogates, as in file names: one odd row spoils no table.
+
+    Raises:
+      SourceError: if it is there and cannot be read.
+    """
+    try:
+      stream = self._open_remote(relative) if self.is_remote else self._open_local(relative)
+      if stream is None:
+        yield None
+        return
+      with io.TextIOWrapper(
+        stream, encoding='utf-8-sig', errors='surrogateescape', newline='\n'
+      ) as text:
+        yield text
+    except OSError as error:
+      raise errors.SourceError(
+        f'Could not read the table {self.uri(relative)}: {error}. Repair it or its rights.'
       ) from error
 
   def count_by_suffix(self) -> dict[str, int]:
@@ -160,10 +198,9 @@ class Corpus:
       f'{self.folder} is no folder. Name the folder that holds the audio files with --input=FOLDER.'
     )
 
-  def _read_local(self, relative: str) -> bytes | None:
+  def _open_local(self, relative: str) -> BinaryIO | None:
     try:
-      with open(self.uri(relative), 'rb') as file:
-        return file.read()
+      return open(self.uri(relative), 'rb')
     except (FileNotFoundError, NotADirectoryError):
       return None
 
@@ -196,14 +233,13 @@ class Corpus:
       if path and not path.endswith('/') and all(map(_is_visible, path.split('/')))
     ]
 
-  def _read_remote(self, relative: str) -> bytes | None:
+  def _open_remote(self, relative: str) -> BinaryIO | None:
     from apache_beam.io import filesystems  # noqa: PLC0415
 
     if not filesystems.FileSystems.exists(self.uri(relative)):
       return None
-    with filesystems.FileSystems.open(self.uri(relative)) as file:
-      data: bytes = file.read()
-      return data
+    stream: BinaryIO = filesystems.FileSystems.open(self.uri(relative))
+    return stream
 
 
 def _is_visible(name: str) -> bool:

@@ -2,12 +2,21 @@
 
 from collections.abc import Mapping
 
-from beam_jobs.sources import file_names, folders, speech_commands, synthetic
+from beam_jobs.sources import (
+  file_names,
+  folders,
+  images,
+  speech_commands,
+  synthetic,
+  unlabelled,
+)
 from beam_jobs.sources.source import Source as Source
 
 SOURCES: Mapping[str, Source] = {
   'file_names': file_names.SOURCE,
   'folders': folders.SOURCE,
+  'images': images.SOURCE,
   'speech_commands': speech_commands.SOURCE,
   'synthetic': synthetic.SOURCE,
+  'unlabelled': unlabelled.SOURCE,
 }

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from beam_jobs import corpus as corpus_lib
 from beam_jobs.sources import listing, source
 from schemas import errors, rejects, utterance
+from schemas import medium as media
 
 NO_LEVEL = -1
 
@@ -53,11 +54,23 @@ class Folders:
 
 
 def list_utterances(corpus: corpus_lib.Corpus, settings: Folders) -> Iterator[source.Entry]:
+  """Yields one Utterance per audio file with a label and a speaker, and a Reject for each other.
+
+  Raises:
+    SourceError: as list_files does.
+  """
+  return list_files(corpus, settings, medium=media.AUDIO)
+
+
+def list_files(
+  corpus: corpus_lib.Corpus, settings: Folders, *, medium: str
+) -> Iterator[source.Entry]:
   """Yields one Utterance per file with a label and a speaker, and a Reject for each other.
 
   Args:
     corpus: The folder that holds the folders.
     settings: Where label and speaker stand.
+    medium: Which files are looked at.
 
   Raises:
     SourceError: if the folder is missing, or no file in it has a label and a speaker.
@@ -78,7 +91,7 @@ def list_utterances(corpus: corpus_lib.Corpus, settings: Folders) -> Iterator[so
       uri=corpus.uri(path),
     )
 
-  return listing.read_entries(corpus, read_path)
+  return listing.read_entries(corpus, read_path, medium=medium)
 
 
 def _speaker(corpus: corpus_lib.Corpus, path: str, settings: Folders) -> str | rejects.Reject:

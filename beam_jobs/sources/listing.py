@@ -1,20 +1,23 @@
-"""The listing that all sources share: every audio file becomes a clip or a reject, in order."""
+"""The listing that all sources share: every file of the medium becomes a clip or a reject."""
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from beam_jobs import corpus as corpus_lib
 from beam_jobs.sources import source
 from schemas import errors, rejects
+from schemas import medium as media
+
+_ONE: dict[str, str] = {media.AUDIO: 'audio file', media.PICTURES: 'picture'}
+_CONVERT = {media.AUDIO: 'convert others, or', media.PICTURES: 'convert others to PNG, or'}
 
 
 def read_entries(
   corpus: corpus_lib.Corpus,
   read_path: Callable[[str], source.Entry],
   *,
-  left_out: tuple[str, ...] = (),
+  medium: str = media.AUDIO,
 ) -> Iterator[source.Entry]:
-  r"""Yields what `read_path` makes of each audio file, sorted by path; opens none.
+  r"""Yields what `read_path` makes of each file of the medium, sorted by path; opens none.
 
   A name that is not UTF-8 could not be written to records or JSON: it is rejected here, with its
   odd bytes spelled as `\xe9`.
@@ -22,21 +25,35 @@ def read_entries(
   Args:
     corpus: Where to look.
     read_path: Takes a path relative to the corpus and gives an Utterance or a Reject.
-    left_out: Paths that start so are no clips and no rejects either.
+    medium: One of schemas.medium.MEDIA: which files are looked at.
 
   Raises:
-    SourceError: if there is no audio file at all, or none that is a clip. The rejects before the
+    SourceError: if there is no such file at all, or none that is a clip. The rejects before the
       first clip are held back until there is one.
   """
-  paths = [
-    path for path in corpus.entries(corpus_lib.AUDIO_SUFFIXES) if not path.startswith(left_out)
-  ]
+  return read_paths(corpus, paths_of(corpus, medium=medium), read_path, medium=medium)
+
+
+def paths_of(corpus: corpus_lib.Corpus, *, medium: str = media.AUDIO) -> list[str]:
+  """Returns the sorted paths of all files of the medium; SourceError if there is none."""
+  paths = corpus.entries(corpus_lib.SUFFIXES[medium])
   if not paths:
-    raise _no_audio(corpus)
+    raise nothing_there(corpus, medium)
+  return paths
+
+
+def read_paths(
+  corpus: corpus_lib.Corpus,
+  paths: Iterable[str],
+  read_path: Callable[[str], source.Entry],
+  *,
+  medium: str = media.AUDIO,
+) -> Iterator[source.Entry]:
+  """Yields what `read_path` makes of each path, as read_entries does."""
   held_back: list[rejects.Reject] = []
   any_clip = False
   for path in paths:
-    entry = read_path(path) if _is_utf8(path) else _undecodable(corpus, path)
+    entry = read_path(path) if is_utf8(path) else _undecodable(corpus, path)
     if any_clip:
       yield entry
     elif isinstance(entry, rejects.Reject):
@@ -46,11 +63,11 @@ def read_entries(
       yield from held_back
       held_back = []
       yield entry
-  if not any_clip:
+  if not any_clip and held_back:
     first = held_back[0]
     raise errors.SourceError(
-      f'None of the {len(paths)} audio files below {corpus.folder} is a clip of this source. '
-      f'The first is {first.utterance_id!r}: {first.detail} '
+      f'None of the {len(held_back)} {_ONE[medium]}s below {corpus.folder} is a clip of this '
+      f'source. The first is {first.utterance_id!r}: {first.detail} '
       'Take another --source, or other settings for it.'
     )
 
@@ -60,32 +77,36 @@ def reject(corpus: corpus_lib.Corpus, path: str, *, reason: str, detail: str) ->
   return rejects.Reject(utterance_id=path, uri=corpus.uri(path), reason=reason, detail=detail)
 
 
-def _is_utf8(path: str) -> bool:
+def is_utf8(text: str) -> bool:
+  """Whether a text can be written to records and JSON: it holds no byte that was no UTF-8."""
   try:
-    path.encode('utf-8')
+    text.encode('utf-8')
   except UnicodeEncodeError:
     return False
   return True
 
 
-def _undecodable(corpus: corpus_lib.Corpus, path: str) -> rejects.Reject:
-  def spelled(text: str) -> str:
-    return os.fsencode(text).decode('utf-8', 'backslashreplace')
+def spelled(text: str) -> str:
+  r"""Returns a text with its bytes that are no UTF-8 spelled as `\xe9`."""
+  return text.encode('utf-8', 'surrogateescape').decode('utf-8', 'backslashreplace')
 
+
+def nothing_there(corpus: corpus_lib.Corpus, medium: str) -> errors.SourceError:
+  """Returns the error for a folder without files of the medium: it says what there is instead."""
+  counts = list(corpus.count_by_suffix().items())
+  there = ', '.join(f'{count} {suffix}' for suffix, count in counts[:5])
+  more = ', ...' if len(counts) > 5 else ''
+  return errors.SourceError(
+    f'There is no {_ONE[medium]} below {corpus.folder}. It holds: {there or "no files"}{more}. '
+    f'Files that end with {", ".join(corpus_lib.SUFFIXES[medium])} are read; {_CONVERT[medium]} '
+    'name the right folder with --input=FOLDER.'
+  )
+
+
+def _undecodable(corpus: corpus_lib.Corpus, path: str) -> rejects.Reject:
   return rejects.Reject(
     utterance_id=spelled(path),
     uri=spelled(corpus.uri(path)),
     reason='bad_name',
     detail='The name must be UTF-8, and some of its bytes are not.',
-  )
-
-
-def _no_audio(corpus: corpus_lib.Corpus) -> errors.SourceError:
-  counts = list(corpus.count_by_suffix().items())
-  there = ', '.join(f'{count} {suffix}' for suffix, count in counts[:5])
-  more = ', ...' if len(counts) > 5 else ''
-  return errors.SourceError(
-    f'There is no audio file below {corpus.folder}. It holds: {there or "no files"}{more}. '
-    f'Files that end with {", ".join(corpus_lib.AUDIO_SUFFIXES)} are read; convert others, or '
-    'name the right folder with --input=FOLDER.'
   )

@@ -60,7 +60,8 @@ def list_utterances(corpus: corpus_lib.Corpus, settings: SpeechCommands) -> Iter
       fields=(('take', match['take']),),
     )
 
-  return listing.read_entries(corpus, read_path, left_out=(f'{NOISE_FOLDER}/',))
+  paths = [path for path in listing.paths_of(corpus) if not path.startswith(f'{NOISE_FOLDER}/')]
+  return listing.read_paths(corpus, paths, read_path)
 
 
 def _read_lists(corpus: corpus_lib.Corpus) -> dict[str, str] | None:

@@ -1,6 +1,8 @@
 """What every source promises, whoever wrote it."""
 
+import collections
 import contextlib
+import itertools
 import os
 import pathlib
 import pickle
@@ -12,7 +14,8 @@ import pytest
 
 from beam_jobs import corpus as corpus_lib
 from beam_jobs import sources
-from schemas import errors, options, utterance
+from schemas import errors, options, rejects, splits, utterance
+from tests.contracts import example_corpus as example
 
 # Small, where the source's own corpus would be large.
 SMALL = {'synthetic': {'words': 'yes+no', 'voices': 3, 'takes': 2}}
@@ -45,43 +48,95 @@ def settings(source, request):
 
 @pytest.fixture
 def corpus(source, settings, tmp_path):
-  root = tmp_path / 'corpus'
-  for path in source.example_tree:
-    file = root / path
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.touch()
-  if source.prepare:
-    source.prepare(str(root), settings)
-  return corpus_lib.Corpus(str(root))
+  return example.make(source, settings, tmp_path / 'corpus')
 
 
-def test_every_audio_file_becomes_one_utterance(source, settings, corpus):
-  listed = list(source.list_utterances(corpus, settings))
-  on_disk = sorted(
-    path.relative_to(corpus.root).as_posix()
-    for path in pathlib.Path(corpus.root).rglob('*')
-    if path.suffix.lower() in corpus_lib.AUDIO_SUFFIXES
-  )
-  assert [entry.utterance_id for entry in listed] == on_disk
-  assert all(isinstance(entry, utterance.Utterance) for entry in listed)
-  assert len(on_disk) >= 4
-  for entry in listed:
+def listed(source, settings, corpus):
+  """Returns the utterances of an example, of which every entry is one or was not asked for."""
+  entries = list(source.list_utterances(corpus, settings))
+  good = [entry for entry in entries if isinstance(entry, utterance.Utterance)]
+  assert all(isinstance(entry, utterance.Utterance | rejects.LeftOut) for entry in entries)
+  return good, sum(entry.count for entry in entries if isinstance(entry, rejects.LeftOut))
+
+
+def is_of_a_table(source):
+  """Whether a table says what there is: then the clips stand in its order."""
+  return source.takes_file or bool(source.example_files)
+
+
+def test_entries_are_unique_and_complete(source, settings, corpus):
+  good, _ = listed(source, settings, corpus)
+  ids = [entry.utterance_id for entry in good]
+  assert len(set(ids)) == len(ids) >= 4
+  if not is_of_a_table(source):
+    assert ids == sorted(ids)
+  for entry in good:
     assert entry.speaker_id
     assert entry.label
-    assert entry.uri == os.path.join(corpus.root, *entry.utterance_id.split('/'))
+    assert entry.uri.startswith(example.folder_of(source, corpus) + os.sep)
     assert list(entry.fields) == sorted(entry.fields)
 
 
-def test_the_example_has_several_labels_and_speakers(source, settings, corpus):
-  listed = list(source.list_utterances(corpus, settings))
-  assert len({entry.label for entry in listed}) >= 2
-  assert len({entry.speaker_id for entry in listed}) >= 2
+def test_every_file_of_the_medium_is_a_clip_or_was_not_asked_for(source, settings, corpus):
+  if source.takes_file or not (source.example_tree or source.prepare):
+    pytest.skip('The table says what there is.')
+  good, left_out = listed(source, settings, corpus)
+  whole = {entry.utterance_id for entry in good if entry.excerpt is None}
+  noise = source.noise_paths(corpus, settings) if source.noise_paths else []
+  on_disk = {
+    path.relative_to(corpus.root).as_posix()
+    for path in pathlib.Path(corpus.root).rglob('*')
+    if path.suffix.lower() in corpus_lib.SUFFIXES[source.medium]
+  } - set(noise)
+  assert whole <= on_disk
+  assert len(whole) + left_out == len(on_disk)
+  for entry in good:
+    path = entry.utterance_id.partition('#')[0] if entry.excerpt else entry.utterance_id
+    assert entry.uri == os.path.join(corpus.root, *path.split('/'))
 
 
-def test_no_audio_file_is_opened(source, settings, corpus, open_events):
+def test_labels_are_several_or_none(source, settings, corpus):
+  good, _ = listed(source, settings, corpus)
+  assert len({entry.speaker_id for entry in good}) >= 2
+  if source.is_labelled:
+    assert len({entry.label for entry in good}) >= 2
+  else:
+    assert {(entry.label, entry.split) for entry in good} == {(utterance.UNLABELLED, splits.TEST)}
+
+
+def test_noise_is_sorted_and_there(source, settings, corpus):
+  if not source.noise_paths:
+    pytest.skip('A corpus of this kind has no noise.')
+  paths = source.noise_paths(corpus, settings)
+  assert paths == sorted(paths)
+  assert paths
+  assert all(os.path.isfile(corpus.uri(path)) for path in paths)
+
+
+def test_no_speaker_is_in_two_splits(source, settings, corpus):
+  good, _ = listed(source, settings, corpus)
+  split_of_speaker = {}
+  for entry in good:
+    assert split_of_speaker.setdefault(entry.speaker_id, entry.split) == entry.split
+
+
+def test_excerpts_of_two_splits_share_no_sound(source, settings, corpus):
+  windows = collections.defaultdict(set)
+  good, _ = listed(source, settings, corpus)
+  for entry in good:
+    if entry.excerpt and entry.split:
+      windows[entry.uri].add((entry.excerpt.window_start, entry.excerpt.window_end, entry.split))
+  for found in windows.values():
+    inner = sorted(found)
+    for (_, end, split), (start, _, other) in itertools.pairwise(inner):
+      assert end <= start or split == other
+
+
+def test_no_clip_is_opened(source, settings, corpus, open_events):
   open_events.clear()
   list(source.list_utterances(corpus, settings))
-  assert not [path for path in open_events if path.lower().endswith(corpus_lib.AUDIO_SUFFIXES)]
+  suffixes = corpus_lib.SUFFIXES[source.medium]
+  assert not [path for path in open_events if path.lower().endswith(suffixes)]
 
 
 def test_the_order_of_the_directory_does_not_matter(source, settings, corpus, monkeypatch):
@@ -101,48 +156,56 @@ def test_the_order_of_the_directory_does_not_matter(source, settings, corpus, mo
 
 
 def test_ids_do_not_depend_on_where_the_corpus_lies(source, settings, corpus, tmp_path):
-  before = [entry.utterance_id for entry in source.list_utterances(corpus, settings)]
+  before = [entry.utterance_id for entry in listed(source, settings, corpus)[0]]
   moved = tmp_path / 'elsewhere' / 'deep'
   moved.parent.mkdir()
-  os.rename(corpus.root, moved)
-  after = source.list_utterances(corpus_lib.Corpus(str(moved)), settings)
+  os.rename(example.folder_of(source, corpus), moved)
+  after = listed(source, settings, example.corpus_in(source, moved))[0]
   assert [entry.utterance_id for entry in after] == before
 
 
-def test_a_missing_folder_is_named(source, settings, tmp_path):
-  missing = tmp_path / 'not there'
-  with pytest.raises(errors.SourceError, match='no folder .*not there.*--input'):
-    list(source.list_utterances(corpus_lib.Corpus(str(missing)), settings))
+def test_what_is_missing_is_named(source, settings, tmp_path):
+  missing = example.corpus_in(source, tmp_path / 'not there')
+  with pytest.raises(errors.SourceError, match='not there.*--input'):
+    list(source.list_utterances(missing, settings))
 
 
 def test_an_empty_folder_is_named(source, settings, tmp_path):
   (tmp_path / 'empty').mkdir()
-  with pytest.raises(errors.SourceError, match='no audio file below .*empty.*no files'):
+  with pytest.raises(errors.SourceError, match=r'empty.*--input'):
     list(source.list_utterances(corpus_lib.Corpus(str(tmp_path / 'empty')), settings))
 
 
 def test_a_file_in_place_of_the_folder_is_named(source, settings, tmp_path):
-  file = tmp_path / 'list.csv'
+  if source.takes_file:
+    pytest.skip('A file it is.')
+  file = tmp_path / 'notes.doc'
   file.touch()
-  with pytest.raises(errors.SourceError, match=r'list\.csv is no folder'):
+  with pytest.raises(errors.SourceError, match=r'notes\.doc is no folder'):
     list(source.list_utterances(corpus_lib.Corpus(str(file)), settings))
 
 
 def test_a_name_that_is_not_utf8_is_rejected_and_can_be_reported(
   source, settings, corpus, tmp_path
 ):
-  folder = os.path.dirname(next(source.list_utterances(corpus, settings)).uri)
-  odd = os.path.join(os.fsencode(folder), b'caf\xe9_a_nohash_1.wav')
+  if is_of_a_table(source):
+    pytest.skip('It lists what the table names.')
+  good, _ = listed(source, settings, corpus)
+  clip = next(entry for entry in good if entry.excerpt is None)
+  suffix = os.path.splitext(clip.uri)[1]
+  odd = os.path.join(
+    os.fsencode(os.path.dirname(clip.uri)), b'caf\xe9_a_nohash_1' + suffix.encode()
+  )
   try:
     with open(odd, 'wb'):
       pass
   except OSError:
     pytest.skip('This file system takes UTF-8 names only.')
-  listed = list(source.list_utterances(corpus, settings))
-  (reject,) = (entry for entry in listed if not isinstance(entry, utterance.Utterance))
+  entries = list(source.list_utterances(corpus, settings))
+  (reject,) = (entry for entry in entries if isinstance(entry, rejects.Reject))
   assert reject.reason == 'bad_name'
-  assert r'caf\xe9_a_nohash_1.wav' in reject.utterance_id
-  for entry in listed:
+  assert rf'caf\xe9_a_nohash_1{suffix}' in reject.utterance_id
+  for entry in entries:
     repr(entry).encode('utf-8')
 
 
