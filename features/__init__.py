@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from features import feature, log_mel, mel, stft, waveform
+from features import feature, image, log_mel, mel, stft, waveform
 from schemas import audio as audio_schema
 from schemas import errors, medium, options, record
 
@@ -17,6 +17,7 @@ FEATURES: Mapping[str, feature.Feature] = {
   'stft': stft.FEATURE,
   'mel': mel.FEATURE,
   'log_mel': log_mel.FEATURE,
+  'image': image.FEATURE,
 }
 
 SETTINGS: Mapping[str, type] = {name: member.settings for name, member in FEATURES.items()}

@@ -13,7 +13,7 @@ ADVICE = {
   'unreadable': 'The file system failed to deliver the file. Try again, then check the disk.',
   'empty': 'The file has zero bytes. Copy it again from where it came.',
   'not_audio': 'libsndfile knows no format in this file. Convert it to WAV or FLAC.',
-  'truncated': 'The header promises more audio than the file holds. Copy it again.',
+  'truncated': 'The file ends, or is damaged, before what its header promises. Copy it again.',
   'no_samples': 'The header is whole, but there is no audio behind it. Record it again.',
   'too_short': 'The clip is shorter than --min_clip_seconds. Lower it or leave the clip out.',
   'bad_rate': 'The sample rate makes no sense. Repair the header.',
@@ -27,6 +27,7 @@ ADVICE = {
   'duplicate': 'The same clip stands twice in the table. Remove one of the rows.',
   'outside': 'The path leads out of the folder of the table. Move the file, or write gs://, s3://.',
   'not_a_picture': 'Pillow knows no format in this file. Convert it to PNG or JPEG.',
+  'too_large': 'The picture has too many pixels to be unpacked safely. Make it smaller.',
 }
 
 # Why a good clip is not in the data set. Neither a fault nor listed one by one: only counted.
