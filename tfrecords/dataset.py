@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from schemas import errors, record
 from schemas.manifest import DatasetManifest
+from tfrecords import codec
 
 # Shards read at once. The data job packs a train split into at least 16 where it can.
 _CYCLE_SHARDS = 16
@@ -28,6 +29,12 @@ _READ_BYTES = 1 << 20
 # clips/s, 64 MiB 24,000 to 50,000, 256 MiB 16,000 to 38,000: memory seen first is slow.
 SHUFFLE_BYTES = 64 << 20
 _MAX_SHUFFLE_RECORDS = 1 << 16
+# Batches that are cut from one pool of records sorted by length, at most, and the memory of a pool.
+_POOL_BATCHES = 16
+POOL_BYTES = 128 << 20
+# Lengths up to this ratio apart may change places, so that a small split has other batches in each
+# pass.
+_SIMILAR = 1.25
 
 # What TensorFlow writes around an error, and what tells that an error is about our records.
 _NOISE = re.compile(
@@ -61,7 +68,12 @@ def read_batches(  # noqa: PLR0913 - all that decides which batches come, and no
 
   With `shuffle` every epoch has an order of its own; with `repeat` batches go on over the ends of
   epochs, and no record comes an (n+1)th time before all came n times but for those that share the
-  batch with the end of an epoch.
+  batch (the pool, see below) with the end of an epoch.
+
+  A feature of variable length is padded with zeros to the longest of its batch. With `shuffle`
+  the records of a batch have similar lengths: up to 16 batches are drawn as one pool, sorted by
+  length (roughly: those up to a ratio of 1.25 apart may change places), and come in random order.
+  A pool takes up to POOL_BYTES by the mean size of a record, or one batch if that takes more.
 
   Args:
     data_dir: Folder of the data set.
@@ -78,7 +90,9 @@ def read_batches(  # noqa: PLR0913 - all that decides which batches come, and no
 
   Returns:
     Dictionaries: a feature's name to [batch, *shape] in its stored dtype, `label` to int64 [batch],
-    and with_ids `id` and `speaker` to string [batch].
+    and with_ids `id` and `speaker` to string [batch]. For a feature of variable length
+    num_rows_key(name) gives the rows of each clip, int64 [batch]; behind them there are zeros up
+    to the longest clip of the batch.
 
   Raises:
     DatasetError: if the split has no records, the data set no such feature, or a file is missing.
@@ -88,12 +102,16 @@ def read_batches(  # noqa: PLR0913 - all that decides which batches come, and no
     shard_paths(data_dir, manifest, split),
     shuffle=shuffle,
     seed=seed,
-    shuffle_records=shuffle_records(specs, manifest.num_records(split), shuffle_bytes),
+    shuffle_records=shuffle_records(manifest, split, shuffle_bytes),
   )
   # After the shuffle, so that every epoch is whole; before the batches, so that all are full.
   records = records.repeat() if repeat else records
   # Without an end there is no remainder, and TensorFlow may know the size of every batch.
-  batches = records.batch(batch_size, drop_remainder=drop_remainder or repeat)
+  drop_remainder = drop_remainder or repeat
+  if shuffle and any(spec.is_variable for spec in specs):
+    count = pool_batches(manifest, split, batch_size=batch_size)
+    records = _sorted_in_pools(records, batch_size=batch_size, num_batches=count, seed=seed)
+  batches = records.batch(batch_size, drop_remainder=drop_remainder)
   parse = batch_parser(manifest, feature_names=feature_names, with_ids=with_ids)
   return batches.map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(
     tf.data.AUTOTUNE
@@ -126,12 +144,57 @@ def shard_paths(data_dir: str, manifest: DatasetManifest, split: str) -> list[st
   return [tf.io.gfile.join(data_dir, shard.file_name) for shard in shards]
 
 
+def num_rows_key(feature_name: str) -> str:
+  """Returns where a batch holds the rows of each clip of a feature of variable length."""
+  return f'{feature_name}/num_rows'
+
+
 def shuffle_records(
-  specs: Sequence[record.FeatureSpec], num_records: int, shuffle_bytes: int = SHUFFLE_BYTES
+  manifest: DatasetManifest, split: str, shuffle_bytes: int = SHUFFLE_BYTES
 ) -> int:
   """Returns how many records a shuffle may hold in `shuffle_bytes`: at most the whole split."""
-  record_bytes = sum(spec.num_bytes for spec in specs) + 100
-  return max(1, min(num_records, shuffle_bytes // record_bytes, _MAX_SHUFFLE_RECORDS))
+  fitting = int(shuffle_bytes / _mean_bytes(manifest, split))
+  return max(1, min(manifest.num_records(split), fitting, _MAX_SHUFFLE_RECORDS))
+
+
+def pool_batches(
+  manifest: DatasetManifest, split: str, *, batch_size: int, pool_bytes: int = POOL_BYTES
+) -> int:
+  """Returns how many batches are cut from one pool: at most 16, and no more than the split has."""
+  fitting = int(pool_bytes / (batch_size * _mean_bytes(manifest, split)))
+  return max(1, min(_POOL_BATCHES, fitting, manifest.num_records(split) // batch_size))
+
+
+def _mean_bytes(manifest: DatasetManifest, split: str) -> float:
+  """Returns the bytes of a record in memory, with about 100 around it."""
+  num_bytes = sum(shard.num_bytes for shard in manifest.shards_of(split))
+  return 100 + num_bytes / max(1, manifest.num_records(split))
+
+
+def _sorted_in_pools(
+  records: tf.data.Dataset, *, batch_size: int, num_batches: int, seed: int
+) -> tf.data.Dataset:
+  """Returns the records so that those of a batch are about equally long.
+
+  Buckets of fixed lengths would wait for `batch_size` records each: of a rare length the same few,
+  again and again.
+  """
+  size = num_batches * batch_size
+
+  def arrange(index: tf.Tensor, pool: tf.Tensor) -> tf.data.Dataset:
+    jitter = tf.random.stateless_uniform([tf.size(pool)], [seed, index], 1.0, _SIMILAR)
+    lengths = tf.cast(tf.strings.length(pool), tf.float32) * jitter
+    pool = tf.gather(pool, tf.argsort(lengths, stable=True))
+    num_full = tf.size(pool) // batch_size
+    order = tf.random.experimental.stateless_shuffle(tf.range(num_full), seed=[seed, index])
+    full = tf.reshape(pool[: num_full * batch_size], [num_full, batch_size])
+    # The rest, where a split ends, stands last.
+    shuffled = tf.reshape(tf.gather(full, order), [-1])
+    return tf.data.Dataset.from_tensor_slices(
+      tf.concat([shuffled, pool[num_full * batch_size :]], axis=0)
+    )
+
+  return records.batch(size).enumerate().flat_map(arrange)
 
 
 def read_records(
@@ -182,6 +245,9 @@ def batch_parser(
     batch = tf.io.parse_example(serialized, fields)
     batch[record.LABEL] = _checked_labels(batch[record.LABEL], manifest.num_labels)
     for spec in specs:
+      if spec.is_variable:
+        rows = tf.strings.length(batch[spec.name]) // spec.row_bytes
+        batch[num_rows_key(spec.name)] = tf.cast(rows, tf.int64)
       batch[spec.name] = _array(batch[spec.name], spec)
     return dict(batch)
 
@@ -198,18 +264,41 @@ def _checked_labels(labels: tf.Tensor, num_labels: int) -> tf.Tensor:
 
 
 def _array(data: tf.Tensor, spec: record.FeatureSpec) -> tf.Tensor:
-  """Returns the arrays [batch, *shape] in raw bytes [batch]."""
-  check = tf.debugging.assert_equal(
-    tf.strings.length(data),
-    spec.num_bytes,
-    f'Feature {spec.name!r} must have {spec.num_bytes} bytes in every record '
-    f'({spec.dtype} {list(spec.shape)}), {_OURS}',
-  )
+  """Returns the arrays [batch, *shape] in raw bytes [batch]; the longest decides for all."""
+  lengths = tf.strings.length(data)
+  check = _check_lengths(lengths, spec)
   with tf.control_dependencies([check] if check is not None else []):
-    flat = tf.io.decode_raw(data, tf.as_dtype(spec.dtype), little_endian=True)
-  array = tf.reshape(flat, [-1, *spec.shape])
+    if spec.num_bytes is None:
+      flat = _decode_padded(data, tf.as_dtype(spec.dtype), tf.reduce_max(lengths))
+      array = tf.reshape(flat, [-1, tf.reduce_max(lengths) // spec.row_bytes, *spec.row_shape])
+    else:
+      flat = tf.io.decode_raw(data, tf.as_dtype(spec.dtype), little_endian=True)
+      array = tf.reshape(flat, [-1, *spec.shape])
   array.set_shape([data.shape[0], *spec.shape])  # The batch is known where it is always full.
   return array
+
+
+def _decode_padded(data: tf.Tensor, dtype: tf.DType, num_bytes: tf.Tensor) -> tf.Tensor:
+  """Returns [batch, values], with zeros behind arrays of fewer than `num_bytes` bytes."""
+  # TensorFlow pads float32, int16 and uint8 on its own, but has no such kernel for float16.
+  stored = tf.int16 if dtype == tf.float16 else dtype
+  flat = tf.io.decode_raw(data, stored, little_endian=True, fixed_length=num_bytes)
+  return tf.bitcast(flat, dtype)
+
+
+def _check_lengths(lengths: tf.Tensor, spec: record.FeatureSpec) -> tf.Operation | None:
+  """Returns the check that arrays have the bytes that the manifest says; None in eager mode."""
+  if spec.num_bytes is None:
+    is_whole = (lengths % spec.row_bytes == 0) & (lengths > 0)
+    wanted = f'a multiple of {spec.row_bytes}'
+  else:
+    is_whole, wanted = lengths == spec.num_bytes, str(spec.num_bytes)
+  return tf.debugging.assert_equal(
+    is_whole,
+    True,
+    f'Feature {spec.name!r} must have {wanted} bytes in every record '
+    f'({codec.shape_text(spec)}), {_OURS}',
+  )
 
 
 @contextlib.contextmanager

@@ -1,12 +1,12 @@
 """Shows what a data set holds: its manifest as readable text."""
 
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from schemas import command, rejects
+from schemas import audio, command, rejects
 from schemas.manifest import DatasetManifest
-from tfrecords import arguments, manifest_file
+from tfrecords import arguments, codec, manifest_file
 from tfrecords import storage as storage_lib
 
 _PROGRAM = 'python -m tfrecords.describe'
@@ -20,6 +20,7 @@ def describe(manifest: DatasetManifest) -> str:
     _splits(manifest),
     _labels(manifest),
     _rejects(manifest),
+    _left_out(manifest),
     _warnings(manifest),
     _statistics(manifest),
     _pairs('configuration', manifest.config),
@@ -30,20 +31,32 @@ def describe(manifest: DatasetManifest) -> str:
 
 
 def _head(manifest: DatasetManifest) -> Iterator[str]:
-  clips = sum(shard.num_records for shard in manifest.shards)
-  yield f'{manifest.name}: {_count(clips, "clip")}, {_hours(manifest)} hours of audio'
-  audio = manifest.audio
-  yield (
-    f'audio: mono, {audio.sample_rate_hz} Hz, clips of {audio.clip_s:g} s '
-    f'({audio.clip_samples} samples)'
-  )
+  records = sum(shard.num_records for shard in manifest.shards)
+  if manifest.audio is None:
+    yield f'{manifest.name}: {_count(records, "picture")}'
+  else:
+    yield f'{manifest.name}: {_count(records, "clip")}, {_hours(manifest)} hours of audio'
+    yield f'audio: mono, {manifest.audio.sample_rate_hz} Hz, {_lengths(manifest.audio)}'
+    if manifest.audio.trim_db:
+      yield f'silence at the ends: dropped from {manifest.audio.trim_db:g} dB below the loudest on'
+    if manifest.audio.effects:
+      yield f'effects: {", ".join(manifest.audio.effects)}'
   yield f'record version: {manifest.record_version}'
+
+
+def _lengths(spec: audio.AudioSpec) -> str:
+  if spec.is_variable:
+    return f'clips as long as they are, up to {spec.max_clip_s:g} s'
+  kept = '' if spec.position == audio.START else f', cut and padded at their {spec.position}'
+  return f'clips of {spec.clip_s:g} s ({spec.clip_samples} samples){kept}'
 
 
 def _features(manifest: DatasetManifest) -> Iterator[str]:
   yield 'features'
   for spec in manifest.features:
-    yield f'  {spec.name}: {spec.dtype} {list(spec.shape)}, {spec.num_bytes:,} bytes per clip'
+    size = spec.row_bytes if spec.num_bytes is None else spec.num_bytes
+    per = 'row' if spec.is_variable else 'picture' if manifest.audio is None else 'clip'
+    yield f'  {spec.name}: {codec.shape_text(spec)}, {size:,} bytes per {per}'
     settings = ', '.join(f'{name}={value}' for name, value in sorted(spec.settings.items()))
     if settings:
       yield f'    {settings}'
@@ -51,23 +64,35 @@ def _features(manifest: DatasetManifest) -> Iterator[str]:
 
 def _splits(manifest: DatasetManifest) -> Iterator[str]:
   yield 'splits'
-  rows = [('split', 'clips', 'speakers', 'hours', 'shards', 'bytes')]
+  columns = _split_columns(manifest)
+  rows = [('split', *columns)]
   for split in manifest.split_names():
-    shards = manifest.shards_of(split)
-    rows.append(
-      (
-        split,
-        f'{manifest.num_records(split):,}',
-        f'{manifest.num_speakers.get(split, 0):,}',
-        _hours(manifest, split),
-        f'{len(shards):,}',
-        f'{sum(shard.num_bytes for shard in shards):,}',
-      )
-    )
+    rows.append((split, *(cell(split) for cell in columns.values())))
   yield from _table(rows, text_columns=(0,))
 
 
+def _split_columns(manifest: DatasetManifest) -> Mapping[str, Callable[[str], str]]:
+  """Returns what is told of a split, by the column's title."""
+  is_audio = manifest.audio is not None
+  columns: dict[str, Callable[[str], str]] = {
+    'clips' if is_audio else 'pictures': lambda split: f'{manifest.num_records(split):,}',
+    'speakers': lambda split: f'{manifest.num_speakers.get(split, 0):,}',
+  }
+  if is_audio:
+    columns['hours'] = lambda split: _hours(manifest, split)
+  if manifest.audio is not None and manifest.audio.is_variable:
+    rate_hz = manifest.audio.sample_rate_hz
+    columns['shortest s'] = lambda split: f'{manifest.length_samples(split)[0] / rate_hz:.2f}'
+    columns['longest s'] = lambda split: f'{manifest.length_samples(split)[1] / rate_hz:.2f}'
+  columns['shards'] = lambda split: f'{len(manifest.shards_of(split)):,}'
+  columns['bytes'] = lambda split: f'{sum(s.num_bytes for s in manifest.shards_of(split)):,}'
+  return columns
+
+
 def _labels(manifest: DatasetManifest) -> Iterator[str]:
+  if not manifest.is_labelled:
+    yield 'labels: none, the clips are there to be predicted'
+    return
   splits = manifest.split_names()
   counts = [manifest.label_counts(split) for split in splits]
   yield f'labels: {manifest.num_labels}'
@@ -79,10 +104,17 @@ def _labels(manifest: DatasetManifest) -> Iterator[str]:
 
 def _rejects(manifest: DatasetManifest) -> Iterator[str]:
   yield f'rejected clips: {sum(manifest.rejects.values()):,}'
-  rows = [
-    (reason, f'{count:,}', rejects.ADVICE.get(reason, ''))
-    for reason, count in sorted(manifest.rejects.items())
-  ]
+  yield from _reasons(manifest.rejects, rejects.ADVICE)
+
+
+def _left_out(manifest: DatasetManifest) -> Iterator[str]:
+  if manifest.left_out:
+    yield f'clips that were not asked for: {sum(manifest.left_out.values()):,}'
+    yield from _reasons(manifest.left_out, rejects.LEFT_OUT)
+
+
+def _reasons(counts: Mapping[str, int], texts: Mapping[str, str]) -> Iterator[str]:
+  rows = [(reason, f'{count:,}', texts.get(reason, '')) for reason, count in sorted(counts.items())]
   yield from _table(rows, text_columns=(0, 2))
 
 

@@ -63,6 +63,7 @@ class _ShardCheck:
     self._manifest = manifest
     self._problems: list[str] = []
     self._label_counts: collections.Counter[int] = collections.Counter()
+    self._lengths = array.array('q')
     self._num_records = 0
     self._speakers: set[str] = set()
     self._id_digests = array.array('Q')
@@ -105,11 +106,12 @@ class _ShardCheck:
       self.add(f'{where}: {error}')
       return
     self._label_counts[clip.label] += 1
+    self._lengths.append(clip.num_samples)
     self._speakers.add(clip.speaker_id)
     digest = stable_hash.digest(clip.utterance_id, salt='verify')
     self._id_digests.append(int.from_bytes(digest, 'big'))
     self._indices.append(scanned.index)
-    for problem in _content_problems(clip, self._manifest):
+    for problem in _content_problems(clip, self._manifest, self._shard):
       self.add(f'{where}: {problem}')
 
   def _check_file(self, num_bytes: int, sha256: str) -> None:
@@ -125,21 +127,33 @@ class _ShardCheck:
       if got != wanted:
         name = self._manifest.labels[label]
         self.add(f'has {got} records of the label {name!r}, the manifest says {wanted}.')
+    self._check_lengths()
     if len(self._speakers) != shard.num_speakers:
       self.add(f'has {len(self._speakers)} speakers, the manifest says {shard.num_speakers}.')
 
+  def _check_lengths(self) -> None:
+    # Clips outside the manifest's range were named one by one.
+    wanted = self._shard.shortest_samples, self._shard.longest_samples
+    found = min(self._lengths, default=0), max(self._lengths, default=0)
+    is_whole = len(self._lengths) == self._shard.num_records
+    if is_whole and found != wanted and wanted[0] <= found[0] <= found[1] <= wanted[1]:
+      self.add(
+        f'has clips of {found[0]} to {found[1]} samples, the manifest says {wanted[0]} to '
+        f'{wanted[1]}.'
+      )
 
-def _content_problems(clip: codec.Record, manifest: DatasetManifest) -> list[str]:
+
+def _content_problems(clip: codec.Record, manifest: DatasetManifest, shard: ShardInfo) -> list[str]:
   """Returns what no data job would have written into a record of the right form."""
   problems = []
   if not 0 <= clip.label < manifest.num_labels:
     problems.append(
       f'record {clip.utterance_id!r} has the label {clip.label}, there are {manifest.num_labels}.'
     )
-  if not 0 <= clip.num_samples <= manifest.audio.clip_samples:
+  if not shard.shortest_samples <= clip.num_samples <= shard.longest_samples:
     problems.append(
-      f'record {clip.utterance_id!r} has {clip.num_samples} samples, a clip has '
-      f'{manifest.audio.clip_samples}.'
+      f'record {clip.utterance_id!r} has {clip.num_samples} samples, the manifest says '
+      f'{shard.shortest_samples} to {shard.longest_samples}.'
     )
   for name, values in clip.arrays.items():
     if values.dtype.kind == 'f' and not np.isfinite(values).all():

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from schemas import errors, record
+from schemas import audio, errors, record
 from schemas.manifest import DatasetManifest
+from tfrecords import codec
 from tfrecords import storage as storage_lib
 
 
@@ -90,7 +91,9 @@ def _features(tfds: Any, manifest: DatasetManifest) -> dict[str, Any]:
     record.NUM_SAMPLES: tfds.features.Scalar(
       np.int64, doc='Samples of real audio; what follows is padding.'
     ),
+    record.AUGMENTATION: tfds.features.Text(doc='What was done to a copy; empty for an original.'),
     **{
+      # One unknown axis needs no field for the shape: TFDS works it out from the bytes.
       spec.name: tfds.features.Tensor(
         shape=spec.shape, dtype=np.dtype(spec.dtype).type, encoding='bytes'
       )
@@ -122,8 +125,15 @@ def _supervised_keys(manifest: DatasetManifest) -> tuple[str, str] | None:
 
 
 def _description(manifest: DatasetManifest) -> str:
-  arrays = ', '.join(f'{spec.name} ({spec.dtype} {list(spec.shape)})' for spec in manifest.features)
+  arrays = ', '.join(f'{spec.name} ({codec.shape_text(spec)})' for spec in manifest.features)
   return (
-    f'Clips of {manifest.audio.clip_s:g} s at {manifest.audio.sample_rate_hz} Hz as {arrays}. '
+    f'{_content(manifest.audio)} as {arrays}. '
     f'Written by Voxshard; manifest.json holds its settings, statistics and digests.'
   )
+
+
+def _content(spec: audio.AudioSpec | None) -> str:
+  if spec is None:
+    return 'Pictures'
+  length = 'of their own length' if spec.is_variable else f'of {spec.clip_s:g} s'
+  return f'Clips {length} at {spec.sample_rate_hz} Hz'

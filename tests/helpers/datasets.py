@@ -16,6 +16,11 @@ from tfrecords import codec, manifest_file, writer
 
 AUDIO = audio_lib.AudioSpec(sample_rate_hz=8_000, clip_s=0.5)
 LOG_MEL = record.FeatureSpec(name='log_mel', shape=(20, 16), dtype='float16', settings={})
+VARIABLE_AUDIO = audio_lib.AudioSpec(sample_rate_hz=8_000, clip_s=0)
+VARIABLE_LOG_MEL = record.FeatureSpec(
+  name='log_mel', shape=(None, 16), dtype='float16', settings={}
+)
+PICTURE = record.FeatureSpec(name='image', shape=(16, 16, 3), dtype='uint8', settings={})
 WAVEFORM = record.FeatureSpec(
   name='waveform', shape=(AUDIO.clip_samples,), dtype='int16', settings={}
 )
@@ -38,7 +43,7 @@ def write_dataset(
   speakers: Mapping[str, Sequence[str]] = SPEAKERS,
   clips_per_speaker: int = 6,
   num_shards: Mapping[str, int] | None = None,
-  audio: audio_lib.AudioSpec = AUDIO,
+  audio: audio_lib.AudioSpec | None = AUDIO,
   config: Mapping[str, Any] | None = None,
   rejects: Mapping[str, int] | None = None,
   seed: int = 0,
@@ -53,11 +58,12 @@ def write_dataset(
     name: The data set's name.
     features: The arrays of every record, of any shape and dtype. Their settings are stored as
       given: for a trained model that predicts from audio give specs made by the features package.
+      Where a shape begins with None, clips have lengths of their own; `audio` is to say so too.
     labels: Label texts.
     speakers: Speakers by split; splits without speakers get no shards.
     clips_per_speaker: Clips of every speaker.
     num_shards: Shards by split; 2 for train and 1 for others by default. A speaker is in one shard.
-    audio: What the manifest says of the audio.
+    audio: What the manifest says of the audio; None for pictures.
     config: What the manifest says of the job.
     rejects: What the manifest says of rejected clips.
     seed: Decides the noise.
@@ -94,18 +100,25 @@ def write_dataset(
 
 
 def make_array(
-  spec: record.FeatureSpec, *, label: int, num_labels: int, rng: np.random.Generator, noise: float
+  spec: record.FeatureSpec,
+  *,
+  label: int,
+  num_labels: int,
+  rng: np.random.Generator,
+  noise: float,
+  num_rows: int = 0,
 ) -> NDArray[Any]:
-  """Returns one array of `spec`, stored dtype, that shows its label."""
-  num_bins = spec.shape[-1]
-  if len(spec.shape) == 1:
+  """Returns one array of `spec`, stored dtype, that shows its label; `num_rows` long if given."""
+  shape = (num_rows, *spec.row_shape) if num_rows else (spec.shape[0] or 1, *spec.row_shape)
+  num_bins = shape[-1]
+  if len(shape) == 1:
     cycles = num_bins * (label + 1) / (2.5 * num_labels + 2.5)
     clean = 0.5 * np.sin(2 * math.pi * cycles * np.arange(num_bins) / num_bins)
   else:
     centre = (label + 0.5) * num_bins / num_labels
     bump = np.exp(-(((np.arange(num_bins) + 0.5 - centre) * 2 * num_labels / num_bins) ** 2))
-    clean = np.broadcast_to(bump - 0.5, spec.shape)
-  values = np.clip(clean + noise * rng.standard_normal(spec.shape), -1, 1)
+    clean = np.broadcast_to(bump - 0.5, shape)
+  values = np.clip(clean + noise * rng.standard_normal(shape), -1, 1)
   if spec.dtype == 'int16':
     return np.round(values * 32767).astype('<i2')
   if spec.dtype == 'uint8':
@@ -119,21 +132,35 @@ def _make_record(
   *,
   labels: Sequence[str],
   features: Sequence[record.FeatureSpec],
-  audio: audio_lib.AudioSpec,
+  audio: audio_lib.AudioSpec | None,
   rng: np.random.Generator,
 ) -> codec.Record:
   label = take % len(labels)
   noise = 0.05 + 0.01 * (sum(speaker.encode()) % 10)
+  num_samples = _num_samples(audio, take, rng)
   return codec.Record(
     utterance_id=f'{labels[label]}/{speaker}_{take}.wav',
     speaker_id=speaker,
     label=label,
-    num_samples=audio.clip_samples - take,
+    num_samples=num_samples,
     arrays={
-      spec.name: make_array(spec, label=label, num_labels=len(labels), rng=rng, noise=noise)
+      spec.name: make_array(
+        spec,
+        label=label,
+        num_labels=len(labels),
+        rng=rng,
+        noise=noise,
+        num_rows=max(1, num_samples // 100) if spec.is_variable else 0,
+      )
       for spec in features
     },
   )
+
+
+def _num_samples(audio: audio_lib.AudioSpec | None, take: int, rng: np.random.Generator) -> int:
+  if audio is None:
+    return 0
+  return int(rng.integers(100, 8_000)) if audio.is_variable else audio.clip_samples - take
 
 
 def _write_split(
@@ -161,11 +188,13 @@ def _write_split(
       num_speakers=len(mine),
       label_counts=tuple(sum(clip.label == i for clip in clips) for i in range(len(labels))),
       audio_s=0.4 * len(clips),
+      shortest_samples=min((clip.num_samples for clip in clips), default=0),
+      longest_samples=max((clip.num_samples for clip in clips), default=0),
     )
 
 
 def _statistics(clips: Sequence[codec.Record], spec: record.FeatureSpec) -> FeatureStatistics:
-  stacked = np.stack([clip.arrays[spec.name] for clip in clips]).astype(np.float64)
+  stacked = np.concatenate([clip.arrays[spec.name] for clip in clips]).astype(np.float64)
   if spec.dtype == 'int16':
     stacked /= 32768  # Statistics are those of the computed values, before storage.
   values = stacked.reshape(-1, spec.num_bins)  # [count, num_bins]

@@ -5,7 +5,7 @@ from schemas import audio, manifest, naming, record
 
 def of(
   *,
-  shape: tuple[int, ...] = (32, 32),
+  shape: tuple[int | None, ...] = (32, 32),
   labels: tuple[str, ...] = ('no', 'stop', 'yes'),
   mean: tuple[float, ...] = (0.0,),
   variance: tuple[float, ...] = (1.0,),
@@ -17,7 +17,7 @@ def of(
   spec = record.FeatureSpec(name=name, shape=shape, dtype='float16', settings=settings or {})
   return manifest.DatasetManifest(
     name='tiny',
-    audio=audio.AudioSpec(),
+    audio=audio.AudioSpec(clip_s=0 if shape[0] is None else 1),
     features=(spec,),
     labels=labels,
     shards=tuple(_shard(split, per_label) for split, per_label in (counts or {}).items()),

@@ -24,6 +24,7 @@ CLIP = codec.Record(
   speaker_id='ann',
   label=3,
   num_samples=7,
+  augmentation='time_shift:shift_s=-0.031+gain:gain_db=3.2',
   arrays={
     'log_mel': np.arange(6, dtype='<f2').reshape(2, 3),
     'waveform': np.array([-32768, 0, 1, 32767], '<i2'),
@@ -37,20 +38,22 @@ def clips(draw):
   names = draw(
     st.lists(st.from_regex(r'[a-z_]{1,8}x', fullmatch=True), min_size=1, max_size=4, unique=True)
   )
+  shapes = [draw(st_numpy.array_shapes(max_dims=3, max_side=5)) for _ in names]
   features = tuple(
     record.FeatureSpec(
       name=name,
-      shape=draw(st_numpy.array_shapes(max_dims=3, max_side=5)),
+      shape=(None, *shape[1:]) if draw(st.booleans()) else shape,
       dtype=draw(st.sampled_from(sorted(record.ITEM_BYTES))),
       settings={},
     )
-    for name in names
+    for name, shape in zip(names, shapes, strict=True)
   )
   arrays = {
-    spec.name: draw(st_numpy.arrays(np.dtype(spec.dtype).newbyteorder('<'), spec.shape))
-    for spec in features
+    spec.name: draw(st_numpy.arrays(np.dtype(spec.dtype).newbyteorder('<'), shape))
+    for spec, shape in zip(features, shapes, strict=True)
   }
   return features, codec.Record(
+    augmentation=draw(st.text(st.characters(exclude_categories=['Cs']), max_size=9)),
     # Surrogates stand for bytes of a file name that are no UTF-8.
     utterance_id=draw(st.text(max_size=20)) + draw(st.sampled_from(['', '\udcff', '\udc80'])),
     speaker_id=draw(st.text(st.characters(exclude_categories=['Cs']), max_size=9)),
@@ -96,6 +99,7 @@ def test_tensorflow_reads_what_we_write(made):
   assert sorted(fields) == sorted([*record.SCALARS, *clip.arrays])
   assert fields['id'].bytes_list.value[0] == clip.utterance_id.encode('utf-8', 'surrogateescape')
   assert fields['speaker'].bytes_list.value[0] == clip.speaker_id.encode()
+  assert list(fields['augmentation'].bytes_list.value) == [clip.augmentation.encode()]
   assert list(fields['label'].int64_list.value) == [clip.label]
   assert list(fields['num_samples'].int64_list.value) == [clip.num_samples]
   for name, array in clip.arrays.items():
@@ -114,6 +118,7 @@ def tf_example(**fields):
     'speaker': b'ann',
     'label': 3,
     'num_samples': 7,
+    'augmentation': CLIP.augmentation.encode(),
     **{name: array.tobytes() for name, array in CLIP.arrays.items()},
     **fields,
   }
@@ -143,7 +148,7 @@ def test_the_order_of_arrays_does_not_show():
 
 
 # Pinned: if it must change, bump RECORD_VERSION in schemas/record.py.
-PINNED_SHA256 = 'c254207496cee284ffce5539545301582936b213105d9bfff38c045c9b16d0a4'
+PINNED_SHA256 = 'e844d03c31fe24c7b5d55dbb2c94bd6271ed355afc120d5809bb398feeaa001e'
 
 
 def test_the_bytes_are_pinned():
@@ -170,6 +175,37 @@ def test_an_array_of_another_form_is_refused(field, value, sentence):
     codec.encode(clip, FEATURES)
 
 
+ANY = record.FeatureSpec(name='mel', shape=(None, 3), dtype='float32', settings={})
+
+
+def any_length(array):
+  return dataclasses.replace(CLIP, arrays={'mel': array})
+
+
+@pytest.mark.parametrize(
+  ('array', 'got'),
+  [
+    (np.zeros((2, 4), '<f4'), 'float32 [2, 4]'),
+    (np.zeros((2, 3, 1), '<f4'), 'float32 [2, 3, 1]'),
+    (np.zeros(3, '<f4'), 'float32 [3]'),
+    (np.zeros((0, 3), '<f4'), 'float32 [0, 3]'),
+    (np.zeros((2, 3), '<f2'), 'float16 [2, 3]'),
+  ],
+)
+def test_an_array_of_any_length_has_the_rows_it_should(array, got):
+  sentence = re.escape(f"field 'mel': expected float32 [any, 3], got {got}.")
+  with pytest.raises(errors.RecordError, match=sentence):
+    codec.encode(any_length(array), [ANY])
+
+
+@pytest.mark.parametrize('num_bytes', [0, 1, 11, 13, 23])
+def test_no_half_rows_are_read(num_bytes):
+  encoded = tf_example(mel=b'x' * num_bytes)
+  sentence = f'expected a multiple of 12 bytes (float32 [any, 3]), got {num_bytes}.'
+  with pytest.raises(errors.RecordError, match=re.escape(sentence)):
+    codec.decode(encoded, [ANY])
+
+
 def test_missing_and_foreign_arrays_are_refused():
   one = dataclasses.replace(CLIP, arrays={'log_mel': CLIP.arrays['log_mel']})
   with pytest.raises(errors.RecordError, match=r"the features \['log_mel', 'waveform'\], got \["):
@@ -193,6 +229,7 @@ def test_numbers_out_of_range_are_refused(field, value):
     (b'\xff\xff\xff', 'Expected a tf.train.Example, got 3 other bytes'),
     (b'', "Record 'no id', field 'id': expected a bytes_list of one value, got 0."),
     (tf_example(speaker=None), "Record 'yes/ann_0.wav', field 'speaker': expected a bytes_list"),
+    (tf_example(augmentation=None), "field 'augmentation': expected a bytes_list of one value"),
     (tf_example(label=b'3'), "field 'label': expected a int64_list of one value, got 0."),
     (tf_example(log_mel=None), "field 'log_mel': expected a bytes_list of one value, got 0."),
     (

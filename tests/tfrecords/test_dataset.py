@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import functools
 import itertools
 import os
 import re
@@ -163,11 +164,13 @@ def test_shuffling_mixes_across_shards(data_dir, manifest):
   assert changes > 6, 'records of three shards lie between one another'
 
 
-def test_the_shuffle_fits_into_its_memory(manifest):
-  one_mel = [manifest.feature('log_mel')]  # 640 bytes and 100 for what stands beside it.
-  assert dataset.shuffle_records(one_mel, 10_000, 74_000) == 100
-  assert dataset.shuffle_records(one_mel, 30, 74_000) == 30
-  assert dataset.shuffle_records(one_mel, 10_000, 1) == 1
+def test_the_shuffle_fits_into_its_memory(tmp_path):
+  manifest = datasets.write_dataset(tmp_path, clips_per_speaker=30)
+  one_bytes = manifest.shards[0].num_bytes / manifest.shards[0].num_records + 100
+  assert 800 < one_bytes < 1_000  # 640 bytes of mel, the names, and 100 for what stands around.
+  assert dataset.shuffle_records(manifest, 'train', int(50.5 * one_bytes)) == 50
+  assert dataset.shuffle_records(manifest, 'train') == 120
+  assert dataset.shuffle_records(manifest, 'train', 1) == 1
 
 
 def test_the_steps_stand_by_themselves(data_dir, manifest):
@@ -338,3 +341,130 @@ def test_a_folder_that_tensorflow_alone_reaches_is_read(tmp_path):
   for name in os.listdir(tmp_path):
     tf.io.gfile.copy(str(tmp_path / name), f'{folder}/{name}')
   assert len(flat(ids_of(batches_of(folder, manifest, with_ids=True)))) == 24
+
+
+# Clips of any length.
+
+VARIABLE = (
+  datasets.VARIABLE_LOG_MEL,
+  record.FeatureSpec(name='waveform', shape=(None,), dtype='int16', settings={}),
+  record.FeatureSpec(name='mel', shape=(None, 5), dtype='float32', settings={}),
+  record.FeatureSpec(name='picture', shape=(None, 2, 3), dtype='uint8', settings={}),
+)
+
+
+@pytest.fixture(scope='module')
+def any_length(tmp_path_factory):
+  """Returns the folder and the manifest of 160 train clips of 1 to 79 rows."""
+  folder = str(tmp_path_factory.mktemp('any_length'))
+  made = datasets.write_dataset(
+    folder, features=VARIABLE, audio=datasets.VARIABLE_AUDIO, clips_per_speaker=40
+  )
+  return folder, made
+
+
+@pytest.mark.parametrize('shuffle', [False, True])
+@pytest.mark.parametrize('batch_size', [7, 64, 200])
+def test_every_clip_comes_once_with_zeros_behind_it(any_length, shuffle, batch_size):
+  folder, made = any_length
+  wanted = stored_records(folder, made, 'train')
+  names = [spec.name for spec in VARIABLE]
+  seen = []
+  batches = batches_of(
+    folder, made, feature_names=names, with_ids=True, shuffle=shuffle, batch_size=batch_size
+  )
+  for batch in batches:
+    for name in names:
+      rows = batch[dataset.num_rows_key(name)].numpy()
+      assert batch[name].shape[1] == max(rows), 'no longer than the longest'
+      for i, utterance_id in enumerate(batch['id'].numpy()):
+        array, got = wanted[utterance_id].arrays[name], batch[name][i].numpy()
+        assert got.dtype == array.dtype
+        assert rows[i] == len(array)
+        np.testing.assert_array_equal(got[: len(array)], array)
+        assert not got[len(array) :].any()
+    seen += batch['id'].numpy().tolist()
+  assert sorted(seen) == sorted(wanted)
+  assert len(seen) == 160
+
+
+def test_what_a_batch_of_any_length_is(any_length):
+  spec = batches_of(*any_length).element_spec
+  assert spec == {
+    'log_mel': tf.TensorSpec([None, None, 16], tf.float16),
+    'log_mel/num_rows': tf.TensorSpec([None], tf.int64),
+    'label': tf.TensorSpec([None], tf.int64),
+  }
+  full = batches_of(*any_length, repeat=True, shuffle=True).element_spec
+  assert full['log_mel'].shape.as_list() == [5, None, 16]
+  assert full['log_mel/num_rows'].shape.as_list() == [5]
+
+
+def padding_share(batches, count=None):
+  """Returns which share of the rows is padding."""
+  rows = total = 0
+  for batch in itertools.islice(batches, count):
+    rows += int(tf.reduce_sum(batch['log_mel/num_rows']))
+    total += int(np.prod(batch['log_mel'].shape[:2]))
+  return 1 - rows / total
+
+
+def test_training_batches_hold_clips_of_similar_length(any_length):
+  mixed = padding_share(batches_of(*any_length, batch_size=10))
+  similar = padding_share(batches_of(*any_length, batch_size=10, shuffle=True, repeat=True), 64)
+  assert mixed > 0.4
+  assert similar < 0.15
+
+
+def test_training_on_any_length_meets_every_clip_equally_often(any_length):
+  folder, made = any_length
+  batches = batches_of(
+    folder, made, batch_size=10, shuffle=True, repeat=True, with_ids=True, seed=3
+  )
+  ids = ids_of(batches, 16 * 4)
+  assert {len(batch) for batch in ids} == {10}
+  # A pool of 16 batches is one pass here.
+  for epoch in range(4):
+    once = flat(ids[16 * epoch : 16 * (epoch + 1)])
+    assert len(set(once)) == 160
+  assert len({tuple(batch) for batch in ids}) == 64, 'another mixture in every pass'
+  assert ids == ids_of(
+    batches_of(folder, made, batch_size=10, shuffle=True, repeat=True, with_ids=True, seed=3), 64
+  )
+
+
+def test_long_clips_do_not_come_one_after_the_other(any_length):
+  batches = batches_of(*any_length, batch_size=10, shuffle=True, repeat=True)
+  lengths = [batch['log_mel'].shape[1] for batch in batches.take(64)]
+  epochs = [lengths[i : i + 16] for i in range(0, 64, 16)]
+  assert all(epoch != sorted(epoch) for epoch in epochs)
+  assert len({tuple(np.argsort(epoch)) for epoch in epochs}) == 4
+
+
+def test_a_pool_fits_into_its_memory(any_length):
+  made = any_length[1]
+  one_bytes = sum(shard.num_bytes for shard in made.shards_of('train')) / 160 + 100
+  count = functools.partial(dataset.pool_batches, made, 'train')
+  assert count(batch_size=5) == 16
+  assert count(batch_size=40) == 4
+  assert count(batch_size=161) == 1
+  assert count(batch_size=5, pool_bytes=int(15.5 * one_bytes)) == 3
+  assert count(batch_size=5, pool_bytes=1) == 1
+
+
+def test_half_rows_are_said(tmp_path, read_all):
+  half = dataclasses.replace(datasets.VARIABLE_LOG_MEL, shape=(None, 8))
+  made = datasets.write_dataset(
+    tmp_path, features=VARIABLE[:1], audio=datasets.VARIABLE_AUDIO, num_shards={'train': 1}
+  )
+  path = str(tmp_path / made.shards_of('train')[0].file_name)
+  clips = [codec.decode(data, made.features) for data in reader.read_records(path)]
+  cut = dataclasses.replace(clips[3], arrays={'log_mel': clips[3].arrays['log_mel'][:1, :8]})
+  with writer.ShardWriter(path) as shard:
+    shard.write([codec.encode(cut, [half])])
+    shard.write([codec.encode(clip, made.features) for clip in clips])
+  sentence = (
+    r"'log_mel' must have a multiple of 32 bytes in every record \(float16 \[any, 16\]\), as"
+  )
+  with pytest.raises(errors.DatasetError, match=sentence):
+    read_all(str(tmp_path), made)

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from schemas import command
+from schemas import command, utterance
 from tests.helpers import datasets
 from tfrecords import describe, verify
 
@@ -73,6 +73,59 @@ def test_warnings_are_shown(manifest):
 def test_a_data_set_without_train_split_is_described(tmp_path):
   text = describe.describe(datasets.write_dataset(tmp_path, speakers={'test': ('fay',)}))
   assert row(text, 'test ')[:3] == ['test', '6', '1']
+
+
+def test_clips_of_any_length_are_described(tmp_path):
+  made = datasets.write_dataset(
+    tmp_path,
+    features=(datasets.VARIABLE_LOG_MEL,),
+    audio=dataclasses.replace(
+      datasets.VARIABLE_AUDIO, trim_db=40.0, effects=('peak', 'high_pass:cutoff_hz=80.0')
+    ),
+  )
+  text = describe.describe(made)
+  assert 'audio: mono, 8000 Hz, clips as long as they are, up to 60 s\n' in text
+  assert 'silence at the ends: dropped from 40 dB below the loudest on\n' in text
+  assert 'effects: peak, high_pass:cutoff_hz=80.0\n' in text
+  assert '  log_mel: float16 [any, 16], 32 bytes per row\n' in text
+  shortest, longest = (f'{length / 8_000:.2f}' for length in made.length_samples('train'))
+  assert row(text, 'split ')[3:8] == ['hours', 'shortest', 's', 'longest', 's']
+  assert row(text, 'train ')[4:6] == [shortest, longest]
+
+
+def test_pictures_are_described(tmp_path):
+  made = datasets.write_dataset(tmp_path, features=(datasets.PICTURE,), audio=None)
+  text = describe.describe(made)
+  assert text.startswith('tiny: 42 pictures\nrecord version')
+  assert '  image: uint8 [16, 16, 3], 768 bytes per picture\n' in text
+  assert row(text, 'split ') == ['split', 'pictures', 'speakers', 'shards', 'bytes']
+  assert 'image: 3 bins of 6,144 values' in text
+  assert 'audio' not in text
+
+
+def test_where_a_clip_is_cut_is_said_unless_it_is_the_usual(tmp_path):
+  made = datasets.write_dataset(
+    tmp_path, audio=dataclasses.replace(datasets.AUDIO, position='centre')
+  )
+  assert 'clips of 0.5 s (4000 samples), cut and padded at their centre\n' in describe.describe(
+    made
+  )
+
+
+def test_what_was_left_out_is_counted(manifest):
+  text = describe.describe(
+    dataclasses.replace(manifest, left_out={'not_wanted': 1_200, 'no_label': 34})
+  )
+  assert 'clips that were not asked for: 1,234\n' in text
+  assert row(text, 'not_wanted')[:3] == ['not_wanted', '1,200', 'Neither']
+  assert 'not asked for' not in describe.describe(manifest)
+
+
+def test_clips_without_labels_are_described(tmp_path):
+  made = datasets.write_dataset(
+    tmp_path, labels=(utterance.UNLABELLED,), speakers={'test': ('fay',)}
+  )
+  assert 'labels: none, the clips are there to be predicted\n' in describe.describe(made)
 
 
 @pytest.mark.parametrize('program', [describe, verify])

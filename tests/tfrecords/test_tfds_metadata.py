@@ -54,10 +54,42 @@ def test_the_same_arrays_come_out(data_dir, split):
   for example in examples:
     clip = wanted[example['id']]
     assert example['speaker'] == clip.speaker_id.encode()
+    assert example['augmentation'] == clip.augmentation.encode()
     assert (example['label'], example['num_samples']) == (clip.label, clip.num_samples)
     for name, array in clip.arrays.items():
       assert example[name].dtype == array.dtype
       np.testing.assert_array_equal(example[name], array)
+
+
+def test_clips_of_any_length_come_out_as_they_were_stored(tmp_path):
+  features = (
+    datasets.VARIABLE_LOG_MEL,
+    record.FeatureSpec(name='waveform', shape=(None,), dtype='int16', settings={}),
+    record.FeatureSpec(name='chroma', shape=(None, 2, 3), dtype='float32', settings={}),
+  )
+  manifest = datasets.write_dataset(tmp_path, features=features, audio=datasets.VARIABLE_AUDIO)
+  tfds_metadata.write(str(tmp_path), manifest)
+  wanted = {clip.utterance_id.encode(): clip for clip in stored(str(tmp_path), 'train')}
+  builder = tfds.builder_from_directory(str(tmp_path))
+  assert builder.info.features['log_mel'].shape == (None, 16)
+  assert 'Clips of their own length at 8000 Hz' in builder.info.description
+  examples = list(tfds.as_numpy(builder.as_dataset(split='train')))
+  assert len(examples) == len(wanted)
+  assert len({len(example['log_mel']) for example in examples}) > 10
+  for example in examples:
+    for name, array in wanted[example['id']].arrays.items():
+      assert example[name].dtype == array.dtype
+      np.testing.assert_array_equal(example[name], array)
+
+
+def test_pictures_come_out_as_they_were_stored(tmp_path):
+  manifest = datasets.write_dataset(tmp_path, features=(datasets.PICTURE,), audio=None)
+  tfds_metadata.write(str(tmp_path), manifest)
+  wanted = {clip.utterance_id.encode(): clip for clip in stored(str(tmp_path), 'test')}
+  builder = tfds.builder_from_directory(str(tmp_path))
+  assert builder.info.description.startswith('Pictures as image (uint8 [16, 16, 3])')
+  for example in tfds.as_numpy(builder.as_dataset(split='test')):
+    np.testing.assert_array_equal(example['image'], wanted[example['id']].arrays['image'])
 
 
 def test_slices_of_splits_work(data_dir):
@@ -73,7 +105,7 @@ def test_splits_without_records_are_left_out(data_dir):
 def test_what_tfds_says_of_it(data_dir):
   info = tfds.builder_from_directory(data_dir).info
   manifest = manifest_file.load(data_dir)
-  assert (info.name, str(info.version)) == ('tiny', '1.0.0')
+  assert (info.name, str(info.version)) == ('tiny', f'{record.RECORD_VERSION}.0.0')
   assert info.features['label'].names == list(manifest.labels)
   assert info.supervised_keys is None  # Several features: no telling which is the input.
   assert 'as_float16 (float16 [3, 4])' in info.description

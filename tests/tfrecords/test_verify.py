@@ -180,9 +180,17 @@ def with_info(made, index, **changes):
 @pytest.mark.parametrize(
   ('changes', 'sentence'),
   [
-    ({'num_bytes': 7}, 'has 9168 bytes, the manifest says 7.'),
+    ({'num_bytes': 7}, 'has 9432 bytes, the manifest says 7.'),
     ({'sha256': 'ab'}, 'the manifest says ab.'),
     ({'num_speakers': 3}, 'has 2 speakers, the manifest says 3.'),
+    (
+      {'shortest_samples': 3_000},
+      'has clips of 3995 to 4000 samples, the manifest says 3000 to 4000.',
+    ),
+    (
+      {'longest_samples': 9_000},
+      'has clips of 3995 to 4000 samples, the manifest says 3995 to 9000.',
+    ),
   ],
 )
 def test_a_manifest_that_disagrees_is_found(tmp_path, made, changes, sentence):
@@ -241,7 +249,14 @@ def test_a_record_that_is_none_is_found(tmp_path, made):
   ('change', 'sentence'),
   [
     ({'label': 3}, "record 'no/ada_0.wav' has the label 3, there are 3."),
-    ({'num_samples': 4_001}, "record 'no/ada_0.wav' has 4001 samples, a clip has 4000."),
+    (
+      {'num_samples': 4_001},
+      "record 'no/ada_0.wav' has 4001 samples, the manifest says 3995 to 4000.",
+    ),
+    (
+      {'num_samples': 3_994},
+      "record 'no/ada_0.wav' has 3994 samples, the manifest says 3995 to 4000.",
+    ),
     (
       {'arrays': {'log_mel': np.full((20, 16), np.nan, '<f2')}},
       "record 'no/ada_0.wav', feature 'log_mel': NaN or infinite values.",
@@ -340,3 +355,28 @@ def test_an_unfinished_data_set_is_said(tmp_path, made, capsys):
   (tmp_path / 'manifest.json').unlink()
   assert command.run(verify.main, [str(tmp_path)]) == 2
   assert 'the data job did not finish' in capsys.readouterr().err
+
+
+def test_clips_of_any_length_and_pictures_are_whole(tmp_path):
+  features = (datasets.VARIABLE_LOG_MEL, datasets.PICTURE)
+  datasets.write_dataset(tmp_path / 'a', features=features, audio=datasets.VARIABLE_AUDIO)
+  assert problems(tmp_path / 'a') == []
+  datasets.write_dataset(tmp_path / 'b', features=(datasets.PICTURE,), audio=None)
+  assert problems(tmp_path / 'b') == []
+
+
+def test_half_a_frame_is_found(tmp_path):
+  made = datasets.write_dataset(
+    tmp_path, features=(datasets.VARIABLE_LOG_MEL,), audio=datasets.VARIABLE_AUDIO
+  )
+  half = dataclasses.replace(datasets.VARIABLE_LOG_MEL, shape=(None, 8))
+
+  def change(i, clip):
+    if i != 1:
+      return clip
+    array = clip.arrays['log_mel'][:1, :8]
+    return codec.encode(dataclasses.replace(clip, arrays={'log_mel': array}), [half])
+
+  rewrite(tmp_path, made, change)
+  sentence = r"'log_mel': expected a multiple of 32 bytes \(float16 \[any, 16\]\), got 16"
+  assert any(re.search(sentence, problem) for problem in problems(tmp_path))
