@@ -1,4 +1,4 @@
-"""From the bytes of an audio file to one clip: mono, one rate, one length.
+"""From an audio file to one clip: mono, one rate, one length.
 
 The data job and prediction decode with the same function, so a model hears in service what it
 heard in training.
@@ -9,17 +9,16 @@ import math
 import os
 import pathlib
 import stat
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features import recording, storage, wav
+from features import byte_ranges, cutting, recording, resampling, trimming, wav
 from features.clip_error import ClipError as ClipError
+from features.cutting import fitted as fitted
 from schemas import audio as audio_schema
-
-# What the resampler may look ahead, in frames of the lower of the two rates. Measured with soxr 1.1
-# (HQ) on ten pairs of rates: from 800 on the clip is, to the last bit, that of the whole file.
-RESAMPLER_LOOKAHEAD = 2048
+from schemas import utterance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,10 +26,11 @@ class Clip:
   """One clip, ready for features.
 
   Attributes:
-    samples: Mono, float32 [clip_samples], in [-1, 1] for a recording that is; zeros behind the
-      end of the audio.
+    samples: Mono, float32 [clip_samples], in [-1, 1] for a recording that is; zeros around the
+      audio. [num_samples] where clips are as long as they are.
     num_samples: How many of them are audio.
-    source_s: Duration of the whole recording before it was cut, in seconds.
+    source_s: Duration before it was trimmed and cut, in seconds: of the whole recording, or of
+      the excerpt of which the clip is made.
   """
 
   samples: NDArray[np.float32]
@@ -39,39 +39,49 @@ class Clip:
 
 
 def decode(data: bytes, audio: audio_schema.AudioSpec, *, min_clip_s: float = 0.0) -> Clip:
-  """Returns the clip in `data`: the mean of its channels, at the rate and length of `audio`.
+  """Returns the clip in `data`: what `audio` says, in the order in which it says it.
 
-  Only as much is decoded as the clip needs: from a long recording, its beginning. What is
-  resampled is always the first ceil(clip_samples * rate / sample_rate_hz) + lookahead frames, so
-  the samples depend on nothing but the file and `audio`. Damage behind them is noticed only where
-  the header tells.
+  Only as much is decoded as the clip needs: from a long recording, its beginning, its middle or its
+  end, and what the resampler looks ahead and back. So the samples depend on nothing but the file
+  and `audio`. Damage elsewhere is noticed only where the header tells. Trimming needs the whole
+  recording, which is then held in memory.
 
   Args:
     data: A whole file in a format that libsndfile knows: WAV, FLAC, OGG, Opus, MP3, AIFF...
-    audio: The rate and length wanted.
+    audio: The rate and length wanted, and what is done to the samples.
     min_clip_s: Recordings shorter than this, in seconds, are refused.
 
   Raises:
-    ClipError: reason empty, not_audio, truncated, no_samples, bad_rate, too_short or not_finite.
+    ClipError: reason empty, not_audio, truncated, no_samples, bad_rate, too_short, too_long or
+      not_finite.
   """
-  if not data:
-    raise ClipError('empty', 'Wanted an audio file, got 0 bytes.')
-  source = _decoded(data, audio)
-  if not source.total_frames:
-    raise ClipError('no_samples', 'Wanted samples, got a header with none behind it.')
-  if source.total_s < min_clip_s:
-    raise ClipError('too_short', f'Wanted at least {min_clip_s:g} s, got {source.total_s:.6g} s.')
-  mono = _resampled(_mono(source.frames), source.sample_rate_hz, audio.sample_rate_hz)
-  num_samples = min(len(mono), audio.clip_samples)
-  if not num_samples:
-    raise ClipError(
-      'no_samples',
-      f'Wanted samples at {audio.sample_rate_hz} Hz, got {source.total_frames} at '
-      f'{source.sample_rate_hz} Hz, less than half of one.',
-    )
-  samples = np.zeros(audio.clip_samples, np.float32)
-  samples[:num_samples] = mono[:num_samples]
-  return Clip(samples, num_samples, source.total_s)
+  return _decode(data, audio, None, min_clip_s)
+
+
+def decode_excerpt(
+  stream: BinaryIO,
+  audio: audio_schema.AudioSpec,
+  excerpt: utterance.Excerpt,
+  *,
+  min_clip_s: float = 0.0,
+) -> Clip:
+  """Returns the clip that is a part of a recording, without reading the rest.
+
+  The excerpt is for `audio` what the whole recording is in `decode`. WAV and other uncompressed
+  audio is read where the excerpt lies. FLAC, Vorbis and Opus are searched for it; of MP3, what lies
+  before is read and not decoded. A recording whose header does not say how long it is (a FLAC
+  stream, an MP3 file without a count) has to be decoded to its end.
+
+  Args:
+    stream: The file, binary and seekable; it is left open, standing anywhere.
+    audio: As in `decode`; max_clip_s limits the excerpt, not the recording.
+    excerpt: Which part, and its gain.
+    min_clip_s: Excerpts shorter than this, in seconds, are refused.
+
+  Raises:
+    ClipError: as `decode`, and bad_excerpt where the excerpt begins behind the end, unreadable.
+  """
+  return _decode(byte_ranges.ByteRanges(stream), audio, excerpt, min_clip_s)
 
 
 def read_bytes(path: str) -> bytes:
@@ -98,44 +108,108 @@ def read_bytes(path: str) -> bytes:
   return data
 
 
-def _decoded(data: bytes, audio: audio_schema.AudioSpec) -> recording.Recording:
+def _decode(
+  data: byte_ranges.Bytes,
+  audio: audio_schema.AudioSpec,
+  excerpt: utterance.Excerpt | None,
+  min_clip_s: float,
+) -> Clip:
+  if not len(data):
+    raise ClipError('empty', 'Wanted an audio file, got 0 bytes.')
+  source = _opened(data)
+  try:
+    samples, source_s = _part(source, audio, excerpt, min_clip_s)
+  finally:
+    source.close()
+  if audio.effects:
+    # Here, not above: filters load SciPy's signal package.
+    from features import effects
+
+    samples = effects.apply(samples, audio.effects, audio.sample_rate_hz)
+  return Clip(cutting.padded(samples, audio), len(samples), source_s)
+
+
+def _opened(data: byte_ranges.Bytes) -> recording.Recording:
   header = wav.read_header(data)
-  if header is None or not header.is_pcm16:
-    # Here, not above: a worker that sees nothing but 16-bit WAV never loads the library.
-    from features import sound_file
+  if header is not None and header.is_pcm16:
+    return wav.Pcm16(data, header)
+  # Here, not above: a worker that sees nothing but 16-bit WAV never loads the library.
+  from features import sound_file
 
-    whole = data if header is None else wav.with_size(data, header)
-    return sound_file.decode(whole, lambda rate_hz: _num_source_frames(audio, rate_hz))
-  samples = wav.samples(data, header)
-  wanted = _num_source_frames(audio, header.sample_rate_hz)
-  return recording.Recording(
-    frames=storage.from_stored(samples[:wanted]),
-    sample_rate_hz=header.sample_rate_hz,
-    total_frames=len(samples),
-  )
+  return sound_file.Decoder(data if header is None else wav.with_size(data, header))
 
 
-def _num_source_frames(audio: audio_schema.AudioSpec, rate_hz: int) -> int:
-  """How many frames of a recording at `rate_hz` a clip is made of."""
-  if rate_hz == audio.sample_rate_hz:
-    return audio.clip_samples
-  ratio = rate_hz / audio.sample_rate_hz
-  return math.ceil(audio.clip_samples * ratio) + math.ceil(RESAMPLER_LOOKAHEAD * max(1.0, ratio))
+def _part(
+  source: recording.Recording,
+  audio: audio_schema.AudioSpec,
+  excerpt: utterance.Excerpt | None,
+  min_clip_s: float,
+) -> tuple[NDArray[np.float32], float]:
+  """Returns the audio of a clip, and the duration of what it was cut from, in seconds."""
+  from_hz, to_hz = source.sample_rate_hz, audio.sample_rate_hz
+  total_frames = source.count(_max_frames(source, audio, excerpt))
+  if not total_frames:
+    raise ClipError('no_samples', 'Wanted samples, got a header with none behind it.')
+  begin, end = 0, resampling.num_resampled(total_frames, from_hz, to_hz)
+  source_s = total_frames / from_hz
+  if excerpt is not None:
+    begin, end, source_s = _bounds(excerpt, source_s, end, to_hz)
+  _check_duration(source_s, audio, min_clip_s)
+  if begin == end:
+    raise ClipError(
+      'no_samples',
+      f'Wanted samples at {to_hz} Hz, got {total_frames} at {from_hz} Hz, less than half of one.',
+    )
+  wanted = audio.clip_samples
+  if wanted and end - begin > wanted and not audio.trim_db:
+    begin += cutting.offset(end - begin, wanted, audio.position)
+    end = begin + wanted
+  samples = resampling.read(source, to_hz, begin, end)
+  if audio.trim_db:
+    first, last = trimming.bounds(samples, to_hz, audio.trim_db)
+    samples = cutting.cut(samples[first:last], audio)
+  if excerpt is not None and excerpt.gain_db:
+    samples = _amplified(samples, excerpt.gain_db)
+  return samples, source_s
 
 
-def _mono(frames: NDArray[np.float32]) -> NDArray[np.float32]:
-  """Mean of the channels: [num_frames, channels] -> [num_frames]."""
-  total = frames[:, 0]
-  for channel in range(1, frames.shape[1]):
-    total = total + frames[:, channel]
-  return total / np.float32(frames.shape[1]) if frames.shape[1] > 1 else total
+def _max_frames(
+  source: recording.Recording, audio: audio_schema.AudioSpec, excerpt: utterance.Excerpt | None
+) -> int | None:
+  """How far to count the frames of a recording: further, it is refused anyway."""
+  if excerpt is not None or not audio.is_variable:
+    return None
+  return math.ceil(audio.max_clip_s * source.sample_rate_hz)
 
 
-def _resampled(mono: NDArray[np.float32], from_hz: int, to_hz: int) -> NDArray[np.float32]:
-  if from_hz == to_hz:
-    return mono
-  # Here, not above: a corpus that has the wanted rate never loads the library.
-  import soxr
+def _bounds(
+  excerpt: utterance.Excerpt, recording_s: float, num_samples: int, sample_rate_hz: int
+) -> tuple[int, int, float]:
+  """Returns where the excerpt begins and ends, in samples, and its duration in seconds."""
+  begin_s, end_s = excerpt.bounds_s(recording_s)
+  # A duration of 1 s that begins at 0.1 s must not come out as 0.9999999999999999 s: too short.
+  duration_s = round(end_s - begin_s, 9)
+  begin = min(num_samples, round(begin_s * sample_rate_hz))
+  end = min(num_samples, begin + round(duration_s * sample_rate_hz))
+  if begin == end:
+    start_s = excerpt.window_start * recording_s + excerpt.start_s
+    raise ClipError(
+      'bad_excerpt',
+      f'Wanted a part that begins before {excerpt.window_end * recording_s:.6g} s, where the '
+      f'audio ends, got one from {start_s:.6g} s to {start_s + excerpt.duration_s:.6g} s.',
+    )
+  return begin, end, duration_s
 
-  resampled: NDArray[np.float32] = soxr.resample(mono, from_hz, to_hz, quality='HQ')
-  return resampled
+
+def _check_duration(source_s: float, audio: audio_schema.AudioSpec, min_clip_s: float) -> None:
+  if source_s < min_clip_s:
+    raise ClipError('too_short', f'Wanted at least {min_clip_s:g} s, got {source_s:.6g} s.')
+  if audio.is_variable and source_s > audio.max_clip_s:
+    raise ClipError('too_long', f'Wanted at most {audio.max_clip_s:g} s, got {source_s:.6g} s.')
+
+
+def _amplified(samples: NDArray[np.float32], gain_db: float) -> NDArray[np.float32]:
+  peak = float(np.abs(samples).max()) * math.pow(10, min(gain_db, 1_000) / 20)
+  if peak > recording.MAX_SAMPLE:
+    raise ClipError('not_finite', f'Wanted samples in [-1, 1], got {peak:g} after {gain_db:g} dB.')
+  return samples * np.float32(math.pow(10, gain_db / 20))

@@ -1,22 +1,20 @@
-"""Decodes with libsndfile, from memory and no further than needed.
+"""Decodes with libsndfile, from memory or a file that is open, and no further than needed.
 
 Importing this module loads libsndfile: a worker that sees nothing but 16-bit WAV never does.
 """
 
+import contextlib
 import io
 import re
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
 from features import recording
+from features.byte_ranges import ByteRanges, Bytes
 from features.clip_error import ClipError
-
-# Float samples are meant to be in [-1, 1]. Beyond this the power of a frame could overflow float32
-# and a feature would be infinite.
-MAX_SAMPLE = 1e9
 
 # From here on a number of frames or bytes says that it was not known when the header was written:
 # 2^63 - 1 frames of a FLAC stream, 0x7F000008 or 0xFFFFFFFF bytes of AIFF and AU from a pipe.
@@ -34,12 +32,17 @@ _SPHERE_FRAMES = re.compile(rb'NIST_1A\n.*?^sample_count -i (\d+)$', re.MULTILIN
 # for it speaks of a pipe.
 _NO_MPEG_FRAME = 7
 
+# The last page of an Ogg file lies in so many bytes at its end: two pages of the largest size.
+_OGG_TAIL_BYTES = 2 * 65_307
+
 # One of these stands in the first frame of an MP3 file whose writer counted the frames.
 _MP3_COUNTS = (b'Xing', b'Info', b'VBRI')
 
 
 class _Memory(io.BytesIO):
   """A file in memory; where a damaged header sends libsndfile before its beginning, it stays."""
+
+  error: ClipError | None = None
 
   def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
     """Returns the position; BytesIO's ValueError would end up on stderr, from a C callback."""
@@ -49,69 +52,158 @@ class _Memory(io.BytesIO):
       return self.tell()
 
 
+class _Ranges(io.RawIOBase):
+  """A file of which libsndfile reads ranges; an error is kept, as a C callback cannot raise it."""
+
+  def __init__(self, data: ByteRanges) -> None:
+    super().__init__()
+    self._data = data
+    self._position = 0
+    self.error: ClipError | None = None
+
+  def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+    """Returns the position, which stays where it would come to lie before the beginning."""
+    start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: len(self._data)}[whence]
+    if start + offset >= 0:
+      self._position = start + offset
+    return self._position
+
+  def tell(self) -> int:
+    """Returns the position."""
+    return self._position
+
+  def readinto(self, buffer: Any) -> int:
+    """Fills `buffer` and returns how far; 0 at the end and after an error."""
+    try:
+      data = self._data[self._position : self._position + len(buffer)]
+    except ClipError as error:
+      self.error = error
+      return 0
+    buffer[: len(data)] = data
+    self._position += len(data)
+    return len(data)
+
+
 class _Forward(soundfile.SoundFile):  # type: ignore[misc]  # No annotations there.
-  """A sound file that is read from front to back."""
+  """A sound file that soundfile itself does not seek in."""
 
   def seekable(self) -> bool:
     """False. Otherwise soundfile seeks after every read, which fails at the end of a stream."""
     return False
 
 
-def decode(data: bytes, num_frames_at: Callable[[int], int]) -> recording.Recording:
-  """Returns the beginning of the recording in `data`.
+class Decoder(recording.Recording):
+  """A recording in any format that libsndfile recognises."""
 
-  A recording whose header does not say how long it is (a FLAC stream, an MP3 file without a count)
-  is decoded to its end, to know.
+  def __init__(self, data: Bytes) -> None:
+    """Opens a whole file.
 
-  Args:
-    data: A whole file in any format that libsndfile recognises.
-    num_frames_at: From the sample rate in Hz to how many frames are wanted.
-
-  Raises:
-    ClipError: `not_audio` where libsndfile knows no format, `truncated` where less can be decoded
-      than the header promises, `bad_rate`, `not_finite`.
-  """
-  try:
-    with _Forward(_Memory(data)) as file:
+    Raises:
+      ClipError: `not_audio` where libsndfile knows no format, `truncated` where less is there than
+        the header promises, `bad_rate`.
+    """
+    self._data = data
+    self._stack = contextlib.ExitStack()
+    self._source: _Memory | _Ranges
+    self._open()
+    file = self._file
+    try:
       recording.check_rate(file.samplerate)
       _check_whole(data, file)
-      wanted = min(num_frames_at(file.samplerate), file.frames)
-      frames = file.read(wanted, dtype='float32', always_2d=True)
-      _check_finite(frames, file.samplerate)
-      return recording.Recording(
-        frames=frames,
-        sample_rate_hz=file.samplerate,
-        total_frames=_total_frames(data, file, len(frames), wanted),
-      )
-  except soundfile.LibsndfileError as error:
-    raise _explained(data, error) from error
+    except ClipError:
+      self.close()
+      raise
+    self.sample_rate_hz: int = file.samplerate
+    is_open = file.frames > _OPEN_FRAMES or (file.format == 'MP3' and not _has_mp3_count(data))
+    self.num_frames: int | None = None if is_open else file.frames
+
+  def read(self, begin: int, end: int) -> NDArray[np.float32]:
+    """Returns the mean of the channels, float32 [end - begin]; see recording.Recording.
+
+    Raises:
+      ClipError: `truncated` where less can be decoded than the header promises, `not_finite`.
+    """
+    self._go_to(begin)
+    last = end if self.num_frames is None else min(end, self.num_frames)
+    blocks = []
+    while self._position < last:
+      wanted = min(_BLOCK_FRAMES, last - self._position)
+      frames = self._read(np.empty((wanted, self._file.channels), np.float32))
+      if not len(frames):
+        break
+      _check_finite(frames, self._position, self.sample_rate_hz)
+      blocks.append(recording.mono(frames))
+      self._position += len(frames)
+    if self.num_frames is not None and self._position < last:
+      raise recording.truncated(self.num_frames, self._position)
+    return blocks[0] if len(blocks) == 1 else np.concatenate([*blocks, np.empty(0, np.float32)])
+
+  def count(self, max_frames: int | None = None) -> int:
+    """Returns the number of frames; see recording.Recording."""
+    if self.num_frames is not None:
+      return self.num_frames
+    block = np.empty((_BLOCK_FRAMES, self._file.channels), np.float32)
+    while num_read := len(self._read(block)):
+      self._position += num_read
+      if max_frames is not None and self._position > max_frames:
+        return self._position
+    self.num_frames = self._position
+    return self._position
+
+  def close(self) -> None:
+    """Closes libsndfile's file, and not what it was opened on."""
+    self._stack.close()
+
+  def _open(self) -> None:
+    self.close()
+    self._source = _Memory(self._data) if isinstance(self._data, bytes) else _Ranges(self._data)
+    try:
+      self._file = self._stack.enter_context(_Forward(self._source))
+    except soundfile.LibsndfileError as error:
+      raise self._explained(error) from error
+    self._position = 0
+
+  def _go_to(self, begin: int) -> None:
+    """Stands at `begin`, in a file that was sought in at most once: so its bits are always those.
+
+    The state of a decoder of MP3 or Opus depends on where it was before.
+    """
+    if begin == self._position:
+      return
+    if self._position:
+      self._open()
+    if begin:
+      try:
+        self._file.seek(begin)
+      except soundfile.LibsndfileError as error:
+        raise self._explained(error) from error
+      self._position = begin
+
+  def _read(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+    try:
+      frames: NDArray[np.float32] = self._file.read(dtype='float32', out=block)
+    except soundfile.LibsndfileError as error:
+      raise self._explained(error) from error
+    self._raise_kept()
+    return frames
+
+  def _explained(self, error: soundfile.LibsndfileError) -> ClipError:
+    self._raise_kept()
+    return _explained(self._data, error)
+
+  def _raise_kept(self) -> None:
+    if self._source.error is not None:
+      raise self._source.error
 
 
-def _total_frames(data: bytes, file: soundfile.SoundFile, num_read: int, wanted: int) -> int:
-  if file.frames > _OPEN_FRAMES or (file.format == 'MP3' and not _has_mp3_count(data)):
-    return num_read + _count(file)
-  if num_read < wanted:
-    raise _truncated(file.frames, num_read)
-  return int(file.frames)
-
-
-def _count(file: soundfile.SoundFile) -> int:
-  """Frames from here to the end, decoded and thrown away."""
-  block = np.empty((_BLOCK_FRAMES, file.channels), np.float32)
-  count = 0
-  while num_read := len(file.read(dtype='float32', out=block)):
-    count += num_read
-  return count
-
-
-def _has_mp3_count(data: bytes) -> bool:
+def _has_mp3_count(data: Bytes) -> bool:
   start = 0
   if data[:3] == b'ID3':  # Ten bytes, the last four of them the size, seven bits each.
     start = 10 + sum(byte << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=True))
   return any(tag in data[start : start + 2048] for tag in _MP3_COUNTS)
 
 
-def _check_whole(data: bytes, file: soundfile.SoundFile) -> None:
+def _check_whole(data: Bytes, file: soundfile.SoundFile) -> None:
   log = file.extra_info
   for promised_bytes, held_bytes in _LOGGED_BYTES.findall(log):
     if int(held_bytes) < int(promised_bytes) < _OPEN_BYTES:
@@ -121,29 +213,23 @@ def _check_whole(data: bytes, file: soundfile.SoundFile) -> None:
       )
   for promised in (*_LOGGED_FRAMES.findall(log), *_SPHERE_FRAMES.findall(data[:1024])):
     if file.frames < int(promised) < _OPEN_FRAMES:
-      raise _truncated(int(promised), file.frames)
+      raise recording.truncated(int(promised), file.frames)
   if not file.frames and _is_ogg_cut_off(data):
     raise ClipError('truncated', 'Wanted a whole last Ogg page, got none.')
 
 
-def _truncated(promised_frames: int, held_frames: int) -> ClipError:
-  return ClipError(
-    'truncated', f'Wanted {promised_frames} frames, as the header says, got {held_frames}.'
-  )
-
-
-def _check_finite(frames: NDArray[np.float32], sample_rate_hz: int) -> None:
-  is_good = np.abs(frames) <= MAX_SAMPLE  # NaN is not <= anything.
+def _check_finite(frames: NDArray[np.float32], begin: int, sample_rate_hz: int) -> None:
+  is_good = np.abs(frames) <= recording.MAX_SAMPLE  # NaN is not <= anything.
   if not is_good.all():
     frame, channel = np.argwhere(~is_good)[0]
     raise ClipError(
       'not_finite',
       f'Wanted samples in [-1, 1], got {frames[frame, channel]:g} '
-      f'after {frame / sample_rate_hz:.6g} s.',
+      f'after {(begin + frame) / sample_rate_hz:.6g} s.',
     )
 
 
-def _explained(data: bytes, error: soundfile.LibsndfileError) -> ClipError:
+def _explained(data: Bytes, error: soundfile.LibsndfileError) -> ClipError:
   # Not str(error): it holds the address of a Python object, another one in every run.
   said = str(error.error_string).removeprefix('Error : ').rstrip('.')
   if error.code == _NO_MPEG_FRAME:
@@ -159,7 +245,7 @@ def _explained(data: bytes, error: soundfile.LibsndfileError) -> ClipError:
   )
 
 
-def _is_ogg_cut_off(data: bytes) -> bool:
+def _is_ogg_cut_off(data: Bytes) -> bool:
   """Whether `data` is Ogg without a whole page at its end that is marked as the last.
 
   Some players write no mark, so this only explains why libsndfile finds nothing. Source: RFC 3533,
@@ -168,9 +254,10 @@ def _is_ogg_cut_off(data: bytes) -> bool:
   """
   if data[:4] != b'OggS':
     return False
-  start = data.rfind(b'OggS')
-  header = data[start : start + 27]
+  tail = data[max(0, len(data) - _OGG_TAIL_BYTES) :]
+  start = tail.rfind(b'OggS')
+  header = tail[start : start + 27] if start >= 0 else b''
   if len(header) < 27 or not header[5] & 4:
     return True
-  lengths = data[start + 27 : start + 27 + header[26]]
-  return start + 27 + header[26] + sum(lengths) > len(data)
+  lengths = tail[start + 27 : start + 27 + header[26]]
+  return start + 27 + header[26] + sum(lengths) > len(tail)

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from features import recording
+from features import recording, storage
+from features.byte_ranges import Bytes
 from features.clip_error import ClipError
 
 _RIFF = struct.Struct('<4sI4s')
@@ -54,8 +55,35 @@ class Header:
   data_bytes: int
   is_streamed: bool
 
+  @property
+  def num_frames(self) -> int:
+    """Whole frames of a 16-bit PCM file."""
+    return self.data_bytes // (2 * self.num_channels)
 
-def read_header(data: bytes) -> Header | None:
+
+class Pcm16(recording.Recording):
+  """A 16-bit PCM file, of which any part is read without a decoder."""
+
+  def __init__(self, data: Bytes, header: Header) -> None:
+    self._data = data
+    self._header = header
+    self.sample_rate_hz = header.sample_rate_hz
+    self.num_frames: int = header.num_frames
+
+  def read(self, begin: int, end: int) -> NDArray[np.float32]:
+    """Returns the mean of the channels, float32 [end - begin]; see recording.Recording."""
+    return recording.mono(storage.from_stored(samples(self._data, self._header, begin, end)))
+
+  def count(self, max_frames: int | None = None) -> int:
+    """Returns num_frames."""
+    del max_frames
+    return self.num_frames
+
+  def close(self) -> None:
+    """Nothing is held."""
+
+
+def read_header(data: Bytes) -> Header | None:
   """Returns the header, or None for what is no WAV file or one that only libsndfile may judge.
 
   Raises:
@@ -66,7 +94,7 @@ def read_header(data: bytes) -> Header | None:
   """
   if len(data) < _RIFF.size:
     return None
-  riff, riff_bytes, wave = _RIFF.unpack_from(data)
+  riff, riff_bytes, wave = _RIFF.unpack(data[: _RIFF.size])
   if riff != b'RIFF' or wave != b'WAVE':
     return None
   form: bytes | None = None
@@ -82,32 +110,55 @@ def read_header(data: bytes) -> Header | None:
   return None
 
 
-def samples(data: bytes, header: Header) -> NDArray[np.int16]:
-  """Returns the samples of a 16-bit PCM file: a view of `data`, int16 [num_frames, channels]."""
-  num_values = header.data_bytes // (2 * header.num_channels) * header.num_channels
-  values = np.frombuffer(data, '<i2', num_values, header.data_offset_bytes)
+def samples(
+  data: Bytes, header: Header, begin: int = 0, end: int | None = None
+) -> NDArray[np.int16]:
+  """Returns the samples of a 16-bit PCM file, int16 [num_frames, channels]: a view of bytes.
+
+  Args:
+    data: The file; of ByteRanges, only the samples are read.
+    header: What read_header made of it.
+    begin: First frame.
+    end: The frame behind the last; None for all.
+
+  Raises:
+    ClipError: `truncated` where the file ends before.
+  """
+  frame_bytes = 2 * header.num_channels
+  last = header.num_frames if end is None else min(end, header.num_frames)
+  start = header.data_offset_bytes + begin * frame_bytes
+  wanted_bytes = max(0, last - begin) * frame_bytes
+  if isinstance(data, bytes):
+    values = np.frombuffer(data, '<i2', wanted_bytes // 2, start)
+  else:
+    held = data[start : start + wanted_bytes]
+    if len(held) < wanted_bytes:
+      raise ClipError('truncated', f'Wanted {wanted_bytes} bytes of audio, got {len(held)}.')
+    values = np.frombuffer(held, '<i2')
   return values.reshape(-1, header.num_channels)
 
 
-def with_size(data: bytes, header: Header) -> bytes:
+def with_size(data: Bytes, header: Header) -> Bytes:
   """Returns `data` with the size of the audio filled in, where the header left it open."""
   if not header.is_streamed:
     return data
   start = header.data_offset_bytes
   size = struct.pack('<I', min(header.data_bytes, 0xFFFFFFFF))
-  return b''.join([data[: start - 4], size, memoryview(data)[start:]])
+  if isinstance(data, bytes):
+    return b''.join([data[: start - 4], size, memoryview(data)[start:]])
+  return data.patched(start - 4, size)
 
 
-def _chunks(data: bytes, position: int = _RIFF.size) -> Iterator[tuple[bytes, int, int]]:
+def _chunks(data: Bytes, position: int = _RIFF.size) -> Iterator[tuple[bytes, int, int]]:
   """Yields (name, start, declared size) of the chunks; a size may reach beyond the file."""
   while position + _CHUNK.size <= len(data):
-    name, size = _CHUNK.unpack_from(data, position)
+    name, size = _CHUNK.unpack(data[position : position + _CHUNK.size])
     position += _CHUNK.size
     yield name, position, size
     position += size + size % 2  # Chunks begin at even places.
 
 
-def _header(data: bytes, form: bytes, start: int, declared: int) -> Header | None:
+def _header(data: Bytes, form: bytes, start: int, declared: int) -> Header | None:
   if len(form) < _FORMAT.size:
     return None
   tag, channels, rate_hz, _, frame_bytes, bits = _FORMAT.unpack_from(form)
@@ -142,7 +193,7 @@ def _is_pcm(tag: int, form: bytes) -> bool:
   return bool(valid_bits == 16 and subformat == _PCM_SUBFORMAT)
 
 
-def _is_streamed(data: bytes, start: int, declared: int, frame_bytes: int) -> bool:
+def _is_streamed(data: Bytes, start: int, declared: int, frame_bytes: int) -> bool:
   """Whether `declared` is no size but a sign that it was not known."""
   if declared:
     is_sign = any(0 <= sign - declared < frame_bytes for sign in _OPEN_SIZES_BYTES)
