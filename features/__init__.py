@@ -8,15 +8,17 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from features import feature, image, log_mel, mel, stft, waveform
+from features import feature, fft, image, log_mel, mel, mfcc, stft, waveform
 from schemas import audio as audio_schema
 from schemas import errors, medium, options, record
 
 FEATURES: Mapping[str, feature.Feature] = {
   'waveform': waveform.FEATURE,
+  'fft': fft.FEATURE,
   'stft': stft.FEATURE,
   'mel': mel.FEATURE,
   'log_mel': log_mel.FEATURE,
+  'mfcc': mfcc.FEATURE,
   'image': image.FEATURE,
 }
 

@@ -20,10 +20,14 @@ from typing import Any
 
 import keras
 import numpy as np
+import scipy.fft
 import tensorflow as tf
+from numpy.typing import NDArray
 
-from features import framing, log_mel, mel, mel_energy, stft
+from features import fft, framing, log_mel, mel, mel_energy, mfcc, stft
 from schemas import audio as audio_schema
+
+_TINY = np.finfo(np.float32).tiny
 
 
 class _Samples(keras.layers.Layer):  # type: ignore[misc]  # Keras has no annotations.
@@ -111,7 +115,7 @@ class Stft(_Spectral):
   def call(self, samples: Any) -> Any:
     """[batch, num_samples] -> [batch, num_frames, num_bins]."""
     # The slope of a square root is infinite at 0, and silence would make gradients NaN.
-    power = tf.maximum(self._power(samples), np.finfo(np.float32).tiny)
+    power = tf.maximum(self._power(samples), _TINY)
     return tf.math.log(tf.sqrt(power) + np.float32(self._parsed.floor))
 
 
@@ -153,6 +157,73 @@ class LogMel(_MelEnergies):
     return tf.math.log(self._energies(samples) + np.float32(self._parsed.floor))
 
 
+class Mfcc(_MelEnergies):
+  """Orthonormal DCT-II of log mel energies; see features/mfcc.py."""
+
+  def __init__(self, **kwargs: Any) -> None:
+    super().__init__(mfcc.Mfcc, **kwargs)
+    # Cosines as a matrix: the transform of each unit vector. [num_mels, num_coefficients]
+    cosines = scipy.fft.dct(np.eye(self._parsed.num_mels), type=2, norm='ortho', axis=1)
+    kept = cosines[:, : self._parsed.num_coefficients] * self._parsed.lifting()
+    self._cosines = kept.astype(np.float32)
+
+  @property
+  def _num_columns(self) -> int:
+    return int(self._parsed.num_columns)
+
+  def call(self, samples: Any) -> Any:
+    """[batch, num_samples] -> [batch, num_frames, num_columns]."""
+    logs = tf.math.log(self._energies(samples) + np.float32(self._parsed.floor))
+    coefficients = tf.matmul(logs, self._cosines)
+    deltas = [_weighted(coefficients, weights) for weights in self._parsed.delta_weights()]
+    return tf.concat([coefficients, *deltas], axis=-1)
+
+
+def _weighted(values: Any, weights: NDArray[np.float32]) -> Any:
+  """Weighted sum of the frames around each: [batch, num_frames, columns] of both."""
+  num_frames = tf.shape(values)[1] if values.shape[1] is None else values.shape[1]
+  reach = len(weights) // 2
+  before = tf.repeat(values[:, :1], reach, axis=1)
+  behind = tf.repeat(values[:, -1:], reach, axis=1)
+  padded = tf.concat([before, values, behind], axis=1)
+  return tf.add_n(
+    [weight * padded[:, place : place + num_frames] for place, weight in enumerate(weights)]
+  )
+
+
+class Fft(_Samples):
+  """Spectrum of a whole clip; see features/fft.py."""
+
+  def __init__(self, **kwargs: Any) -> None:
+    super().__init__(**kwargs)
+    self._parsed = fft.Fft(**self._settings)
+    self._fft_samples = self._parsed.transform_samples(self._spec)
+    self._edges = self._parsed.band_edges(self._spec)
+
+  def call(self, samples: Any) -> Any:
+    """[batch, num_samples] -> [batch, 1, bins]."""
+    spectrum = tf.signal.rfft(tf.cast(samples, tf.float32), [self._fft_samples])
+    power = tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
+    # As in Stft.
+    magnitude = tf.sqrt(tf.maximum(self._pooled(power[:, : self._edges[-1]]), _TINY))
+    if self._parsed.scale == fft.LOG:
+      magnitude = tf.math.log(magnitude + np.float32(self._parsed.floor))
+    return magnitude[:, tf.newaxis]
+
+  def _pooled(self, power: Any) -> Any:
+    """Mean of each band: [batch, bins] -> [batch, bands]."""
+    widths = np.diff(self._edges)
+    if (widths == 1).all():
+      return power
+    bands = np.repeat(np.arange(len(widths)), widths)
+    sums = tf.math.unsorted_segment_sum(tf.transpose(power), bands, len(widths))
+    return tf.transpose(sums) / widths.astype(np.float32)
+
+  def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    """[batch, num_samples] -> [batch, 1, bins]."""
+    return input_shape[0], 1, len(self._edges) - 1
+
+
 # So that keras.models.load_model finds them by name.
-for _layer in (Waveform, Stft, Mel, LogMel):
+for _layer in (Waveform, Fft, Stft, Mel, LogMel, Mfcc):
   keras.saving.register_keras_serializable(package='voxshard')(_layer)

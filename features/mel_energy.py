@@ -92,9 +92,13 @@ class MelEnergies:
     self._filters = scipy.sparse.csr_array(settings.filterbank(spec).T)
     self._num_mels = settings.num_mels
 
+  def num_frames(self, batch: NDArray[np.float32]) -> int:
+    """Frames of each clip of `batch` [clips, num_samples]."""
+    return self._spectrum.num_frames(batch)
+
   def new_output(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
     """Room for the result of `batch`: float32 [clips, num_frames, num_mels], not filled."""
-    return np.empty((len(batch), self._spectrum.num_frames(batch), self._num_mels), np.float32)
+    return np.empty((len(batch), self.num_frames(batch), self._num_mels), np.float32)
 
   def pieces(
     self, batch: NDArray[np.float32]

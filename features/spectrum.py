@@ -55,17 +55,17 @@ class PowerSpectrum:
     num_frames, num_columns = windows.shape[1], self._frames.transform_samples
     most_rows = max(ROW_MULTIPLE, PIECE_SAMPLES // num_columns)
     # Made once per batch: behind the window it stays zero.
-    padded = np.zeros((_filled(min(most_rows, len(batch) * num_frames)), num_columns), 'f')
+    padded = np.zeros((filled(min(most_rows, len(batch) * num_frames)), num_columns), 'f')
     for clips, frames in _blocks(len(batch), num_frames, most_rows):
       block = windows[clips, frames]
       num_rows = block.shape[0] * block.shape[1]
       target = padded[:num_rows].reshape(*block.shape[:2], num_columns)
       np.multiply(block, self._window, out=target[..., : block.shape[2]])
-      yield clips, frames, power(scipy.fft.rfft(padded[: _filled(num_rows)], axis=1))
+      yield clips, frames, power(scipy.fft.rfft(padded[: filled(num_rows)], axis=1))
 
 
-def _filled(num_rows: int) -> int:
-  """Next multiple of ROW_MULTIPLE."""
+def filled(num_rows: int) -> int:
+  """Next multiple of ROW_MULTIPLE: rows to transform where num_rows are wanted."""
   return -(-num_rows // ROW_MULTIPLE) * ROW_MULTIPLE
 
 
