@@ -10,6 +10,7 @@ from features.augmentations import augmentation
 
 MAX_SHIFT_S = 60.0
 _DECIMALS = 4  # Shifts are drawn in steps of 0.1 ms.
+_STEPS_PER_S = 10_000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -17,8 +18,8 @@ class TimeShift(augmentation.Settings):
   """Settings of the shift in time.
 
   Attributes:
-    max_shift_s: Greatest shift, in seconds, in either direction. A clip is shifted by half of its
-      length at most, so that something of it stays.
+    max_shift_s: Greatest shift, in seconds, in either direction. In a short clip it is less: half
+      of the audio, padding not counted, always stays in the clip.
   """
 
   max_shift_s: float = 0.1
@@ -38,10 +39,19 @@ def apply(
 
   Positive seconds move the sound to a later time. What leaves the clip is gone; zeros follow it.
   """
-  half_s = math.floor(len(samples) / 2 / sample_rate_hz * 10**_DECIMALS) / 10**_DECIMALS
-  limit_s = min(settings.max_shift_s, half_s)
-  shift_s = draws.uniform(-limit_s, limit_s, decimals=_DECIMALS)
+  (sounding,) = np.nonzero(samples)
+  first = int(sounding[0]) if len(sounding) else 0
+  end = int(sounding[-1]) + 1 if len(sounding) else len(samples)
+  half = (end - first) / 2
+  earlier_s = _at_most(settings.max_shift_s, (first + half) / sample_rate_hz)
+  later_s = _at_most(settings.max_shift_s, (len(samples) - end + half) / sample_rate_hz)
+  shift_s = draws.uniform(-earlier_s, later_s, decimals=_DECIMALS)
   return shifted(samples, round(shift_s * sample_rate_hz)), {'shift_s': shift_s}
+
+
+def _at_most(shift_s: float, limit_s: float) -> float:
+  """Returns `shift_s`, or the step below `limit_s` where that is less."""
+  return min(shift_s, math.floor(limit_s * _STEPS_PER_S) / _STEPS_PER_S)
 
 
 def shifted(samples: NDArray[np.float32], shift_samples: int) -> NDArray[np.float32]:

@@ -130,6 +130,21 @@ def test_the_recorded_shift_is_the_shift(copy):
   assert np.count_nonzero(found == 0) == abs(shift)
 
 
+@pytest.mark.parametrize(('before', 'behind'), [(0, 900), (900, 0), (300, 50)])
+def test_half_of_the_audio_stays_beside_padding(before, behind):
+  padded = np.pad(np.ones(100, np.float32), (before, behind))
+  kept, moved = [], []
+  for copy in range(1, 80):
+    found, _ = run('time_shift:max_shift_s=1', padded, copy=copy)
+    kept.append(np.count_nonzero(found))
+    moved.append(int(np.argmax(found)) - before)
+  assert min(kept) >= 50
+  assert max(kept) == 100
+  # To both sides, and into the padding as far as it goes.
+  assert min(moved) < -0.6 * before - 1 or not before
+  assert max(moved) > 0.6 * behind
+
+
 def test_a_short_clip_keeps_half_of_itself():
   short = np.ones(101, np.float32)
   for copy in range(1, 50):
