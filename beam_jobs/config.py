@@ -6,8 +6,14 @@ import json
 from typing import Any
 
 import features
+from beam_jobs import selection as selection_lib
 from beam_jobs import splitting
+from features import augmentations, effects
 from schemas import audio, errors, naming, options, record, splits
+
+# Where clips have lengths of their own, shards are sized as if they had this one: nobody knows
+# before they are decoded.
+TYPICAL_CLIP_S = 4.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -17,12 +23,17 @@ class FeaturizeConfig:
   Attributes:
     source: Name of the source, a key of beam_jobs.sources.SOURCES.
     source_settings: The source's settings.
-    input: Folder of the corpus, local or gs://, s3://.
+    input: Folder of the corpus, or its table; local or gs://, s3://.
     output: Folder of the data set.
     name: The data set's name, first part of every shard's file name.
     features: The arrays of every record.
-    audio: Rate and length that every clip is brought to.
+    audio: The form that every clip is brought to; None for pictures.
     min_clip_s: Shorter clips are rejected.
+    selection: Which clips are taken.
+    augmentations: What is done to the copies of train clips, in this order, each as
+      `name:key=value,...` of the table features.augmentations.AUGMENTATIONS.
+    augment_copies: Copies of each train clip, beside the clip itself.
+    noise: Recordings of noise for the augmentation, found by the launcher.
     split_by: What keeps clips together in a split.
     fractions: Shares of the splits where nothing else decides.
     seed: Another seed gives other splits and another order of records, nothing else.
@@ -40,8 +51,12 @@ class FeaturizeConfig:
   output: str
   name: str
   features: tuple[record.FeatureSpec, ...]
-  audio: audio.AudioSpec
+  audio: audio.AudioSpec | None
   min_clip_s: float = 0.0
+  selection: selection_lib.SelectionRule = selection_lib.SelectionRule()
+  augmentations: tuple[str, ...] = ()
+  augment_copies: int = 0
+  noise: tuple[str, ...] = ()
   split_by: splitting.SplitRule = splitting.SplitRule()
   fractions: splits.SplitFractions = splits.SplitFractions()
   seed: int = 0
@@ -62,16 +77,47 @@ class FeaturizeConfig:
       raise errors.ConfigError(
         f'--max_reject_fraction must be in [0, 1], got {self.max_reject_fraction}.'
       )
-    if self.min_clip_s > self.audio.clip_s:
+    if bool(self.augmentations) != bool(self.augment_copies):
       raise errors.ConfigError(
-        f'--min_clip_seconds ({self.min_clip_s}) must not be larger than --clip_seconds '
-        f'({self.audio.clip_s}).'
+        '--augment says what is done to copies of the train clips, --augment_copies how many '
+        f'there are. Give both or neither, got {", ".join(self.augmentations) or "no --augment"} '
+        f'and --augment_copies={self.augment_copies}.'
       )
+    if self.audio is None:
+      self._check_pictures()
+    else:
+      self._check_audio(self.audio)
+
+  def _check_pictures(self) -> None:
+    if self.augmentations:
+      raise errors.ConfigError('--augment is for audio; pictures are augmented by the trainer.')
+
+  def _check_audio(self, spec: audio.AudioSpec) -> None:
+    longest_s = spec.max_clip_s if spec.is_variable else spec.clip_s
+    if self.min_clip_s > longest_s:
+      raise errors.ConfigError(
+        f'--min_clip_seconds ({self.min_clip_s}) must not be larger than '
+        f'{"--max_clip_seconds" if spec.is_variable else "--clip_seconds"} ({longest_s}).'
+      )
+    effects.check(spec.effects, spec.sample_rate_hz)
+    for text in self.augmentations:
+      augmentations.parse(text)
+
+  def records_per_clip(self, split: str) -> int:
+    """Returns how many records a clip of a split makes: in train, its copies too."""
+    return 1 + self.augment_copies if split == splits.TRAIN else 1
 
   @property
   def record_bytes(self) -> int:
-    """Bytes of one record, about: the arrays, and some 120 for the other fields and framing."""
-    return sum(spec.num_bytes for spec in self.features) + 120
+    """Bytes of one record, about: the arrays, and some 150 for the other fields and framing."""
+    return sum(self.array_bytes(spec) for spec in self.features) + 150
+
+  def array_bytes(self, spec: record.FeatureSpec) -> int:
+    """Returns the bytes of a feature's array, of a typical clip where clips differ in length."""
+    if spec.num_bytes is not None:
+      return spec.num_bytes
+    typical = dataclasses.replace(self.audio, clip_s=TYPICAL_CLIP_S)
+    return features.spec(spec.name, features.settings_of(spec), typical).num_bytes or 0
 
   def to_json(self) -> dict[str, Any]:
     """Returns what decides the bytes of the data set, for the manifest and for comparing runs.
@@ -85,8 +131,12 @@ class FeaturizeConfig:
       'features': [
         options.format_option(spec.name, features.settings_of(spec)) for spec in self.features
       ],
-      'audio': dataclasses.asdict(self.audio),
+      'audio': self.audio.to_json() if self.audio else None,
       'min_clip_s': self.min_clip_s,
+      'selection': dataclasses.asdict(self.selection),
+      'augmentations': list(self.augmentations),
+      'augment_copies': self.augment_copies,
+      'noise': _digest(self.noise),
       'split_by': str(self.split_by),
       'fractions': dataclasses.asdict(self.fractions),
       'seed': self.seed,
@@ -101,5 +151,10 @@ class FeaturizeConfig:
     The features go in with every setting, since a default may change between versions.
     """
     specs = [spec.to_json() for spec in self.features]
-    text = json.dumps([self.to_json(), specs], sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return _digest([self.to_json(), specs])
+
+
+def _digest(value: Any) -> str:
+  """Returns a digest of plain values; '' of none."""
+  text = json.dumps(value, sort_keys=True)
+  return hashlib.blake2b(text.encode(), digest_size=16).hexdigest() if value else ''

@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from beam_jobs import files, flags, launch, summary
+from beam_jobs import dry_run, files, flags, launch, summary
 from schemas import command
 from schemas.manifest import DatasetManifest
 from tfrecords import manifest_file
@@ -29,6 +29,9 @@ def main(argv: Sequence[str]) -> None:
     print(f'{__doc__}\n{flags.help_text()}')
     return
   invocation = flags.parse(argv)
+  if invocation.plan:
+    dry_run.show(invocation)
+    return
   start_s = time.monotonic()
   launch.run_job(invocation)
   output = invocation.config.output

@@ -31,18 +31,18 @@ def write_or_take_over(
   """Returns the result of a shard: of an earlier run if it is whole, else written now."""
   advance = advance or (lambda num_clips, audio_s: None)
   work = work_folder.WorkFolder(config.output)
-  ordered = sorted(references, key=reference.OrderKey(config.seed))
+  references = sorted(references, key=lambda ref: ref.utterance_id)
   file_name = plan.file_name(config, split, index)
-  key = work_folder.shard_key(config, plan.labels, ordered)
+  key = work_folder.shard_key(config, plan.labels, references)
   finished = work.finished_shard(file_name, key)
   if finished is not None:
-    advance(len(references), finished.info.audio_s)
+    advance(sum(ref.num_records for ref in references), finished.info.audio_s)
     return finished
   files = files_lib.storage_of(config.output)
   forget_manifest(config, files)
   result = shard.write_shard(
     files.join(config.output, file_name),
-    ordered,
+    references,
     config,
     split=split,
     num_labels=len(plan.labels),
@@ -66,7 +66,7 @@ def write_manifest(
   config: config_lib.FeaturizeConfig,
   plan: plan_lib.Plan,
   results: Sequence[shard.ShardResult],
-  listing_rejects: Sequence[rejects.Reject],
+  unusable: Sequence[rejects.Reject | rejects.LeftOut],
 ) -> None:
   """Writes rejects.jsonl and then, unless too much was rejected, manifest.json.
 
@@ -75,6 +75,7 @@ def write_manifest(
       of the train split; the text holds the table of reasons.
   """
   files = files_lib.storage_of(config.output)
+  listing_rejects = [entry for entry in unusable if isinstance(entry, rejects.Reject)]
   by_name = {result.info.file_name: result for result in results}
   by_name.update(_write_empty_shards(config, plan, by_name))
   ordered = [by_name[name] for name in _file_names(config, plan)]
@@ -102,19 +103,32 @@ def write_manifest(
         spec.num_bins,
       ).to_statistics()
       for spec in config.features
+      if splits.TRAIN in plan.shards_by_split
     },
     num_speakers=_num_speakers(ordered),
     rejects=reasons,
+    left_out=_left_out(plan, unusable),
     config=config.to_json(),
     versions=_versions(),
-    warnings=tuple(warnings.of(plan, ordered)),
+    warnings=tuple(warnings.of(plan, ordered, config)),
   )
-  if not manifest.num_records(splits.TRAIN):
+  if splits.TRAIN in plan.shards_by_split and not manifest.num_records(splits.TRAIN):
     raise errors.DatasetError(
       f'Every clip of the train split was rejected. See {naming.REJECTS} in {config.output!r}.'
     )
   _remove_stale(config, set(by_name), files)
   manifest_file.save(manifest, config.output, files)
+
+
+def _left_out(
+  plan: plan_lib.Plan, unusable: Sequence[rejects.Reject | rejects.LeftOut]
+) -> dict[str, int]:
+  """Returns how many good clips were not asked for, by reason: by the source, and by the plan."""
+  counts = collections.Counter(plan.left_out)
+  for entry in unusable:
+    if isinstance(entry, rejects.LeftOut):
+      counts[entry.reason] += entry.count
+  return dict(sorted(counts.items()))
 
 
 def _remove_stale(

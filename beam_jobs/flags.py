@@ -16,9 +16,13 @@ from apache_beam.options import pipeline_options
 
 import features
 from beam_jobs import config as config_lib
+from beam_jobs import selection as selection_lib
 from beam_jobs import sources, splitting
+from features import augmentations, effects
 from schemas import audio, errors, options, splits
+from schemas import medium as media
 
+DEFAULT_FEATURES = {media.AUDIO: 'log_mel', media.PICTURES: 'image'}
 DEFAULT_SOURCE = 'synthetic'
 DEFAULT_OUTPUT = 'demo/data'
 # Names under which Beam's users know the runner that stays on this machine.
@@ -36,6 +40,7 @@ class Invocation:
     beam_arguments: Options that are Beam's.
     tfds_metadata: Write what TFDS needs to open the folder.
     debug: Show what Beam logs.
+    plan: Only say what would be done.
   """
 
   config: config_lib.FeaturizeConfig
@@ -44,6 +49,7 @@ class Invocation:
   beam_arguments: tuple[str, ...]
   tfds_metadata: bool
   debug: bool
+  plan: bool
 
   @property
   def is_local(self) -> bool:
@@ -58,16 +64,17 @@ def define(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(name, default, description, flag_values=flag_values)
 
   text('source', DEFAULT_SOURCE, 'Where clips come from: name:key=value,... (table in README).')
-  text('input', '', "Folder of the corpus, local or gs://. The source's own where it has one.")
+  text('input', '', "Folder of the corpus (or its table), local or gs://; or the source's own.")
   text('output', '', f'Folder for the data set. {DEFAULT_OUTPUT} for the demo corpus.')
   text('name', '', "The data set's name in file names. By default the source's.")
-  flags.DEFINE_multi_string(
-    'feature', ['log_mel'], 'A feature to store: name:key=value,... Repeatable.',
-    flag_values=flag_values,
-  )  # fmt: skip
+  _define_repeatable(flag_values)
   text('split_by', 'speaker', 'What stays in one split: speaker, clip, or FIELD:test=0-4,...')
   text('runner', '', 'A Beam runner, such as DataflowRunner. By default local worker processes.')
+  _define_choices(flag_values)
   _define_numbers(flag_values)
+  flags.DEFINE_boolean(
+    'plan', False, 'Say what would be done, without opening any audio.', flag_values=flag_values
+  )
   flags.DEFINE_boolean(
     'overwrite', False, 'Throw away what other settings left in --output.', flag_values=flag_values
   )
@@ -78,6 +85,30 @@ def define(flag_values: flags.FlagValues) -> None:
   flags.DEFINE_boolean('debug', False, 'Show tracebacks and logs.', flag_values=flag_values)
 
 
+def _define_repeatable(flag_values: flags.FlagValues) -> None:
+  def several(name: str, description: str) -> None:
+    flags.DEFINE_multi_string(
+      name, [], f'{description}: name:key=value,... Repeatable.', flag_values=flag_values
+    )
+
+  several('feature', 'A feature to store (log_mel; of pictures, image)')
+  several('effect', "Something done to every clip's samples, in this order")
+  several('augment', 'Something done to copies of the train clips, in this order')
+
+
+def _define_choices(flag_values: flags.FlagValues) -> None:
+  flags.DEFINE_enum(
+    'clip_position', audio.START, audio.POSITIONS,
+    'Which part of longer audio is kept, and where shorter audio stands in the padding.',
+    flag_values=flag_values,
+  )  # fmt: skip
+  flags.DEFINE_enum(
+    'balance', selection_lib.NONE, selection_lib.BALANCES,
+    'As many train clips of every label as of the rarest, or of the most frequent one.',
+    flag_values=flag_values,
+  )  # fmt: skip
+
+
 def _define_numbers(flag_values: flags.FlagValues) -> None:
   def integer(name: str, default: int, lowest: int, description: str) -> None:
     flags.DEFINE_integer(name, default, description, lower_bound=lowest, flag_values=flag_values)
@@ -86,8 +117,19 @@ def _define_numbers(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_float(name, default, description, lower_bound=0.0, flag_values=flag_values)
 
   integer('sample_rate_hz', 16_000, 1, 'Rate that every clip is brought to.')
-  number('clip_seconds', 1.0, 'Length that every clip is cut or padded to.')
+  number('clip_seconds', 1.0, 'Length that every clip is cut or padded to; 0 leaves them be.')
   number('min_clip_seconds', 0.0, 'Shorter clips are rejected.')
+  number('max_clip_seconds', 60.0, 'With --clip_seconds=0, longer clips are rejected.')
+  number('trim_silence_db', 0.0, 'Drop what is so far below the loudest, at both ends; 0: nothing.')
+  number(
+    'sample', 1.0, 'Take this share of the clips, by whole speakers, of all splits and labels.'
+  )
+  integer('max_per_label', 0, 0, 'At most so many clips of a label in each split; 0: all.')
+  integer('max_per_speaker', 0, 0, 'At most so many clips of a speaker in each split; 0: all.')
+  flags.DEFINE_integer(
+    'augment_copies', None, 'Copies of each train clip for --augment; 1 if not given.',
+    lower_bound=0, flag_values=flag_values,
+  )  # fmt: skip
   number('validation_fraction', 0.1, 'Share of the speakers for validation.')
   number('test_fraction', 0.1, 'Share of the speakers for the test.')
   number('max_reject_fraction', 0.05, 'More rejects than this share fail the job at its end.')
@@ -127,6 +169,7 @@ def parse(argv: Sequence[str]) -> Invocation:
     beam_arguments=tuple(left_over),
     tfds_metadata=flag_values['tfds_metadata'].value,
     debug=flag_values['debug'].value,
+    plan=flag_values['plan'].value,
   )
 
 
@@ -138,11 +181,9 @@ def to_config(flag_values: flags.FlagValues) -> config_lib.FeaturizeConfig:
 
   settings_by_name = {name: source.settings for name, source in sources.SOURCES.items()}
   source, source_settings = options.parse(value('source'), settings_by_name, family='source')
-  spec = options.build(
-    audio.AudioSpec,
-    {'sample_rate_hz': value('sample_rate_hz'), 'clip_s': value('clip_seconds')},
-    where='--sample_rate_hz and --clip_seconds',
-  )
+  medium = sources.SOURCES[source].medium
+  spec = _audio(flag_values) if medium == media.AUDIO else None
+  copies = value('augment_copies')
   return config_lib.FeaturizeConfig(
     source=source,
     source_settings=source_settings,
@@ -151,10 +192,20 @@ def to_config(flag_values: flags.FlagValues) -> config_lib.FeaturizeConfig:
     name=value('name') or source,
     features=tuple(
       features.spec(name, settings, spec)
-      for name, settings in map(features.parse, value('feature'))
+      for name, settings in map(features.parse, value('feature') or [DEFAULT_FEATURES[medium]])
     ),
     audio=spec,
     min_clip_s=value('min_clip_seconds'),
+    selection=selection_lib.SelectionRule(
+      sample=value('sample'),
+      max_per_speaker=value('max_per_speaker'),
+      max_per_label=value('max_per_label'),
+      balance=value('balance'),
+    ),
+    augmentations=tuple(
+      options.format_option(*augmentations.parse(text)) for text in value('augment')
+    ),
+    augment_copies=int(bool(value('augment'))) if copies is None else copies,
     split_by=splitting.SplitRule.parse(value('split_by')),
     fractions=options.build(
       splits.SplitFractions,
@@ -169,11 +220,32 @@ def to_config(flag_values: flags.FlagValues) -> config_lib.FeaturizeConfig:
   )
 
 
+def _audio(flag_values: flags.FlagValues) -> audio.AudioSpec:
+  """Returns the form that clips are brought to."""
+
+  def value(name: str) -> object:
+    return flag_values[name].value
+
+  return options.build(
+    audio.AudioSpec,
+    {
+      'sample_rate_hz': value('sample_rate_hz'),
+      'clip_s': value('clip_seconds'),
+      'max_clip_s': value('max_clip_seconds'),
+      'position': value('clip_position'),
+      'trim_db': value('trim_silence_db'),
+      'effects': tuple(options.format_option(*effects.parse(text)) for text in value('effect')),
+    },
+    where='--sample_rate_hz, --clip_seconds and the flags of the audio',
+  )
+
+
 def _input(source: str, given: str) -> str:
   default = sources.SOURCES[source].default_input
+  wanted = 'FILE, the table' if sources.SOURCES[source].takes_file else 'FOLDER, the folder'
   if not (given or default):
     raise errors.ConfigError(
-      f'--source={source} needs --input=FOLDER, the folder of the corpus; none was given.'
+      f'--source={source} needs --input={wanted} of the corpus; none was given.'
     )
   return (given or default).rstrip('/') or '/'
 

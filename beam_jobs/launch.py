@@ -18,7 +18,7 @@ from apache_beam.runners.portability.fn_api_runner import fn_runner
 from apache_beam.transforms import environments
 
 from beam_jobs import config as config_lib
-from beam_jobs import corpus, flags, pipeline, progress, sources, work_folder
+from beam_jobs import corpus, flags, noise, pipeline, progress, sources, work_folder
 from beam_jobs import files as files_lib
 from schemas import errors, naming
 
@@ -37,11 +37,7 @@ def run_job(invocation: flags.Invocation) -> None:
   Raises:
     VoxshardError: what a worker found wrong, wherever it ran.
   """
-  config = invocation.config
-  source = sources.SOURCES[config.source]
-  if source.prepare:
-    source.prepare(config.input, config.source_settings)
-  corpus.Corpus(config.input).check()
+  config = prepare_input(invocation.config)
   if not invocation.is_local:
     _named_runner(invocation.runner)  # Before anything is written.
   prepare_output(config)
@@ -49,6 +45,26 @@ def run_job(invocation: flags.Invocation) -> None:
   work.write_settings(config)
   with tempfile.TemporaryDirectory(prefix='voxshard-') as scratch:
     _run(invocation, config, work, scratch=scratch)
+
+
+def prepare_input(config: config_lib.FeaturizeConfig) -> config_lib.FeaturizeConfig:
+  """Makes or checks the corpus; returns the configuration with the noise that there is.
+
+  Raises:
+    SourceError: if the corpus is not there, or its table cannot be read.
+    ConfigError: if noise is wanted and there is none.
+  """
+  source = sources.SOURCES[config.source]
+  if source.prepare:
+    source.prepare(config.input, config.source_settings)
+  folder = corpus.Corpus(config.input)
+  if source.takes_file:
+    # Up to its first row: whether it is there and has the columns.
+    next(source.list_utterances(folder, config.source_settings), None)
+  else:
+    folder.check()
+  found = noise.find(config.augmentations, source, folder, config.source_settings)
+  return dataclasses.replace(config, noise=found)
 
 
 def _run(
@@ -146,8 +162,14 @@ def _remove(config: config_lib.FeaturizeConfig, names: Sequence[str]) -> None:
 
 
 def _differences(old: dict[str, object], new: dict[str, object]) -> str:
-  keys = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
-  return '; '.join(f'{key} was {old.get(key)!r}, now {new.get(key)!r}' for key in keys)
+  found = []
+  for key in sorted({*old, *new}):
+    before, now = old.get(key), new.get(key)
+    if isinstance(before, dict) and isinstance(now, dict) and before != now:
+      found.append(f'{key}: {_differences(before, now)}')
+    elif before != now:
+      found.append(f'{key} was {before!r}, now {now!r}')
+  return '; '.join(found)
 
 
 def _pipeline(invocation: flags.Invocation, *, log_path: str) -> beam.Pipeline:

@@ -1,17 +1,22 @@
-"""From counts to a plan: the labels, every group's split and every speaker's shard.
+"""From counts to a plan: the labels, what is taken, every group's split and every speaker's shard.
 
-A Census is what the whole corpus is reduced to; it grows with speakers, not with clips.
+A Census is what the whole corpus is reduced to. It grows with speakers and their labels, and where
+clips are selected one by one (limits, balance) by 8 bytes a clip.
 """
 
+import array
 import collections
 import dataclasses
 import math
 from collections.abc import Mapping
 
 from beam_jobs import config as config_lib
-from beam_jobs import packing, splitting
+from beam_jobs import packing, selection, sources, splitting
 from schemas import errors, naming, splits
 from schemas.utterance import Utterance
+
+# What clips have in common: speaker, group, official split ('' for none), label.
+CellKey = tuple[str, str, str, str]
 
 
 @dataclasses.dataclass
@@ -19,25 +24,27 @@ class Census:
   """Counts over utterances; two of them add up.
 
   Attributes:
-    clips: Number of clips by (speaker, group, official split).
-    labels: Number of clips by label.
+    clips: Number of clips by CellKey.
+    hashes: selection.clip_hash of every clip by CellKey, where the configuration asks for them.
   """
 
-  clips: collections.Counter[tuple[str, str, str]] = dataclasses.field(
-    default_factory=collections.Counter
-  )
-  labels: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+  clips: collections.Counter[CellKey] = dataclasses.field(default_factory=collections.Counter)
+  hashes: dict[CellKey, array.array] = dataclasses.field(default_factory=dict)
 
   def add(self, utterance: Utterance, config: config_lib.FeaturizeConfig) -> None:
     """Counts one utterance."""
     group = splitting.group_of(utterance, config.split_by, config.fractions, config.seed)
-    self.clips[utterance.speaker_id, group, utterance.split] += 1
-    self.labels[utterance.label] += 1
+    key = utterance.speaker_id, group, utterance.split, utterance.label
+    self.clips[key] += 1
+    if config.selection.needs_hashes:
+      place = selection.clip_hash(utterance.utterance_id, config.seed)
+      self.hashes.setdefault(key, array.array('Q')).append(place)
 
   def merge(self, other: 'Census') -> None:
     """Adds the counts of another census."""
     self.clips.update(other.clips)
-    self.labels.update(other.labels)
+    for key, hashes in other.hashes.items():
+      self.hashes.setdefault(key, array.array('Q')).extend(hashes)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,25 +53,41 @@ class Plan:
 
   Attributes:
     labels: All labels, sorted: a label's number is its place here.
-    num_clips: Clips in the whole corpus.
+    num_clips: Clips that are taken.
+    num_records: Records that they make: copies and repetitions count.
     split_of_group: The split of every group.
+    selections: By split, what is taken of it.
     places: By (split, speaker), the shards.
     shards_by_split: Number of shards of every split that has clips.
     mixed_groups: Groups that the corpus itself lists in more than one split.
+    left_out: Clips that are not taken, by reason.
   """
 
   labels: tuple[str, ...]
   num_clips: int
+  num_records: int
   split_of_group: Mapping[str, str]
+  selections: Mapping[str, selection.Selection]
   places: Mapping[tuple[str, str], packing.Place]
   shards_by_split: Mapping[str, int]
   mixed_groups: tuple[str, ...]
+  left_out: Mapping[str, int]
 
-  def shard_of(self, utterance: Utterance, config: config_lib.FeaturizeConfig) -> tuple[str, int]:
-    """Returns the (split, shard index) of an utterance."""
+  def num_records_of(
+    self, utterance: Utterance, config: config_lib.FeaturizeConfig
+  ) -> tuple[str, int]:
+    """Returns the split of an utterance, and how many records are made of it; 0 leaves it out."""
     group = splitting.group_of(utterance, config.split_by, config.fractions, config.seed)
     split = self.split_of_group[group]
-    return split, self.places[split, utterance.speaker_id].shard_of(utterance.utterance_id)
+    # The hash is wanted where there are limits only; without, each place is as good.
+    needed = config.selection.needs_hashes
+    place = selection.clip_hash(utterance.utterance_id, config.seed) if needed else 0
+    times = self.selections[split].times(utterance.speaker_id, utterance.label, place)
+    return split, times * config.records_per_clip(split)
+
+  def shard_of(self, utterance: Utterance, split: str) -> int:
+    """Returns the shard of an utterance of a split."""
+    return self.places[split, utterance.speaker_id].shard_of(utterance.utterance_id)
 
   def file_name(self, config: config_lib.FeaturizeConfig, split: str, index: int) -> str:
     """Returns a shard's file name."""
@@ -91,48 +114,76 @@ def make_plan(census: Census, config: config_lib.FeaturizeConfig) -> Plan:
       f'was rejected. See {naming.REJECTS} in {config.output!r}, and check --source and --input.'
     )
   official = collections.defaultdict(set)
-  for _, group, split in census.clips:
+  for _, group, split, _ in census.clips:
     official[group].add(split)
   split_of_group = splitting.assign_splits(official, config.split_by, config.fractions, config.seed)
-  clips_by_split: dict[str, collections.Counter[str]] = {
-    split: collections.Counter() for split in splits.SPLITS
-  }
-  for (speaker, group, _), count in census.clips.items():
-    clips_by_split[split_of_group[group]][speaker] += count
-  if not clips_by_split[splits.TRAIN]:
+  cells = _cells_by_split(census, split_of_group)
+  if not cells[splits.TRAIN] and sources.SOURCES[config.source].is_labelled:
     raise errors.ConfigError(
       f'--split_by={config.split_by} leaves no clip for the train split. '
       'Name fewer values, or make --test_fraction and --validation_fraction smaller.'
     )
-  places, shards_by_split = _pack_splits(clips_by_split, config)
+  selections = {
+    split: selection.select(found, config.selection, split=split, seed=config.seed)
+    for split, found in cells.items()
+  }
+  records_by_split = {
+    split: {
+      speaker: count * config.records_per_clip(split)
+      for speaker, count in chosen.num_records.items()
+    }
+    for split, chosen in selections.items()
+  }
+  places, shards_by_split = _pack_splits(records_by_split, config)
+  left_out: collections.Counter[str] = collections.Counter()
+  for chosen in selections.values():
+    left_out.update(chosen.left_out)
   return Plan(
-    labels=tuple(sorted(census.labels)),
-    num_clips=sum(census.clips.values()),
+    labels=tuple(sorted({label for _, _, _, label in census.clips})),
+    num_clips=sum(census.clips.values()) - sum(left_out.values()),
+    num_records=sum(sum(records.values()) for records in records_by_split.values()),
     split_of_group=split_of_group,
+    selections=selections,
     places=places,
     shards_by_split=shards_by_split,
     mixed_groups=tuple(sorted(name for name, found in official.items() if len(found - {''}) > 1))
     if config.split_by.field == splitting.SPEAKER
     else (),
+    left_out=dict(left_out),
   )
 
 
+def _cells_by_split(
+  census: Census, split_of_group: Mapping[str, str]
+) -> dict[str, list[selection.Cell]]:
+  """Returns the cells of every split, in an order that does not depend on that of the listing."""
+  cells: dict[str, list[selection.Cell]] = {split: [] for split in splits.SPLITS}
+  for key in sorted(census.clips):
+    speaker, group, _, label = key
+    cells[split_of_group[group]].append(
+      selection.Cell(
+        speaker=speaker, label=label, count=census.clips[key], hashes=census.hashes.get(key, ())
+      )
+    )
+  return cells
+
+
 def _pack_splits(
-  clips_by_split: Mapping[str, Mapping[str, int]], config: config_lib.FeaturizeConfig
+  records_by_split: Mapping[str, Mapping[str, int]], config: config_lib.FeaturizeConfig
 ) -> tuple[dict[tuple[str, str], packing.Place], dict[str, int]]:
   places: dict[tuple[str, str], packing.Place] = {}
   shards_by_split: dict[str, int] = {}
-  max_clips = max(1, config.shard_bytes // config.record_bytes)
-  for split, clips in clips_by_split.items():
-    total = sum(clips.values())
+  most = max(1, config.shard_bytes // config.record_bytes)
+  train = sum(records_by_split[splits.TRAIN].values())
+  for split, records in records_by_split.items():
+    total = sum(records.values())
     if not total:
       continue
-    if split == splits.TRAIN:
-      wanted = packing.num_shards(total, max_clips=max_clips, min_shards=config.min_train_shards)
+    if split == splits.TRAIN or not train:
+      wanted = packing.num_shards(total, max_clips=most, min_shards=config.min_train_shards)
     else:
       # As large as the train shards, so that a worker's turn takes as long for one as for another.
-      train_clips = sum(clips_by_split[splits.TRAIN].values())
-      wanted = max(1, math.ceil(total * shards_by_split[splits.TRAIN] / train_clips))
-    by_speaker, shards_by_split[split] = packing.pack(clips, shards=wanted)
+      wanted = max(1, math.ceil(total * shards_by_split[splits.TRAIN] / train))
+    by_speaker, shards_by_split[split] = packing.pack(records, shards=wanted)
     places.update({(split, speaker): place for speaker, place in by_speaker.items()})
   return places, shards_by_split

@@ -1,9 +1,13 @@
 """What Beam shuffles: a clip's reference, small and plain."""
 
 import dataclasses
+from collections.abc import Iterable
 
 from schemas import stable_hash
-from schemas.utterance import Utterance
+from schemas.utterance import Excerpt, Utterance
+
+# The fields of a Reference as plain values, which Beam encodes with its own compact coders.
+PlainReference = tuple[str, str, int, str, tuple[float, ...], str, int]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,30 +19,81 @@ class Reference:
     speaker_id: Utterance.speaker_id.
     label: Number of the label in the plan's list.
     uri: The file to read.
+    excerpt: The fields of Utterance.excerpt; () for the whole file.
+    origin: Utterance.origin.
+    num_records: Records that are made of it: augmented copies and repetitions count.
   """
 
   utterance_id: str
   speaker_id: str
   label: int
   uri: str
+  excerpt: tuple[float, ...] = ()
+  origin: str = ''
+  num_records: int = 1
 
-  def to_tuple(self) -> tuple[str, str, int, str]:
-    """Returns plain values, which Beam encodes with its own compact coders."""
-    return self.utterance_id, self.speaker_id, self.label, self.uri
+  def to_tuple(self) -> PlainReference:
+    """Returns plain values."""
+    return (
+      self.utterance_id,
+      self.speaker_id,
+      self.label,
+      self.uri,
+      self.excerpt,
+      self.origin,
+      self.num_records,
+    )
+
+  @property
+  def part(self) -> Excerpt | None:
+    """The part of the file that is the clip; None for the whole."""
+    return _excerpt(self.excerpt) if self.excerpt else None
 
 
-def of(utterance: Utterance, label: int) -> Reference:
+def of(utterance: Utterance, label: int, *, num_records: int = 1) -> Reference:
   """Returns the reference to an utterance."""
-  return Reference(utterance.utterance_id, utterance.speaker_id, label, utterance.uri)
+  return Reference(
+    utterance.utterance_id,
+    utterance.speaker_id,
+    label,
+    utterance.uri,
+    dataclasses.astuple(utterance.excerpt) if utterance.excerpt else (),
+    utterance.origin,
+    num_records,
+  )
 
 
 @dataclasses.dataclass(frozen=True)
-class OrderKey:
-  """Sorts references by a hash of their id: reading a shard in order is reading it shuffled."""
+class Item:
+  """One record that is to be made.
 
-  seed: int
+  Attributes:
+    reference: The clip.
+    copy: 0 for the clip itself; from 1 on a copy of it.
+  """
 
-  def __call__(self, reference: Reference) -> tuple[bytes, str]:
-    """Returns the hash, and the id for the case that two hashes are equal."""
-    digest = stable_hash.digest(reference.utterance_id, salt=f'order{self.seed}')
-    return digest, reference.utterance_id
+  reference: Reference
+  copy: int
+
+  @property
+  def record_id(self) -> str:
+    """The record's id: the utterance's, with the number of the copy behind it."""
+    utterance_id = self.reference.utterance_id
+    return f'{utterance_id}#copy{self.copy}' if self.copy else utterance_id
+
+
+def items_in_order(references: Iterable[Reference], seed: int) -> list[Item]:
+  """Returns every record of a shard by a hash of its id: reading in order is reading shuffled.
+
+  A copy stands as far from its original as from any other record.
+  """
+  items = [Item(ref, copy) for ref in references for copy in range(ref.num_records)]
+  salt = f'order{seed}'
+  return sorted(
+    items, key=lambda item: (stable_hash.digest(item.record_id, salt=salt), item.record_id)
+  )
+
+
+def _excerpt(values: tuple[float, ...]) -> Excerpt:
+  names = [field.name for field in dataclasses.fields(Excerpt)]
+  return Excerpt(**dict(zip(names, values, strict=True)))

@@ -9,7 +9,7 @@ import numpy as np
 import threadpoolctl
 
 from beam_jobs import config as config_lib
-from beam_jobs import reading, reference, statistics
+from beam_jobs import loading, reference, statistics
 from features import clips, extractor
 from features import storage as feature_storage
 from schemas import rejects, splits
@@ -17,7 +17,7 @@ from schemas.manifest import ShardInfo
 from tfrecords import codec, storage, writer
 
 # Clips per kernel call: 64 one-second clips are 4 MiB of samples, and the kernels cut a batch into
-# pieces that fit the cache themselves.
+# pieces that fit the cache themselves. Clips of lengths of their own are computed one by one.
 BATCH_CLIPS = 64
 
 Advance = Callable[[int, float], None]
@@ -61,11 +61,12 @@ def write_shard(
     files: Where `path` lies.
     advance: Called with the number of clips done and their seconds of audio.
   """
-  ordered = sorted(references, key=reference.OrderKey(config.seed))
+  items = reference.items_in_order(references, config.seed)
   job = _ShardJob(config, num_labels, gather=split == splits.TRAIN)
   with _single_blas_thread(), writer.ShardWriter(path, files) as out:
-    loaded = reading.load_all(ordered, config.audio, config.min_clip_s)
-    for batch in _batched(loaded, BATCH_CLIPS):
+    loaded = loading.Loader(config).load_all(items)
+    is_variable = config.audio is not None and config.audio.is_variable
+    for batch in _batched(loaded, 1 if is_variable else BATCH_CLIPS):
       audio_s = job.audio_s
       out.write(job.encode(batch))
       advance(len(batch), job.audio_s - audio_s)
@@ -83,16 +84,13 @@ class _ShardJob:
     self._label_counts = np.zeros(num_labels, np.int64)
     self._speakers: set[str] = set()
     self._rejects: list[rejects.Reject] = []
+    self._lengths_samples: tuple[int, ...] = ()
     self.audio_s = 0.0
 
-  def encode(self, batch: Sequence[reading.Loaded]) -> list[bytes]:
+  def encode(self, batch: Sequence[loading.Loaded]) -> list[bytes]:
     """Returns the records of a batch; its rejects are kept."""
-    good: list[tuple[reference.Reference, clips.Clip]] = []
-    for ref, loaded in batch:
-      if isinstance(loaded, rejects.Reject):
-        self._rejects.append(loaded)
-      else:
-        good.append((ref, loaded))
+    self._rejects += [loaded.reject for loaded in batch if loaded.reject]
+    good = [(loaded, loaded.clip) for loaded in batch if loaded.clip]
     if not good:
       return []
     arrays = self._extractor.compute(np.stack([clip.samples for _, clip in good]))
@@ -103,23 +101,30 @@ class _ShardJob:
     stored = {
       spec.name: feature_storage.to_stored(arrays[spec.name], spec.dtype) for spec in self._specs
     }
-    for ref, clip in good:
-      self._label_counts[ref.label] += 1
-      self._speakers.add(ref.speaker_id)
-      self.audio_s += clip.source_s
+    for loaded, clip in good:
+      self._count(loaded.item, clip)
     return [
       codec.encode(
         codec.Record(
-          utterance_id=ref.utterance_id,
-          speaker_id=ref.speaker_id,
-          label=ref.label,
+          utterance_id=loaded.item.record_id,
+          speaker_id=loaded.item.reference.speaker_id,
+          label=loaded.item.reference.label,
           num_samples=clip.num_samples,
+          augmentation=loaded.augmentation,
           arrays={name: array[i] for name, array in stored.items()},
         ),
         self._specs,
       )
-      for i, (ref, clip) in enumerate(good)
+      for i, (loaded, clip) in enumerate(good)
     ]
+
+  def _count(self, item: reference.Item, clip: clips.Clip) -> None:
+    self._label_counts[item.reference.label] += 1
+    self._speakers.add(item.reference.speaker_id)
+    lengths = (*self._lengths_samples, clip.num_samples)
+    self._lengths_samples = min(lengths), max(lengths)
+    if not item.copy:
+      self.audio_s += clip.source_s
 
   def result(self, out: writer.ShardWriter, *, file_name: str) -> ShardResult:
     """Returns the result, once the writer is closed."""
@@ -132,6 +137,8 @@ class _ShardJob:
         num_speakers=len(self._speakers),
         label_counts=tuple(self._label_counts.tolist()),
         audio_s=round(self.audio_s, 6),
+        shortest_samples=min(self._lengths_samples, default=0),
+        longest_samples=max(self._lengths_samples, default=0),
       ),
       speakers=tuple(sorted(self._speakers)),
       moments=self._moments if self._gather else {},
@@ -139,7 +146,7 @@ class _ShardJob:
     )
 
 
-def _batched(items: Iterator[reading.Loaded], size: int) -> Iterator[list[reading.Loaded]]:
+def _batched(items: Iterator[loading.Loaded], size: int) -> Iterator[list[loading.Loaded]]:
   while batch := list(itertools.islice(items, size)):
     yield batch
 

@@ -1,30 +1,34 @@
 """The table at the end of the job."""
 
+from collections.abc import Iterable, Iterator, Sequence
+
 from rich import box
 from rich import console as rich_console
 from rich import table as rich_table
 
-from schemas import naming
+from schemas import naming, record, rejects
 from schemas.manifest import DatasetManifest
 
 
 def rows(manifest: DatasetManifest, elapsed_s: float) -> list[tuple[str, str]]:
   """Returns what the summary says, line by line."""
   audio_s = sum(shard.audio_s for shard in manifest.shards)
+  hours = f' ({audio_s / 3600:.2f} h of audio)' if manifest.audio else ''
   num_clips = sum(shard.num_records for shard in manifest.shards)
   num_bytes = sum(shard.num_bytes for shard in manifest.shards)
   result = []
   for split in manifest.split_names():
     shards = manifest.shards_of(split)
     speakers = manifest.num_speakers.get(split, 0)
-    text = f'{manifest.num_records(split):,} clips, {_count(speakers, "speaker")}, '
-    result.append((split, text + _count(len(shards), 'shard')))
+    text = f'{manifest.num_records(split):,} clips, {count(speakers, "speaker")}, '
+    result.append((split, text + count(len(shards), 'shard')))
   result += [
-    ('all clips', f'{num_clips:,} ({audio_s / 3600:.2f} h of audio)'),
-    ('labels', f'{manifest.num_labels}: {_some(manifest.labels)}'),
-    ('features', ', '.join(f'{f.name} {list(f.shape)} {f.dtype}' for f in manifest.features)),
+    ('all clips', f'{num_clips:,}{hours}'),
+    ('labels', f'{manifest.num_labels}: {some(manifest.labels)}'),
+    ('features', ', '.join(map(feature, manifest.features))),
     ('size', f'{num_bytes / 1e6:,.1f} MB in {len(manifest.shards)} shards'),
     ('rejects', _rejects(manifest)),
+    *_left_out(manifest),
     ('time', _time(num_clips, audio_s, elapsed_s)),
     *(('warning', warning) for warning in manifest.warnings),
   ]
@@ -33,22 +37,42 @@ def rows(manifest: DatasetManifest, elapsed_s: float) -> list[tuple[str, str]]:
 
 def show(manifest: DatasetManifest, elapsed_s: float, *, title: str) -> None:
   """Prints the summary to stdout."""
+  print_table(rows(manifest, elapsed_s), title=title)
+
+
+def print_table(lines: Iterable[tuple[str, str]], *, title: str) -> None:
+  """Prints lines of a name and a value to stdout."""
   table = rich_table.Table(title=title, box=box.SIMPLE, show_header=False, title_justify='left')
-  for name, value in rows(manifest, elapsed_s):
+  for name, value in lines:
     table.add_row(name, value)
   rich_console.Console(highlight=False).print(table)
 
 
+def _left_out(manifest: DatasetManifest) -> Iterator[tuple[str, str]]:
+  for reason, count in manifest.left_out.items():
+    yield 'left out', f'{count:,} {reason}: {rejects.LEFT_OUT[reason]}'
+
+
 def _time(num_clips: int, audio_s: float, elapsed_s: float) -> str:
-  rates = f'{num_clips / elapsed_s:,.0f} clips/s, {audio_s / elapsed_s:,.0f} x realtime'
+  rates = f'{num_clips / elapsed_s:,.0f} clips/s'
+  if audio_s:
+    rates += f', {audio_s / elapsed_s:,.0f} x realtime'
   return f'{elapsed_s:.1f} s: {rates}, start-up included'
 
 
-def _count(number: int, noun: str) -> str:
+def feature(spec: record.FeatureSpec) -> str:
+  """Returns a feature's name, shape and dtype."""
+  sizes = ['any' if size is None else str(size) for size in spec.shape]
+  return f'{spec.name} [{", ".join(sizes)}] {spec.dtype}'
+
+
+def count(number: int, noun: str) -> str:
+  """Returns such as `1 shard` or `1,234 shards`."""
   return f'{number:,} {noun}{"s" * (number != 1)}'
 
 
-def _some(labels: tuple[str, ...], most: int = 12) -> str:
+def some(labels: Sequence[str], most: int = 12) -> str:
+  """Returns the first of the labels, with dots if there are more."""
   return ', '.join(labels[:most]) + (', ...' if len(labels) > most else '')
 
 

@@ -9,18 +9,17 @@ from apache_beam import pvalue
 from beam_jobs import config as config_lib
 from beam_jobs import corpus, finish, progress, reference, shard, sources, work_folder
 from beam_jobs import plan as plan_lib
-from schemas.rejects import Reject
+from schemas.rejects import LeftOut, Reject
 from schemas.utterance import Utterance
 
 UTTERANCES = 'utterances'
 REJECTS = 'rejects'
 
 ShardKey = tuple[str, int]
-PlainReference = tuple[str, str, int, str]
 
 
 class ListUtterances(beam.PTransform):
-  """The corpus -> its utterances, and what the source cannot use. Opens no audio."""
+  """The corpus -> its utterances, and what cannot be used or was not asked for. Opens no audio."""
 
   def __init__(self, config: config_lib.FeaturizeConfig) -> None:
     super().__init__()
@@ -45,7 +44,7 @@ class _ListDoFn(beam.DoFn):
       source = sources.SOURCES[self._config.source]
       folder = corpus.Corpus(self._config.input)
       for item in source.list_utterances(folder, self._config.source_settings):
-        yield pvalue.TaggedOutput(REJECTS, item) if isinstance(item, Reject) else item
+        yield item if isinstance(item, Utterance) else pvalue.TaggedOutput(REJECTS, item)
 
 
 class MakePlan(beam.PTransform):
@@ -95,12 +94,15 @@ class _PlanDoFn(beam.DoFn):
     with self._work.reporting_failure():
       plan = plan_lib.make_plan(census, self._config)
     if self._config.progress_dir:
-      progress.set_total(self._config.progress_dir, plan.num_clips)
+      progress.set_total(self._config.progress_dir, plan.num_records)
     yield plan
 
 
 class AssignShards(beam.PTransform):
-  """Utterances -> ((split, shard), reference). From here on a clip is four plain values."""
+  """Utterances -> ((split, shard), reference) of those that are taken.
+
+  From here on a clip is a few plain values.
+  """
 
   def __init__(self, config: config_lib.FeaturizeConfig, plan: pvalue.AsSingleton) -> None:
     super().__init__()
@@ -110,7 +112,7 @@ class AssignShards(beam.PTransform):
   def expand(self, utterances: Any) -> Any:
     return utterances | 'Assign' >> beam.ParDo(
       _AssignDoFn(self._config), self._plan
-    ).with_output_types(tuple[ShardKey, PlainReference])
+    ).with_output_types(tuple[ShardKey, reference.PlainReference])
 
 
 class _AssignDoFn(beam.DoFn):
@@ -120,11 +122,13 @@ class _AssignDoFn(beam.DoFn):
 
   def process(
     self, utterance: Utterance, plan: plan_lib.Plan
-  ) -> Iterator[tuple[ShardKey, PlainReference]]:
+  ) -> Iterator[tuple[ShardKey, reference.PlainReference]]:
     if not self._numbers:
       self._numbers = {label: number for number, label in enumerate(plan.labels)}
-    ref = reference.of(utterance, self._numbers[utterance.label])
-    yield plan.shard_of(utterance, self._config), ref.to_tuple()
+    split, num_records = plan.num_records_of(utterance, self._config)
+    if num_records:
+      ref = reference.of(utterance, self._numbers[utterance.label], num_records=num_records)
+      yield (split, plan.shard_of(utterance, split)), ref.to_tuple()
 
 
 class WriteShards(beam.PTransform):
@@ -154,7 +158,7 @@ class _WriteDoFn(beam.DoFn):
       self._meter.close()
 
   def process(
-    self, group: tuple[ShardKey, Iterable[PlainReference]], plan: plan_lib.Plan
+    self, group: tuple[ShardKey, Iterable[reference.PlainReference]], plan: plan_lib.Plan
   ) -> Iterator[shard.ShardResult]:
     (split, index), plain = group
     references = [reference.Reference(*values) for values in plain]
@@ -178,7 +182,7 @@ class WriteManifest(beam.PTransform):
     self._plan = plan
 
   def expand(self, inputs: Any) -> Any:
-    results, listing_rejects = inputs
+    results, unusable = inputs
     return (
       results.pipeline
       | 'End' >> beam.Create([None])
@@ -187,7 +191,7 @@ class WriteManifest(beam.PTransform):
         _ManifestDoFn(self._config),
         self._plan,
         pvalue.AsList(results),
-        pvalue.AsList(listing_rejects),
+        pvalue.AsList(unusable),
       )
     )
 
@@ -202,7 +206,7 @@ class _ManifestDoFn(beam.DoFn):
     element: None,
     plan: plan_lib.Plan,
     results: list[shard.ShardResult],
-    listing_rejects: list[Reject],
+    unusable: list[Reject | LeftOut],
   ) -> None:
     with self._work.reporting_failure():
-      finish.write_manifest(self._config, plan, results, listing_rejects)
+      finish.write_manifest(self._config, plan, results, unusable)

@@ -2,14 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 
+from beam_jobs import config as config_lib
 from beam_jobs import plan as plan_lib
-from beam_jobs import shard
+from beam_jobs import shard, sources
+from schemas import medium as media
 from schemas import splits
 
 
-def of(plan: plan_lib.Plan, results: Sequence[shard.ShardResult]) -> Iterator[str]:
+def of(
+  plan: plan_lib.Plan,
+  results: Sequence[shard.ShardResult],
+  config: config_lib.FeaturizeConfig,
+) -> Iterator[str]:
   """Yields a sentence for everything that the user of a data set should know."""
   yield from _shared_voices(results)
+  yield from _unknown_voices(plan, results, medium=sources.SOURCES[config.source].medium)
   if plan.mixed_groups:
     yield (
       f'{len(plan.mixed_groups)} speakers stand in more than one official split '
@@ -24,10 +31,8 @@ def of(plan: plan_lib.Plan, results: Sequence[shard.ShardResult]) -> Iterator[st
 
 def _shared_voices(results: Sequence[shard.ShardResult]) -> Iterator[str]:
   speakers: dict[str, set[str]] = {split: set() for split in splits.SPLITS}
-  num_clips = 0
   for result in results:
     speakers[result.info.split].update(result.speakers)
-    num_clips += result.info.num_records
   held_out = speakers[splits.VALIDATION] | speakers[splits.TEST]
   shared = sorted(speakers[splits.TRAIN] & held_out)
   if shared:
@@ -35,8 +40,22 @@ def _shared_voices(results: Sequence[shard.ShardResult]) -> Iterator[str]:
       f'{len(shared)} speakers are in train and in another split ({_some(shared)}): the accuracy '
       'is that on known voices.'
     )
-  num_speakers = len(speakers[splits.TRAIN] | held_out)
-  if held_out and num_speakers == num_clips:
+
+
+def _unknown_voices(
+  plan: plan_lib.Plan, results: Sequence[shard.ShardResult], *, medium: str
+) -> Iterator[str]:
+  num_speakers = sum(len(chosen.num_records) for chosen in plan.selections.values())
+  filled = {result.info.split for result in results if result.info.num_records}
+  if len(filled) < 2 or num_speakers != plan.num_clips:
+    return
+  if medium == media.PICTURES:
+    yield (
+      'Every picture stands for itself. If some belong together (one person, one recording, one '
+      'film), train and test share them and the accuracy looks better than it is: tell the source '
+      'which with speaker_level or speaker_pattern.'
+    )
+  else:
     yield (
       'Every clip has a speaker of its own. If a person speaks in several clips, train and test '
       'share voices and the accuracy looks better than it is: tell the source where the speaker is.'

@@ -4,17 +4,18 @@ The data job and prediction decode with the same function, so a model hears in s
 heard in training.
 """
 
+import contextlib
 import dataclasses
 import math
 import os
-import pathlib
 import stat
+from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features import byte_ranges, cutting, recording, resampling, trimming, wav
+from features import byte_ranges, cutting, opening, recording, resampling, trimming
 from features.clip_error import ClipError as ClipError
 from features.cutting import fitted as fitted
 from schemas import audio as audio_schema
@@ -90,22 +91,40 @@ def read_bytes(path: str) -> bytes:
   Raises:
     ClipError: reason missing, not_a_file, no_permission, unreadable or empty.
   """
+  with opened_file(path) as stream:
+    data = stream.read()
+  if not data:
+    raise ClipError('empty', 'Wanted an audio file, got 0 bytes.')
+  return data
+
+
+@contextlib.contextmanager
+def opened_file(path: str) -> Iterator[BinaryIO]:
+  """Gives a local file as a stream; what goes wrong while it is open is told like the opening.
+
+  Raises:
+    ClipError: reason missing, not_a_file, no_permission or unreadable.
+  """
   try:
     # Asked before it is opened: to open a named pipe would wait for ever.
-    is_file = stat.S_ISREG(os.stat(path).st_mode)
-    data = pathlib.Path(path).read_bytes() if is_file else b''
+    if not stat.S_ISREG(os.stat(path).st_mode):
+      raise ClipError('not_a_file', 'Wanted a file, got a folder or a device.')
+    with open(path, 'rb') as stream:
+      yield stream
   except (FileNotFoundError, NotADirectoryError):
     raise ClipError('missing', 'Wanted a file, got nothing under this name.') from None
   except PermissionError:
     raise ClipError('no_permission', 'Wanted to read the file, got no permission.') from None
-  except (OSError, ValueError) as error:  # ValueError: a zero byte in the path.
-    said = getattr(error, 'strerror', None) or str(error)
-    raise ClipError('unreadable', f'Wanted the content of the file, got: {said}.') from None
-  if not is_file:
-    raise ClipError('not_a_file', 'Wanted a file, got a folder or a device.')
-  if not data:
-    raise ClipError('empty', 'Wanted an audio file, got 0 bytes.')
-  return data
+  except OSError as error:
+    raise _unreadable(error.strerror or str(error)) from None
+  except ValueError as error:  # A zero byte in the path.
+    if '\0' not in path:
+      raise
+    raise _unreadable(str(error)) from None
+
+
+def _unreadable(said: str) -> ClipError:
+  return ClipError('unreadable', f'Wanted the content of the file, got: {said}.')
 
 
 def _decode(
@@ -116,7 +135,7 @@ def _decode(
 ) -> Clip:
   if not len(data):
     raise ClipError('empty', 'Wanted an audio file, got 0 bytes.')
-  source = _opened(data)
+  source = opening.open_recording(data)
   try:
     samples, source_s = _part(source, audio, excerpt, min_clip_s)
   finally:
@@ -127,16 +146,6 @@ def _decode(
 
     samples = effects.apply(samples, audio.effects, audio.sample_rate_hz)
   return Clip(cutting.padded(samples, audio), len(samples), source_s)
-
-
-def _opened(data: byte_ranges.Bytes) -> recording.Recording:
-  header = wav.read_header(data)
-  if header is not None and header.is_pcm16:
-    return wav.Pcm16(data, header)
-  # Here, not above: a worker that sees nothing but 16-bit WAV never loads the library.
-  from features import sound_file
-
-  return sound_file.Decoder(data if header is None else wav.with_size(data, header))
 
 
 def _part(

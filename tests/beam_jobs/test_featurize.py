@@ -332,7 +332,7 @@ def test_what_a_worker_process_finds_wrong_is_one_line(tmp_path):
 
 def test_other_settings_on_an_old_folder_are_spelled_out(corpus, data, capfd):
   said = refused(capfd, *corpora.argv(corpus, data, '--clip_seconds=0.25'))
-  assert "audio was {'clip_s': 0.5, 'sample_rate_hz': 8000}, now" in said
+  assert 'audio: clip_s was 0.5, now 0.25.' in said
   assert '--overwrite' in said
 
 

@@ -1,0 +1,67 @@
+r"""Shows a corpus or a data set as one page: counts, charts, duplicates, clips to see and hear.
+
+  python -m beam_jobs.explore --data=demo/data
+  python -m beam_jobs.explore --source='file_names:pattern={label}_{speaker}_{take}.wav' \
+      --input=/data/fsdd --output=fsdd.html
+
+The page is one file, report.html where no --output is given, that any browser opens without a
+network. The same data give the same page.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from beam_jobs.exploration import document, findings, request
+from schemas import command, errors
+from tfrecords import storage as storage_lib
+
+
+def main(argv: Sequence[str]) -> None:
+  """Writes the page that the arguments ask for, and prints where it is."""
+  if '--help' in argv:
+    print(f'{__doc__}\n{request.help_text()}')
+    return
+  wanted = request.parse(argv)
+  found = gather(wanted)
+  _write(wanted.output, document.render(found))
+  print(wanted.output)
+  print(', '.join(f'{number} {name}' for number, name in document.numbers(found)))
+
+
+def gather(wanted: request.Request) -> findings.Findings:
+  """Returns what is found in the data set or the corpus."""
+  # Here, not above: --help and a mistyped flag need not wait for Beam.
+  if wanted.data:
+    from beam_jobs.exploration import from_dataset  # noqa: PLC0415
+
+    return from_dataset.gather(wanted, _storage_of(wanted.data))
+  from beam_jobs.exploration import from_corpus  # noqa: PLC0415
+
+  return from_corpus.gather(wanted)
+
+
+def _write(path: str, text: str) -> None:
+  try:
+    storage_lib.write_atomically(path, text.encode(), _storage_of(path))
+  except OSError as error:
+    raise errors.ConfigError(
+      f'Could not write --output={path!r}: {error.strerror or error}. Is there room on the disk, '
+      'and may this user write there?'
+    ) from error
+
+
+def _storage_of(path: str) -> storage_lib.Storage:
+  if '://' not in path:
+    return storage_lib.LOCAL
+  from beam_jobs import files  # noqa: PLC0415
+
+  return files.storage_of(path)
+
+
+def run() -> int:
+  """Entry point of the module as a program."""
+  return command.run(main)
+
+
+if __name__ == '__main__':
+  sys.exit(run())
