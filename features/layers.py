@@ -202,7 +202,9 @@ class Fft(_Samples):
 
   def call(self, samples: Any) -> Any:
     """[batch, num_samples] -> [batch, 1, bins]."""
-    spectrum = tf.signal.rfft(tf.cast(samples, tf.float32), [self._fft_samples])
+    # Cut here: tf.signal.rfft could, but its gradient is then of the wrong length.
+    kept = tf.cast(samples, tf.float32)[:, : self._fft_samples]
+    spectrum = tf.signal.rfft(kept, [self._fft_samples])
     power = tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
     # As in Stft.
     magnitude = tf.sqrt(tf.maximum(self._pooled(power[:, : self._edges[-1]]), _TINY))

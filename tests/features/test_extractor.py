@@ -60,6 +60,87 @@ def test_another_batch_is_refused(batch, got):
     extractor.Extractor(specs(), AUDIO).compute(batch)
 
 
+VARIABLE = audio.AudioSpec(sample_rate_hz=8_000, clip_s=0)
+
+
+def variable_specs(*options):
+  return [features.spec(*features.parse(option), VARIABLE) for option in options]
+
+
+def test_clips_of_any_length_in_one_extractor():
+  made = extractor.Extractor(variable_specs(*OPTIONS, 'fft:fft_samples=2048'), VARIABLE)
+  assert made.min_samples == 200  # A window.
+  for num_samples, num_frames in ((0, 1), (1, 1), (200, 1), (279, 1), (280, 2), (8_000, 98)):
+    arrays = made.compute(np.zeros((3, num_samples), np.float32))
+    assert {name: array.shape for name, array in arrays.items()} == {
+      'waveform': (3, max(num_samples, 200)),
+      'stft': (3, num_frames, 129),
+      'mel': (3, num_frames, 20),
+      'log_mel': (3, num_frames, 30),
+      'fft': (3, 1, 1_025),
+    }
+
+
+def test_the_longest_least_length_counts_for_all_features():
+  made = extractor.Extractor(variable_specs('stft:window_s=0.064', 'log_mel:num_mels=30'), VARIABLE)
+  assert made.min_samples == 512
+  arrays = made.compute(signals.noise(100)[None])
+  assert (arrays['stft'].shape[1], arrays['log_mel'].shape[1]) == (1, 4)
+  waveform = extractor.Extractor(variable_specs('waveform'), VARIABLE)
+  assert waveform.compute(signals.noise(100)[None])['waveform'].shape == (1, 100)
+
+
+def test_zeros_stand_behind_short_clips():
+  made = extractor.Extractor(variable_specs('waveform', 'stft'), VARIABLE)
+  noise = signals.noise(50)[None]
+  waveform = made.compute(noise)['waveform'][0]
+  np.testing.assert_array_equal(waveform[:50], noise[0])
+  assert not waveform[50:].any()
+
+
+def test_the_bits_of_a_clip_do_not_depend_on_earlier_lengths():
+  options = ('stft', 'mel:num_mels=20', 'mfcc:num_mels=30,deltas=2', 'fft:fft_samples=2048')
+  made = extractor.Extractor(variable_specs(*options), VARIABLE)
+  noise = signals.noise(1_500)[None]
+  first = made.compute(noise)
+  made.compute(np.ones((4, 4_000), np.float32))
+  for name, array in made.compute(noise).items():
+    assert array.tobytes() == first[name].tobytes()
+
+
+@pytest.mark.parametrize('batch', [np.zeros((2, 9)), np.zeros(9, np.float32)])
+def test_another_batch_of_any_length_is_refused(batch):
+  with pytest.raises(errors.FeatureError, match=r'samples as float32 \[clips, any\], got float'):
+    extractor.Extractor(variable_specs('waveform'), VARIABLE).compute(batch)
+
+
+def test_pictures():
+  spec = features.spec(*features.parse('image:height=4,width=6,channels=1'), None)
+  assert (spec.shape, spec.dtype) == ((4, 6, 1), 'uint8')
+  made = extractor.Extractor([spec], None)
+  batch = np.arange(48, dtype=np.float32).reshape(2, 4, 6, 1)
+  stored = made.compute_stored(batch)['image']
+  assert stored.dtype == np.uint8
+  np.testing.assert_array_equal(stored, batch)
+  for wrong in (batch[:, :3], batch[0], batch.astype(np.uint8)):
+    with pytest.raises(errors.FeatureError, match=r'pictures as float32 \[clips, 4, 6, 1\], got'):
+      made.compute(wrong)
+
+
+def test_sound_and_pictures_do_not_mix():
+  picture = features.spec(*features.parse('image'), None)
+  with pytest.raises(
+    errors.FeatureError,
+    match="'image' is computed from pictures, but the corpus is of audio. Use --feature=waveform",
+  ):
+    extractor.Extractor([*specs(), picture], AUDIO)
+  with pytest.raises(
+    errors.FeatureError,
+    match="'waveform' is computed from audio, but the corpus is of pictures. Use --feature=image,",
+  ):
+    extractor.Extractor([picture, *specs()], None)
+
+
 def test_specs_of_other_audio_are_refused():
   other = dataclasses.replace(AUDIO, clip_s=0.5)
   with pytest.raises(

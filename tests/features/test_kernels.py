@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import features
 from features import clips
-from schemas import audio
+from schemas import audio, medium
 from tests.helpers import signals
 
 AUDIO = audio.AudioSpec(sample_rate_hz=16_000, clip_s=0.5)
@@ -113,6 +113,8 @@ def test_an_impulse_has_a_flat_spectrum_of_the_windows_height():
   ('option', 'silence'),
   [
     ('waveform', 0.0),
+    ('fft', math.log(1e-2)),
+    ('fft:scale=linear,num_bins=7', 0.0),
     ('stft', math.log(1e-3)),
     ('stft:floor=0.5', math.log(0.5)),
     ('mel', 0.0),
@@ -148,7 +150,25 @@ OPTIONS = [
   'log_mel',
   'log_mel:num_mels=40,scale=slaney',
   'log_mel:window_s=0.0030625,hop_s=0.001,num_mels=7',
+  'fft',
+  'fft:num_bins=100,max_hz=3000',
+  'fft:fft_samples=1001,scale=linear',
+  'mfcc',
+  'mfcc:deltas=2,lifter=22,delta_frames=5',
 ]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+  option=st.sampled_from([option for option in OPTIONS if not option.startswith('fft')]),
+  lengths=st.lists(st.integers(1_024, 9_000), min_size=2, max_size=5),
+)
+def test_clips_of_any_length_are_those_of_this_length(option, lengths):
+  compute = kernel(option, audio.AudioSpec(clip_s=0))
+  for num_samples in lengths:
+    noise = signals.noise(2 * num_samples, seed=num_samples).reshape(2, num_samples)
+    fixed = kernel(option, audio.AudioSpec(clip_s=num_samples / 16_000))
+    assert compute(noise).tobytes() == fixed(noise).tobytes()
 
 
 @settings(deadline=None, max_examples=60)
@@ -204,6 +224,8 @@ def test_no_doubles_in_the_hot_path(monkeypatch):
     lambda array, **kwargs: seen.append(array.dtype) or transform(array, **kwargs),
   )
   for name, member in features.FEATURES.items():
+    if member.medium == medium.PICTURES:
+      continue
     assert member.kernel(member.settings(), AUDIO)(MIXTURE).dtype == np.float32, name
   assert set(seen) == {np.dtype(np.float32)}
 

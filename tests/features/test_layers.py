@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import features
-from features import clips
+from features import clips, extractor
 from schemas import audio
 from tests.helpers import signals
 
@@ -25,6 +25,11 @@ OPTIONS = [
   'mel:scale=slaney,num_mels=40',
   'log_mel',
   'log_mel:scale=slaney,num_mels=40,low_hz=60,high_hz=7600,floor=0.001',
+  'fft',
+  'fft:num_bins=100,max_hz=3000',
+  'fft:fft_samples=1001,scale=linear',
+  'mfcc',
+  'mfcc:num_mels=40,num_coefficients=13,deltas=2,lifter=22,delta_frames=5',
 ]
 
 
@@ -115,6 +120,22 @@ def test_the_symbolic_shape_is_the_real_one(option):
   assert layer.compute_output_shape([None, AUDIO.clip_samples])[1:] == layer(MIXTURE).shape[1:]
 
 
+@pytest.mark.parametrize('option', [option for option in OPTIONS if option[:3] != 'fft'])
+@pytest.mark.parametrize('num_samples', [1, 399, 402, 5_000])
+def test_clips_of_any_length(option, num_samples, tmp_path):
+  # The length unknown when the graph is built; what is shorter than a window is padded.
+  spec = audio.AudioSpec(clip_s=0)
+  name, settings = features.parse(option)
+  made = extractor.Extractor([features.spec(name, settings, spec)], spec)
+  layer = features.FEATURES[name].layer(settings, spec)
+  inputs = keras.Input([None])
+  model = keras.Model(inputs, layer(inputs))
+  batch = signals.noise(2 * num_samples).reshape(2, num_samples)
+  assert model.output_shape[2:] == layer(batch).shape[2:]
+  assert layer.compute_output_shape([None, num_samples])[1:] == layer(batch).shape[1:]
+  assert_faces_agree(lambda samples: made.compute(samples)[name], model, batch)
+
+
 @pytest.mark.parametrize('option', OPTIONS)
 def test_there_is_nothing_to_train(option):
   _, layer = faces(option)
@@ -134,7 +155,9 @@ def test_gradients_reach_the_samples(option):
 
 @pytest.mark.fsdd
 @pytest.mark.skipif('VOXSHARD_FSDD' not in os.environ, reason='VOXSHARD_FSDD names no folder')
-@pytest.mark.parametrize('option', ['stft', 'mel:num_mels=64', 'log_mel:num_mels=64'])
+@pytest.mark.parametrize(
+  'option', ['stft', 'mel:num_mels=64', 'log_mel:num_mels=64', 'fft', 'mfcc:num_mels=64,deltas=2']
+)
 def test_the_faces_agree_on_real_digits(option):
   spec = audio.AudioSpec(sample_rate_hz=8_000)
   paths = sorted(pathlib.Path(os.environ['VOXSHARD_FSDD']).glob('*.wav'))[::40]
