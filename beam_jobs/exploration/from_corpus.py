@@ -1,0 +1,170 @@
+"""Looks at a corpus as it is: lists all of it, opens some of it."""
+
+import collections
+import dataclasses
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from beam_jobs import corpus as corpus_lib
+from beam_jobs import sources
+from beam_jobs.exploration import census as census_lib
+from beam_jobs.exploration import (
+  duplicates,
+  findings,
+  measuring,
+  opening,
+  progress,
+  request,
+  sampling,
+)
+from beam_jobs.sources import source as source_lib
+from features.clip_error import ClipError
+from schemas import medium as media
+from schemas import options, rejects
+from schemas.utterance import Utterance
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Listing:
+  """What the source says of the whole corpus, without a file being opened."""
+
+  census: census_lib.Census
+  sample: sampling.Lowest[Utterance]
+  by_label: dict[str, sampling.Lowest[Utterance]]
+  rejects: measuring.Rejects
+  left_out: collections.Counter[str]
+
+  @property
+  def shown_labels(self) -> list[str]:
+    return measuring.shown_labels(list(self.census.by_label()))
+
+
+def gather(wanted: request.Request) -> findings.Findings:
+  """Returns what is found in a corpus.
+
+  Raises:
+    SourceError: if it is not there, or not laid out as its source expects.
+  """
+  source = sources.SOURCES[wanted.source]
+  listing = list_corpus(source, wanted)
+  common = findings.Findings(
+    title=wanted.input,
+    kind='corpus',
+    medium=source.medium,
+    facts=[
+      ('source', options.format_option(wanted.source, wanted.source_settings)),
+      ('input', wanted.input),
+    ],
+    census=listing.census,
+    is_labelled=source.is_labelled,
+    durations_s=np.zeros(0),
+    duration_is_of='',
+    left_out=dict(sorted(listing.left_out.items())),
+  )
+  look = _look if source.medium == media.PICTURES else _listen
+  return look(common, listing, wanted)
+
+
+def list_corpus(source: source_lib.Source, wanted: request.Request) -> _Listing:
+  """Returns what a source lists; makes the corpus first, where the source makes its own."""
+  folder = corpus_lib.Corpus(wanted.input)
+  if source.prepare:
+    source.prepare(wanted.input, wanted.source_settings)
+  if not source.takes_file:
+    folder.check()
+  return _listed(source.list_utterances(folder, wanted.source_settings), wanted)
+
+
+def _listed(entries: Iterator[source_lib.Entry], wanted: request.Request) -> _Listing:
+  listing = _Listing(
+    census=census_lib.Census(),
+    sample=sampling.Lowest(wanted.max_clips),
+    by_label={},
+    rejects=measuring.Rejects(),
+    left_out=collections.Counter(),
+  )
+  for entry in entries:
+    if isinstance(entry, rejects.Reject):
+      listing.rejects.add(entry.reason, entry.utterance_id, entry.detail)
+    elif isinstance(entry, rejects.LeftOut):
+      listing.left_out[entry.reason] += entry.count
+    else:
+      listing.census.add(label=entry.label, split=entry.split, speaker=entry.speaker_id)
+      listing.sample.offer(entry.utterance_id, entry)
+      if entry.label not in listing.by_label:
+        listing.by_label[entry.label] = sampling.Lowest(measuring.with_spares(wanted.max_examples))
+      listing.by_label[entry.label].offer(entry.utterance_id, entry)
+  return listing
+
+
+def _listen(
+  common: findings.Findings, listing: _Listing, wanted: request.Request
+) -> findings.Findings:
+  sample = listing.sample.items()
+  measured = measuring.measured_all(sample, listing.rejects)
+  is_all = len(sample) == common.census.num_clips
+  durations_s = np.array([item.measures.seconds for item in measured])
+  return dataclasses.replace(
+    common,
+    durations_s=durations_s,
+    duration_is_of='all clips' if is_all else f'{len(measured):,} clips picked by a hash',
+    total_s=float(durations_s.sum()) if is_all else None,
+    measured=measured,
+    measured_from='their files, at their own rate',
+    examples=measuring.examples(
+      listing.by_label, listing.shown_labels, measuring.heard, limit=wanted.max_examples
+    ),
+    groups=duplicates.groups(measuring.same_recordings(measured)),
+    compared=[
+      f'Compared were {_opened(len(sample), common, "clips")}: for equal samples, '
+      'and for recordings that sound the same after a codec, a gain or a shift.'
+    ],
+    num_silent=sum(item.fingerprint.is_silent for item in measured),
+    rejects=listing.rejects.found(),
+    notes=_notes(len(sample), common),
+  )
+
+
+def _look(
+  common: findings.Findings, listing: _Listing, wanted: request.Request
+) -> findings.Findings:
+  sample = listing.sample.items()
+  digests = []
+  for clip in progress.track(sample, 'looking'):
+    try:
+      pixels = opening.picture(clip)
+    except ClipError as error:
+      listing.rejects.add(error.reason, clip.utterance_id, error.detail)
+      continue
+    digest = hashlib.blake2b(pixels.tobytes(), digest_size=8).digest()
+    digests.append((measuring.named(clip), digest))
+  return dataclasses.replace(
+    common,
+    examples=measuring.examples(
+      listing.by_label, listing.shown_labels, measuring.seen, limit=wanted.max_examples
+    ),
+    groups=duplicates.groups(duplicates.equal(digests)),
+    compared=[
+      f'Compared were {_opened(len(sample), common, "pictures")}: for equal pixels of a small copy.'
+    ],
+    rejects=listing.rejects.found(),
+    notes=_notes(len(sample), common),
+  )
+
+
+def _opened(number: int, common: findings.Findings, noun: str) -> str:
+  total = common.census.num_clips
+  return f'all {total:,} {noun}' if number == total else f'{number:,} of {total:,} {noun}'
+
+
+def _notes(num_opened: int, common: findings.Findings) -> list[str]:
+  total = common.census.num_clips
+  if num_opened == total:
+    return [f'Every one of the {total:,} files was opened.']
+  return [
+    f'Counts are of all {total:,} clips, as the source lists them. {num_opened:,} of them, picked '
+    'by a hash of their names, were opened: what is measured, rejects of damaged files and '
+    'duplicates are of these alone. --max_clips=N opens more.'
+  ]

@@ -1,0 +1,218 @@
+"""Looks at a finished data set: reads all of it, and listens to what audio can be found."""
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Mapping
+
+import numpy as np
+
+from beam_jobs import corpus as corpus_lib
+from beam_jobs import sources
+from beam_jobs.exploration import (
+  colours,
+  duplicates,
+  findings,
+  measuring,
+  records,
+  request,
+  sampling,
+)
+from schemas import errors, naming, options, rejects
+from schemas import medium as media
+from schemas.manifest import DatasetManifest
+from schemas.utterance import Utterance
+from tfrecords import codec, manifest_file
+from tfrecords import storage as storage_lib
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Audio:
+  """What was heard of a data set.
+
+  Attributes:
+    measured: Clips that were measured.
+    source: Where their audio comes from; '' where there was none.
+    examples: Clips to show.
+    note: A sentence about it.
+  """
+
+  measured: list[findings.Measured]
+  source: str
+  examples: Mapping[str, list[findings.Example]]
+  note: str
+
+
+def gather(wanted: request.Request, storage: storage_lib.Storage) -> findings.Findings:
+  """Returns what is found in a data set.
+
+  Raises:
+    DatasetError: if the folder holds none.
+    SchemaError, RecordError: if it is damaged.
+  """
+  manifest = manifest_file.load(wanted.data, storage)
+  store = records.Records(wanted.data, manifest, storage)
+  scan = store.scan(max_clips=wanted.max_clips, max_examples=wanted.max_examples)
+  links = store.same_arrays(scan)
+  audio = _audio(manifest, store, scan, wanted)
+  links += measuring.same_recordings(audio.measured)
+  durations_s = np.asarray(scan.durations_s, np.float64)
+  return findings.Findings(
+    title=manifest.name,
+    kind='data set',
+    medium=media.AUDIO if manifest.audio else media.PICTURES,
+    facts=_facts(wanted.data, manifest),
+    census=scan.census,
+    is_labelled=manifest.is_labelled,
+    durations_s=durations_s,
+    duration_is_of='all clips as stored, without padding',
+    total_s=float(durations_s.sum()) if manifest.audio else None,
+    measured=audio.measured,
+    measured_from=audio.source,
+    examples=audio.examples,
+    groups=duplicates.groups(links),
+    compared=_compared(manifest, scan, audio),
+    num_silent=scan.num_silent,
+    rejects=measuring.reasons(manifest.rejects, _reject_examples(wanted.data, storage)),
+    left_out=dict(sorted(manifest.left_out.items())),
+    num_copies=scan.num_copies,
+    warnings=manifest.warnings,
+    notes=[f'All {scan.census.num_clips:,} records were read.', audio.note],
+  )
+
+
+def _audio(
+  manifest: DatasetManifest, store: records.Records, scan: records.Scan, wanted: request.Request
+) -> _Audio:
+  if store.has_waveform:
+    measured = scan.measured.items()
+    return _Audio(
+      measured=measured,
+      source='the stored waveforms',
+      examples=_stored_examples(scan),
+      note=f'Loudness is of {len(measured):,} clips picked by a hash, from the stored waveforms.',
+    )
+  if manifest.audio:
+    originals = _originals(manifest, scan)
+    if originals:
+      return _from_originals(originals, scan, wanted)
+    note = (
+      'There is no audio to listen to: the data set stores no waveform, and the original files '
+      f'are not found at {manifest.config.get("input", "their place")}.'
+    )
+  else:
+    note = 'Pictures are shown as they are stored.'
+  return _Audio(measured=[], source='', examples=_stored_examples(scan), note=note)
+
+
+def _stored_examples(scan: records.Scan) -> dict[str, list[findings.Example]]:
+  """Returns what is stored of the clips to show: audio, a picture, or a feature as a picture."""
+  result = {}
+  for label, kept in scan.by_label.items():
+    shown = [
+      findings.Example(
+        clip=item.clip,
+        sound=item.sound,
+        picture=None if item.sound or item.array is None else colours.picture(item.array),
+      )
+      for item in kept.items()
+    ]
+    shown = [item for item in shown if item.sound or item.picture is not None]
+    if shown:
+      result[label] = shown
+  return result
+
+
+def _from_originals(
+  originals: Mapping[str, Utterance], scan: records.Scan, wanted: request.Request
+) -> _Audio:
+  failed = measuring.Rejects()
+  sample = [originals[clip.clip_id] for clip in scan.picked.items() if clip.clip_id in originals]
+  measured = measuring.measured_all(sample, failed)
+  ready: dict[str, sampling.Lowest[Utterance]] = {}
+  for label, kept in scan.by_label.items():
+    ready[label] = sampling.Lowest(wanted.max_examples)
+    for item in kept.items():
+      if item.clip.clip_id in originals:
+        ready[label].offer(item.clip.clip_id, originals[item.clip.clip_id])
+  num_missing = sum(item.count for item in failed.found())
+  lost = f' {num_missing:,} of these could not be opened any more.' if num_missing else ''
+  return _Audio(
+    measured=measured,
+    source='the original files, at their own rate',
+    examples=measuring.examples(ready, list(ready), measuring.heard, limit=wanted.max_examples),
+    note=(
+      f'What is measured is of the original files of {len(measured):,} clips picked by a hash.'
+      f'{lost}'
+    ),
+  )
+
+
+def _originals(manifest: DatasetManifest, scan: records.Scan) -> dict[str, Utterance]:
+  """Returns where the picked clips come from, by id, if their corpus is still there."""
+  clips = {clip.clip_id: clip for clip in scan.picked.items()}
+  for kept in scan.by_label.values():
+    clips.update((item.clip.clip_id, item.clip) for item in kept.items())
+  settings_by_name = {name: source.settings for name, source in sources.SOURCES.items()}
+  found: dict[str, Utterance] = {}
+  try:
+    name, settings = options.parse(
+      str(manifest.config['source']), settings_by_name, family='source'
+    )
+    corpus = corpus_lib.Corpus(str(manifest.config['input']))
+    for entry in sources.SOURCES[name].list_utterances(corpus, settings):
+      clip = clips.get(entry.utterance_id) if isinstance(entry, Utterance) else None
+      if clip:
+        found[clip.clip_id] = dataclasses.replace(
+          entry, label=clip.label, speaker_id=clip.speaker, split=clip.split
+        )
+  except (KeyError, errors.VoxshardError):
+    return {}  # Another machine, another version: the data set has all that a user needs of it.
+  return found
+
+
+def _facts(data_dir: str, manifest: DatasetManifest) -> list[tuple[str, str]]:
+  audio = manifest.audio
+  facts = [('folder', data_dir)]
+  if audio:
+    length = 'as long as they are' if audio.is_variable else f'{audio.clip_s:g} s'
+    facts.append(('clips', f'mono, {audio.sample_rate_hz:,} Hz, {length}'))
+  for spec in manifest.features:
+    size = f', {spec.num_bytes:,} bytes a clip' if spec.num_bytes else ''
+    facts.append((f'feature {spec.name}', f'{codec.shape_text(spec)}{size}'))
+  num_bytes = sum(shard.num_bytes for shard in manifest.shards)
+  facts.append(('size', f'{num_bytes / 1e6:,.1f} MB in {len(manifest.shards):,} shards'))
+  for name in ('source', 'input', 'split_by', 'seed', 'augment', 'balance', 'sample'):
+    if manifest.config.get(name) not in (None, '', [], 'none'):
+      facts.append((name, str(manifest.config[name])))
+  return facts
+
+
+def _compared(manifest: DatasetManifest, scan: records.Scan, audio: _Audio) -> list[str]:
+  num_originals = scan.census.num_clips - scan.num_copies
+  noun = 'clips' if manifest.audio else 'pictures'
+  copies = ' (copies are left out)' if scan.num_copies else ''
+  sentences = [f'Compared were all {num_originals:,} {noun}{copies}: for equal stored arrays.']
+  if audio.measured:
+    number = len(audio.measured)
+    some = 'All of them' if number == num_originals else f'{number:,} of them'
+    sentences.append(
+      f'{some}, by {audio.source}, also: for recordings that sound the same '
+      'after a codec, a gain or a shift.'
+    )
+  return sentences
+
+
+def _reject_examples(data_dir: str, storage: storage_lib.Storage) -> dict[str, str]:
+  """Returns the first reject of every reason, from the data set's list of them."""
+  path = storage.join(data_dir, naming.REJECTS)
+  examples: dict[str, str] = {}
+  if not storage.exists(path):
+    return examples
+  with storage.open_read(path) as stream:
+    for line in stream:
+      # Only an illustration: what cannot be read is passed over.
+      with contextlib.suppress(ValueError):
+        reject = rejects.Reject.from_json(json.loads(line), where=path)
+        examples.setdefault(reject.reason, f'{reject.utterance_id}: {reject.detail}')
+  return examples

@@ -1,0 +1,123 @@
+"""Opens clips: to measure them, to compare them, and to show some."""
+
+import collections
+from collections.abc import Callable, Mapping, Sequence
+
+from beam_jobs.exploration import duplicates, findings, fingerprint, opening, progress, sampling
+from beam_jobs.exploration import sound as sound_lib
+from features.clip_error import ClipError
+from schemas.utterance import Utterance
+
+MAX_EXAMPLE_LABELS = 12
+# Clips of a label that stand ready where one that was to be shown cannot be opened.
+_SPARES = 3
+
+Opener = Callable[[Utterance], findings.Example]
+
+
+class Rejects:
+  """Counts clips that cannot be used, and remembers the first of each reason."""
+
+  def __init__(self) -> None:
+    self._counts: collections.Counter[str] = collections.Counter()
+    self._examples: dict[str, str] = {}
+
+  def add(self, reason: str, clip_id: str, detail: str) -> None:
+    """Counts one."""
+    self._counts[reason] += 1
+    self._examples.setdefault(reason, f'{clip_id}: {detail}')
+
+  def found(self) -> list[findings.RejectReason]:
+    """Returns the reasons, the most frequent first."""
+    return reasons(self._counts, self._examples)
+
+
+def reasons(counts: Mapping[str, int], examples: Mapping[str, str]) -> list[findings.RejectReason]:
+  """Returns reasons from counts and examples, the most frequent first."""
+  ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+  return [
+    findings.RejectReason(reason=reason, count=count, example=examples.get(reason, ''))
+    for reason, count in ranked
+  ]
+
+
+def named(clip: Utterance) -> duplicates.Clip:
+  """Returns a clip by its names."""
+  return duplicates.Clip(
+    clip_id=clip.utterance_id, label=clip.label, speaker=clip.speaker_id, split=clip.split
+  )
+
+
+def measured(clip: duplicates.Clip, sound: sound_lib.Sound) -> findings.Measured:
+  """Returns what is measured of one clip."""
+  return findings.Measured(
+    clip=clip, measures=sound_lib.measure(sound), fingerprint=fingerprint.of(sound)
+  )
+
+
+def measured_all(clips: Sequence[Utterance], failed: Rejects) -> list[findings.Measured]:
+  """Opens clips and returns what is measured of those that can be used.
+
+  Args:
+    clips: Which.
+    failed: Where the others are counted.
+  """
+  result = []
+  for clip in progress.track(clips, 'listening'):
+    try:
+      result.append(measured(named(clip), opening.sound(clip)))
+    except ClipError as error:
+      failed.add(error.reason, clip.utterance_id, error.detail)
+  return result
+
+
+def same_recordings(items: Sequence[findings.Measured]) -> list[duplicates.Link]:
+  """Returns links between those of the measured clips that are one recording."""
+  return list(duplicates.alike([(item.clip, item.fingerprint) for item in items]))
+
+
+def with_spares(max_examples: int) -> int:
+  """How many clips of a label are kept ready to show so many."""
+  return max_examples + _SPARES if max_examples else 0
+
+
+def heard(clip: Utterance) -> findings.Example:
+  """Returns a clip to listen to."""
+  return findings.Example(clip=named(clip), sound=opening.sound(clip))
+
+
+def seen(clip: Utterance) -> findings.Example:
+  """Returns a picture to look at."""
+  return findings.Example(clip=named(clip), picture=opening.picture(clip))
+
+
+def examples(
+  by_label: Mapping[str, sampling.Lowest[Utterance]],
+  labels: Sequence[str],
+  opener: Opener,
+  *,
+  limit: int,
+) -> dict[str, list[findings.Example]]:
+  """Returns clips to show by label; those that cannot be opened are passed over.
+
+  Args:
+    by_label: Clips that stand ready.
+    labels: Which labels are shown.
+    opener: `heard` or `seen`.
+    limit: So many of a label.
+  """
+  result: dict[str, list[findings.Example]] = {}
+  for label in labels:
+    for clip in by_label[label].items() if label in by_label else ():
+      if len(result.get(label, ())) >= limit:
+        break
+      try:
+        result.setdefault(label, []).append(opener(clip))
+      except ClipError:
+        continue
+  return {label: shown for label, shown in result.items() if shown}
+
+
+def shown_labels(by_frequency: Sequence[str]) -> list[str]:
+  """Returns the most frequent labels, in the order of their names."""
+  return sorted(by_frequency[:MAX_EXAMPLE_LABELS])

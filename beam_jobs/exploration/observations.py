@@ -1,0 +1,147 @@
+"""What a user should look at first, in a sentence each, the worst first."""
+
+from collections.abc import Iterator, Sequence
+
+from beam_jobs.exploration import acoustics, duplicates, findings, page, skew
+
+BAD = 'bad'
+WARN = 'warn'
+GOOD = 'good'
+
+_MANY_REJECTS = 0.05
+_MUCH_CLIPPING = 0.01
+_MAX_NAMES = 5
+
+
+def of(found: findings.Findings) -> list[tuple[str, str]]:
+  """Returns (level, sentence), the level one of BAD, WARN and GOOD."""
+  seen = [
+    *_same_audio(found),
+    *_rejected(found),
+    *((WARN, warning) for warning in found.warnings),
+    *_speakers(found),
+    *_sound(found),
+  ]
+  ranked = sorted(seen, key=lambda item: (BAD, WARN).index(item[0]))
+  return ranked or [(GOOD, 'Nothing was found that a user would have to worry about.')]
+
+
+def _same_audio(found: findings.Findings) -> Iterator[tuple[str, str]]:
+  what = 'picture' if found.is_pictures else 'recording'
+  leaks = [group for group in found.groups if group.leaks]
+  mixed = [group for group in found.groups if len(group.labels) > 1]
+  voices = [
+    group for group in found.groups if len(group.speakers) > 1 and not group.leaks
+  ] if found.has_speakers else []  # fmt: skip
+  if leaks:
+    yield (
+      BAD,
+      f'Leakage: {page.count(len(leaks), what)} {_is(leaks)} in more than one split '
+      f'({_names(leaks)}). The accuracy on these is that of a memory.',
+    )
+  if mixed:
+    yield (
+      BAD,
+      f'{page.count(len(mixed), what)} {_has(mixed)} more than one label ({_names(mixed)}): '
+      'one of them is wrong.',
+    )
+  if voices:
+    yield (
+      WARN,
+      f'{page.count(len(voices), what)} {_has(voices)} more than one speaker ({_names(voices)}): '
+      'the split by speaker may bring the same audio into two splits.',
+    )
+  others = len(found.groups) - len({id(group) for group in (*leaks, *mixed, *voices)})
+  if others:
+    yield WARN, f'{page.count(others, what)} {"is" if others == 1 else "are"} there twice or more.'
+
+
+def _rejected(found: findings.Findings) -> Iterator[tuple[str, str]]:
+  total = found.num_rejects + found.census.num_clips
+  if found.num_rejects:
+    share = found.num_rejects / total
+    level = BAD if share > _MANY_REJECTS else WARN
+    noun = 'file' if found.kind == 'corpus' else 'clip'
+    yield (
+      level,
+      f'{page.count(found.num_rejects, noun)} cannot be used ({page.percent(share)}); the reasons '
+      'and what to do are below.',
+    )
+
+
+def _speakers(found: findings.Findings) -> Iterator[tuple[str, str]]:
+  census = found.census
+  if found.is_pictures or not found.is_labelled:
+    return
+  if not found.has_speakers:
+    yield (
+      WARN,
+      'It is not known who speaks: if a person speaks in several files, train and test share '
+      'voices.',
+    )
+    return
+  shared = census.shared_speakers()
+  if shared and not found.warnings:
+    names = ', '.join(shared[:_MAX_NAMES]) + (', …' if len(shared) > _MAX_NAMES else '')
+    yield (
+      BAD,
+      f'{page.count(len(shared), "speaker")} {"is" if len(shared) == 1 else "are"} in more than '
+      f'one split ({names}).',
+    )
+  counts = list(census.by_speaker().values())
+  if len(counts) > 1 and (skew.gini(counts) >= 0.5 or skew.share_of_largest(counts, 1) >= 0.5):
+    yield WARN, skew.meaning(counts)
+  lonely = sorted(label for label, number in census.speakers_by_label().items() if number == 1)
+  if lonely and len(counts) > 1:
+    names = ', '.join(lonely[:_MAX_NAMES]) + (', …' if len(lonely) > _MAX_NAMES else '')
+    yield (
+      WARN,
+      f'{page.count(len(lonely), "label")} {"is" if len(lonely) == 1 else "are"} said by one '
+      f'speaker only ({names}): a model may learn the voice and not the label.',
+    )
+
+
+def _sound(found: findings.Findings) -> Iterator[tuple[str, str]]:
+  rates = sorted({item.measures.sample_rate_hz for item in found.measured})
+  if len(rates) > 1:
+    yield (
+      WARN,
+      f'There are {len(rates)} sampling rates ({_some_rates(rates)}). Recordings of a low rate '
+      'lack high tones: where a rate goes with a label or a speaker, a model may learn the rate.',
+    )
+  worst = acoustics.clipped(found)
+  if found.measured and len(worst) / len(found.measured) > _MUCH_CLIPPING:
+    yield (
+      WARN,
+      f'{page.count(len(worst), "clip")} of {len(found.measured):,} '
+      f'{"is" if len(worst) == 1 else "are"} audibly clipped.',
+    )
+  if found.num_silent:
+    yield (
+      WARN,
+      f'{page.count(found.num_silent, "clip")} {"holds" if found.num_silent == 1 else "hold"} '
+      'nothing but digital silence.',
+    )
+
+
+def _some_rates(rates: Sequence[int]) -> str:
+  named = ', '.join(f'{rate:,} Hz' for rate in rates[:_MAX_NAMES])
+  return named + (', …' if len(rates) > _MAX_NAMES else '')
+
+
+def _is(groups: Sequence[duplicates.Group]) -> str:
+  return 'is' if len(groups) == 1 else 'are'
+
+
+def _has(groups: Sequence[duplicates.Group]) -> str:
+  return 'has' if len(groups) == 1 else 'have'
+
+
+def _names(groups: Sequence[duplicates.Group]) -> str:
+  """Names the clips of the first group."""
+  clips = groups[0].clips
+  named = ' = '.join(
+    f'{clip.clip_id} ({clip.split})' if clip.split else clip.clip_id for clip in clips[:3]
+  )
+  more = ', …' if len(clips) > 3 or len(groups) > 1 else ''
+  return named + more

@@ -1,0 +1,200 @@
+"""Reads every record of a data set once: counts, and keeps the few that are measured or shown."""
+
+import array
+import dataclasses
+import hashlib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beam_jobs.exploration import census as census_lib
+from beam_jobs.exploration import duplicates, findings, measuring, progress, sampling
+from beam_jobs.exploration import sound as sound_lib
+from features import storage as stored_form
+from schemas import audio as audio_schema
+from schemas.manifest import DatasetManifest
+from tfrecords import codec, reader
+from tfrecords import storage as storage_lib
+
+WAVEFORM = 'waveform'
+# A clip that is repeated, for balance or to be augmented, has this behind its id.
+_COPY = re.compile(r'#copy[0-9]+\Z')
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Kept:
+  """One record that is measured or shown.
+
+  Attributes:
+    clip: Which.
+    sound: Its stored waveform; None where there is none.
+    array: Its picture, or the array that stands for one; None where neither is stored.
+  """
+
+  clip: duplicates.Clip
+  sound: sound_lib.Sound | None
+  array: NDArray[Any] | None
+
+
+@dataclasses.dataclass(kw_only=True)
+class Scan:
+  """What is found by reading all records.
+
+  Attributes:
+    census: How many clips there are, copies included.
+    durations_s: Seconds of audio of each original, float32.
+    digests: Of the arrays of each original that is not silent, 64 bits.
+    num_copies: Augmented and repeated copies.
+    num_silent: Originals whose arrays are all of one value.
+    measured: Originals picked by a hash, where a waveform is stored.
+    picked: The same by name, where none is stored.
+    by_label: Originals to show.
+  """
+
+  census: census_lib.Census
+  durations_s: array.array[float]
+  digests: array.array[int]
+  measured: sampling.Lowest[findings.Measured]
+  picked: sampling.Lowest[duplicates.Clip]
+  by_label: dict[str, sampling.Lowest[Kept]]
+  num_copies: int = 0
+  num_silent: int = 0
+
+
+class Records:
+  """The records of a finished data set."""
+
+  def __init__(
+    self, data_dir: str, manifest: DatasetManifest, storage: storage_lib.Storage
+  ) -> None:
+    self._data_dir = data_dir
+    self._manifest = manifest
+    self._storage = storage
+    names = [spec.name for spec in manifest.features]
+    self.has_waveform = manifest.audio is not None and WAVEFORM in names
+    self._shown = _shown_feature(manifest)
+
+  def scan(self, *, max_clips: int, max_examples: int) -> Scan:
+    """Reads all records.
+
+    Args:
+      max_clips: So many originals are measured at most.
+      max_examples: So many of each frequent label are kept to be shown.
+    """
+    found = Scan(
+      census=census_lib.Census(),
+      durations_s=array.array('f'),
+      digests=array.array('Q'),
+      measured=sampling.Lowest(max_clips),
+      picked=sampling.Lowest(max_clips),
+      by_label={label: sampling.Lowest(max_examples) for label in self._frequent_labels()},
+    )
+    for split, item in self._read():
+      clip = self._named(item, split)
+      found.census.add(label=clip.label, split=split, speaker=clip.speaker)
+      if is_copy(item):
+        found.num_copies += 1
+        continue
+      self._add(found, clip, item)
+    return found
+
+  def same_arrays(self, found: Scan) -> list[duplicates.Link]:
+    """Returns links between originals whose arrays are equal; reads again if there are any."""
+    digests, counts = np.unique(np.frombuffer(found.digests, np.uint64), return_counts=True)
+    repeated = {int(digest) for digest in digests[counts > 1]}
+    if not repeated:
+      return []
+    pairs = (
+      (self._named(item, split), digest.to_bytes(8, 'big'))
+      for split, item in self._read()
+      if not is_copy(item) and (digest := digest_of(item)) in repeated and not is_silent(item)
+    )
+    return list(duplicates.equal(pairs))
+
+  def _add(self, found: Scan, clip: duplicates.Clip, item: codec.Record) -> None:
+    if self._manifest.audio:
+      found.durations_s.append(item.num_samples / self._manifest.audio.sample_rate_hz)
+    if is_silent(item):
+      found.num_silent += 1
+    else:
+      found.digests.append(digest_of(item))
+    if not self.has_waveform:
+      found.picked.offer(clip.clip_id, clip)
+    elif found.measured.wants(clip.clip_id):
+      found.measured.offer(clip.clip_id, measuring.measured(clip, self._sound(item)))
+    shown = found.by_label.get(clip.label)
+    if shown is not None and shown.wants(clip.clip_id):
+      kept = Kept(
+        clip=clip,
+        sound=self._sound(item) if self.has_waveform else None,
+        array=np.array(item.arrays[self._shown]) if self._shown else None,
+      )
+      shown.offer(clip.clip_id, kept)
+
+  def _read(self) -> Iterator[tuple[str, codec.Record]]:
+    for shard in progress.track(self._manifest.shards, 'reading shards'):
+      path = self._storage.join(self._data_dir, shard.file_name)
+      for data in reader.read_records(path, self._storage):
+        yield shard.split, codec.decode(data, self._manifest.features)
+
+  def _named(self, item: codec.Record, split: str) -> duplicates.Clip:
+    return duplicates.Clip(
+      clip_id=item.utterance_id,
+      label=self._manifest.labels[item.label],
+      speaker=item.speaker_id,
+      split=split,
+    )
+
+  def _frequent_labels(self) -> list[str]:
+    counts = [0] * self._manifest.num_labels
+    for shard in self._manifest.shards:
+      counts = [sum(pair) for pair in zip(counts, shard.label_counts, strict=True)]
+    ranked = sorted(zip(counts, self._manifest.labels, strict=True), key=lambda x: (-x[0], x[1]))
+    return measuring.shown_labels([label for count, label in ranked if count])
+
+  def _sound(self, item: codec.Record) -> sound_lib.Sound:
+    audio = self._manifest.audio
+    samples = _without_padding(stored_form.from_stored(item.arrays[WAVEFORM]), item, audio)
+    return sound_lib.of_samples(samples, audio.sample_rate_hz, coding='as stored')
+
+
+def is_copy(item: codec.Record) -> bool:
+  """Whether a record repeats or changes another one."""
+  return bool(item.augmentation or _COPY.search(item.utterance_id))
+
+
+def is_silent(item: codec.Record) -> bool:
+  """Whether every array has one value only: nothing that could be the same as something."""
+  return all(values.min() == values.max() for values in item.arrays.values())
+
+
+def digest_of(item: codec.Record) -> int:
+  """Returns 64 bits of BLAKE2b of all arrays."""
+  hasher = hashlib.blake2b(digest_size=8)
+  for name, values in item.arrays.items():
+    hasher.update(f'{name} {values.shape} '.encode())
+    hasher.update(values.tobytes())
+  return int.from_bytes(hasher.digest(), 'big')
+
+
+def _shown_feature(manifest: DatasetManifest) -> str:
+  """Returns the feature that can be shown as a picture: [time, bins], or a picture itself."""
+  for spec in manifest.features:
+    if len(spec.shape) == 3 and spec.dtype == 'uint8' and spec.shape[2] in (1, 3):
+      return spec.name
+  for spec in manifest.features:
+    if len(spec.shape) == 2 and spec.dtype != 'uint8':
+      return spec.name
+  return ''
+
+
+def _without_padding(
+  samples: NDArray[np.float32], item: codec.Record, audio: audio_schema.AudioSpec
+) -> NDArray[np.float32]:
+  free = max(0, len(samples) - item.num_samples)
+  before = {audio_schema.START: 0, audio_schema.CENTRE: free // 2, audio_schema.END: free}
+  begin = before[audio.position]
+  return samples[begin : begin + max(1, item.num_samples)]
