@@ -18,6 +18,7 @@ ADVICE = {
   'too_short': 'The clip is shorter than --min_clip_seconds. Lower it or leave the clip out.',
   'bad_rate': 'The sample rate makes no sense. Repair the header.',
   'not_finite': 'Samples are NaN or infinite. Repair the program that wrote the file.',
+  'bad_samples': 'Samples are larger than the data set says. Give their bits, as tfds:bits=32.',
   'no_label': 'The corpus gives no label for the clip. Add one or leave the clip out.',
   'no_speaker': 'The corpus gives no speaker for the clip. Add one or leave the clip out.',
   'bad_name': 'The file name does not fit the pattern of the source. Rename it.',
