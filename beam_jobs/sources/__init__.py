@@ -3,20 +3,24 @@
 from collections.abc import Mapping
 
 from beam_jobs.sources import (
+  common_voice,
   file_names,
   folders,
   images,
   speech_commands,
   synthetic,
+  table,
   unlabelled,
 )
 from beam_jobs.sources.source import Source as Source
 
 SOURCES: Mapping[str, Source] = {
+  'common_voice': common_voice.SOURCE,
   'file_names': file_names.SOURCE,
   'folders': folders.SOURCE,
   'images': images.SOURCE,
   'speech_commands': speech_commands.SOURCE,
   'synthetic': synthetic.SOURCE,
+  'table': table.SOURCE,
   'unlabelled': unlabelled.SOURCE,
 }

@@ -1,88 +1,240 @@
 """Speech Commands: one folder per word, the speaker in the file name.
 
 Layout: `<word>/<speaker>_nohash_<take>.wav`, as in Google's Speech Commands data set (Warden 2018,
-arXiv:1804.03209): 105,829 clips of 35 words by 2,618 speakers in version 0.02, 16 kHz, one second.
-Its `validation_list.txt` and `testing_list.txt` name the clips of these two splits, one path a
-line; every other clip is of the train split. A corpus in this layout without the lists has no
-official split. Lines that name no clip are ignored (a part of the corpus with the whole lists is
-a good corpus); a clip in both lists is a test clip. `_background_noise_` holds minutes of noise,
-not clips, and is left out.
+arXiv:1804.03209; CC BY 4.0): version 0.01 has 64,727 clips of 30 words, version 0.02 has 105,829
+of 35 words by 2,618 speakers, 16 kHz, one second. The words' folders may stand deeper: in
+`mini_speech_commands/` (the small set of TensorFlow's tutorials) or `train/audio/` (the Speech
+Recognition Challenge on Kaggle, whose `test/` has no labels and is read by `unlabelled`).
+
+`validation_list.txt` and `testing_list.txt`, beside the words' folders or beside `audio/`, name the
+clips of these splits; every other clip is of the train split. Lines that name no clip are ignored
+(a part of the corpus with the whole lists is a good corpus); a clip in both lists is a test clip.
+Without lists the rule by which they were made says the split. `_background_noise_` holds minutes
+of noise, of which `silence` is cut.
 """
 
+import collections
 import dataclasses
+import heapq
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from beam_jobs import corpus as corpus_lib
-from beam_jobs.sources import listing, source
-from schemas import splits, utterance
+from beam_jobs.sources import amounts, listing, noise_pieces, official_split, source, word_folders
+from schemas import errors, options, rejects, splits, stable_hash, utterance
 
-VALIDATION_LIST = 'validation_list.txt'
-TESTING_LIST = 'testing_list.txt'
-NOISE_FOLDER = '_background_noise_'
+ALL = 'all'
+UNKNOWN = 'unknown'
+SILENCE = 'silence'
 
-_WANTED = '<word>/<speaker>_nohash_<take>.wav'
-_CLIP = re.compile(
-  r'(?P<word>[^/]+)/(?P<speaker>[^/]+?)_nohash_(?P<take>[0-9]+)\.[^./]+', re.DOTALL
-)
+SplitRule = Callable[[re.Match[str]], str]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SpeechCommands:
-  """Speech Commands has no settings: its layout says everything."""
+  """Which words are labels, and what else there is to hear.
+
+  Attributes:
+    wanted_words: The words that are labels, joined by `+` as in `yes+no+stop`; `all` for all.
+    unknown: Clips of the words that are not wanted, as the label `unknown`: a share below 1 of
+      the wanted clips of each split, or from 1 on a number of clips, spread over the splits in
+      their proportion. 0 leaves these words out.
+    silence: Pieces of the recordings in `_background_noise_`, as the label `silence`: a share or
+      a number likewise.
+    silence_s: Length of these pieces.
+    validation_percentage: Share of the speakers for validation where there are no lists, by the
+      rule of the data set's makers. With both shares 0 there is no official split.
+    testing_percentage: The same for the test.
+    seed: Another seed, other clips for `unknown` and other pieces for `silence`.
+  """
+
+  wanted_words: str = ALL
+  unknown: float = 0.1
+  silence: float = 0.0
+  silence_s: float = 1.0
+  validation_percentage: float = 10.0
+  testing_percentage: float = 10.0
+  seed: int = 0
+
+  def __post_init__(self) -> None:
+    words = self.wanted_words.split('+')
+    if not all(words) or len(set(words)) < len(words):
+      raise errors.ConfigError(
+        f'wanted_words must be {ALL!r} or different words joined by + as in yes+no+stop, got '
+        f'{self.wanted_words!r}.'
+      )
+    amounts.check('unknown', self.unknown)
+    amounts.check('silence', self.silence)
+    if not 0 < self.silence_s < math.inf:
+      raise errors.ConfigError(f'silence_s must be more than 0 seconds, got {self.silence_s}.')
+    validation, testing = self.validation_percentage, self.testing_percentage
+    if not (0 <= validation < 100 and 0 <= testing < 100 and validation + testing < 100):
+      raise errors.ConfigError(
+        'validation_percentage and testing_percentage must be from 0 on and leave something of '
+        f'100 for train, got {validation} and {testing}.'
+      )
+
+  @property
+  def words(self) -> tuple[str, ...] | None:
+    """The wanted words; None for all."""
+    return None if self.wanted_words == ALL else tuple(self.wanted_words.split('+'))
 
 
 def list_utterances(corpus: corpus_lib.Corpus, settings: SpeechCommands) -> Iterator[source.Entry]:
-  """Yields one Utterance per clip, and a Reject for each name that does not fit.
+  """Yields one Utterance per clip that is wanted, and a Reject for each name that does not fit.
+
+  Needs the paths of the corpus in memory, some 100 bytes a clip, and as much again for every clip
+  of a word that is not wanted: 20 MB for the whole of version 0.02.
 
   Args:
-    corpus: The folder that holds the words' folders.
-    settings: None to give.
+    corpus: The folder that holds the words' folders, or one above it.
+    settings: What is wanted.
 
   Raises:
-    SourceError: if the folder is missing, or holds no clip in this layout.
+    SourceError: if the folder is missing, holds no clip in this layout or none of a wanted word,
+      or no noise where silence is wanted.
   """
-  del settings
-  split_of = _read_lists(corpus)
+  files = _find(corpus)
+  split_of = _split_rule(corpus, files, settings)
+  unknown, num_left_out, sizes = _choose(corpus, files, split_of, settings)
 
   def read_path(path: str) -> source.Entry:
-    match = _CLIP.fullmatch(path)
+    match = files.match(path)
     if not match:
-      return listing.reject(
-        corpus, path, reason='bad_name', detail=f'Wanted {_WANTED}, got {path!r}.'
-      )
+      detail = f'Wanted {files.wanted_name}, got {path!r}.'
+      return listing.reject(corpus, path, reason='bad_name', detail=detail)
+    word = match['word']
     return utterance.Utterance(
       utterance_id=path,
       speaker_id=match['speaker'],
-      label=match['word'],
+      label=UNKNOWN if path in unknown else word,
       uri=corpus.uri(path),
-      split=split_of.get(path, splits.TRAIN) if split_of is not None else '',
-      fields=(('take', match['take']),),
+      split=split_of(match),
+      fields=(('take', match['take']), ('word', word)),
     )
 
-  paths = [path for path in listing.paths_of(corpus) if not path.startswith(f'{NOISE_FOLDER}/')]
-  return listing.read_paths(corpus, paths, read_path)
+  def is_listed(path: str) -> bool:
+    match = files.match(path)
+    if not match or not listing.is_utf8(path):
+      return True  # To be rejected, not passed over.
+    return _is_wanted(match, settings) or path in unknown
+
+  clips = listing.read_paths(corpus, filter(is_listed, files.clips), read_path)
+  silence = _silence(corpus, files, sizes, settings)
+  yield from heapq.merge(clips, silence, key=_order)
+  if num_left_out:
+    yield rejects.LeftOut(reason='not_wanted', count=num_left_out)
 
 
-def _read_lists(corpus: corpus_lib.Corpus) -> dict[str, str] | None:
-  """Returns the split of every listed path; None where the corpus has no lists."""
-  # Test last: it wins, so that a clip of the test is never trained on.
-  lists = ((VALIDATION_LIST, splits.VALIDATION), (TESTING_LIST, splits.TEST))
-  texts = [(corpus.read_text(name), split) for name, split in lists]
-  if all(text is None for text, _ in texts):
-    return None
-  split_of = {}
-  for text, split in texts:
-    for line in (text or '').split('\n'):
-      if line.strip():
-        split_of[line.strip()] = split
-  return split_of
+def noise_paths(corpus: corpus_lib.Corpus, settings: SpeechCommands) -> list[str]:
+  """Returns the paths of the recordings in `_background_noise_`, sorted."""
+  del settings
+  return list(word_folders.find(corpus.entries(corpus_lib.AUDIO_SUFFIXES)).noise)
+
+
+def _order(entry: source.Entry) -> str:
+  return '' if isinstance(entry, rejects.LeftOut) else entry.utterance_id
+
+
+def _find(corpus: corpus_lib.Corpus) -> word_folders.WordFolders:
+  files = word_folders.find(listing.paths_of(corpus))
+  if not files.clips:
+    raise errors.SourceError(
+      f'There are no folders of words below {corpus.folder}, only recordings of noise. Name the '
+      'folder that holds both with --input=FOLDER.'
+    )
+  return files
+
+
+def _split_rule(
+  corpus: corpus_lib.Corpus, files: word_folders.WordFolders, settings: SpeechCommands
+) -> SplitRule:
+  listed = official_split.read_lists(corpus, files.list_folders)
+  if listed is not None:
+    return lambda match: listed.get(match[0], splits.TRAIN)
+  if not (settings.validation_percentage or settings.testing_percentage):
+    return lambda match: ''
+  return lambda match: official_split.hashed_split(
+    match['speaker'],
+    validation_percentage=settings.validation_percentage,
+    testing_percentage=settings.testing_percentage,
+  )
+
+
+def _is_wanted(match: re.Match[str], settings: SpeechCommands) -> bool:
+  return settings.words is None or match['word'] in settings.words
+
+
+def _choose(
+  corpus: corpus_lib.Corpus,
+  files: word_folders.WordFolders,
+  split_of: SplitRule,
+  settings: SpeechCommands,
+) -> tuple[frozenset[str], int, dict[str, int]]:
+  """Returns the paths of the label `unknown`, how many are left out, and wanted clips by split."""
+  sizes: collections.Counter[str] = collections.Counter()
+  words: set[str] = set()
+  rest: dict[str, list[tuple[bytes, str]]] = collections.defaultdict(list)
+  for path in files.clips:
+    match = files.match(path)
+    if not match or not listing.is_utf8(path):
+      continue
+    words.add(match['word'])
+    if _is_wanted(match, settings):
+      sizes[split_of(match)] += 1
+    else:
+      # By the path below the words' folder: the same clips wherever that folder stands.
+      rank = stable_hash.digest(match[0], salt=f'unknown{settings.seed}')
+      rest[split_of(match)].append((rank, path))
+  _check_words(corpus, settings.words or (), words)
+  numbers = amounts.by_split(settings.unknown, sizes)
+  chosen = frozenset(
+    path
+    for split, ranked in rest.items()
+    for _, path in heapq.nsmallest(numbers.get(split, 0), ranked)
+  )
+  return chosen, sum(map(len, rest.values())) - len(chosen), dict(sizes)
+
+
+def _check_words(corpus: corpus_lib.Corpus, wanted: Sequence[str], words: set[str]) -> None:
+  missing = [word for word in wanted if word not in words]
+  if missing and words:
+    raise errors.SourceError(
+      f'wanted_words: there is no clip of {missing[0]!r} below {corpus.folder}.'
+      f'{options.did_you_mean(missing[0], words)} There are: {", ".join(sorted(words))}.'
+    )
+
+
+def _silence(
+  corpus: corpus_lib.Corpus,
+  files: word_folders.WordFolders,
+  sizes: dict[str, int],
+  settings: SpeechCommands,
+) -> Iterator[utterance.Utterance]:
+  if not settings.silence:
+    return iter(())
+  if not files.noise:
+    raise errors.SourceError(
+      f'silence={settings.silence} needs recordings of noise in {word_folders.NOISE_FOLDER}, '
+      f'beside the folders of the words below {corpus.folder}, and there are none. Put some '
+      'there, or do without with silence=0.'
+    )
+  return noise_pieces.pieces(
+    corpus,
+    files.noise,
+    amounts.by_split(settings.silence, sizes),
+    label=SILENCE,
+    duration_s=settings.silence_s,
+    seed=settings.seed,
+  )
 
 
 SOURCE = source.Source(
   settings=SpeechCommands,
   list_utterances=list_utterances,
   example_tree=(
+    '_background_noise_/white_noise.wav',
     'no/0a7c2a8d_nohash_0.wav',
     'no/0b40aa8e_nohash_0.wav',
     'yes/0a7c2a8d_nohash_0.wav',
@@ -90,4 +242,5 @@ SOURCE = source.Source(
     'yes/0b40aa8e_nohash_0.wav',
     'yes/0c5027de_nohash_0.wav',
   ),
+  noise_paths=noise_paths,
 )

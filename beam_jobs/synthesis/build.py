@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from beam_jobs import corpus as corpus_lib
-from beam_jobs.sources import speech_commands
-from beam_jobs.synthesis import plan, voices
+from beam_jobs.sources import official_split, word_folders
+from beam_jobs.synthesis import plan
 from schemas import errors, json_form, splits
 
 MARKER = 'corpus.json'
@@ -25,22 +25,12 @@ _PACKAGE = 'espeakng-loader'
 _SPEAKER = 'beam_jobs.synthesis.speak'
 
 
-def build(
-  corpus: corpus_lib.Corpus,
-  *,
-  words: Sequence[str],
-  speakers: Sequence[voices.Voice],
-  takes: int,
-  seed: int,
-) -> None:
-  """Speaks the corpus into its folder; one that is there with the same settings is kept.
+def build(corpus: corpus_lib.Corpus, corpus_plan: plan.CorpusPlan) -> None:
+  """Speaks the corpus into its folder; one that is there of the same plan is kept.
 
   Args:
     corpus: Where to; missing or empty, or made by this function before.
-    words: What is said.
-    speakers: Who says it.
-    takes: How often each says each.
-    seed: Of pitches and loudness.
+    corpus_plan: What is said, by whom and how.
 
   Raises:
     SourceError: if the folder holds something else or cannot be written, or the synthesizer is
@@ -51,21 +41,16 @@ def build(
       f'The synthetic corpus is made on the local disk, not in {corpus.folder}. Name a local '
       f'folder with --input=FOLDER, and copy it to the bucket if it has to be there.'
     )
-  clips = plan.clips(words, speakers, takes=takes, seed=seed)
-  made_of = {
-    'words': '+'.join(words),
-    'voices': len(speakers),
-    'takes': takes,
-    'seed': seed,
-    'plan': _digest(clips),
-  }
+  clips = corpus_plan.clips()
+  made_of = _made_of(corpus_plan, clips)
   if _is_made(corpus.folder, made_of):
     return
   temporary = f'{corpus.folder}.tmp-{uuid.uuid4().hex}'
   try:
     os.makedirs(temporary)
-    _speak(clips, temporary)
-    _write_lists(clips, plan.split_of_speakers(speakers), temporary)
+    split_of_speaker = plan.split_of_speakers(corpus_plan.speakers)
+    _speak(clips, split_of_speaker, temporary, seed=corpus_plan.seed)
+    _write_lists(clips, split_of_speaker, temporary)
     _write(temporary, MARKER, json_form.dumps({**made_of, 'made_by': _made_by()}))
     _move(temporary, corpus.folder, made_of)
   except OSError as error:
@@ -75,6 +60,21 @@ def build(
     ) from error
   finally:
     shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _made_of(corpus_plan: plan.CorpusPlan, clips: Sequence[plan.ClipPlan]) -> dict[str, Any]:
+  snr_db = corpus_plan.noise_snr_db
+  return {
+    'language': corpus_plan.language,
+    'words': '+'.join(corpus_plan.words),
+    'unknown_words': '+'.join(corpus_plan.unknown_words),
+    'voices': len(corpus_plan.speakers),
+    'takes': corpus_plan.takes,
+    'unknown_takes': corpus_plan.unknown_takes,
+    'noise_snr_db': list(snr_db) if snr_db else None,
+    'seed': corpus_plan.seed,
+    'plan': _digest(clips),
+  }
 
 
 def _is_made(folder: str, made_of: Mapping[str, Any]) -> bool:
@@ -91,6 +91,11 @@ def _is_made(folder: str, made_of: Mapping[str, Any]) -> bool:
       f'{folder} is there, but is no synthetic corpus (no readable {MARKER} in it). Name another '
       'folder with --input=FOLDER, or remove this one.'
     ) from error
+  if made_of.keys() - found.keys():
+    raise errors.SourceError(
+      f'The synthetic corpus in {folder} was made by another version of this program. Remove the '
+      'folder to have it made anew, or name another one with --input=FOLDER.'
+    )
   if len(changed) > 1:
     # Another plan follows from other settings; alone it was made by another version of this job.
     changed.pop('plan', None)
@@ -105,8 +110,10 @@ def _is_made(folder: str, made_of: Mapping[str, Any]) -> bool:
   return True
 
 
-def _speak(clips: Sequence[plan.ClipPlan], folder: str) -> None:
-  """Lets the synthesizer, in a process of its own, write the clips."""
+def _speak(
+  clips: Sequence[plan.ClipPlan], split_of_speaker: Mapping[str, str], folder: str, *, seed: int
+) -> None:
+  """Lets the synthesizer, in a process of its own, write the clips and the noises."""
   try:
     # Imported here: it comes with an extra, and most jobs do without.
     import espeakng_loader  # type: ignore[import-untyped]  # noqa: PLC0415
@@ -122,6 +129,9 @@ def _speak(clips: Sequence[plan.ClipPlan], folder: str) -> None:
     'data': data,
     'folder': folder,
     'clips': [dataclasses.asdict(clip) for clip in clips],
+    'noise_folder': word_folders.NOISE_FOLDER,
+    'babblers': _babblers(clips, split_of_speaker),
+    'seed': seed,
   }
   # The parent's own paths, so that the child finds the same packages however they are installed.
   root = str(pathlib.Path(__file__).parents[2])
@@ -142,6 +152,12 @@ def _speak(clips: Sequence[plan.ClipPlan], folder: str) -> None:
     )
 
 
+def _babblers(clips: Sequence[plan.ClipPlan], split_of_speaker: Mapping[str, str]) -> list[str]:
+  """Returns the speakers of the babble: no voice that is held out is ever heard in training."""
+  names = sorted({clip.speaker_id for clip in clips})
+  return [name for name in names if split_of_speaker.get(name, splits.TRAIN) == splits.TRAIN]
+
+
 def _failure(done: subprocess.CompletedProcess[str]) -> str:
   lines = done.stderr.strip().splitlines()
   if done.returncode < 0:
@@ -154,8 +170,8 @@ def _write_lists(
 ) -> None:
   """Writes the two lists of Speech Commands; none where there are no splits."""
   for name, split in (
-    (speech_commands.VALIDATION_LIST, splits.VALIDATION),
-    (speech_commands.TESTING_LIST, splits.TEST),
+    (official_split.VALIDATION_LIST, splits.VALIDATION),
+    (official_split.TESTING_LIST, splits.TEST),
   ):
     listed = [clip.path for clip in clips if split_of_speaker.get(clip.speaker_id) == split]
     if split_of_speaker:

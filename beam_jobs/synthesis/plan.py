@@ -26,6 +26,7 @@ class ClipPlan:
     pitch: From 0 to 99.
     peak_db: Loudest sample, in dB below full scale.
     lead_in_ms: Silence before the word.
+    noise_snr_db: How far noise is below the word; None for no noise.
   """
 
   path: str
@@ -36,44 +37,68 @@ class ClipPlan:
   pitch: int
   peak_db: float
   lead_in_ms: int
+  noise_snr_db: float | None = None
 
 
-def clips(
-  words: Sequence[str], speakers: Sequence[voices.Voice], *, takes: int, seed: int
-) -> list[ClipPlan]:
-  """Returns every word by every speaker in every take, in the order in which they are spoken.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CorpusPlan:
+  """What a whole corpus is made of.
 
-  Speeds are spread evenly over the takes, so that a speaker's takes of a word differ; pitch,
-  loudness and the silence in front come from a hash of path and seed.
+  Attributes:
+    language: eSpeak's name of it.
+    words: What is said to be told apart.
+    unknown_words: What else is said.
+    speakers: Who says it.
+    takes: How often each says each of the words.
+    unknown_takes: How often each says each of the unknown words.
+    noise_snr_db: Range from which each clip takes its own; None for clips without noise.
+    seed: Of pitches, loudness and noise.
   """
-  return [
-    _clip(word, speaker, take, takes=takes, seed=seed)
-    for speaker in speakers
-    for word in words
-    for take in range(takes)
-  ]
 
+  language: str = 'en'
+  words: tuple[str, ...]
+  unknown_words: tuple[str, ...] = ()
+  speakers: tuple[voices.Voice, ...]
+  takes: int
+  unknown_takes: int = 0
+  noise_snr_db: tuple[float, float] | None = None
+  seed: int = 0
 
-def _clip(word: str, speaker: voices.Voice, take: int, *, takes: int, seed: int) -> ClipPlan:
-  path = f'{word}/{speaker.speaker_id}_nohash_{take}.wav'
+  def clips(self) -> list[ClipPlan]:
+    """Returns every word by every speaker in every take, in the order in which they are spoken.
 
-  def between(bounds: tuple[float, float], what: str) -> float:
-    low, high = bounds
-    return low + (high - low) * stable_hash.unit_interval(f'{seed}/{path}', salt=what)
+    Speeds are spread evenly over the takes, so that a speaker's takes of a word differ; pitch,
+    loudness and the silence in front come from a hash of path and seed.
+    """
+    return [
+      self._clip(word, speaker, take, takes)
+      for speaker in self.speakers
+      for words, takes in ((self.words, self.takes), (self.unknown_words, self.unknown_takes))
+      for word in words
+      for take in range(takes)
+    ]
 
-  slowest, fastest = _WORDS_PER_MINUTE
-  step = (fastest - slowest) / takes
-  start = slowest + step * take
-  return ClipPlan(
-    path=path,
-    text=word,
-    speaker_id=speaker.speaker_id,
-    voice=speaker.name,
-    words_per_minute=round(between((start, start + step), 'speed')),
-    pitch=round(between(_PITCH, 'pitch')),
-    peak_db=round(between(_PEAK_DB, 'peak'), 2),
-    lead_in_ms=round(between(_LEAD_IN_MS, 'lead-in')),
-  )
+  def _clip(self, word: str, speaker: voices.Voice, take: int, takes: int) -> ClipPlan:
+    path = f'{word}/{speaker.speaker_id}_nohash_{take}.wav'
+
+    def between(bounds: tuple[float, float], what: str) -> float:
+      low, high = bounds
+      return low + (high - low) * stable_hash.unit_interval(f'{self.seed}/{path}', salt=what)
+
+    slowest, fastest = _WORDS_PER_MINUTE
+    step = (fastest - slowest) / takes
+    start = slowest + step * take
+    return ClipPlan(
+      path=path,
+      text=word,
+      speaker_id=speaker.speaker_id,
+      voice=speaker.name,
+      words_per_minute=round(between((start, start + step), 'speed')),
+      pitch=round(between(_PITCH, 'pitch')),
+      peak_db=round(between(_PEAK_DB, 'peak'), 2),
+      lead_in_ms=round(between(_LEAD_IN_MS, 'lead-in')),
+      noise_snr_db=round(between(self.noise_snr_db, 'snr'), 2) if self.noise_snr_db else None,
+    )
 
 
 def split_of_speakers(speakers: Sequence[voices.Voice]) -> dict[str, str]:

@@ -1,11 +1,13 @@
-"""The 24 voices of the demo corpus."""
+"""The 24 voices of the demo corpus, in every language."""
 
 import dataclasses
+
+from beam_jobs.synthesis import languages
 
 
 @dataclasses.dataclass(frozen=True)
 class Voice:
-  """One speaker: an accent of English, spoken by a throat of its own.
+  """One speaker: an accent of a language, spoken by a throat of its own.
 
   Attributes:
     accent: eSpeak's name of the dialect.
@@ -55,3 +57,13 @@ VOICES = (
   Voice('en-us', 'aunty'),
   Voice('en', 'm1'),
 )
+
+
+def speakers(language: str, number: int) -> tuple[Voice, ...]:
+  """Returns the first voices of a language: throats as for English, its accents in turn."""
+  if language == 'en':
+    return VOICES[:number]
+  accents = languages.of(language).accents or (language,)
+  return tuple(
+    Voice(accents[i % len(accents)], voice.variant) for i, voice in enumerate(VOICES[:number])
+  )

@@ -18,7 +18,7 @@ from schemas import errors, options, rejects, splits, utterance
 from tests.contracts import example_corpus as example
 
 # Small, where the source's own corpus would be large.
-SMALL = {'synthetic': {'words': 'yes+no', 'voices': 3, 'takes': 2}}
+SMALL = {'synthetic': {'words': 'yes+no', 'unknown_words': 'bed', 'voices': 3, 'takes': 2}}
 
 _opened: list[str] = []
 

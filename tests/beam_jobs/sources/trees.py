@@ -4,7 +4,7 @@ import pathlib
 
 from beam_jobs import corpus as corpus_lib
 from beam_jobs import sources
-from schemas import utterance
+from schemas import rejects, utterance
 
 
 def make(root: pathlib.Path, *paths: str) -> corpus_lib.Corpus:
@@ -16,10 +16,21 @@ def make(root: pathlib.Path, *paths: str) -> corpus_lib.Corpus:
   return corpus_lib.Corpus(str(root))
 
 
+def read(name: str, corpus: corpus_lib.Corpus, **settings):
+  """Returns all entries of a source."""
+  source = sources.SOURCES[name]
+  return list(source.list_utterances(corpus, source.settings(**settings)))
+
+
+def left_out(name: str, corpus: corpus_lib.Corpus, **settings):
+  """Returns how many clips a source leaves out, by reason."""
+  entries = read(name, corpus, **settings)
+  return {e.reason: e.count for e in entries if isinstance(e, rejects.LeftOut)}
+
+
 def listed(name: str, corpus: corpus_lib.Corpus, **settings):
   """Returns the utterances and the rejects of a source, each by id."""
-  source = sources.SOURCES[name]
-  entries = list(source.list_utterances(corpus, source.settings(**settings)))
+  entries = [e for e in read(name, corpus, **settings) if not isinstance(e, rejects.LeftOut)]
   assert [entry.utterance_id for entry in entries] == sorted(e.utterance_id for e in entries)
   good = {e.utterance_id: e for e in entries if isinstance(e, utterance.Utterance)}
   bad = {e.utterance_id: e for e in entries if not isinstance(e, utterance.Utterance)}
