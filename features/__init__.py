@@ -61,7 +61,7 @@ def _check_medium(name: str, wanted: str) -> None:
     fitting = [other for other, member in FEATURES.items() if member.medium == wanted]
     raise errors.FeatureError(
       f'Feature {name!r} is computed from {FEATURES[name].medium}, but the corpus is of {wanted}. '
-      f'Use --feature={" or ".join(fitting)}, or a source of {FEATURES[name].medium}.'
+      f'Use --feature={", ".join(fitting)}, or a source of {FEATURES[name].medium}.'
     )
 
 

@@ -241,6 +241,6 @@ def test_audio_is_not_computed_from_pictures(name):
 
 @every_feature_of_pictures
 def test_pictures_are_not_computed_from_audio(name):
-  sentence = 'is computed from pictures, but the corpus is of audio. Use --feature=waveform or'
+  sentence = 'is computed from pictures, but the corpus is of audio. Use --feature=waveform, fft'
   with pytest.raises(errors.FeatureError, match=sentence):
     features.spec(name, features.SETTINGS[name](), AUDIO)
