@@ -18,6 +18,21 @@ def test_the_first_folder_is_the_label_and_every_file_its_own_speaker(tmp_path):
   }
 
 
+@pytest.mark.parametrize('suffix', ['.wav', '.flac', '.ogg', '.opus', '.mp3', '.aiff', '.MP3'])
+def test_every_format_at_any_depth_is_a_clip(tmp_path, suffix):
+  good, bad = read(tmp_path, f'yes/a/b/c/1{suffix}', f'no/1{suffix}', 'no/1.m4a', 'no/notes.txt')
+  assert {path: label for path, (label, _) in good.items()} == {
+    f'yes/a/b/c/1{suffix}': 'yes',
+    f'no/1{suffix}': 'no',
+  }
+  assert not bad
+
+
+def test_labels_may_be_in_any_script(tmp_path):
+  good, _ = read(tmp_path, '一/陈/1.wav', 'ни́чего/x/1.wav', speaker_level=1)
+  assert good == {'一/陈/1.wav': ('一', '陈'), 'ни́чего/x/1.wav': ('ни́чего', 'x')}
+
+
 def test_the_speaker_is_a_folder(tmp_path):
   good, bad = read(tmp_path, 'yes/anna/1.wav', 'no/anna/1.wav', 'no/2.wav', speaker_level=1)
   assert good == {'yes/anna/1.wav': ('yes', 'anna'), 'no/anna/1.wav': ('no', 'anna')}
