@@ -23,6 +23,12 @@ _OPEN_BYTES = 0x7F000000
 
 _BLOCK_FRAMES = 1 << 16
 
+# Where decoding begins before the place that was sought, in frames. A frame of MP3 takes bytes from
+# up to ten before it, and libsndfile mutes those that lack theirs. Measured on 300 places: without
+# it up to 0.7 wrong, with 10 frames 2e-7. It does not help Opus, whose memory differs by up to
+# 6e-3 in speech, also after 2 s.
+_LEAD_IN_FRAMES = {'MPEG_LAYER_III': 16 * 1152}
+
 # libsndfile takes a file that was cut off for a shorter one, and says so only in its log.
 _LOGGED_BYTES = re.compile(r'^ *(?:SSND|BODY|Data Size) *: (\d+) \(should be (\d+)\)', re.MULTILINE)
 _LOGGED_FRAMES = re.compile(r"does not match value from 'ds64' chunk of (\d+)\.")
@@ -172,12 +178,19 @@ class Decoder(recording.Recording):
       return
     if self._position:
       self._open()
-    if begin:
+    start = begin - _LEAD_IN_FRAMES.get(self._file.subtype, 0)
+    if start > 0:
       try:
-        self._file.seek(begin)
+        self._file.seek(start)
       except soundfile.LibsndfileError as error:
         raise self._explained(error) from error
-      self._position = begin
+      self._position = start
+    while self._position < begin:
+      wanted = min(_BLOCK_FRAMES, begin - self._position)
+      num_read = len(self._read(np.empty((wanted, self._file.channels), np.float32)))
+      if not num_read:
+        break
+      self._position += num_read
 
   def _read(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
     try:

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 PCM_GUID = bytes.fromhex('0100000000001000800000aa00389b71')
 
+_PIECE_FRAMES = 1 << 18
+
 
 def chunk(name: bytes, content: bytes, *, declared: int | None = None) -> bytes:
   """Returns a RIFF chunk, filled up to an even length; `declared` replaces its size."""
@@ -65,7 +67,13 @@ def encoded(
 ) -> bytes:
   """Returns a file that libsndfile wrote, such as format='FLAC', subtype='PCM_16'."""
   file = io.BytesIO()
-  soundfile.write(file, samples, sample_rate_hz, format=format, subtype=subtype)
+  channels = 1 if samples.ndim == 1 else samples.shape[1]
+  with soundfile.SoundFile(
+    file, 'w', sample_rate_hz, channels, format=format, subtype=subtype
+  ) as writer:
+    # In pieces: libsndfile crashes where Vorbis is given minutes at once.
+    for start in range(0, max(1, len(samples)), _PIECE_FRAMES):
+      writer.write(samples[start : start + _PIECE_FRAMES])
   return file.getvalue()
 
 
