@@ -25,8 +25,9 @@ def start(
   counts = ', '.join(
     f'{split} {data.manifest.num_records(split):,}' for split in data.manifest.split_names()
   )
-  print(f'data     {data.path}: {data.manifest.num_labels} labels; clips: {counts}')
-  shape = 'x'.join(str(size) for size in data.feature.shape)
+  noun = 'clips' if data.manifest.audio else 'pictures'
+  print(f'data     {data.path}: {data.manifest.num_labels} labels; {noun}: {counts}')
+  shape = 'x'.join('any' if size is None else str(size) for size in data.feature.shape)
   name = options.format_option(*models.parse(config.model))
   print(f'model    {name}: {model.count_params():,} parameters on {data.feature.name} {shape}')
   print(f'devices  {machine.describe(strategy, config)}, {config.precision}')

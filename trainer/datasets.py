@@ -40,7 +40,7 @@ def load(path: str, *, feature_name: str = '') -> Data:
 
   Raises:
     DatasetError: if it is missing or unfinished, does not hold the feature, or cannot teach
-      anything: an empty train split, or clips of one label only.
+      anything: clips without labels, an empty train split, or clips of one label only.
   """
   if path == config_lib.DEMO_DATA and not os.path.exists(path):
     raise errors.DatasetError(
@@ -65,6 +65,12 @@ def unlearned_labels(found: manifest.DatasetManifest) -> list[str]:
 
 
 def _check_learnable(found: manifest.DatasetManifest, path: str) -> None:
+  if not found.is_labelled:
+    raise errors.DatasetError(
+      f'The clips in {path!r} have no labels, so nothing can be learned from them. Name a data set '
+      'with labels, or let a trained model say what these are: '
+      f'python -m trainer.predict --run_dir=RUN --data={path}'
+    )
   if splits.TRAIN not in found.split_names():
     raise errors.DatasetError(
       f'The train split of {path!r} is empty: the data set holds '

@@ -20,7 +20,7 @@ from absl import flags
 
 from schemas import command, errors, manifest, splits
 from tfrecords import manifest_file, storage
-from trainer import command_line, quiet, run_folder, saved_run
+from trainer import command_line, fits, quiet, run_folder, saved_run
 from trainer.report import document, picture, tally, text
 
 BATCH_SIZE = 256
@@ -88,7 +88,9 @@ def evaluate_run(
   data_dir = data_dir or run.data_dir
   files = storage.storage_of(data_dir)
   dataset = manifest_file.load(data_dir, files)
-  check_fits(run, dataset, data_dir=data_dir, split=split)
+  fits.check_labels(run, dataset, data_dir=data_dir)
+  fits.check_split(dataset, split, data_dir=data_dir)
+  fits.check_feature(run, dataset, data_dir=data_dir)
   digest = manifest_file.digest(data_dir, files)
   model = run.load_model(checkpoint)
   counts = _count(run, model, dataset, data_dir=data_dir, split=split, batch_size=batch_size)
@@ -114,39 +116,6 @@ def evaluate_run(
   with run_folder.writing(run.folder.confusion_matrix_file):
     storage.write_atomically(run.folder.confusion_matrix_file, png)
   return report
-
-
-def check_fits(
-  run: saved_run.SavedRun, dataset: manifest.DatasetManifest, *, data_dir: str, split: str
-) -> None:
-  """Raises DatasetError if a data set cannot judge the run's model, with what differs."""
-  if not dataset.num_records(split):
-    raise errors.DatasetError(
-      f'The data set in {data_dir!r} has no {split} split; it has '
-      f'{", ".join(dataset.split_names()) or "no records"}. Name another with --split, or run the '
-      'data job again.'
-    )
-  if dataset.labels != run.manifest.labels:
-    missing = [label for label in dataset.labels if label not in run.manifest.labels]
-    shown = ', '.join(missing[:5]) or 'the same labels in another number or order'
-    raise errors.DatasetError(
-      f'The model knows the labels {", ".join(run.manifest.labels[:10])}; the data set in '
-      f'{data_dir!r} has {dataset.num_labels} labels, among them unknown ones: {shown}. Judge on a '
-      'data set with the same labels.'
-    )
-  feature = dataset.feature(run.feature.name)
-  if (feature.shape, dict(feature.settings)) != (run.feature.shape, dict(run.feature.settings)):
-    raise errors.DatasetError(
-      f'The model takes {run.feature.name} {list(run.feature.shape)} computed with '
-      f'{dict(run.feature.settings)}; {data_dir!r} holds {list(feature.shape)} computed with '
-      f'{dict(feature.settings)}. Run the data job with the settings of the training.'
-    )
-  if dataset.audio.sample_rate_hz != run.manifest.audio.sample_rate_hz:
-    raise errors.DatasetError(
-      f'The model was trained on audio of {run.manifest.audio.sample_rate_hz} Hz, the data set in '
-      f'{data_dir!r} has {dataset.audio.sample_rate_hz} Hz. Run the data job with '
-      f'--sample_rate_hz={run.manifest.audio.sample_rate_hz}.'
-    )
 
 
 def _count(
@@ -177,7 +146,7 @@ def _count(
       with_ids=True,
     )
     for batch in batches:
-      logits = model(input_pipeline.to_input(batch[run.feature.name]), training=False)
+      logits = model(input_pipeline.model_input(batch, run.feature.name), training=False)
       counts.add(
         logits.numpy(),
         batch[input_pipeline.LABEL].numpy(),

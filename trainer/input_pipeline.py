@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -45,10 +46,22 @@ def evaluation_batches(source: Source, split: str, strategy: tf.distribute.Strat
   return to_devices(_read(source, split, shuffle=False, repeat=False, seed=0), strategy)
 
 
-def to_input(stored: tf.Tensor) -> tf.Tensor:
-  """Returns what the model takes, float32: samples stored as int16 become [-1, 1).
+def model_input(batch: Mapping[str, tf.Tensor], feature_name: str) -> Any:
+  """Returns what the model takes: the feature, and where clips are of any length their rows too.
 
-  Runs on the device, so that half the bytes travel there.
+  Args:
+    batch: As tfrecords.dataset.read_batches gives it.
+    feature_name: The model's feature.
+  """
+  array = to_input(batch[feature_name])
+  num_rows = batch.get(dataset_lib.num_rows_key(feature_name))
+  return array if num_rows is None else [array, tf.cast(num_rows, tf.int32)]
+
+
+def to_input(stored: tf.Tensor) -> tf.Tensor:
+  """Returns stored values as float32: samples stored as int16 in [-1, 1), pixels in [0, 255].
+
+  Runs on the device, so that half the bytes (of pixels, a quarter) travel there.
   """
   if stored.dtype == tf.int16:
     return tf.cast(stored, tf.float32) / 32768.0

@@ -1,38 +1,40 @@
-"""Says what is in audio files, with a trained model.
+"""Says what is in audio files, in pictures, or in a whole data set, with a trained model.
 
   python -m trainer.predict demo/corpus/yes/*.wav
   python -m trainer.predict --run_dir=runs/digits --format=csv --top=1 recordings/*.flac
+  python -m trainer.predict --run_dir=runs/shapes pictures/*.png
+  python -m trainer.predict --run_dir=runs/words --data=data/test --format=submission > answers.csv
 
 Reads every format of libsndfile, at any rate, and treats a file exactly as the data job treated
 those of the training: mixed to mono, resampled, cut or padded, the same feature, rounded as it is
-stored. A file that cannot be used is named with the reason and the advice, the others are predicted
-all the same, and the exit code is 2.
+stored. Where the model was trained on pictures it reads those. A file that cannot be used is named
+with the reason and the advice, the others are predicted all the same, and the exit code is 2.
+
+With --data it predicts the records of a data set that the data job made with the settings of the
+training, such as one of clips without labels (--source=unlabelled); each is called by its id.
 """
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
-import itertools
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 from absl import flags
-from numpy.typing import NDArray
-from scipy import special
 
-from features import clips, extractor
-from features import storage as feature_storage
-from schemas import command, errors
-from trainer import command_line, quiet, run_folder, saved_run
-from trainer.report import text
-
-BATCH_CLIPS = 64
-FORMATS = ('text', 'jsonl', 'csv')
+from schemas import command, errors, manifest
+from schemas import splits as splits_lib
+from tfrecords import manifest_file, storage
+from trainer import (
+  command_line,
+  fits,
+  prediction,
+  prediction_lines,
+  quiet,
+  run_folder,
+  saved_run,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,147 +42,74 @@ class PredictConfig:
   """One field per flag, and the files.
 
   Attributes:
-    top: How many labels are said of each file, the most probable first.
+    data: A data set to predict in place of files.
+    split: Which of its splits; '' for all.
+    top: How many labels are said of each example, the most probable first.
+    columns: Header of --format=submission: of the clip's name, and of its label.
   """
 
-  files: tuple[str, ...]
+  files: tuple[str, ...] = ()
   run_dir: str = saved_run.DEFAULT_RUN_DIR
   checkpoint: str = run_folder.BEST
-  format: str = FORMATS[0]
+  data: str = ''
+  split: str = ''
+  format: str = prediction_lines.TEXT
   top: int = 3
+  columns: str = 'fname,label'
+  batch_size: int = prediction.BATCH_SIZE
 
   def __post_init__(self) -> None:
-    if not self.files:
+    if not self.files and not self.data:
       raise errors.ConfigError(
-        'Expected audio files, got none. Write: python -m trainer.predict --run_dir=FOLDER FILE...'
+        'Expected files, got none. Write: python -m trainer.predict --run_dir=FOLDER FILE..., or '
+        'name a data set with --data=FOLDER.'
       )
-    if self.top < 1:
-      raise errors.ConfigError(f'--top must be at least 1, got {self.top}.')
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Prediction:
-  """What a model says of one file.
-
-  Attributes:
-    file: As it was named.
-    logits: float32 [labels]; empty if the file cannot be used.
-    error: Why it cannot be used, or ''.
-  """
-
-  file: str
-  logits: NDArray[np.float32]
-  error: str = ''
+    if self.files and self.data:
+      raise errors.ConfigError(
+        f'Expected files or --data, got both: {self.files[0]!r} and --data={self.data}.'
+      )
+    if self.split and not self.data:
+      raise errors.ConfigError(f'--split={self.split} is for data sets: name one with --data.')
+    if len(self.header) != 2 or not all(self.header):
+      raise errors.ConfigError(
+        f'--columns: expected two names such as fname,label, got {self.columns!r}.'
+      )
+    for name in ('top', 'batch_size'):
+      if getattr(self, name) < 1:
+        raise errors.ConfigError(f'--{name} must be at least 1, got {getattr(self, name)}.')
 
   @property
-  def probabilities(self) -> NDArray[np.float64]:
-    """Softmax of the logits, [labels]."""
-    result: NDArray[np.float64] = special.softmax(self.logits.astype(np.float64))
-    return result
-
-
-def predict_files(
-  run: saved_run.SavedRun, model: Any, files: Sequence[str]
-) -> Iterator[Prediction]:
-  """Yields a prediction per file, in their order; memory does not grow with their number.
-
-  Args:
-    run: Says how audio is brought to the model's form.
-    model: The run's trained model.
-    files: Paths of audio files.
-  """
-  features = extractor.Extractor([run.feature], run.manifest.audio)
-  remaining = iter(files)
-  while batch := list(itertools.islice(remaining, BATCH_CLIPS)):
-    loaded = [_load(file, run) for file in batch]
-    good = [clip.samples for clip in loaded if isinstance(clip, clips.Clip)]
-    logits = iter(_logits(features, run, model, np.stack(good)) if good else ())
-    for file, clip in zip(batch, loaded, strict=True):
-      if isinstance(clip, clips.Clip):
-        yield Prediction(file=file, logits=next(logits))
-      else:
-        yield Prediction(file=file, logits=np.zeros(0, np.float32), error=str(clip))
-
-
-def _load(file: str, run: saved_run.SavedRun) -> clips.Clip | clips.ClipError:
-  try:
-    return clips.decode(clips.read_bytes(file), run.manifest.audio)
-  except clips.ClipError as error:
-    return error
-
-
-def _logits(
-  features: extractor.Extractor,
-  run: saved_run.SavedRun,
-  model: Any,
-  samples: NDArray[np.float32],
-) -> NDArray[np.float32]:
-  """Returns float32 [clips, labels]."""
-  # Through the stored form: the model learned from values that were rounded so.
-  stored = features.compute_stored(samples)[run.feature.name]  # [clips, *shape]
-  logits: NDArray[np.float32] = np.asarray(
-    model(feature_storage.from_stored(stored), training=False), np.float32
-  )
-  return logits
-
-
-def lines(
-  predictions: Iterator[Prediction], labels: Sequence[str], config: PredictConfig
-) -> Iterator[str]:
-  """Yields the output, a line per file; files that cannot be used have none in text and CSV."""
-  top = min(config.top, len(labels))
-  if config.format == 'csv':
-    numbers = range(1, top + 1)
-    yield _csv_line(
-      ['file', *itertools.chain(*((f'label_{i}', f'probability_{i}') for i in numbers))]
-    )
-  for prediction in predictions:
-    if prediction.error:
-      print(f'{prediction.file}: {prediction.error}', file=sys.stderr)
-      if config.format == 'jsonl':
-        yield json.dumps({'file': prediction.file, 'error': prediction.error}, ensure_ascii=False)
-    else:
-      yield _line(prediction.file, _most_probable(prediction, labels, top), config.format)
-
-
-def _most_probable(
-  prediction: Prediction, labels: Sequence[str], top: int
-) -> list[tuple[str, float]]:
-  probabilities = prediction.probabilities
-  # Stable, so that equal probabilities come in the order of the labels.
-  best = np.argsort(-probabilities, kind='stable')[:top]
-  return [(labels[i], float(probabilities[i])) for i in best]
-
-
-def _line(file: str, said: Sequence[tuple[str, float]], form: str) -> str:
-  if form == 'text':
-    return f'{file}: ' + ', '.join(f'{name} {text.percent(p)}' for name, p in said)
-  if form == 'csv':
-    return _csv_line([file, *itertools.chain(*((name, f'{p:.6f}') for name, p in said))])
-  found = [{'label': name, 'probability': round(p, 6)} for name, p in said]
-  return json.dumps({'file': file, 'predictions': found}, ensure_ascii=False)
-
-
-def _csv_line(cells: Sequence[str]) -> str:
-  stream = io.StringIO()
-  csv.writer(stream, lineterminator='').writerow(cells)
-  return stream.getvalue()
+  def header(self) -> tuple[str, ...]:
+    """The names in `columns`."""
+    return tuple(self.columns.split(','))
 
 
 def define(flag_values: flags.FlagValues) -> None:
   """Defines the flags on `flag_values`."""
-  flags.DEFINE_string(
-    'run_dir', PredictConfig.run_dir, 'Folder of a run of the trainer.', flag_values=flag_values
-  )
-  flags.DEFINE_enum(
-    'checkpoint', PredictConfig.checkpoint, saved_run.CHECKPOINTS, 'Which model of the run.',
-    flag_values=flag_values,
-  )  # fmt: skip
-  flags.DEFINE_enum(
-    'format', PredictConfig.format, FORMATS, 'How results are written.', flag_values=flag_values
+  default = PredictConfig
+
+  def text(name: str, help_text: str) -> None:
+    flags.DEFINE_string(name, getattr(default, name), help_text, flag_values=flag_values)
+
+  def choice(name: str, known: Sequence[str], help_text: str) -> None:
+    flags.DEFINE_enum(name, getattr(default, name), known, help_text, flag_values=flag_values)
+
+  text('run_dir', 'Folder of a run of the trainer.')
+  choice('checkpoint', saved_run.CHECKPOINTS, 'Which model of the run.')
+  text('data', 'A data set to predict in place of files.')
+  choice('split', ('', *splits_lib.SPLITS), 'Which split of --data; empty: all.')
+  choice(
+    'format',
+    prediction_lines.FORMATS,
+    'How results are written. submission: CSV with the name of each clip, without folders, and its '
+    'most probable label.',
   )
   flags.DEFINE_integer(
-    'top', PredictConfig.top, 'How many labels are said of each file.', flag_values=flag_values
+    'top', default.top, 'How many labels are said of each.', flag_values=flag_values
+  )
+  text('columns', 'Header of --format=submission.')
+  flags.DEFINE_integer(
+    'batch_size', default.batch_size, 'Clips at a time.', flag_values=flag_values
   )
   command_line.define_shared(flag_values)
 
@@ -189,7 +118,7 @@ def parse(arguments: Sequence[str]) -> PredictConfig | None:
   """Returns what the arguments ask for; None if that is help, which is printed.
 
   Raises:
-    ConfigError: for an unknown flag, a wrong value, or no file.
+    ConfigError: for an unknown flag, a wrong value, or nothing to predict.
   """
   flag_values = flags.FlagValues()
   define(flag_values)
@@ -202,31 +131,68 @@ def parse(arguments: Sequence[str]) -> PredictConfig | None:
 
 
 def main(arguments: Sequence[str]) -> None:
-  """Predicts the files that the arguments name and prints what they are.
+  """Predicts what the arguments name and prints what it is.
 
   Raises:
     ConfigError: at the end, if there were files that cannot be used.
+    DatasetError: if the data set is missing, damaged, or does not fit the run.
   """
   config = parse(arguments)
   if config is None:
     return
   run = saved_run.load(config.run_dir)
+  dataset = _load_data(run, config) if config.data else None
   quiet.import_tensorflow(debug='--debug' in arguments)
   model = run.load_model(config.checkpoint)
   num_bad = 0
 
-  def counted() -> Iterator[Prediction]:
+  def counted() -> Iterator[prediction.Prediction]:
     nonlocal num_bad
-    for prediction in predict_files(run, model, config.files):
-      num_bad += bool(prediction.error)
-      yield prediction
+    for found in _predictions(run, model, dataset, config):
+      num_bad += bool(found.error)
+      yield found
 
-  for line in lines(counted(), run.manifest.labels, config):
+  name, label = config.header
+  for line in prediction_lines.lines(
+    counted(),
+    run.manifest.labels,
+    form=config.format,
+    top=config.top,
+    key='id' if dataset else 'file',
+    columns=(name, label),
+  ):
     print(line)
   if num_bad:
     raise errors.ConfigError(
       f'{num_bad} of {len(config.files)} files could not be used; the reasons stand above.'
     )
+
+
+def _load_data(run: saved_run.SavedRun, config: PredictConfig) -> manifest.DatasetManifest:
+  """Returns the manifest of --data, if the model can be put before it."""
+  dataset = manifest_file.load(config.data, storage.storage_of(config.data))
+  fits.check_feature(run, dataset, data_dir=config.data)
+  if config.split:
+    fits.check_split(dataset, config.split, data_dir=config.data)
+  return dataset
+
+
+def _predictions(
+  run: saved_run.SavedRun,
+  model: Any,
+  dataset: manifest.DatasetManifest | None,
+  config: PredictConfig,
+) -> Iterator[prediction.Prediction]:
+  if dataset is None:
+    return prediction.predict_files(run, model, config.files, batch_size=config.batch_size)
+  return prediction.predict_records(
+    run,
+    model,
+    dataset,
+    data_dir=config.data,
+    splits=(config.split,) if config.split else dataset.split_names(),
+    batch_size=config.batch_size,
+  )
 
 
 def run() -> int:

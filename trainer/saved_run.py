@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from schemas import errors, json_form, manifest, record
@@ -40,6 +41,8 @@ class SavedRun:
   def load_model(self, checkpoint: str) -> keras.Model:
     """Returns the trained model: stored features as float32 in, float32 logits out.
 
+    Where clips are of any length, the rows of each go in too.
+
     Raises:
       ConfigError: if there is no such checkpoint, or it is damaged.
     """
@@ -62,11 +65,14 @@ class SavedRun:
         f'The checkpoint {path!r} cannot be read ({type(error).__name__}). It is damaged, or was '
         'written by another version of Keras. Train again, or take the other --checkpoint.'
       ) from error
-    expected = (None, *self.feature.shape)
-    if tuple(model.input_shape) != expected:
+    expected = [(None, *self.feature.shape)]
+    if self.feature.is_variable:
+      expected.append((None,))  # The rows of each clip.
+    found = [tuple(tensor.shape) for tensor in model.inputs]
+    if found != expected:
       raise errors.ConfigError(
-        f'The checkpoint {path!r} takes {list(model.input_shape)}, but the run was on '
-        f'{self.feature.name} {list(expected)}. The folder mixes two runs: train again.'
+        f'The checkpoint {path!r} takes {_shapes_text(found)}, but the run was on '
+        f'{self.feature.name} {_shapes_text(expected)}. The folder mixes two runs: train again.'
       )
     return model
 
@@ -98,3 +104,7 @@ def load(run_dir: str) -> SavedRun:
     )
   except (errors.SchemaError, errors.DatasetError) as error:
     raise errors.ConfigError(f'{run_dir!r} holds no whole run: {error}') from error
+
+
+def _shapes_text(shapes: Sequence[Sequence[int | None]]) -> str:
+  return ' and '.join(str(list(shape)) for shape in shapes)

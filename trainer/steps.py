@@ -144,8 +144,11 @@ class Steps:
     """Returns loss sum, right ones and count of one replica's part; zeros if it is empty."""
     labels = batch[input_pipeline.LABEL]  # [part]
     count = tf.size(labels)
-    inputs = _at_least_one(batch[self._feature_name])  # [max(part, 1), *feature.shape]
-    logits = self._model(input_pipeline.to_input(inputs), training=training)[:count]
+    examples = {
+      name: _at_least_one(part) for name, part in batch.items() if name != input_pipeline.LABEL
+    }  # Each [max(part, 1), ...].
+    inputs = input_pipeline.model_input(examples, self._feature_name)
+    logits = self._model(inputs, training=training)[:count]
     right = tf.equal(tf.argmax(logits, axis=-1, output_type=labels.dtype), labels)  # [part]
     return (
       tf.reduce_sum(self._loss(labels, logits)),
@@ -167,9 +170,10 @@ def _at_least_one(examples: tf.Tensor) -> tf.Tensor:
   Not every kernel takes an empty batch: TensorFlow's convolution with a fused ReLU gives it a wrong
   shape on CPUs, and the step fails.
   """
+  one = [1, *(1 if size is None else size for size in examples.shape[1:])]
   return tf.cond(
     tf.equal(tf.shape(examples)[0], 0),
-    lambda: tf.zeros([1, *examples.shape[1:]], examples.dtype),
+    lambda: tf.zeros(one, examples.dtype),
     lambda: examples,
   )
 

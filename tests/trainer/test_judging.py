@@ -17,7 +17,7 @@ from features import storage as feature_storage
 from schemas import command
 from tests.beam_jobs import corpora
 from tfrecords import codec, manifest_file, reader
-from trainer import config, evaluate, predict, run, saved_run
+from trainer import config, evaluate, predict, prediction, run, saved_run
 
 TOY = 'cnn:conv_layers=1,filters=4,dense_units=16,dropout=0'
 FEATURES = ('--feature=log_mel:num_mels=20', '--feature=mel:num_mels=16')
@@ -109,7 +109,7 @@ def refused(capsys, main, *argv):
 @pytest.mark.parametrize(
   ('more', 'sentence'),
   [
-    (('--sample_rate_hz=16000',), 'was trained on audio of 8000 Hz'),
+    (('--sample_rate_hz=16000',), 'audio with sample_rate_hz=8000; the data'),
     (('--clip_seconds=0.3',), 'The model takes log_mel [48, 20]'),
     (('--feature=mel:num_mels=16',), "holds no feature 'log_mel'"),
     (('--split_by=speaker:test=ann', '--validation_fraction=0'), 'has no validation split'),
@@ -173,10 +173,15 @@ def test_a_run_that_is_not_whole_is_refused(run_dir, tmp_path, capsys, damage, s
     (evaluate, ['x'], "'x' is no flag"),
     (evaluate, ['--run_dir=nowhere'], "'nowhere' holds no run"),
     (evaluate, [], 'There is no demo run'),
-    (predict, [], 'Expected audio files, got none'),
+    (predict, [], 'Expected files, got none'),
     (predict, ['x.wav'], 'There is no demo run'),
     (predict, ['--top=0', 'x.wav'], '--top must be at least 1, got 0'),
-    (predict, ['--format=xml', 'x.wav'], "expected one of text, jsonl, csv, got 'xml'"),
+    (predict, ['--batch_size=0', 'x.wav'], '--batch_size must be at least 1, got 0'),
+    (predict, ['--data=d', 'x.wav'], "Expected files or --data, got both: 'x.wav' and --data=d"),
+    (predict, ['--split=test', 'x.wav'], '--split=test is for data sets'),
+    (predict, ['--columns=a', 'x.wav'], "expected two names such as fname,label, got 'a'"),
+    (predict, ['--columns=a,', 'x.wav'], 'expected two names'),
+    (predict, ['--format=xml', 'x.wav'], "expected one of text, jsonl, csv, submission, got 'xml'"),
   ],
 )
 def test_a_wrong_command_line_is_a_sentence(capsys, monkeypatch, tmp_path, program, argv, sentence):
@@ -201,21 +206,20 @@ def test_a_file_is_predicted_as_its_record_is(corpus, data, run_dir, tmp_path, f
   model = saved.load_model('best')
   found = list(records_of(data, 'test'))
   predictions = list(
-    predict.predict_files(saved, model, [str(corpus / r.utterance_id) for r in found])
+    prediction.predict_files(saved, model, [str(corpus / r.utterance_id) for r in found])
   )
   stored = np.stack([feature_storage.from_stored(r.arrays[feature]) for r in found])
   expected = np.asarray(model(stored, training=False))
   assert np.array_equal(np.stack([p.logits for p in predictions]), expected)
 
 
-def test_many_files_are_predicted_as_few(corpus, run_dir, monkeypatch):
+def test_many_files_are_predicted_as_few(corpus, run_dir):
   saved = saved_run.load(run_dir)
   model = saved.load_model('best')
   files = [str(path) for path in sorted(corpus.rglob('*.wav'))[:7]]
-  whole = [p.logits for p in predict.predict_files(saved, model, files)]
-  monkeypatch.setattr(predict, 'BATCH_CLIPS', 2)
-  parts = list(predict.predict_files(saved, model, files))
-  assert [p.file for p in parts] == files
+  whole = [p.logits for p in prediction.predict_files(saved, model, files)]
+  parts = list(prediction.predict_files(saved, model, files, batch_size=2))
+  assert [p.name for p in parts] == files
   np.testing.assert_allclose([p.logits for p in parts], whole, atol=1e-5)
 
 

@@ -110,7 +110,7 @@ def test_vgg16_takes_weights_of_a_file(trunk, tmp_path, suffix):
   path = tmp_path / f'notop{suffix}'
   (trunk.save_weights if suffix == '.weights.h5' else trunk.save)(path)
   model = build(f'vgg16:weights={path}')
-  check_same_weights(model.get_layer('vgg16'), trunk)
+  check_published_weights(model.get_layer('vgg16'), trunk)
   assert trained_blocks(model) == ['block5'], 'pretrained: only the top block by default'
   assert model.get_layer('input_scale').scale == pytest.approx(57.6)
 
@@ -124,7 +124,7 @@ def test_vgg16_takes_the_file_that_keras_publishes(trunk, tmp_path):
   with h5py.File(path, 'w') as file:
     legacy_h5_format.save_weights_to_hdf5_group(file, trunk)
   model = build(f'vgg16:weights={path},trainable_blocks=0')
-  check_same_weights(model.get_layer('vgg16'), trunk)
+  check_published_weights(model.get_layer('vgg16'), trunk)
   assert trained_blocks(model) == []
   assert len(model.trainable_weights) == 4, 'the head trains'
 
@@ -135,6 +135,14 @@ def test_vgg16_takes_the_trunk_of_another_run(tmp_path):
   second = build(f'vgg16:weights={tmp_path / "best.keras"},trainable_blocks=5', shape=(40, 33))
   check_same_weights(second.get_layer('vgg16'), first.get_layer('vgg16'))
   assert second.get_layer('input_scale').scale == 1, 'as the other run was trained'
+
+
+def check_published_weights(ours, published):
+  """The same, but for the order of colours: ours are red, green, blue."""
+  turned, *others = published.get_weights()
+  expected = [turned[:, :, ::-1], *others]
+  for a, b in zip(ours.get_weights(), expected, strict=True):
+    np.testing.assert_array_equal(a, b)
 
 
 def check_same_weights(ours, theirs):
@@ -168,6 +176,23 @@ def test_vgg16_refuses_the_weights_of_another_network(tmp_path, suffix):
     build(f'vgg16:weights={path}')
 
 
+def test_a_picture_gives_what_keras_gives_with_imagenets_weights(monkeypatch, trunk):
+  """The oracle: keras.applications, from red, green, blue pixels through its own preprocessing."""
+  real = keras.applications.VGG16
+  monkeypatch.setattr(
+    keras.applications,
+    'VGG16',
+    lambda *, weights, **kwargs: trunk if weights == 'imagenet' else real(weights=None, **kwargs),
+  )
+  # As the data set of ImageNet has them, and one deviation for all three channels.
+  mean, variance = (123.68, 116.779, 103.939), (57.6**2,) * 3
+  model = build('vgg16:weights=imagenet', shape=(32, 32, 3), mean=mean, variance=variance)
+  pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.float32)
+  ours = keras.Model(model.input, model.get_layer('average').output)(pixels)
+  theirs = trunk(keras.applications.vgg16.preprocess_input(pixels.copy()))
+  np.testing.assert_allclose(ours, np.mean(theirs, axis=(1, 2)), rtol=1e-4, atol=1e-6)
+
+
 def test_imagenet_without_network_names_the_file_to_fetch(monkeypatch, tmp_path):
   monkeypatch.setenv('KERAS_HOME', str(tmp_path))
 
@@ -195,7 +220,7 @@ def test_imagenet_weights_are_scaled_like_pixels(monkeypatch, trunk):
 
   monkeypatch.setattr(keras.applications, 'VGG16', downloaded)
   model = build('vgg16:weights=imagenet')
-  check_same_weights(model.get_layer('vgg16'), trunk)
+  check_published_weights(model.get_layer('vgg16'), trunk)
   assert model.get_layer('input_scale').scale == pytest.approx(57.6)
   assert build('vgg16:weights=imagenet,input_scale=2').get_layer('input_scale').scale == 2
 

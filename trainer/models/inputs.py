@@ -49,30 +49,38 @@ def floored(variance: np.ndarray) -> np.ndarray:
   return np.maximum(variance, floor) if floor > 0 else np.ones_like(variance)
 
 
-def image_shape(feature: record.FeatureSpec, *, model: str) -> tuple[int, int, int]:
+def image_shape(feature: record.FeatureSpec, *, model: str) -> tuple[int | None, int, int]:
   """Returns (height, width, channels); [time, bins] is an image of one channel.
+
+  The height is None where each clip has a length of its own.
 
   Raises:
     DatasetError: if the feature has another number of axes.
   """
   if len(feature.shape) == 2:
-    return (*feature.shape, 1)
+    return feature.shape[0], *feature.row_shape, 1
   if len(feature.shape) == 3:
-    return feature.shape
+    return feature.shape[0], *feature.row_shape
   raise errors.DatasetError(
     f'Model {model!r} takes a feature of [time, bins] or [height, width, channels], but '
-    f'{feature.name!r} is {list(feature.shape)}. Pick another feature of the data set, or make '
+    f'{feature.name!r} is {shape_text(feature)}. Pick another feature of the data set, or make '
     'one with the data job, such as --feature=log_mel.'
   )
 
 
-def as_image(inputs: Any, shape: tuple[int, int, int]) -> Any:
+def shape_text(feature: record.FeatureSpec) -> str:
+  """Returns such as `[98, 80]`; `any` stands for the length of a clip's own."""
+  return f'[{", ".join("any" if size is None else str(size) for size in feature.shape)}]'
+
+
+def as_image(inputs: Any, shape: tuple[int | None, int, int]) -> Any:
   """Returns [batch, height, width, channels]."""
   import keras
 
   if tuple(inputs.shape[1:]) == shape:
     return inputs
-  return keras.layers.Reshape(shape, dtype='float32', name='image')(inputs)
+  height = -1 if shape[0] is None else shape[0]
+  return keras.layers.Reshape((height, *shape[1:]), dtype='float32', name='image')(inputs)
 
 
 def new_input(feature: record.FeatureSpec) -> keras.KerasTensor:
@@ -80,3 +88,10 @@ def new_input(feature: record.FeatureSpec) -> keras.KerasTensor:
   import keras
 
   return keras.Input(feature.shape, dtype='float32', name=feature.name)
+
+
+def new_num_rows() -> keras.KerasTensor:
+  """Returns the second input of models on clips of any length: the rows of each, int32 [batch]."""
+  import keras
+
+  return keras.Input((), dtype='int32', name='num_rows')

@@ -23,8 +23,10 @@ class ModelFamily:
     settings: A frozen, keyword-only dataclass of int, float, str and bool fields.
     build: From the feature, its statistics over the train split (None: already normalised), the
       number of labels and the settings to a Keras model: float32 [batch, *feature.shape] in,
-      float32 logits [batch, num_labels] out, under every precision policy. It is made of stock
-      layers alone, so that a saved model opens without this project.
+      float32 logits [batch, num_labels] out, under every precision policy. Where the feature is
+      of variable length there is a second input, the rows of each clip, int32 [batch]; what stands
+      behind them does not change the logits. It is made of stock layers and operations alone, so
+      that a saved model opens without this project.
     learning_rate: What it learns well with, where the user names none.
   """
 

@@ -6,6 +6,10 @@ convolutions in 5 blocks, 14,714,688 parameters.
 
 A feature of one channel is repeated three times. Zeros (the train split's mean, as they stand
 behind the normalisation) are added around inputs smaller than the 32 x 32 that the trunk wants.
+
+Clips of any length: every convolution's result is set to zero behind the clip's end, which is what
+the convolution would find there if the clip stood alone, and the average is taken in front of it.
+What padding its batch adds changes nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from schemas import errors, manifest, record
-from trainer.models import checks, inputs, model, vgg16_weights
+from trainer.models import checks, inputs, masks, model, vgg16_weights
 
 if TYPE_CHECKING:
   import keras
@@ -92,43 +96,65 @@ def build(
   shape = inputs.image_shape(feature, model='vgg16')
   if shape[-1] not in (1, 3):
     raise errors.DatasetError(
-      f"Model 'vgg16' takes 1 or 3 channels, but {feature.name!r} is {list(feature.shape)}: "
+      f"Model 'vgg16' takes 1 or 3 channels, but {feature.name!r} is {inputs.shape_text(feature)}: "
       f'{shape[-1]} channels. Use --model=cnn, or make a feature with 1 or 3.'
     )
   import keras
 
+  height = None if shape[0] is None else max(shape[0], MIN_SIZE)
   trunk = keras.applications.VGG16(
     include_top=False,
     weights=None,
-    input_shape=(max(shape[0], MIN_SIZE), max(shape[1], MIN_SIZE), 3),
+    input_shape=(height, max(shape[1], MIN_SIZE), 3),
     name='vgg16',
   )
   trained_scale = vgg16_weights.fill(trunk, settings.weights, pixel_scale=PIXEL_DEVIATION)
   _freeze(trunk, settings)
-  source = inputs.new_input(feature)
-  x = inputs.as_image(inputs.normalised(source, feature, statistics), shape)
-  x = _as_picture(x, shape, scale=settings.input_scale or trained_scale)
-  x = trunk(x)
-  x = keras.layers.GlobalAveragePooling2D(name='average')(x)
+  sources = [inputs.new_input(feature)]
+  x = inputs.normalised(sources[0], feature, statistics)
+  scale = settings.input_scale or trained_scale
+  if feature.is_variable:
+    sources.append(inputs.new_num_rows())
+    x = inputs.as_image(masks.zeros_behind(x, sources[1]), shape)
+    x = _mean_over_clip(trunk, _as_picture(x, shape, scale=scale), sources[1])
+  else:
+    x = trunk(_as_picture(inputs.as_image(x, shape), shape, scale=scale))
+    x = keras.layers.GlobalAveragePooling2D(name='average')(x)
   x = keras.layers.Dense(settings.head_units, activation='relu', name='dense')(x)
   x = keras.layers.Dropout(settings.dropout, name='dropout')(x)
   # float32, so that the loss never sees half precision.
   logits = keras.layers.Dense(num_labels, dtype='float32', name='logits')(x)
+  source = sources if feature.is_variable else sources[0]
   return keras.Model(source, logits, name='vgg16_classifier')
 
 
-def _as_picture(x: Any, shape: tuple[int, int, int], *, scale: float) -> Any:
+def _as_picture(x: Any, shape: tuple[int | None, int, int], *, scale: float) -> Any:
   """Returns [batch, at least 32, at least 32, 3] with the deviation `scale`."""
   import keras
 
-  missing = [max(0, MIN_SIZE - size) for size in shape[:2]]
-  if any(missing):
-    padding = [(size // 2, size - size // 2) for size in missing]
+  missing = [0 if size is None else max(0, MIN_SIZE - size) for size in shape[:2]]
+  padding = [(size // 2, size - size // 2) for size in missing]
+  if shape[0] is None:
+    padding[0] = (0, MIN_SIZE - 1)  # The shortest clip has one row.
+  if any(sum(sizes) for sizes in padding):
     x = keras.layers.ZeroPadding2D(padding, dtype='float32', name='padding')(x)
   x = keras.layers.Rescaling(scale, dtype='float32', name=vgg16_weights.SCALE_LAYER)(x)
   if shape[-1] == 1:
     x = keras.layers.Concatenate(dtype='float32', name='three_channels')([x, x, x])
   return x
+
+
+def _mean_over_clip(trunk: keras.Model, x: Any, num_rows: Any) -> Any:
+  """Returns the average of the trunk's result over each clip's own part of it, [batch, 512]."""
+  import keras
+
+  num_rows = keras.ops.maximum(num_rows, MIN_SIZE)
+  for layer in trunk.layers:
+    if isinstance(layer, keras.layers.Conv2D):
+      x = masks.zeros_behind(layer(x), num_rows)
+    elif isinstance(layer, keras.layers.MaxPooling2D):
+      x, num_rows = layer(x), num_rows // 2
+  return keras.ops.mean(masks.mean_over_rows(x, num_rows), axis=1)
 
 
 def _freeze(trunk: keras.Model, settings: Vgg16) -> None:

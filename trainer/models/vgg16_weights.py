@@ -1,4 +1,8 @@
-"""Fills VGG16's trunk: with random numbers, with ImageNet's weights, or from a file."""
+"""Fills VGG16's trunk: with random numbers, with ImageNet's weights, or from a file.
+
+ImageNet's weights want blue, green, red; pictures here are red, green, blue. So the first
+convolution's input channels are turned round. Weights of another run have the order of pictures.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +38,7 @@ def fill(trunk: keras.Model, weights: str, *, pixel_scale: float) -> float:
     return 1.0
   if weights == IMAGENET:
     trunk.set_weights(_download(trunk.input_shape[1:]).get_weights())
+    _turn_channels_round(trunk)
     return pixel_scale
   path = _existing(weights)
   try:
@@ -46,6 +51,7 @@ def fill(trunk: keras.Model, weights: str, *, pixel_scale: float) -> float:
     raise
   except Exception as error:  # h5py and Keras raise a dozen kinds for files of another layout.
     raise _misfit(path, str(error)) from error
+  _turn_channels_round(trunk)
   return pixel_scale
 
 
@@ -105,7 +111,16 @@ def _copy_from_model(trunk: keras.Model, path: pathlib.Path, *, pixel_scale: flo
   for layer in wanted:
     layer.set_weights(by_name[layer.name].get_weights())
   scale = by_name.get(SCALE_LAYER)
-  return float(scale.scale) if isinstance(scale, keras.layers.Rescaling) else pixel_scale
+  if isinstance(scale, keras.layers.Rescaling):
+    return float(scale.scale)
+  _turn_channels_round(trunk)
+  return pixel_scale
+
+
+def _turn_channels_round(trunk: keras.Model) -> None:
+  """Lets a trunk that wants blue, green, red take red, green, blue."""
+  kernel = trunk.get_layer('block1_conv1').kernel  # [3, 3, channels, filters]
+  kernel.assign(kernel.numpy()[:, :, ::-1])
 
 
 def _misfit(path: pathlib.Path, reason: str) -> errors.ConfigError:
