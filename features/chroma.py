@@ -1,0 +1,124 @@
+"""Chroma: how much of each class of pitch, from C to B, is in each frame."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from features import chroma_filterbank, feature, framing, norms, spectrum, storage
+from schemas import audio, errors
+
+if TYPE_CHECKING:
+  import keras
+
+# A tenth of a semitone. What is finer than the bins only repeats them.
+MAX_CHROMA = 120
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Chroma(framing.FrameSettings):
+  """Settings of the chromagram.
+
+  Attributes:
+    window_s: Longer than other features': a Hann window of w seconds tells tones 4 / w Hz apart,
+      and neighbouring semitones are 6 % apart. So 0.128 s tells them from 530 Hz on, 0.025 s only
+      from 2.7 kHz on, above any melody.
+    hop_s: A quarter of the window.
+    num_chroma: Classes an octave is divided into, a multiple of 12: semitones, or equal parts of
+      them. The first is C.
+    tuning: By how much of a class A4 is sharper than 440 Hz, from -0.5 to 0.5. Fixed, not guessed
+      from each clip, so that one clip is not moved against another.
+    norm: What each frame is divided by: `inf` (its largest value), `l1` (their sum), `l2` (root of
+      the sum of squares) or `none`.
+  """
+
+  window_s: float = 0.128
+  hop_s: float = 0.032
+  num_chroma: int = 12
+  tuning: float = 0.0
+  norm: str = 'inf'
+
+  def __post_init__(self) -> None:
+    super().__post_init__()
+    if self.num_chroma % 12 or not 12 <= self.num_chroma <= MAX_CHROMA:
+      raise errors.FeatureError(
+        f'num_chroma must be a multiple of 12 in [12, {MAX_CHROMA}], so that classes are semitones '
+        f'or equal parts of them; got {self.num_chroma}.'
+      )
+    if not -0.5 <= self.tuning <= 0.5:
+      raise errors.FeatureError(
+        f'tuning must be in [-0.5, 0.5], the part of a class by which A4 is sharper than 440 Hz; '
+        f'got {self.tuning}.'
+      )
+    norms.check_norm(self.norm)
+
+  def filterbank(self, spec: audio.AudioSpec) -> NDArray[np.float32]:
+    """Weights, read-only float32 [num_bins, num_chroma]."""
+    return chroma_filterbank.Bank(
+      num_chroma=self.num_chroma,
+      fft_samples=self.frames(spec).transform_samples,
+      sample_rate_hz=spec.sample_rate_hz,
+      tuning=self.tuning,
+    ).weights()
+
+
+def shape(settings: Chroma, spec: audio.AudioSpec) -> tuple[int | None, ...]:
+  """(num_frames, num_chroma); num_frames is None where each clip has a length of its own."""
+  num_frames = settings.num_frames(spec)
+  if settings.norm == 'none' and settings.dtype == 'float16':
+    highest = highest_energy(settings, spec)
+    if highest > storage.FLOAT16_MAX:
+      raise errors.FeatureError(
+        f'Without a norm chroma can reach {highest:.3g} with these settings at '
+        f'{spec.sample_rate_hz} Hz, float16 ends at {storage.FLOAT16_MAX:g}. Use dtype=float32, '
+        'or norm=inf.'
+      )
+  return num_frames, settings.num_chroma
+
+
+def highest_energy(settings: Chroma, spec: audio.AudioSpec) -> float:
+  """A bound for the energy in any class, for samples in [-1, 1].
+
+  Parseval: the |X|^2 of all bins add up to at most N sum(w^2).
+  """
+  frames = settings.frames(spec)
+  window = framing.hann_window(frames.window_samples).astype(np.float64)
+  total = frames.transform_samples * float(np.square(window).sum())
+  return float(settings.filterbank(spec).max()) * total
+
+
+def kernel(settings: Chroma, spec: audio.AudioSpec) -> feature.Kernel:
+  """Returns a kernel for chroma: [clips, num_samples] -> [clips, num_frames, num_chroma].
+
+  At least 0; with a norm at most 1, and zero in a frame of silence.
+  """
+  shape(settings, spec)
+  source = spectrum.PowerSpectrum(settings, spec)
+  # Not BLAS, whose order of additions depends on threads and shapes; see mel_energy.MelEnergies.
+  filters = scipy.sparse.csr_array(settings.filterbank(spec).T)
+
+  def compute(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    out = np.empty((len(batch), source.num_frames(batch), settings.num_chroma), np.float32)
+    for clips, frames, power in source.pieces(batch):
+      energies = filters @ np.ascontiguousarray(power.T)  # [num_chroma, rows]
+      norms.normalise(energies, settings.norm)
+      spectrum.put(out, clips, frames, energies.T)
+    return out
+
+  return compute
+
+
+def layer(settings: Chroma, spec: audio.AudioSpec) -> keras.layers.Layer:
+  """Returns the Keras layer with the same result."""
+  from features import chroma_layer
+
+  return chroma_layer.Chroma(settings=dataclasses.asdict(settings), audio=spec.to_json())
+
+
+FEATURE = feature.Feature(
+  settings=Chroma, shape=shape, kernel=kernel, layer=layer, min_samples=framing.min_samples
+)
