@@ -23,7 +23,9 @@ CORE = [
   'absl-py>=2.1',
   'apache-beam>=2.72,<3',
   'google-crc32c>=1.6',
+  'matplotlib>=3.8',  # The colours of spectrogram_image, the pictures of explore.
   'numpy>=1.26',
+  'pillow>=10.3',
   'protobuf>=4.25',
   'rich>=13.7',
   'scipy>=1.13',
@@ -34,7 +36,6 @@ CORE = [
 
 EXTRAS = {
   'train': [
-    'matplotlib>=3.8',
     'scikit-learn>=1.5',
     'tensorboard>=2.17',
     'tensorflow>=2.17',

@@ -16,7 +16,16 @@ from schemas.manifest import DatasetManifest
 from tfrecords import manifest_file, storage
 
 # Libraries whose version can change a bit of a shard.
-_LIBRARIES = ('numpy', 'scipy', 'soundfile', 'soxr', 'protobuf', 'apache-beam')
+_LIBRARIES = (
+  'numpy',
+  'scipy',
+  'soundfile',
+  'soxr',
+  'pillow',
+  'matplotlib',
+  'protobuf',
+  'apache-beam',
+)
 
 
 def write_or_take_over(

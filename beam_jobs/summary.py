@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from rich import box
+from rich import box, markup
 from rich import console as rich_console
 from rich import table as rich_table
 
@@ -44,7 +44,7 @@ def print_table(lines: Iterable[tuple[str, str]], *, title: str) -> None:
   """Prints lines of a name and a value to stdout."""
   table = rich_table.Table(title=title, box=box.SIMPLE, show_header=False, title_justify='left')
   for name, value in lines:
-    table.add_row(name, value)
+    table.add_row(name, markup.escape(value))
   rich_console.Console(highlight=False).print(table)
 
 

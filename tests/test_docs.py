@@ -3,13 +3,19 @@
 import pathlib
 import re
 import shlex
+import sys
+import types
 
+import numpy as np
 import pytest
 from absl import flags
 
 import features
+from beam_jobs import corpus, sources
 from beam_jobs import flags as job_flags
-from beam_jobs import sources
+from features import augmentations, effects
+from features.augmentations import augmentation
+from schemas import audio, options
 from trainer import command_line, evaluate, models, predict, strategies
 from trainer import flags as trainer_flags
 
@@ -84,6 +90,8 @@ def table(page, header):
   [
     ('source', sources.SOURCES),
     ('feature', features.FEATURES),
+    ('effect', effects.EFFECTS),
+    ('augmentation', augmentations.AUGMENTATIONS),
     ('model', models.MODELS),
     ('strategy', strategies.STRATEGIES),
   ],
@@ -96,7 +104,9 @@ def test_the_tables_of_the_readme_list_what_there_is(header, family):
   ('header', 'settings_by_name'),
   [
     ('source', {name: member.settings for name, member in sources.SOURCES.items()}),
-    ('feature', {name: member.settings for name, member in features.FEATURES.items()}),
+    ('feature', features.SETTINGS),
+    ('effect', {name: member.settings for name, member in effects.EFFECTS.items()}),
+    ('augmentation', augmentations.SETTINGS),
     ('model', {name: member.settings for name, member in models.MODELS.items()}),
   ],
 )
@@ -114,16 +124,41 @@ def test_nothing_names_a_path_of_one_machine():
     assert not re.search(r'/(root|work|home)/', text), path.name
 
 
-def test_the_source_of_contributing_works(tmp_path):
+def example(title):
+  """Returns what the code under a title of CONTRIBUTING defines."""
   text = (ROOT / 'CONTRIBUTING.md').read_text(encoding='utf-8')
-  code = re.search(r'```python\n(.*?)```', text, re.DOTALL)[1]
-  namespace = {'__name__': 'my_corpus'}
-  exec(compile(code, 'my_corpus.py', 'exec', dont_inherit=True), namespace)
-  source = namespace['SOURCE']
+  section = text[text.index(f'## {title}') :]
+  code = re.search(r'```python\n(.*?)```', section, re.DOTALL)[1]
+  module = types.ModuleType(f'example_{title.split()[-1]}')
+  sys.modules[module.__name__] = module  # Where dataclasses look for names.
+  exec(compile(code, module.__name__, 'exec', dont_inherit=True), vars(module))
+  return module
+
+
+def test_the_source_of_contributing_works(tmp_path):
+  source = example('To add a source').SOURCE
   for name in source.example_tree:
     (tmp_path / name).parent.mkdir(parents=True)
     (tmp_path / name).touch()
-  from beam_jobs import corpus
-
   found = list(source.list_utterances(corpus.Corpus(str(tmp_path)), source.settings()))
   assert [(u.speaker_id, u.label) for u in found] == [('anna', 'yes'), ('ben', 'no')]
+
+
+def test_the_feature_of_contributing_works():
+  member = example('To add a feature').FEATURE
+  spec = audio.AudioSpec(sample_rate_hz=8_000, clip_s=0.5)
+  tone = np.sin(2 * np.pi * 1_000 * np.arange(4_000) / 8_000 + 0.1).astype(np.float32)
+  array = member.kernel(member.settings(), spec)(tone[None])
+  assert array.shape == (1, *member.shape(member.settings(), spec))
+  # A tone of 1 kHz changes its sign 2,000 times a second: every fourth sample.
+  np.testing.assert_allclose(array, 0.25, atol=0.01)
+  options.check_table({'zero_crossings': member.settings})
+
+
+def test_the_augmentation_of_contributing_works():
+  member = example('To add an augmentation').AUGMENTATION
+  samples = np.ones(8_000, np.float32)
+  draws = augmentation.Draws(np.random.default_rng(0))
+  changed, applied = member.apply(samples, 8_000, member.settings(), draws)
+  assert np.count_nonzero(changed == 0) == round(applied['gap_s'] * 8_000) > 0
+  options.check_table({'drop_out': member.settings})

@@ -27,7 +27,7 @@ def test_importing_features_imports_no_framework():
 
 
 def test_decoders_are_loaded_when_they_are_needed():
-  assert heavy_after(PROGRAM, 'soundfile', 'soxr') == ''
+  assert heavy_after(PROGRAM, 'soundfile', 'soxr', 'PIL', 'matplotlib') == ''
 
 
 @pytest.mark.parametrize('name', ['tensorflow', 'keras'])
