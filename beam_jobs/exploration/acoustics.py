@@ -97,7 +97,7 @@ def _levels(values: np.ndarray, name: str) -> page.Html:
   about += page.paragraph(f'Median {_db(middle)}; 9 of 10 clips from {_db(low)} to {_db(high)}.')
   if values.max() - values.min() < 0.1:
     return about
-  chart = charts.histogram(values, unit=f'{name} (dBFS)', noun='clips', most=40)
+  chart = charts.histogram(values, unit=f'{name} (dBFS)', noun='clips')
   return f'{about}<figure>{chart}</figure>'
 
 

@@ -13,20 +13,34 @@ class Census:
 
   Attributes:
     clips: Number of clips by (label, split, speaker); the split is '' where none is decided.
+    num_copies: How many of them are augmented or repeated copies of others.
   """
 
   clips: collections.Counter[tuple[str, str, str]] = dataclasses.field(
     default_factory=collections.Counter
   )
+  num_copies: int = 0
 
-  def add(self, *, label: str, split: str, speaker: str) -> None:
+  def add(self, *, label: str, split: str, speaker: str, is_copy: bool = False) -> None:
     """Counts one clip."""
     self.clips[label, split, speaker] += 1
+    self.num_copies += is_copy
+
+  def discard(self, *, label: str, split: str, speaker: str) -> None:
+    """Takes one clip out again, which turned out to be unusable."""
+    self.clips[label, split, speaker] -= 1
+    if not self.clips[label, split, speaker]:
+      del self.clips[label, split, speaker]
 
   @property
   def num_clips(self) -> int:
     """All clips."""
     return sum(self.clips.values())
+
+  @property
+  def num_originals(self) -> int:
+    """All clips but the copies."""
+    return self.num_clips - self.num_copies
 
   def by_label(self) -> dict[str, int]:
     """Clips of every label, the most frequent first, equals by name."""
@@ -59,7 +73,7 @@ class Census:
   @property
   def every_clip_its_own_speaker(self) -> bool:
     """Whether nothing is known of who speaks, which sources write so."""
-    return self.num_clips > 1 and len(self.by_speaker()) == self.num_clips
+    return self.num_originals > 1 and len(self.by_speaker()) == self.num_originals
 
   def shared_speakers(self) -> list[str]:
     """Speakers that are in more than one split, sorted."""

@@ -14,15 +14,16 @@ _MAX_BINS = 40
 _MAX_BARS = 120
 
 
-def histogram(values: NDArray[np.float64], *, unit: str, noun: str, most: int = _MAX_BINS) -> str:
+def histogram(values: NDArray[np.float64], *, unit: str, noun: str) -> str:
   """Returns a histogram of values that are not all the same.
 
   Args:
     values: Finite, one or more.
     unit: What stands below: name and unit, such as `length (s)`.
     noun: What is counted, such as `clips`.
-    most: About so many bins at most.
   """
+  # Of few values fewer bins: their heights should be more than chance.
+  most = int(np.clip(2 * np.sqrt(len(values)), 8, _MAX_BINS))
   edges = np.array(axis.edges(float(values.min()), float(values.max()), most=most))
   # Values on an edge must not fall to the wrong side by a rounding error.
   places = np.floor((values - edges[0]) / (edges[1] - edges[0]) + 1e-9).astype(int)
@@ -124,6 +125,7 @@ class _Chart:
 
   def _x_ticks(self) -> list[float]:
     values = axis.ticks(self._low, self._high, most=6)
-    if self._whole:
-      values = sorted({1.0, *(value for value in values if value >= 1 and value == int(value))})
-    return values
+    if not self._whole:
+      return values
+    distance = axis.step(self._high - self._low, most=6)
+    return [1.0, *(value for value in values if value == int(value) and value > 0.6 * distance + 1)]

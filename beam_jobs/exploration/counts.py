@@ -11,6 +11,10 @@ MAX_SPEAKERS = 10
 
 def labels(found: findings.Findings) -> page.Html:
   """Returns clips per label and per split."""
+  if not found.is_labelled:
+    return page.section(
+      'labels', 'Labels', page.paragraph('The clips have no labels: they are for prediction.')
+    )
   census = found.census
   by_label, splits = census.by_label(), census.splits()
   cells, speakers = census.by_label_and_split(), census.speakers_by_label()
@@ -34,8 +38,7 @@ def labels(found: findings.Findings) -> page.Html:
   parts = [_balance(found), page.legend(splits), page.table(head, rows, kinds=kinds)]
   if len(by_label) > MAX_LABELS:
     parts.append(page.paragraph(f'{len(by_label) - MAX_LABELS:,} rarer labels are not listed.'))
-  title = 'Labels' if found.is_labelled else 'Clips'
-  return page.section('labels', title, *parts)
+  return page.section('labels', 'Labels', *parts)
 
 
 def splits(found: findings.Findings) -> page.Html:
@@ -61,20 +64,24 @@ def splits(found: findings.Findings) -> page.Html:
       page.stack({split: total}, largest=max(totals.values())),
       f'{total:,}',
       _share(total, census.num_clips),
-      f'{speakers[split]:,}' if found.has_speakers else 'not known',
-      f'{sum(1 for label, where in cells if where == split):,}',
+      *([f'{speakers[split]:,}'] if found.has_speakers else ()),
+      *([f'{sum(where == split for _, where in cells):,}'] if found.is_labelled else ()),
     ]
     for split, total in totals.items()
   ]
-  head = ('split', '', _noun(found), 'share', 'speakers', 'labels')
-  kinds = ('text', 'bars', 'number', 'number', 'number', 'number')
+  head = ['split', '', _noun(found), 'share']
+  head += [
+    *(['speakers'] if found.has_speakers else ()),
+    *(['labels'] if found.is_labelled else ()),
+  ]
+  kinds = ['text', 'bars', *['number'] * (len(head) - 2)]
   return page.section('splits', 'Splits', page.table(head, rows, kinds=kinds))
 
 
 def speakers(found: findings.Findings) -> page.Html:
   """Returns how clips are spread over speakers."""
   by_speaker = found.census.by_speaker()
-  if found.is_pictures or not by_speaker:
+  if found.is_pictures or not found.is_labelled or not by_speaker:
     return ''
   if not found.has_speakers:
     return page.section(
@@ -125,7 +132,7 @@ def left_out(found: findings.Findings) -> page.Html:
   if found.rejects:
     parts.append(
       page.table(
-        ('reason', 'clips', 'what to do', 'such as'),
+        ('reason', 'files', 'what to do', 'such as'),
         [
           [
             page.text(item.reason),
@@ -160,8 +167,6 @@ def _share(count: int, total: int) -> str:
 
 def _balance(found: findings.Findings) -> page.Html:
   counts = list(found.census.by_label().values())
-  if not found.is_labelled:
-    return page.paragraph('The clips have no labels: they are for prediction.')
   if len(counts) < 2:
     return ''
   ratio = counts[0] / counts[-1]

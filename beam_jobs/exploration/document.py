@@ -41,16 +41,20 @@ def render(found: findings.Findings) -> str:
 def numbers(found: findings.Findings) -> list[tuple[str, str]]:
   """Returns the few numbers that say most, as (number, what it counts)."""
   census = found.census
-  noun = 'pictures' if found.is_pictures else 'clips'
-  items = [(f'{census.num_clips:,}', noun)]
-  if found.num_copies:
-    items.append((f'{found.num_copies:,}', 'of them copies'))
+
+  def add(number: int, noun: str) -> None:
+    items.append((f'{number:,}', noun if number == 1 else f'{noun}s'))
+
+  items: list[tuple[str, str]] = []
+  add(census.num_clips, 'picture' if found.is_pictures else 'clip')
+  if census.num_copies:
+    items.append((f'{census.num_copies:,}', 'of them copies'))
   if found.total_s:
     items.append((page.duration(found.total_s), 'of audio'))
   if found.is_labelled:
-    items.append((f'{len(census.by_label()):,}', 'labels'))
+    add(len(census.by_label()), 'label')
   if found.has_speakers:
-    items.append((f'{len(census.by_speaker()):,}', 'speakers'))
-  items.append((f'{len(found.groups):,}', 'duplicates'))
-  items.append((f'{found.num_rejects:,}', 'rejects'))
+    add(len(census.by_speaker()), 'speaker')
+  add(len(found.groups), 'duplicate')
+  add(found.num_rejects, 'reject')
   return items

@@ -79,7 +79,6 @@ class Findings:
     num_silent: Clips that are nothing but silence, among those compared.
     rejects: Clips that cannot be used.
     left_out: Clips that were not asked for, by reason.
-    num_copies: Augmented and repeated copies among the clips.
     warnings: Sentences of whoever made the data set.
     notes: How it was measured.
   """
@@ -101,7 +100,6 @@ class Findings:
   num_silent: int = 0
   rejects: Sequence[RejectReason] = ()
   left_out: Mapping[str, int] = dataclasses.field(default_factory=dict)
-  num_copies: int = 0
   warnings: Sequence[str] = ()
   notes: Sequence[str] = ()
 

@@ -15,12 +15,10 @@ from beam_jobs.exploration import (
   findings,
   measuring,
   opening,
-  progress,
   request,
   sampling,
 )
 from beam_jobs.sources import source as source_lib
-from features.clip_error import ClipError
 from schemas import medium as media
 from schemas import options, rejects
 from schemas.utterance import Utterance
@@ -39,6 +37,11 @@ class _Listing:
   @property
   def shown_labels(self) -> list[str]:
     return measuring.shown_labels(list(self.census.by_label()))
+
+  def discard_rejects(self) -> None:
+    """Takes out of the counts what turned out to be bad when it was opened."""
+    for clip in self.rejects.clips:
+      self.census.discard(label=clip.label, split=clip.split, speaker=clip.speaker_id)
 
 
 def gather(wanted: request.Request) -> findings.Findings:
@@ -87,7 +90,7 @@ def _listed(entries: Iterator[source_lib.Entry], wanted: request.Request) -> _Li
   )
   for entry in entries:
     if isinstance(entry, rejects.Reject):
-      listing.rejects.add(entry.reason, entry.utterance_id, entry.detail)
+      listing.rejects.add(entry.reason, entry, entry.detail)
     elif isinstance(entry, rejects.LeftOut):
       listing.left_out[entry.reason] += entry.count
     else:
@@ -104,7 +107,8 @@ def _listen(
 ) -> findings.Findings:
   sample = listing.sample.items()
   measured = measuring.measured_all(sample, listing.rejects)
-  is_all = len(sample) == common.census.num_clips
+  is_all = len(sample) == listing.census.num_clips
+  listing.discard_rejects()
   durations_s = np.array([item.measures.seconds for item in measured])
   return dataclasses.replace(
     common,
@@ -118,28 +122,23 @@ def _listen(
     ),
     groups=duplicates.groups(measuring.same_recordings(measured)),
     compared=[
-      f'Compared were {_opened(len(sample), common, "clips")}: for equal samples, '
-      'and for recordings that sound the same after a codec, a gain or a shift.'
+      f'Compared were {_part(len(measured), listing)} clips: for equal samples, and for '
+      'recordings that sound the same after a codec, a gain or a shift.'
     ],
     num_silent=sum(item.fingerprint.is_silent for item in measured),
     rejects=listing.rejects.found(),
-    notes=_notes(len(sample), common),
+    notes=[_note(len(measured), listing)],
   )
 
 
 def _look(
   common: findings.Findings, listing: _Listing, wanted: request.Request
 ) -> findings.Findings:
-  sample = listing.sample.items()
-  digests = []
-  for clip in progress.track(sample, 'looking'):
-    try:
-      pixels = opening.picture(clip)
-    except ClipError as error:
-      listing.rejects.add(error.reason, clip.utterance_id, error.detail)
-      continue
-    digest = hashlib.blake2b(pixels.tobytes(), digest_size=8).digest()
-    digests.append((measuring.named(clip), digest))
+  digests = [
+    (measuring.named(clip), hashlib.blake2b(pixels.tobytes(), digest_size=8).digest())
+    for clip, pixels in measuring.opened(listing.sample.items(), opening.picture, listing.rejects)
+  ]
+  listing.discard_rejects()
   return dataclasses.replace(
     common,
     examples=measuring.examples(
@@ -147,24 +146,24 @@ def _look(
     ),
     groups=duplicates.groups(duplicates.equal(digests)),
     compared=[
-      f'Compared were {_opened(len(sample), common, "pictures")}: for equal pixels of a small copy.'
+      f'Compared were {_part(len(digests), listing)} pictures: for equal pixels of a small copy.'
     ],
     rejects=listing.rejects.found(),
-    notes=_notes(len(sample), common),
+    notes=[_note(len(digests), listing)],
   )
 
 
-def _opened(number: int, common: findings.Findings, noun: str) -> str:
-  total = common.census.num_clips
-  return f'all {total:,} {noun}' if number == total else f'{number:,} of {total:,} {noun}'
+def _part(number: int, listing: _Listing) -> str:
+  total = listing.census.num_clips
+  return f'all {total:,}' if number == total else f'{number:,} of {total:,}'
 
 
-def _notes(num_opened: int, common: findings.Findings) -> list[str]:
-  total = common.census.num_clips
+def _note(num_opened: int, listing: _Listing) -> str:
+  total = listing.census.num_clips
   if num_opened == total:
-    return [f'Every one of the {total:,} files was opened.']
-  return [
-    f'Counts are of all {total:,} clips, as the source lists them. {num_opened:,} of them, picked '
-    'by a hash of their names, were opened: what is measured, rejects of damaged files and '
-    'duplicates are of these alone. --max_clips=N opens more.'
-  ]
+    return f'Every file was opened; the {total:,} that can be used are counted.'
+  return (
+    f'Counts are of the {total:,} clips that the source lists. {num_opened:,} of them, picked by a '
+    'hash of their names, were opened: what is measured, rejects of damaged files and duplicates '
+    'are of these alone. --max_clips=N opens more.'
+  )

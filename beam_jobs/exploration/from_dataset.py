@@ -65,7 +65,7 @@ def gather(wanted: request.Request, storage: storage_lib.Storage) -> findings.Fi
     census=scan.census,
     is_labelled=manifest.is_labelled,
     durations_s=durations_s,
-    duration_is_of='all clips as stored, without padding',
+    duration_is_of='all clips as stored, without padding and copies',
     total_s=float(durations_s.sum()) if manifest.audio else None,
     measured=audio.measured,
     measured_from=audio.source,
@@ -75,7 +75,6 @@ def gather(wanted: request.Request, storage: storage_lib.Storage) -> findings.Fi
     num_silent=scan.num_silent,
     rejects=measuring.reasons(manifest.rejects, _reject_examples(wanted.data, storage)),
     left_out=dict(sorted(manifest.left_out.items())),
-    num_copies=scan.num_copies,
     warnings=manifest.warnings,
     notes=[f'All {scan.census.num_clips:,} records were read.', audio.note],
   )
@@ -182,16 +181,21 @@ def _facts(data_dir: str, manifest: DatasetManifest) -> list[tuple[str, str]]:
     facts.append((f'feature {spec.name}', f'{codec.shape_text(spec)}{size}'))
   num_bytes = sum(shard.num_bytes for shard in manifest.shards)
   facts.append(('size', f'{num_bytes / 1e6:,.1f} MB in {len(manifest.shards):,} shards'))
-  for name in ('source', 'input', 'split_by', 'seed', 'augment', 'balance', 'sample'):
-    if manifest.config.get(name) not in (None, '', [], 'none'):
-      facts.append((name, str(manifest.config[name])))
+  facts += [
+    (name, str(manifest.config[name]))
+    for name in ('source', 'input', 'split_by', 'seed')
+    if manifest.config.get(name) not in (None, '')
+  ]
+  if manifest.config.get('augmentations'):
+    copies = f'{manifest.config.get("augment_copies")} copies of each train clip'
+    facts.append(('augmentation', f'{copies}: {", ".join(manifest.config["augmentations"])}'))
   return facts
 
 
 def _compared(manifest: DatasetManifest, scan: records.Scan, audio: _Audio) -> list[str]:
-  num_originals = scan.census.num_clips - scan.num_copies
+  num_originals = scan.census.num_originals
   noun = 'clips' if manifest.audio else 'pictures'
-  copies = ' (copies are left out)' if scan.num_copies else ''
+  copies = ' (copies are left out)' if scan.census.num_copies else ''
   sentences = [f'Compared were all {num_originals:,} {noun}{copies}: for equal stored arrays.']
   if audio.measured:
     number = len(audio.measured)

@@ -1,31 +1,41 @@
 """Opens clips: to measure them, to compare them, and to show some."""
 
 import collections
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from beam_jobs.exploration import duplicates, findings, fingerprint, opening, progress, sampling
 from beam_jobs.exploration import sound as sound_lib
 from features.clip_error import ClipError
+from schemas import rejects
 from schemas.utterance import Utterance
 
 MAX_EXAMPLE_LABELS = 12
 # Clips of a label that stand ready where one that was to be shown cannot be opened.
 _SPARES = 3
 
+Opened = TypeVar('Opened')
 Opener = Callable[[Utterance], findings.Example]
 
 
 class Rejects:
-  """Counts clips that cannot be used, and remembers the first of each reason."""
+  """Counts clips that cannot be used, and remembers the first of each reason.
+
+  Attributes:
+    clips: Those that were listed as good, and turned out to be bad when they were opened.
+  """
 
   def __init__(self) -> None:
+    self.clips: list[Utterance] = []
     self._counts: collections.Counter[str] = collections.Counter()
     self._examples: dict[str, str] = {}
 
-  def add(self, reason: str, clip_id: str, detail: str) -> None:
+  def add(self, reason: str, clip: Utterance | rejects.Reject, detail: str) -> None:
     """Counts one."""
+    if isinstance(clip, Utterance):
+      self.clips.append(clip)
     self._counts[reason] += 1
-    self._examples.setdefault(reason, f'{clip_id}: {detail}')
+    self._examples.setdefault(reason, f'{clip.utterance_id}: {detail}')
 
   def found(self) -> list[findings.RejectReason]:
     """Returns the reasons, the most frequent first."""
@@ -55,20 +65,28 @@ def measured(clip: duplicates.Clip, sound: sound_lib.Sound) -> findings.Measured
   )
 
 
-def measured_all(clips: Sequence[Utterance], failed: Rejects) -> list[findings.Measured]:
-  """Opens clips and returns what is measured of those that can be used.
+def opened(
+  clips: Sequence[Utterance], opener: Callable[[Utterance], Opened], failed: Rejects
+) -> Iterator[tuple[Utterance, Opened]]:
+  """Yields those clips that can be used, each with what was opened.
 
   Args:
     clips: Which.
+    opener: opening.sound or opening.picture.
     failed: Where the others are counted.
   """
-  result = []
-  for clip in progress.track(clips, 'listening'):
+  for clip in progress.track(clips, 'opening clips'):
     try:
-      result.append(measured(named(clip), opening.sound(clip)))
+      content = opener(clip)
     except ClipError as error:
-      failed.add(error.reason, clip.utterance_id, error.detail)
-  return result
+      failed.add(error.reason, clip, error.detail)
+    else:
+      yield clip, content
+
+
+def measured_all(clips: Sequence[Utterance], failed: Rejects) -> list[findings.Measured]:
+  """Returns what is measured of those clips that can be used; `failed` counts the others."""
+  return [measured(named(clip), sound) for clip, sound in opened(clips, opening.sound, failed)]
 
 
 def same_recordings(items: Sequence[findings.Measured]) -> list[duplicates.Link]:

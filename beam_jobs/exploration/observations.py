@@ -61,10 +61,9 @@ def _rejected(found: findings.Findings) -> Iterator[tuple[str, str]]:
   if found.num_rejects:
     share = found.num_rejects / total
     level = BAD if share > _MANY_REJECTS else WARN
-    noun = 'file' if found.kind == 'corpus' else 'clip'
     yield (
       level,
-      f'{page.count(found.num_rejects, noun)} cannot be used ({page.percent(share)}); the reasons '
+      f'{page.count(found.num_rejects, "file")} cannot be used ({page.percent(share)}); the reasons '
       'and what to do are below.',
     )
 

@@ -37,5 +37,5 @@ def picture(clip: utterance.Utterance) -> NDArray[np.uint8]:
   # Here, not above: who looks at audio does not need Pillow.
   from features import image, pictures
 
-  settings = image.Image(height=_THUMBNAIL_PIXELS, width=_THUMBNAIL_PIXELS, channels=3)
+  settings = image.Image(height=_THUMBNAIL_PIXELS, width=_THUMBNAIL_PIXELS, fit=image.PAD)
   return pictures.decode(reading.read(clip.uri), settings).samples.astype(np.uint8)

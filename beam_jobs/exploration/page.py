@@ -108,11 +108,13 @@ def count(number: int, noun: str) -> str:
 
 
 def percent(share: float) -> str:
-  """Returns such as `12 %`, `0.3 %` or `0 %`."""
+  """Returns such as `12 %`, `0.3 %` or `99.9 %`."""
   value = 100 * share
   if 0 < value < 0.1:
     return '< 0.1 %'
-  return f'{value:.1f} %' if 0 < value < 10 and value != round(value) else f'{value:.0f} %'
+  if value < 10:
+    return f'{value:.2g} %'
+  return f'{value:.1f} %' if 99 < value < 100 else f'{value:.0f} %'
 
 
 def duration(seconds: float) -> str:

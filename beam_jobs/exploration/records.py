@@ -47,7 +47,6 @@ class Scan:
     census: How many clips there are, copies included.
     durations_s: Seconds of audio of each original, float32.
     digests: Of the arrays of each original that is not silent, 64 bits.
-    num_copies: Augmented and repeated copies.
     num_silent: Originals whose arrays are all of one value.
     measured: Originals picked by a hash, where a waveform is stored.
     picked: The same by name, where none is stored.
@@ -55,12 +54,11 @@ class Scan:
   """
 
   census: census_lib.Census
-  durations_s: array.array[float]
-  digests: array.array[int]
+  durations_s: array.array
+  digests: array.array
   measured: sampling.Lowest[findings.Measured]
   picked: sampling.Lowest[duplicates.Clip]
   by_label: dict[str, sampling.Lowest[Kept]]
-  num_copies: int = 0
   num_silent: int = 0
 
 
@@ -94,11 +92,10 @@ class Records:
     )
     for split, item in self._read():
       clip = self._named(item, split)
-      found.census.add(label=clip.label, split=split, speaker=clip.speaker)
-      if is_copy(item):
-        found.num_copies += 1
-        continue
-      self._add(found, clip, item)
+      is_original = not is_copy(item)
+      found.census.add(label=clip.label, split=split, speaker=clip.speaker, is_copy=not is_original)
+      if is_original:
+        self._add(found, clip, item)
     return found
 
   def same_arrays(self, found: Scan) -> list[duplicates.Link]:

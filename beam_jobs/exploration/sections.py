@@ -1,5 +1,7 @@
 """The parts of the page on duplicates and on single clips."""
 
+from collections.abc import Sequence
+
 from beam_jobs.exploration import analysis, colours, drawing, duplicates, findings, page
 from beam_jobs.exploration import sound as sound_lib
 
@@ -13,11 +15,10 @@ def same_audio(found: findings.Findings) -> page.Html:
   if not found.groups:
     parts.append(page.paragraph('None is there twice.', soft=False))
     return page.section('duplicates', 'Duplicates', *parts)
-  rows = [
-    [_tags(group, found), _clips(group), page.text(' / '.join(group.labels))]
+  parts += [
+    f'<div class="group"><div>{_clips(group, found)}</div><div>{_tags(group, found)}</div></div>'
     for group in found.groups[:MAX_GROUPS]
   ]
-  parts.append(page.table(('what', 'clips', 'label'), rows, kinds=('', 'text', 'text')))
   if len(found.groups) > MAX_GROUPS:
     parts.append(page.paragraph(f'{len(found.groups) - MAX_GROUPS:,} more are not listed.'))
   return page.section('duplicates', 'Duplicates', *parts)
@@ -31,7 +32,9 @@ def examples(found: findings.Findings) -> page.Html:
   parts = [page.paragraph(_about(found, has_sound=has_sound))]
   for label, items in found.examples.items():
     shown = items[0].sound is not None
-    content = ''.join(map(_clip, items)) if shown else _thumbnails(list(items))
+    content = (
+      ''.join(map(_clip, items)) if shown else _thumbnails(items, stretched=not found.is_pictures)
+    )
     heading = f'<h3>{page.text(label)}</h3>' if found.is_labelled else ''
     parts.append(heading + content)
   return page.section('examples', 'Examples', *parts)
@@ -85,14 +88,14 @@ def _details(clip: duplicates.Clip, sound: sound_lib.Sound) -> str:
   return ', '.join(part for part in parts if part)
 
 
-def _thumbnails(items: list[findings.Example]) -> page.Html:
+def _thumbnails(items: Sequence[findings.Example], *, stretched: bool) -> page.Html:
   figures = ''.join(
     f'<figure><img alt="{page.text(item.clip.clip_id)}" '
     f'src="{colours.data_uri(colours.picture_png(item.picture), "image/png")}">'
     f'<figcaption>{page.text(item.clip.clip_id)}</figcaption></figure>'
     for item in items
   )
-  return f'<div class="thumbs">{figures}</div>'
+  return f'<div class="thumbs{" stretched" if stretched else ""}">{figures}</div>'
 
 
 def _tags(group: duplicates.Group, found: findings.Findings) -> page.Html:
@@ -108,13 +111,16 @@ def _tags(group: duplicates.Group, found: findings.Findings) -> page.Html:
   return ''.join(tags)
 
 
-def _clips(group: duplicates.Group) -> page.Html:
+def _clips(group: duplicates.Group, found: findings.Findings) -> page.Html:
   lines = []
   for clip in group.clips[:_MAX_CLIPS]:
-    known = [f'speaker {clip.speaker}' if clip.speaker != clip.clip_id else '', clip.split]
-    details = ', '.join(part for part in known if part)
-    soft = f' <span class="soft small">{page.text(details)}</span>' if details else ''
-    lines.append(f'{page.text(clip.clip_id)}{soft}')
+    known = [
+      clip.label if found.is_labelled else '',
+      f'speaker {clip.speaker}' if clip.speaker != clip.clip_id else '',
+      clip.split,
+    ]
+    details = page.text(', '.join(part for part in known if part))
+    lines.append(f'{page.text(clip.clip_id)} <span class="soft small">{details}</span>')
   if len(group.clips) > _MAX_CLIPS:
     lines.append(f'<span class="soft">and {len(group.clips) - _MAX_CLIPS:,} more</span>')
   return '<br>'.join(lines)

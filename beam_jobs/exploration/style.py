@@ -72,6 +72,7 @@ th:last-child, td:last-child { padding-right: 0; }
 tbody tr:last-child td { border-bottom: 0; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .text { overflow-wrap: anywhere; min-width: 7em; }
+.three .bars { width: 30%; min-width: 60px; }
 .bars { width: 45%; min-width: 120px; vertical-align: middle; }
 .stack { display: flex; gap: 2px; height: 13px; }
 .stack i { display: block; border-radius: 2px; min-width: 1px; }
@@ -106,6 +107,13 @@ svg .wave { fill: var(--accent); }
 svg .field { fill: var(--field); }
 .chart { max-width: 620px; }
 .crisp { image-rendering: pixelated; }
+.group {
+  display: flex; flex-wrap: wrap; gap: 4px 20px; padding: 8px 0; font-size: 14px;
+  border-bottom: 1px solid var(--line);
+}
+.group:last-child { border-bottom: 0; padding-bottom: 0; }
+.group > div:first-child { flex: 2 1 300px; min-width: 0; overflow-wrap: anywhere; }
+.group > div:last-child { flex: 1 1 240px; }
 figure { margin: 10px 0 0; }
 figcaption { font-size: 13px; color: var(--soft); margin-bottom: 3px; }
 .clip { border-top: 1px solid var(--line); padding: 12px 0 6px; }
@@ -119,6 +127,8 @@ audio { height: 36px; width: min(100%, 320px); }
 .thumbs { display: flex; flex-wrap: wrap; gap: 14px; }
 .thumbs figure { width: 170px; }
 .thumbs img { width: 100%; border: 1px solid var(--line); border-radius: 6px; display: block; }
+.stretched figure { width: 270px; max-width: 100%; }
+.stretched img { aspect-ratio: 16 / 9; object-fit: fill; }
 .thumbs figcaption { margin-top: 4px; overflow-wrap: anywhere; }
 footer { color: var(--soft); font-size: 13px; margin-top: 22px; }
 @media (max-width: 560px) {
@@ -126,8 +136,8 @@ footer { color: var(--soft); font-size: 13px; margin-top: 22px; }
   section { padding: 16px 14px; }
   h1 { font-size: 21px; }
   .tiles { grid-template-columns: repeat(2, 1fr); gap: 8px; }
-  .facts { grid-template-columns: 1fr; gap: 0; }
-  .facts dd { margin-bottom: 6px; }
+  .facts { gap: 2px 12px; grid-template-columns: fit-content(45%) 1fr; }
+  .chart text { font-size: 16px; }
   .bars { min-width: 84px; width: 34%; }
   th, td { padding-right: 10px; }
 }
