@@ -116,6 +116,21 @@ def test_lists_are_read_as_text(tmp_path):
     corpus.read_text('latin.txt')
 
 
+def test_a_table_is_read_line_by_line_and_odd_bytes_stay_in_their_line(tmp_path):
+  corpus = trees.make(tmp_path)
+  (tmp_path / 'table.tsv').write_bytes(b'\xef\xbb\xbfa\tb\r\ncaf\xe9\t1\nend')
+  with corpus.open_text('table.tsv') as lines:
+    assert list(lines) == ['a\tb\r\n', 'caf\udce9\t1\n', 'end']
+  with corpus.open_text('missing.tsv') as lines:
+    assert lines is None
+  (tmp_path / 'folder.tsv').mkdir()
+  with (
+    pytest.raises(errors.SourceError, match=r'Could not read the table .*folder\.tsv'),
+    corpus.open_text('folder.tsv'),
+  ):
+    pass
+
+
 def test_count_by_suffix_counts_everything(tmp_path):
   corpus = trees.make(tmp_path, 'a.m4a', 'x/b.m4a', 'README', 'c.TXT')
   assert list(corpus.count_by_suffix().items()) == [('.m4a', 2), ('.txt', 1), ('no ending', 1)]
@@ -171,6 +186,10 @@ def test_a_bucket_lists_and_reads_like_a_folder(bucket, root):
   corpus.check()
   assert corpus.entries(WAV) == ['yes/a.wav', 'yes/b.WAV']
   assert corpus.uri('yes/a.wav') == 'bucket://b/corpus/yes/a.wav'
+  with corpus.open_text('list.txt') as lines:
+    assert list(lines) == ['ä\n']
+  with corpus.open_text('missing.txt') as lines:
+    assert lines is None
   assert corpus.read_text('list.txt') == 'ä\n'
   assert corpus.read_text('none.txt') is None
   assert corpus.count_by_suffix() == {'.wav': 2, '.txt': 1}
