@@ -26,7 +26,7 @@ ADVICE = {
   'bad_excerpt': 'The part lies behind the end of its recording. Correct start and duration.',
   'bad_row': 'The row of the table cannot be read. Correct it.',
   'duplicate': 'The same clip stands twice in the table. Remove one of the rows.',
-  'outside': 'The path leads out of the folder of the table. Move the file, or write gs://, s3://.',
+  'outside': "The path leads out of the table's folder. Move the file, or say table:root=FOLDER.",
   'not_a_picture': 'Pillow knows no format in this file. Convert it to PNG or JPEG.',
   'too_large': 'The picture has too many pixels to be unpacked safely. Make it smaller.',
 }

@@ -10,6 +10,7 @@ from beam_jobs.sources import (
   speech_commands,
   synthetic,
   table,
+  tfds,
   unlabelled,
 )
 from beam_jobs.sources.source import Source as Source
@@ -22,5 +23,6 @@ SOURCES: Mapping[str, Source] = {
   'speech_commands': speech_commands.SOURCE,
   'synthetic': synthetic.SOURCE,
   'table': table.SOURCE,
+  'tfds': tfds.SOURCE,
   'unlabelled': unlabelled.SOURCE,
 }
