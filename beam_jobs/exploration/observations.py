@@ -63,8 +63,8 @@ def _rejected(found: findings.Findings) -> Iterator[tuple[str, str]]:
     level = BAD if share > _MANY_REJECTS else WARN
     yield (
       level,
-      f'{page.count(found.num_rejects, "file")} cannot be used ({page.percent(share)}); the reasons '
-      'and what to do are below.',
+      f'{page.count(found.num_rejects, "file")} cannot be used ({page.percent(share)}); the '
+      'reasons and what to do are below.',
     )
 
 

@@ -1,15 +1,13 @@
-"""Opens one clip of a corpus as the data job does, and keeps its own rate and channels."""
+"""Opens one clip of a corpus where the data job does, and keeps its own rate and channels."""
+
+import io
 
 import numpy as np
 from numpy.typing import NDArray
 
-from beam_jobs import reading
+from beam_jobs import reading, tfds_records
 from beam_jobs.exploration import sound as sound_lib
-from schemas import audio, utterance
-
-_TFDS = 'tfds:'
-# TFDS hands out decoded samples: at this rate, whatever the recordings had.
-_TFDS_SPEC = audio.AudioSpec(sample_rate_hz=16_000, clip_s=0.0)
+from schemas import utterance
 
 # Pictures are shown and compared no larger than this, in pixels.
 _THUMBNAIL_PIXELS = 160
@@ -19,11 +17,10 @@ def sound(clip: utterance.Utterance) -> sound_lib.Sound:
   """Returns the audio of a clip.
 
   Raises:
-    clips.ClipError: where it cannot be used.
+    ClipError: where it cannot be used.
   """
-  if clip.uri.startswith(_TFDS):
-    samples = reading.load(clip.uri, _TFDS_SPEC).samples
-    return sound_lib.of_samples(samples, _TFDS_SPEC.sample_rate_hz, coding='TFDS')
+  if tfds_records.is_uri(clip.uri):
+    return sound_lib.decode(io.BytesIO(tfds_records.read_bytes(clip.uri)), clip.excerpt)
   with reading.opened(clip.uri) as stream:
     return sound_lib.decode(stream, clip.excerpt)
 
@@ -32,7 +29,7 @@ def picture(clip: utterance.Utterance) -> NDArray[np.uint8]:
   """Returns a picture in a small size, uint8 [height, width, 3].
 
   Raises:
-    clips.ClipError: where it cannot be used.
+    ClipError: where it cannot be used.
   """
   # Here, not above: who looks at audio does not need Pillow.
   from features import image, pictures

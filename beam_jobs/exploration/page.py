@@ -113,7 +113,7 @@ def percent(share: float) -> str:
   if 0 < value < 0.1:
     return '< 0.1 %'
   if value < 10:
-    return f'{value:.2g} %'
+    return f'{round(value, 1):g} %'
   return f'{value:.1f} %' if 99 < value < 100 else f'{value:.0f} %'
 
 
