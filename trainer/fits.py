@@ -6,6 +6,7 @@ import dataclasses
 
 from schemas import audio, errors, manifest
 from trainer import saved_run
+from trainer.models import inputs
 
 
 def check_feature(
@@ -15,8 +16,8 @@ def check_feature(
   wanted, found = run.feature, dataset.feature(run.feature.name)
   if (found.shape, dict(found.settings)) != (wanted.shape, dict(wanted.settings)):
     raise errors.DatasetError(
-      f'The model takes {wanted.name} {list(wanted.shape)} computed with '
-      f'{dict(wanted.settings)}; {data_dir!r} holds {list(found.shape)} computed with '
+      f'The model takes {wanted.name} {inputs.shape_text(wanted)} computed with '
+      f'{dict(wanted.settings)}; {data_dir!r} holds {inputs.shape_text(found)} computed with '
       f'{dict(found.settings)}. Run the data job with the settings of the training.'
     )
   trained_on, here = _audio_fields(run.manifest.audio), _audio_fields(dataset.audio)

@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
 from schemas import errors, options
 from tests.helpers import tiny_manifest
@@ -20,6 +22,7 @@ TOYS = {
 }
 POLICIES = ('float32', 'mixed_float16', 'mixed_bfloat16')
 SHAPE = (32, 32)
+ANY_LENGTH = (None, 20)
 
 
 @pytest.fixture(params=POLICIES)
@@ -97,8 +100,11 @@ def test_saved_model_gives_the_same_logits(name, policy, tmp_path):
 
 
 def test_saved_models_open_without_this_project(tmp_path):
+  files = []
   for name in models.MODELS:
-    build(name).save(tmp_path / f'{name}.keras')
+    for kind, shape in (('fixed', SHAPE), ('any', ANY_LENGTH)):
+      files.append(str(tmp_path / f'{name}_{kind}.keras'))
+      build(name, shape=shape).save(files[-1])
   script = (
     'import sys, keras\n'
     'for path in sys.argv[1:]:\n'
@@ -106,10 +112,9 @@ def test_saved_models_open_without_this_project(tmp_path):
     "ours = {'trainer', 'features', 'tfrecords', 'schemas'} & set(sys.modules)\n"
     "sys.exit(f'imported {ours}' if ours else 0)\n"
   )
-  paths = [str(tmp_path / f'{name}.keras') for name in models.MODELS]
   # From another folder, so that the project cannot be found by chance.
   done = subprocess.run(
-    [sys.executable, '-c', script, *paths],
+    [sys.executable, '-c', script, *files],
     cwd=tmp_path,
     env={**os.environ, 'PYTHONPATH': ''},
     capture_output=True,
@@ -185,3 +190,84 @@ def test_same_seed_gives_the_same_model(name):
 def test_waveform_is_refused_with_a_sentence(name):
   with pytest.raises(errors.DatasetError, match=r"'waveform' is \[16000\].*--feature=log_mel"):
     models.build(*models.parse(name), tiny_manifest.of(shape=(16_000,), name='waveform'))
+
+
+# Clips of any length.
+
+
+def alone_and_padded(rng, num_rows, *, padding):
+  """Returns a clip by itself, and in a batch with noise twice as long behind it; model inputs."""
+  clip = rng.normal(size=(1, num_rows, *ANY_LENGTH[1:])).astype(np.float32)
+  batch = rng.normal(size=(2, num_rows + padding, *ANY_LENGTH[1:])).astype(np.float32)
+  batch[0, :num_rows] = clip[0]
+  batch[0, num_rows:] = 0
+  return [clip, np.array([num_rows])], [batch, np.array([num_rows, num_rows + padding])]
+
+
+@pytest.fixture(scope='module')
+def any_length():
+  """A model of each name, on clips of any length, with a mean that is not the padding's zero."""
+  return {
+    name: build(name, shape=ANY_LENGTH, mean=(1.5,), variance=(4.0,)) for name in models.MODELS
+  }
+
+
+@pytest.mark.parametrize('name', models.MODELS)
+@hypothesis.settings(max_examples=25, deadline=None)
+@hypothesis.given(
+  num_rows=st.integers(1, 90), padding=st.integers(0, 70), seed=st.integers(0, 2**32 - 1)
+)
+def test_padding_does_not_change_the_logits(any_length, name, num_rows, padding, seed):
+  alone, padded = alone_and_padded(np.random.default_rng(seed), num_rows, padding=padding)
+  model = any_length[name]
+  np.testing.assert_allclose(logits_of(model, padded)[:1], logits_of(model, alone), atol=1e-5)
+
+
+@pytest.mark.parametrize('name', models.MODELS)
+def test_what_stands_in_the_padding_is_not_looked_at(any_length, name):
+  _, padded = alone_and_padded(np.random.default_rng(0), 40, padding=30)
+  expected = logits_of(any_length[name], padded)
+  padded[0][0, 40:] = 1e3
+  np.testing.assert_array_equal(logits_of(any_length[name], padded)[0], expected[0])
+
+
+@pytest.mark.parametrize('name', models.MODELS)
+def test_all_of_a_clip_is_looked_at(any_length, name):
+  """But for a few rows at its end, which no whole pool covers."""
+  model, (batch, num_rows) = any_length[name], [examples(1, shape=(70, 20)), np.array([70])]
+  expected = logits_of(model, [batch, num_rows])
+  for first, last in ((0, 3), (30, 33), (60, 63)):
+    changed = batch.copy()
+    changed[0, first:last] += 5
+    assert np.abs(logits_of(model, [changed, num_rows]) - expected).max() > 1e-4
+
+
+@pytest.mark.parametrize('name', models.MODELS)
+def test_clips_of_any_length_under_every_policy(name, policy, tmp_path):
+  model = build(name, shape=ANY_LENGTH)
+  batch = [examples(2, shape=(50, 20)), np.array([50, 3])]
+  logits = model(batch, training=False)
+  assert tuple(logits.shape) == (2, 3)
+  assert logits.dtype == 'float32'
+  assert np.isfinite(logits).all()
+  model.save(tmp_path / 'model.keras')
+  loaded = keras.models.load_model(tmp_path / 'model.keras', compile=False)
+  np.testing.assert_array_equal(logits_of(loaded, batch), np.array(logits))
+
+
+@pytest.mark.parametrize('name', models.MODELS)
+def test_long_silence_does_not_overflow_half_precision(name):
+  before = keras.config.dtype_policy()
+  keras.config.set_dtype_policy('mixed_float16')
+  try:
+    model = build(name, shape=ANY_LENGTH)
+    batch = np.full((1, 3_000 if name == 'cnn' else 600, 20), 30, np.float32)
+    assert np.isfinite(logits_of(model, [batch, np.array([batch.shape[1]])])).all()
+  finally:
+    keras.config.set_dtype_policy(before)
+
+
+@pytest.mark.parametrize('name', models.MODELS)
+def test_a_waveform_of_any_length_is_refused_with_a_sentence(name):
+  with pytest.raises(errors.DatasetError, match=r"'waveform' is \[any\].*--feature=log_mel"):
+    models.build(*models.parse(name), tiny_manifest.of(shape=(None,), name='waveform'))

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,7 @@ def write_dataset(
   audio: audio_lib.AudioSpec | None = AUDIO,
   config: Mapping[str, Any] | None = None,
   rejects: Mapping[str, int] | None = None,
+  arrays: Callable[[record.FeatureSpec, int, np.random.Generator], NDArray[Any]] | None = None,
   seed: int = 0,
 ) -> DatasetManifest:
   """Writes a data set whose labels a model can learn from its features; returns its manifest.
@@ -66,6 +67,8 @@ def write_dataset(
     audio: What the manifest says of the audio; None for pictures.
     config: What the manifest says of the job.
     rejects: What the manifest says of rejected clips.
+    arrays: Makes the array of a feature from its spec, the label's index and random numbers, in
+      place of what is said above.
     seed: Decides the noise.
   """
   os.makedirs(data_dir, exist_ok=True)
@@ -74,7 +77,9 @@ def write_dataset(
   train: list[codec.Record] = []
   for split in splits.SPLITS:
     records = [
-      _make_record(speaker, take, labels=labels, features=features, audio=audio, rng=rng)
+      _make_record(
+        speaker, take, labels=labels, features=features, audio=audio, arrays=arrays, rng=rng
+      )
       for speaker in speakers.get(split, ())
       for take in range(clips_per_speaker)
     ]
@@ -133,6 +138,7 @@ def _make_record(
   labels: Sequence[str],
   features: Sequence[record.FeatureSpec],
   audio: audio_lib.AudioSpec | None,
+  arrays: Callable[[record.FeatureSpec, int, np.random.Generator], NDArray[Any]] | None,
   rng: np.random.Generator,
 ) -> codec.Record:
   label = take % len(labels)
@@ -144,7 +150,9 @@ def _make_record(
     label=label,
     num_samples=num_samples,
     arrays={
-      spec.name: make_array(
+      spec.name: arrays(spec, label, rng)
+      if arrays
+      else make_array(
         spec,
         label=label,
         num_labels=len(labels),

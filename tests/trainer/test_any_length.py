@@ -1,0 +1,164 @@
+"""Clips of any length: trained, judged and predicted, alone and in batches, on any replicas."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+import soundfile
+
+import features
+from features import clips, extractor, storage
+from schemas import errors
+from tests.helpers import datasets, signals
+from tests.trainer import strategies_under_test
+from tfrecords import dataset as dataset_lib
+from tfrecords import manifest_file
+from trainer import config, evaluate, input_pipeline, models, prediction, run, saved_run, steps
+
+AUDIO = datasets.VARIABLE_AUDIO
+TOY = 'cnn:conv_layers=1,filters=4,dense_units=16,dropout=0'
+# The second has the longer window: the job pads what is shorter than it.
+SPECS = tuple(
+  features.spec(*features.parse(text), AUDIO)
+  for text in ('log_mel:num_mels=16', 'stft:window_s=0.1')
+)
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+  path = tmp_path_factory.mktemp('any_length') / 'data'
+  datasets.write_dataset(path, features=SPECS, audio=AUDIO, clips_per_speaker=20)
+  return str(path)
+
+
+def train(data, run_dir, **settings):
+  defaults = {'feature': 'log_mel', 'model': TOY, 'epochs': 8, 'batch_size': 8}
+  defaults |= {'learning_rate': 0.01, 'deterministic': False}
+  run.train(config.TrainConfig(data=data, run_dir=str(run_dir), **{**defaults, **settings}))
+  return str(run_dir)
+
+
+@pytest.fixture(scope='module')
+def run_dir(data, tmp_path_factory):
+  return train(data, tmp_path_factory.mktemp('run') / 'one')
+
+
+def report_of(run_dir):
+  with open(saved_run.load(run_dir).folder.report_file, encoding='utf-8') as stream:
+    return json.load(stream)
+
+
+def test_labels_are_learned_from_clips_of_any_length(run_dir):
+  found = report_of(run_dir)
+  assert found['num_examples'] == 40
+  assert found['accuracy'] > 0.9
+
+
+def test_the_report_does_not_depend_on_what_is_batched_together(run_dir):
+  first, second = (evaluate.evaluate_run(run_dir, batch_size=size) for size in (1, 32))
+  assert first.pop('loss') == pytest.approx(second.pop('loss'), abs=1e-5)
+  assert first['confusion_matrix'] == second['confusion_matrix']
+
+
+def test_two_replicas_come_to_the_same(data, run_dir, tmp_path, capsys):
+  mirrored = train(data, tmp_path / 'two', strategy='mirrored', virtual_devices=2)
+  assert 'on log_mel anyx16' in capsys.readouterr().out
+  assert report_of(mirrored)['accuracy'] > 0.9
+
+
+def make_steps(name, data):
+  """Returns Steps of a fresh model under a strategy, with its strategy."""
+  strategy = strategies_under_test.make(name)
+  with strategy.scope():
+    keras.utils.set_random_seed(3)
+    model = models.build(*models.parse(TOY), manifest_file.load(data), 'log_mel')
+    optimizer = keras.optimizers.Adam(0.01)
+    optimizer.build(model.trainable_variables)
+  return steps.Steps(model, optimizer, strategy, feature_name='log_mel'), strategy
+
+
+@pytest.mark.parametrize('name', ['mirrored_2', 'mirrored_3'])
+def test_losses_do_not_depend_on_the_number_of_replicas(data, name):
+  """Batches of 9: the validation split of 20 leaves 2 for 3 replicas, and one gets nothing."""
+  found = []
+  for strategy_name in ('none', name):
+    compiled, strategy = make_steps(strategy_name, data)
+    source = input_pipeline.Source(
+      data_dir=data, manifest=manifest_file.load(data), feature_name='log_mel', batch_size=9
+    )
+    feed = iter(input_pipeline.train_batches(source, strategy, seed=1))
+    losses = compiled.train(feed, 12).losses
+    scores = compiled.evaluate(
+      iter(input_pipeline.evaluation_batches(source, 'validation', strategy))
+    )
+    assert scores.num_examples == 20
+    found.append([*losses, scores.loss, scores.accuracy])
+  np.testing.assert_allclose(found[1], found[0], atol=1e-5)
+
+
+def test_another_length_compiles_nothing_anew(data):
+  compiled, strategy = make_steps('none', data)
+  source = input_pipeline.Source(
+    data_dir=data, manifest=manifest_file.load(data), feature_name='log_mel', batch_size=9
+  )
+  feed = iter(input_pipeline.train_batches(source, strategy, seed=1))
+  for _ in range(4):
+    compiled.train(feed, 3)
+  assert compiled._compiled_train.experimental_get_tracing_count() == 1
+
+
+@pytest.fixture
+def files(tmp_path):
+  """Paths of WAV files from 1 ms to 2 s."""
+  paths = []
+  for i, num_samples in enumerate((8, 100, 199, 200, 700, 801, 5_000, 16_000)):
+    paths.append(str(tmp_path / f'{i}.wav'))
+    soundfile.write(paths[-1], signals.noise(num_samples, seed=i), AUDIO.sample_rate_hz)
+  return paths
+
+
+def test_a_file_is_predicted_as_the_job_would_have_stored_it(run_dir, files):
+  saved = saved_run.load(run_dir)
+  model = saved.load_model('best')
+  job = extractor.Extractor(SPECS, AUDIO)
+  expected = []
+  for file in files:
+    samples = clips.decode(clips.read_bytes(file), AUDIO).samples
+    array = storage.from_stored(job.compute_stored(samples[np.newaxis])['log_mel'])
+    expected.append(np.array(model([array, np.array([array.shape[1]])]))[0])
+  for batch_size in (1, 3, 64):
+    found = list(prediction.predict_files(saved, model, files, batch_size=batch_size))
+    assert [p.name for p in found] == files
+    np.testing.assert_allclose([p.logits for p in found], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_records_are_predicted_in_their_order(data, run_dir):
+  saved = saved_run.load(run_dir)
+  model = saved.load_model('best')
+  manifest = manifest_file.load(data)
+  batches = dataset_lib.read_batches(
+    data, manifest, 'test', feature_names=['log_mel'], batch_size=1, shuffle=False, repeat=False,
+    drop_remainder=False, seed=0, with_ids=True,
+  )  # fmt: skip
+  expected = {
+    batch['id'].numpy()[0].decode(): np.array(model(input_pipeline.model_input(batch, 'log_mel')))
+    for batch in batches
+  }
+  found = list(
+    prediction.predict_records(
+      saved, model, manifest, data_dir=data, splits=['test'], batch_size=16
+    )
+  )
+  assert [p.name for p in found] == list(expected)
+  np.testing.assert_allclose(
+    [p.logits for p in found], np.concatenate(list(expected.values())), rtol=1e-5, atol=1e-5
+  )
+
+
+def test_a_run_on_fixed_clips_is_not_put_before_clips_of_any_length(data, run_dir, tmp_path):
+  fixed = dataclasses.replace(datasets.LOG_MEL, settings=SPECS[0].settings)
+  datasets.write_dataset(tmp_path / 'fixed', features=(fixed,))
+  with pytest.raises(errors.DatasetError, match=r'takes log_mel \[any, 16\].*holds \[20, 16\]'):
+    evaluate.evaluate_run(run_dir, data_dir=str(tmp_path / 'fixed'))

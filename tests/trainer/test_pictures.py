@@ -1,0 +1,121 @@
+"""Pictures: trained, judged and predicted as sounds are."""
+
+import json
+
+import numpy as np
+import PIL.Image
+import pytest
+
+import features
+from schemas import command, record
+from tests.helpers import datasets
+from tfrecords import codec, manifest_file, reader
+from trainer import config, predict, prediction, run, saved_run
+
+SIZE = 20
+SHAPES = ('disc', 'frame', 'stripe')
+SETTINGS = f'image:height={SIZE},width={SIZE}'
+SPLITS = {'train': ('p0', 'p1', 'p2', 'p3'), 'validation': ('p4',), 'test': ('p5', 'p6')}
+
+
+def draw(label, rng):
+  """Returns a shape of any colour, size and place on a ground of another colour, uint8 RGB."""
+  rows, columns = np.mgrid[:SIZE, :SIZE]
+  centre, radius = rng.uniform(7, 13, 2), rng.uniform(4, 7)
+  down, right = np.abs(rows - centre[0]), np.abs(columns - centre[1])
+  inside = (
+    down**2 + right**2 < radius**2,
+    (np.maximum(down, right) < radius) & (np.maximum(down, right) > radius - 2),
+    np.abs(rows - centre[0]) < 1.5,
+  )[label]
+  ground, colour = rng.uniform(0, 110, 3), rng.uniform(140, 250, 3)
+  picture = np.where(inside[..., np.newaxis], colour, ground) + rng.normal(0, 8, (SIZE, SIZE, 3))
+  return np.clip(np.round(picture), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+  """A data set of 3 shapes, 90 pictures of each painter."""
+  path = tmp_path_factory.mktemp('pictures') / 'data'
+  spec = features.spec('image', features.parse(SETTINGS)[1], None)
+  datasets.write_dataset(
+    path,
+    name='shapes',
+    features=(spec,),
+    labels=SHAPES,
+    speakers=SPLITS,
+    clips_per_speaker=90,
+    audio=None,
+    arrays=lambda spec, label, rng: draw(label, rng),
+  )
+  return path
+
+
+def train(data, run_dir, **settings):
+  defaults = {'model': 'cnn:filters=16', 'epochs': 10, 'batch_size': 32, 'deterministic': False}
+  run.train(config.TrainConfig(data=str(data), run_dir=str(run_dir), **{**defaults, **settings}))
+  return str(run_dir)
+
+
+@pytest.fixture(scope='module')
+def run_dir(data, tmp_path_factory):
+  return train(data, tmp_path_factory.mktemp('run') / 'cnn')
+
+
+def test_shapes_are_learned(run_dir):
+  with open(saved_run.load(run_dir).folder.report_file, encoding='utf-8') as stream:
+    found = json.load(stream)
+  assert found['num_examples'] == 180
+  assert found['accuracy'] >= 0.95
+
+
+def test_pictures_are_called_pictures(data, tmp_path, capsys):
+  train(data, tmp_path / 'run', epochs=1, model='cnn:filters=2,dense_units=2')
+  said = capsys.readouterr().out
+  assert '3 labels; pictures: train 360, validation 90, test 180' in said
+  assert 'on image 20x20x3' in said
+
+
+def stored_pictures(data):
+  manifest = manifest_file.load(str(data))
+  for shard in manifest.shards_of('test'):
+    for encoded in reader.read_records(str(data / shard.file_name)):
+      yield codec.decode(encoded, manifest.features)
+
+
+def test_a_picture_file_is_predicted_as_its_record_is(data, run_dir, tmp_path):
+  saved = saved_run.load(run_dir)
+  model = saved.load_model('best')
+  files, expected = [], []
+  of_records = prediction.predict_records(
+    saved, model, saved.manifest, data_dir=str(data), splits=['test']
+  )
+  for clip, found in zip(list(stored_pictures(data))[:20], of_records, strict=False):
+    assert found.name == clip.utterance_id
+    files.append(str(tmp_path / f'{len(files)}.png'))
+    PIL.Image.fromarray(clip.arrays['image']).save(files[-1])
+    expected.append(found.logits)
+  found = [p.logits for p in prediction.predict_files(saved, model, files)]
+  np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_the_command_names_what_is_no_picture(data, run_dir, tmp_path, capsys):
+  clip = next(stored_pictures(data))
+  PIL.Image.fromarray(clip.arrays['image']).resize((64, 64)).save(tmp_path / 'a.png')
+  (tmp_path / 'b.png').write_bytes(b'no picture')
+  argv = [f'--run_dir={run_dir}', '--top=1', str(tmp_path / 'a.png'), str(tmp_path / 'b.png')]
+  assert command.run(predict.main, argv) == 2
+  said = capsys.readouterr()
+  assert said.out.startswith(f'{tmp_path / "a.png"}: {SHAPES[clip.label]} ')
+  assert said.err.startswith(f'{tmp_path / "b.png"}: ')
+  assert 'error: 1 of 2 files could not be used' in said.err
+
+
+def test_vgg16_takes_pictures(tmp_path):
+  spec = record.FeatureSpec(name='image', shape=(32, 32, 3), dtype='uint8', settings={})
+  datasets.write_dataset(
+    tmp_path / 'data', features=(spec,), audio=None, speakers={'train': ('a',), 'test': ('b',)}
+  )
+  train(
+    tmp_path / 'data', tmp_path / 'run', model='vgg16:trainable_blocks=0', epochs=1, batch_size=6
+  )
