@@ -8,7 +8,19 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from features import feature, fft, image, log_mel, mel, mfcc, stft, waveform
+from features import (
+  chroma,
+  feature,
+  fft,
+  image,
+  log_mel,
+  mel,
+  mfcc,
+  spectrogram_image,
+  stft,
+  tempogram,
+  waveform,
+)
 from schemas import audio as audio_schema
 from schemas import errors, medium, options, record
 
@@ -19,6 +31,9 @@ FEATURES: Mapping[str, feature.Feature] = {
   'mel': mel.FEATURE,
   'log_mel': log_mel.FEATURE,
   'mfcc': mfcc.FEATURE,
+  'chroma': chroma.FEATURE,
+  'tempogram': tempogram.FEATURE,
+  'spectrogram_image': spectrogram_image.FEATURE,
   'image': image.FEATURE,
 }
 

@@ -18,9 +18,10 @@ OF = ('log_mel', 'stft')
 # Wider than what any network takes, and still 48 MB as float32.
 MAX_PIXELS = 2048
 
-# The lower end of the range of levels never goes below this, in dB of energy, so that digital
-# silence is not divided by and rounding to 16 bits (about -80 dB a bin) stays dark.
-LOWEST_DB = -100.0
+# The lower end of the range of levels never goes below this, in dB of energy: so silence is dark,
+# and rounding to 16 bits (about -78 dB a bin, -63 dB in the widest mel band at 16 kHz) nearly so.
+# With top_db=80 it begins to count where the quietest of 200 FSDD recordings stops, at -10 dB.
+LOWEST_DB = -90.0
 _DB_PER_NEPER = 10 / math.log(10)
 
 # Pixels that are worked on at once: 1 MiB a step, so that they stay in cache.
@@ -41,8 +42,8 @@ class SpectrogramImage:
     top_db: Range from the darkest colour to the brightest, in dB, below the loudest point of the
       clip. Not below a fixed level: how far the speaker was from the microphone is no property of
       a word, and such a network needs contrast. A clip whose loudest point is less than top_db
-      above -100 dB of energy (with 80: a tone 60 dB below full scale) is not made brighter than
-      that, and silence is the darkest colour.
+      above -90 dB of energy (with 80: a tone 54 dB below full scale at 16 kHz) is not made
+      brighter than that, and silence is the darkest colour.
     window_s: Length of one analysis window, in seconds.
     hop_s: Distance between the starts of two windows, in seconds, in (0, window_s].
     fft_samples: Length of the Fourier transform; 0 picks the next power of two of the window.
