@@ -75,8 +75,12 @@ def _delimited_rows(path: str, delimiter: str, quotes: bool) -> Iterator[Row]:
   texts = (text for _, text in lines.read_lines(path))
   header = next(texts, '')
   delimiter = delimiter or _delimiter_of(path, header)
-  quoting = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
-  reader = csv.reader(_chained(header, texts), delimiter=delimiter, quoting=quoting, strict=True)
+  reader = csv.reader(
+    _chained(header, texts),
+    delimiter=delimiter,
+    quoting=csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE,
+    strict=True,
+  )
   columns: tuple[str, ...] = ()
   for number, cells in _numbered(reader, path):
     if not any(cells):
