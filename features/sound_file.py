@@ -99,7 +99,11 @@ class _Forward(soundfile.SoundFile):  # type: ignore[misc]  # No annotations the
 
 
 class Decoder(recording.Recording):
-  """A recording in any format that libsndfile recognises."""
+  """A recording in any format that libsndfile recognises.
+
+  An MP3 file of changing bit rate in which nobody counted the frames (no Xing header) ends for
+  libsndfile 1.2 where it guesses from the first frames, which may be too early.
+  """
 
   def __init__(self, data: Bytes) -> None:
     """Opens a whole file.
