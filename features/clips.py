@@ -70,8 +70,9 @@ def decode_excerpt(
 
   The excerpt is for `audio` what the whole recording is in `decode`. WAV and other uncompressed
   audio is read where the excerpt lies. FLAC, Vorbis and Opus are searched for it; of MP3, what lies
-  before is read and not decoded, which takes some 0.2 s for each hour of it. A recording whose header does not say how long it is (a FLAC
-  stream, an MP3 file without a count) has to be decoded to its end.
+  before is read and not decoded, which takes some 0.2 s for each hour of it. A recording whose
+  header does not say how long it is (a FLAC stream, an MP3 file without a count) has to be decoded
+  to its end.
 
   Args:
     stream: The file, binary and seekable; it is left open, standing anywhere.
