@@ -8,12 +8,18 @@ The page is one file, report.html where no --output is given, that any browser o
 network. The same data give the same page.
 """
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from beam_jobs.exploration import document, findings, request
+from beam_jobs.exploration import request
 from schemas import command, errors
 from tfrecords import storage as storage_lib
+
+if TYPE_CHECKING:
+  from beam_jobs.exploration import findings
 
 
 def main(argv: Sequence[str]) -> None:
@@ -22,6 +28,9 @@ def main(argv: Sequence[str]) -> None:
     print(f'{__doc__}\n{request.help_text()}')
     return
   wanted = request.parse(argv)
+  # Here, not above: --help and a mistyped flag need not wait for NumPy and Beam.
+  from beam_jobs.exploration import document  # noqa: PLC0415
+
   found = gather(wanted)
   _write(wanted.output, document.render(found))
   print(wanted.output)
@@ -30,7 +39,6 @@ def main(argv: Sequence[str]) -> None:
 
 def gather(wanted: request.Request) -> findings.Findings:
   """Returns what is found in the data set or the corpus."""
-  # Here, not above: --help and a mistyped flag need not wait for Beam.
   if wanted.data:
     from beam_jobs.exploration import from_dataset  # noqa: PLC0415
 

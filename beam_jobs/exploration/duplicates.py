@@ -97,7 +97,10 @@ def alike(prints: Sequence[tuple[Clip, fingerprint.Fingerprint]]) -> Iterator[Li
   heard = [(clip, found) for clip, found in prints if not found.is_silent]
   yield from equal((clip, found.digest) for clip, found in heard)
   # Of equal clips one is compared with the others.
-  different = list({found.digest: (clip, found) for clip, found in reversed(heard)}.values())
+  firsts: dict[bytes, tuple[Clip, fingerprint.Fingerprint]] = {}
+  for clip, found in heard:
+    firsts.setdefault(found.digest, (clip, found))
+  different = list(firsts.values())
   for i, j in _candidates([found for _, found in different]):
     (first, one), (second, two) = different[i], different[j]
     if not fingerprint.may_be_equal(one, two):

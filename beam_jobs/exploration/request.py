@@ -72,7 +72,9 @@ def parse(argv: Sequence[str]) -> Request:
   try:
     left_over = flag_values(['explore', *argv])[1:]
   except flags.Error as error:
-    raise errors.ConfigError(f'{str(error).rstrip(".")}. See --help.') from error
+    # Absl ends its suggestions with ` ?`.
+    said = str(error).replace(' ?', '?').rstrip('.')
+    raise errors.ConfigError(f'{said}{"" if said.endswith("?") else "."} See --help.') from error
   if left_over:
     raise errors.ConfigError(
       f'Expected flags such as --data=FOLDER, got {left_over[0]!r}. See --help.'
