@@ -29,6 +29,8 @@ _WORKER_COMMAND = (
 _LOG_TAIL_CHARS = 4_000
 # What Beam says of a worker process that is gone (data_plane.py).
 _WORKER_IS_GONE = 'Channel closed prematurely'
+# Loggers that say where a remote job is to be found, and how it stands.
+_RUNNER_LOGS = ('apache_beam.runners.dataflow', 'apache_beam.runners.portability.portable_runner')
 
 
 def run_job(invocation: flags.Invocation) -> None:
@@ -58,11 +60,10 @@ def prepare_input(config: config_lib.FeaturizeConfig) -> config_lib.FeaturizeCon
   if source.prepare:
     source.prepare(config.input, config.source_settings)
   folder = corpus.Corpus(config.input)
-  if source.takes_file:
-    # Up to its first row: whether it is there and has the columns.
-    next(source.list_utterances(folder, config.source_settings), None)
-  else:
+  if not source.takes_file:
     folder.check()
+  if source.is_streamed:
+    next(source.list_utterances(folder, config.source_settings), None)
   found = noise.find(config.augmentations, source, folder, config.source_settings)
   return dataclasses.replace(config, noise=found)
 
@@ -200,16 +201,20 @@ def _named_runner(name: str) -> runners.PipelineRunner:
 
 @contextlib.contextmanager
 def _beam_logs(invocation: flags.Invocation) -> Iterator[None]:
-  """Shows what Beam logs in --debug and from remote runners, which say there where the job is.
+  """Shows all that Beam logs in --debug; of remote runners, where the job is and how it stands.
 
-  Local workers log the traceback of every error; its sentence comes from the work folder.
+  Workers log the traceback of every error; its sentence comes from the work folder.
   """
-  if invocation.debug or not invocation.is_local:
-    logging.basicConfig(level=logging.INFO)
+  if invocation.debug:
+    # Forced: Beam may have set up logging before, to a stderr that is no more.
+    logging.basicConfig(level=logging.INFO, force=True)
     yield
     return
   level, hook = logging.root.manager.disable, threading.excepthook
-  logging.disable(logging.ERROR)
+  if invocation.is_local:
+    logging.disable(logging.ERROR)
+  else:
+    _show_runner_only()
   # Threads that waited for a worker complain when it ends before its time, as after Ctrl-C.
   threading.excepthook = lambda args: None
   interrupted = False
@@ -223,3 +228,10 @@ def _beam_logs(invocation: flags.Invocation) -> Iterator[None]:
     if not interrupted:
       logging.disable(level)
       threading.excepthook = hook
+
+
+def _show_runner_only() -> None:
+  """Shows what the runner says of the job, not what the parts of Beam say of themselves."""
+  shown = logging.StreamHandler()
+  shown.addFilter(lambda record: record.name.startswith(_RUNNER_LOGS) and '\n' not in record.msg)
+  logging.basicConfig(level=logging.INFO, format='%(message)s', handlers=[shown], force=True)

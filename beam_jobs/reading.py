@@ -7,6 +7,7 @@ from typing import BinaryIO
 from apache_beam.io import filesystems
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 
+from beam_jobs import tfds_records
 from features import clips
 from schemas import audio, utterance
 
@@ -30,11 +31,13 @@ def load(
 
 
 def read(uri: str) -> bytes:
-  """Returns the content of a local file or of an object in a bucket.
+  """Returns the content of a local file, of an object in a bucket, or of a clip in a record file.
 
   Raises:
     clips.ClipError: with the reason, if it cannot be read.
   """
+  if tfds_records.is_uri(uri):
+    return tfds_records.read_bytes(uri)
   if not is_remote(uri):
     return clips.read_bytes(uri)
   with opened(uri) as stream:

@@ -28,6 +28,8 @@ class Source:
     is_labelled: Whether clips have labels. Those that have none are for prediction: they have the
       label utterance.UNLABELLED and are all of the test split.
     takes_file: Whether --input names a file, such as a table, and not a folder.
+    is_streamed: Whether the first clip comes long before the last has been listed. The launcher
+      then looks at it, to find what is wrong before anything is written.
     noise_paths: Returns the paths, relative to the corpus, of recordings of noise that the corpus
       brings along; None where a corpus of this kind has none.
     prepare: Makes the corpus in the folder of that name, where the source makes its own. Whole or
@@ -42,6 +44,7 @@ class Source:
   medium: str = media.AUDIO
   is_labelled: bool = True
   takes_file: bool = False
+  is_streamed: bool = False
   noise_paths: Callable[[corpus.Corpus, Any], list[str]] | None = None
   prepare: Callable[[str, Any], None] | None = None
   default_input: str = ''

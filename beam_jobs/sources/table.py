@@ -261,4 +261,5 @@ SOURCE = source.Source(
     b'long.wav,no,cleo,test,12,1.25\n'
   },
   takes_file=True,
+  is_streamed=True,
 )

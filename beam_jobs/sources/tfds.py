@@ -229,5 +229,6 @@ SOURCE = source.Source(
   settings=Tfds,
   list_utterances=list_utterances,
   example_files=example.files(),
+  is_streamed=True,
   default_input='~/tensorflow_datasets',
 )
