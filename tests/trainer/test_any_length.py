@@ -63,7 +63,7 @@ def test_the_report_does_not_depend_on_what_is_batched_together(run_dir):
 
 
 def test_two_replicas_come_to_the_same(data, run_dir, tmp_path, capsys):
-  mirrored = train(data, tmp_path / 'two', strategy='mirrored', virtual_devices=2)
+  mirrored = train(data, tmp_path / 'two', strategy='mirrored', virtual_devices=2, epochs=6)
   assert 'on log_mel anyx16' in capsys.readouterr().out
   assert report_of(mirrored)['accuracy'] > 0.9
 
@@ -79,12 +79,11 @@ def make_steps(name, data):
   return steps.Steps(model, optimizer, strategy, feature_name='log_mel'), strategy
 
 
-@pytest.mark.parametrize('name', ['mirrored_2', 'mirrored_3'])
-def test_losses_do_not_depend_on_the_number_of_replicas(data, name):
+def test_losses_do_not_depend_on_the_number_of_replicas(data):
   """Batches of 9: the validation split of 20 leaves 2 for 3 replicas, and one gets nothing."""
   found = []
-  for strategy_name in ('none', name):
-    compiled, strategy = make_steps(strategy_name, data)
+  for name in ('none', 'mirrored_3'):
+    compiled, strategy = make_steps(name, data)
     source = input_pipeline.Source(
       data_dir=data, manifest=manifest_file.load(data), feature_name='log_mel', batch_size=9
     )

@@ -7,7 +7,7 @@ import PIL.Image
 import pytest
 
 import features
-from schemas import command, record
+from schemas import command
 from tests.helpers import datasets
 from tfrecords import codec, manifest_file, reader
 from trainer import config, predict, prediction, run, saved_run
@@ -109,13 +109,3 @@ def test_the_command_names_what_is_no_picture(data, run_dir, tmp_path, capsys):
   assert said.out.startswith(f'{tmp_path / "a.png"}: {SHAPES[clip.label]} ')
   assert said.err.startswith(f'{tmp_path / "b.png"}: ')
   assert 'error: 1 of 2 files could not be used' in said.err
-
-
-def test_vgg16_takes_pictures(tmp_path):
-  spec = record.FeatureSpec(name='image', shape=(32, 32, 3), dtype='uint8', settings={})
-  datasets.write_dataset(
-    tmp_path / 'data', features=(spec,), audio=None, speakers={'train': ('a',), 'test': ('b',)}
-  )
-  train(
-    tmp_path / 'data', tmp_path / 'run', model='vgg16:trainable_blocks=0', epochs=1, batch_size=6
-  )
