@@ -114,9 +114,9 @@ def kernel(settings: Chroma, spec: audio.AudioSpec) -> feature.Kernel:
 
 def layer(settings: Chroma, spec: audio.AudioSpec) -> keras.layers.Layer:
   """Returns the Keras layer with the same result."""
-  from features import chroma_layer
+  from features import layers
 
-  return chroma_layer.Chroma(settings=dataclasses.asdict(settings), audio=spec.to_json())
+  return layers.Chroma(settings=dataclasses.asdict(settings), audio=spec.to_json())
 
 
 FEATURE = feature.Feature(

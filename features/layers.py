@@ -24,7 +24,7 @@ import scipy.fft
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from features import fft, framing, log_mel, mel, mel_energy, mfcc, stft
+from features import chroma, fft, framing, log_mel, mel, mel_energy, mfcc, norms, stft
 from schemas import audio as audio_schema
 
 _TINY = np.finfo(np.float32).tiny
@@ -226,6 +226,37 @@ class Fft(_Samples):
     return input_shape[0], 1, len(self._edges) - 1
 
 
+class Chroma(_Spectral):
+  """Classes of pitch, by the same filterbank as the kernel's."""
+
+  def __init__(self, **kwargs: Any) -> None:
+    super().__init__(chroma.Chroma, **kwargs)
+    self._filters = self._parsed.filterbank(self._spec)
+
+  @property
+  def _num_columns(self) -> int:
+    return int(self._parsed.num_chroma)
+
+  def call(self, samples: Any) -> Any:
+    """[batch, num_samples] -> [batch, num_frames, num_chroma]."""
+    return _normed(tf.matmul(self._power(samples), self._filters), self._parsed.norm)
+
+
+def _normed(values: Any, norm: str) -> Any:
+  """Divides each frame of `values` [batch, num_frames, num_chroma], as norms.normalise does."""
+  if norm == 'none':
+    return values
+  tiny = np.float32(norms.TINY)
+  values /= tf.maximum(tf.reduce_max(values, axis=-1, keepdims=True), tiny)
+  if norm == 'inf':
+    return values
+  if norm == 'l1':
+    return values / tf.maximum(tf.reduce_sum(values, axis=-1, keepdims=True), tiny)
+  # The least under the root: its slope is infinite at 0, and silence would make gradients NaN.
+  squares = tf.reduce_sum(tf.square(values), axis=-1, keepdims=True)
+  return values / tf.sqrt(tf.maximum(squares, tiny))
+
+
 # So that keras.models.load_model finds them by name.
-for _layer in (Waveform, Fft, Stft, Mel, LogMel, Mfcc):
+for _layer in (Waveform, Fft, Stft, Mel, LogMel, Mfcc, Chroma):
   keras.saving.register_keras_serializable(package='voxshard')(_layer)

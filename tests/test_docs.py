@@ -52,7 +52,7 @@ def check_python(module, arguments):
     predict.parse(arguments)
   elif module in ('tfrecords.describe', 'tfrecords.verify'):
     assert len(arguments) == 1
-  elif module == 'benchmarks.featurize':
+  elif module in ('benchmarks.featurize', 'benchmarks.features'):
     assert all(word.startswith('--') for word in arguments)
   else:
     assert module == 'tensorboard.main', f'no test knows the program {module}'

@@ -118,7 +118,6 @@ def imported_at_start(path):
 
 # Only imported by the trainer, by tests, or when there is work that needs TensorFlow.
 NOT_ON_A_WORKER = {
-  'features/chroma_layer.py',
   'features/layers.py',
   'tfrecords/dataset.py',
   'tfrecords/gfile_storage.py',
