@@ -1,6 +1,7 @@
 """What was found out about a corpus or a data set: all that the page is made from."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -113,7 +114,7 @@ class Findings:
     """Whether its files are pictures."""
     return self.medium == media.PICTURES
 
-  @property
+  @functools.cached_property
   def has_speakers(self) -> bool:
     """Whether it is known who speaks."""
     return not (self.is_pictures or self.census.every_clip_its_own_speaker)

@@ -49,7 +49,10 @@ def define(flag_values: flags.FlagValues) -> None:
   text('source', '', 'Or a corpus as it is: name:key=value,... as for the data job.')
   text('input', '', "Where that corpus is. The source's own folder where it has one.")
   text('output', DEFAULT_OUTPUT, 'The page to write.')
-  integer('max_clips', 2_000, 1, 'So many clips, picked by a hash, are opened and measured.')
+  integer(
+    'max_clips', 2_000, 1,
+    'So many clips, picked by a hash, are opened and measured; each takes about 50 kB of memory.',
+  )  # fmt: skip
   integer('max_examples', 2, 0, 'So many clips of each label are drawn and can be heard.')
   flags.DEFINE_boolean('debug', False, 'Show tracebacks.', flag_values=flag_values)
 
