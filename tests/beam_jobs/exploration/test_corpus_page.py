@@ -186,6 +186,18 @@ def test_no_more_clips_are_opened_than_asked_for(words, tmp_path):
   assert '--max_clips=N opens more' in page.text
 
 
+def test_good_clips_that_were_not_asked_for_are_counted_apart(tmp_path):
+  root = tmp_path / 'corpus'
+  for i, word in enumerate(('bed', 'cat', 'no', 'yes')):
+    for speaker in range(3):
+      pages.write(root / word / f'{speaker:08x}_nohash_0.wav', pages.voice(10 * i + speaker))
+  page = explored(tmp_path, root, source='--source=speech_commands:wanted_words=no+yes,unknown=2')
+  assert 'not_wanted 4 ' in page.section('rejects')
+  assert 'No clip was rejected' in page.section('rejects')
+  assert 'unknown 2 ' in page.section('labels')
+  assert '0 rejects' in page.text
+
+
 def test_clips_without_labels(words, tmp_path):
   page = explored(tmp_path, words, source='--source=unlabelled')
   assert 'have no labels' in page.section('labels')
