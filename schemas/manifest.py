@@ -1,11 +1,17 @@
 """The manifest: the only thing that the data job and the trainer share."""
 
 import dataclasses
+import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from schemas import audio, errors, json_form, naming, record, splits, utterance
+
+# The file's own digest, taken with zeros in its place: so it finds every changed bit of the file.
+_NO_DIGEST = '0' * 64
+_DIGEST = re.compile(r'^  "digest": "([0-9a-f]{64})",$', re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -218,8 +224,9 @@ class DatasetManifest:
 
   def to_text(self) -> str:
     """Returns the content of manifest.json: the same text for the same manifest."""
-    return json_form.dumps(
+    text = json_form.dumps(
       {
+        'digest': _NO_DIGEST,
         'record_version': self.record_version,
         'name': self.name,
         'audio': self.audio.to_json() if self.audio else None,
@@ -235,10 +242,22 @@ class DatasetManifest:
         'warnings': list(self.warnings),
       }
     )
+    return _with_digest(text, _digest(text))
+
+  @staticmethod
+  def check_digest(text: str, *, where: str = naming.MANIFEST) -> None:
+    """Raises SchemaError, naming `where`, if `text` is not to the last bit what to_text wrote."""
+    match = _DIGEST.search(text)
+    if not match or _digest(_with_digest(text, _NO_DIGEST)) != match[1]:
+      raise errors.SchemaError(
+        f'{where} is not as the data job wrote it: its own digest does not fit. It is damaged or '
+        'was edited: copy it again, or run the data job again with the same flags (whole shards '
+        'are kept).'
+      )
 
   @classmethod
   def from_text(cls, text: str, *, where: str = naming.MANIFEST) -> 'DatasetManifest':
-    """Reads what to_text wrote.
+    """Reads what to_text wrote. Whether the digest fits is check_digest's.
 
     Raises:
       SchemaError: if the text is no JSON, of another record version, or lacks a field; the text
@@ -257,6 +276,7 @@ class DatasetManifest:
         f'{where}: record_version is {version}, this version of the programs reads '
         f'{record.RECORD_VERSION}. Run the data job again, or use the version that wrote it.'
       )
+    obj.text('digest')
     try:
       return cls._from_fields(obj, where)
     except errors.SchemaError as error:
@@ -292,3 +312,13 @@ class DatasetManifest:
       versions=obj.text_values('versions'),
       warnings=tuple(obj.texts('warnings')),
     )
+
+
+def _digest(text: str) -> str:
+  """Returns the SHA-256 of a text, which may hold bytes that are no UTF-8."""
+  return hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()
+
+
+def _with_digest(text: str, digest: str) -> str:
+  """Returns a manifest's text with another digest in the place of its own."""
+  return _DIGEST.sub(f'  "digest": "{digest}",', text, count=1)

@@ -15,10 +15,14 @@ def load(data_dir: str, storage: storage_lib.Storage = storage_lib.LOCAL) -> Dat
 
   Raises:
     DatasetError: if there is no folder, no finished data set in it, or it cannot be read.
-    SchemaError: if the manifest is malformed or of another version.
+    SchemaError: if the manifest is malformed or of another version, or not as it was written.
   """
   text = _read(data_dir, storage).decode(*_ENCODING)
-  return DatasetManifest.from_text(text, where=storage.join(data_dir, naming.MANIFEST))
+  where = storage.join(data_dir, naming.MANIFEST)
+  # A field that is missing or wrong is told first: it says more than a digest.
+  made = DatasetManifest.from_text(text, where=where)
+  DatasetManifest.check_digest(text, where=where)
+  return made
 
 
 def save(
@@ -30,12 +34,14 @@ def save(
     DatasetError: if the storage refuses.
   """
   path = storage.join(data_dir, naming.MANIFEST)
+  content = manifest.to_text().encode(*_ENCODING)
   try:
-    storage_lib.write_atomically(path, manifest.to_text().encode(*_ENCODING), storage)
+    storage_lib.write_atomically(path, content, storage)
   except OSError as error:
     raise errors.DatasetError(
-      f'Could not write {path!r}: {error.strerror or error}. Is there room on the disk, and may '
-      'this user write there? Then run the same command again.'
+      storage_lib.why_not_written(
+        repr(path), error, path=path, need=f'it needs {len(content):,} bytes'
+      )
     ) from error
 
 

@@ -104,6 +104,33 @@ def temporary_path(path: str) -> str:
   return f'{path}{TEMPORARY_MARK}{uuid.uuid4().hex}'
 
 
+def free_bytes(path: str) -> int | None:
+  """Returns how much may still be written where `path` lies; None where nobody can tell."""
+  with contextlib.suppress(OSError):
+    if '://' not in path:
+      disk = os.statvfs(os.path.dirname(path) or '.')
+      return disk.f_bavail * disk.f_frsize
+  return None
+
+
+def why_not_written(what: str, error: OSError, *, path: str, need: str = '') -> str:
+  """Returns the sentences of an error: what could not be written, why, and what to do.
+
+  Args:
+    what: Such as `the shard '/data/x'`.
+    error: What the storage said.
+    path: Where it was to be written.
+    need: How much had to be written, as a part of a sentence.
+  """
+  free = free_bytes(path)
+  figures = [need, f'{free:,} bytes are free there' if free is not None else '']
+  told = '; '.join(figure for figure in figures if figure)
+  return (
+    f'Could not write {what}: {error.strerror or error}{f" ({told})" if told else ""}. Is there '
+    'room on the disk, and may this user write there? Then run the same command again.'
+  )
+
+
 def write_atomically(path: str, data: bytes, storage: Storage = LOCAL) -> None:
   """Writes a small file that is there whole or not at all.
 

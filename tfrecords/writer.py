@@ -23,10 +23,24 @@ class ShardWriter:
     num_bytes: Bytes written: the size of the file, once it is closed.
   """
 
-  def __init__(self, path: str, storage: storage_lib.Storage = storage_lib.LOCAL) -> None:
+  def __init__(
+    self,
+    path: str,
+    storage: storage_lib.Storage = storage_lib.LOCAL,
+    *,
+    expected_bytes: int = 0,
+  ) -> None:
+    """Takes the final path; nothing is opened yet.
+
+    Args:
+      path: Final path of the shard.
+      storage: Where it lies.
+      expected_bytes: How large it will be, about, for the error of a full disk; 0: not known.
+    """
     self.num_records = 0
     self.num_bytes = 0
     self._path = path
+    self._expected_bytes = expected_bytes
     self._storage = storage
     self._temporary = storage_lib.temporary_path(path)
     self._digest = hashlib.sha256()
@@ -46,7 +60,7 @@ class ShardWriter:
     if self._stream is None:
       raise errors.DatasetError(f'The shard {self._path!r} is not open for writing.')
     data = b''.join(piece for record in encoded for piece in framing.frame(record))
-    with self._naming_failures():
+    with self._naming_failures(len(data)):
       self._stream.write(data)
     self._digest.update(data)
     self.num_records += len(encoded)
@@ -85,11 +99,17 @@ class ShardWriter:
       self._storage.remove(self._temporary)
 
   @contextlib.contextmanager
-  def _naming_failures(self) -> Iterator[None]:
+  def _naming_failures(self, next_bytes: int = 0) -> Iterator[None]:
     try:
       yield
     except OSError as error:
       raise errors.DatasetError(
-        f'Could not write the shard {self._path!r}: {error.strerror or error}. Is there room on '
-        'the disk, and may this user write there? Then run the same command again.'
+        storage_lib.why_not_written(
+          f'the shard {self._path!r}', error, path=self._path, need=self._need(next_bytes)
+        )
       ) from error
+
+  def _need(self, next_bytes: int) -> str:
+    need_bytes = max(self._expected_bytes, self.num_bytes + next_bytes)
+    about = 'about' if self._expected_bytes else 'at least'
+    return f'it needs {about} {need_bytes:,} bytes, {self.num_bytes:,} are written'

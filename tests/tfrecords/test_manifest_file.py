@@ -110,7 +110,7 @@ def test_a_failed_save_is_said_and_leaves_the_earlier_one(tmp_path, monkeypatch)
     raise OSError(28, 'No space left on device')
 
   monkeypatch.setattr(os, 'replace', refuse)
-  with pytest.raises(errors.DatasetError, match=r"manifest\.json': No space left on device\."):
+  with pytest.raises(errors.DatasetError, match=r"manifest\.json': No space left on device \("):
     manifest_file.save(manifest, str(tmp_path))
   monkeypatch.undo()
   assert sorted(os.listdir(tmp_path)) == before
