@@ -13,6 +13,7 @@ from absl import flags
 import features
 from beam_jobs import corpus, sources
 from beam_jobs import flags as job_flags
+from beam_jobs.exploration import request
 from features import augmentations, effects
 from features.augmentations import augmentation
 from schemas import audio, options
@@ -41,6 +42,8 @@ ALL = [(path.name, words) for path in DOCS for words in commands(path)]
 def check_python(module, arguments):
   if module == 'beam_jobs.featurize':
     job_flags.beam_options(job_flags.parse(arguments).beam_arguments)
+  elif module == 'beam_jobs.explore':
+    request.parse(arguments)
   elif module == 'trainer':
     flag_values = flags.FlagValues()
     trainer_flags.define(flag_values)
