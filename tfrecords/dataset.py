@@ -29,9 +29,10 @@ _READ_BYTES = 1 << 20
 # clips/s, 64 MiB 24,000 to 50,000, 256 MiB 16,000 to 38,000: memory seen first is slow.
 SHUFFLE_BYTES = 64 << 20
 _MAX_SHUFFLE_RECORDS = 1 << 16
-# Batches that are cut from one pool of records sorted by length, at most, and the memory of a pool.
+# Batches that are cut from one pool of records sorted by length, at most, and the bytes of a pool.
+# For a moment there are three copies of it: as read, in order, in random batches.
 _POOL_BATCHES = 16
-POOL_BYTES = 128 << 20
+POOL_BYTES = 64 << 20
 # Lengths up to this ratio apart may change places, so that a small split has other batches in each
 # pass.
 _SIMILAR = 1.25

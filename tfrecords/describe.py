@@ -123,6 +123,8 @@ def _warnings(manifest: DatasetManifest) -> Iterator[str]:
 
 
 def _statistics(manifest: DatasetManifest) -> Iterator[str]:
+  if not manifest.statistics:
+    return
   yield 'statistics of the train split'
   for name, stats in sorted(manifest.statistics.items()):
     deviation = [variance**0.5 for variance in stats.variance]

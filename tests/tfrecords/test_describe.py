@@ -73,6 +73,7 @@ def test_warnings_are_shown(manifest):
 def test_a_data_set_without_train_split_is_described(tmp_path):
   text = describe.describe(datasets.write_dataset(tmp_path, speakers={'test': ('fay',)}))
   assert row(text, 'test ')[:3] == ['test', '6', '1']
+  assert 'statistics' not in text
 
 
 def test_clips_of_any_length_are_described(tmp_path):
