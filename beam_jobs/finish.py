@@ -4,6 +4,7 @@ import collections
 import contextlib
 import importlib.metadata
 import json
+import os
 import platform
 from collections.abc import Sequence
 
@@ -39,7 +40,7 @@ def write_or_take_over(
 ) -> shard.ShardResult:
   """Returns the result of a shard: of an earlier run if it is whole, else written now."""
   advance = advance or (lambda num_clips, audio_s: None)
-  work = work_folder.WorkFolder(config.output)
+  work = work_folder.WorkFolder(config.output, config.progress_dir)
   references = sorted(references, key=lambda ref: ref.utterance_id)
   file_name = plan.file_name(config, split, index)
   key = work_folder.shard_key(config, plan.labels, references)
@@ -93,11 +94,7 @@ def write_manifest(
     key=lambda reject: (reject.utterance_id, reject.reason),
   )
   lines = [json.dumps(item.to_json(), sort_keys=True, ensure_ascii=False) for item in rejected]
-  storage.write_atomically(
-    files.join(config.output, naming.REJECTS),
-    ''.join(line + '\n' for line in lines).encode('utf-8', 'surrogateescape'),
-    files,
-  )
+  _write_rejects(config, ''.join(line + '\n' for line in lines), files)
   reasons = dict(sorted(collections.Counter(item.reason for item in rejected).items()))
   _refuse_too_many(config, reasons, plan.num_clips + len(listing_rejects))
   manifest = DatasetManifest(
@@ -127,6 +124,41 @@ def write_manifest(
     )
   _remove_stale(config, set(by_name), files)
   manifest_file.save(manifest, config.output, files)
+
+
+def _write_rejects(config: config_lib.FeaturizeConfig, text: str, files: storage.Storage) -> None:
+  path = files.join(config.output, naming.REJECTS)
+  content = text.encode('utf-8', 'surrogateescape')
+  try:
+    storage.write_atomically(path, content, files)
+  except OSError as error:
+    raise errors.DatasetError(
+      storage.why_not_written(repr(path), error, path=path, need=f'it needs {len(content):,} bytes')
+    ) from error
+
+
+def check_room(config: config_lib.FeaturizeConfig, plan: plan_lib.Plan) -> None:
+  """Refuses a job for which the disk has no room, before hours are spent on it.
+
+  Only where records are of one size and the output is a local disk: elsewhere nobody can tell.
+
+  Raises:
+    DatasetError: with what is needed and what is free.
+  """
+  free_bytes = storage.free_bytes(os.path.join(config.output, naming.MANIFEST))
+  if free_bytes is None or any(spec.num_bytes is None for spec in config.features):
+    return
+  present_bytes = 0
+  for name in _file_names(config, plan):
+    with contextlib.suppress(OSError):
+      present_bytes += os.path.getsize(os.path.join(config.output, name))
+  needed_bytes = plan.num_records * config.record_bytes - present_bytes
+  # A tenth less: the size is known only about, and clips may be rejected.
+  if needed_bytes * 0.9 > free_bytes:
+    raise errors.DatasetError(
+      f'The data set needs about {needed_bytes:,} bytes more, {free_bytes:,} bytes are free at '
+      f'{config.output!r}. Make room or choose another --output; no audio was read yet.'
+    )
 
 
 def _left_out(

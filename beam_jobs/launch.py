@@ -17,14 +17,26 @@ from apache_beam.options import pipeline_options
 from apache_beam.runners.portability.fn_api_runner import fn_runner
 from apache_beam.transforms import environments
 
+from beam_jobs import (
+  at_work,
+  corpus,
+  flags,
+  held_folder,
+  noise,
+  output_lock,
+  pipeline,
+  progress,
+  sources,
+  work_folder,
+)
 from beam_jobs import config as config_lib
-from beam_jobs import corpus, flags, noise, pipeline, progress, sources, work_folder
 from beam_jobs import files as files_lib
 from schemas import errors, naming
 
-# What a worker runs. One BLAS thread each: two pools on two cores fight over them.
+# What a worker runs. One BLAS thread each: two pools on two cores fight over them. Decoders print
+# to both streams.
 _WORKER_COMMAND = (
-  'OPENBLAS_NUM_THREADS=1 exec {python} -m apache_beam.runners.worker.sdk_worker_main 2>>{log}'
+  'OPENBLAS_NUM_THREADS=1 exec {python} -m beam_jobs.local_worker {launcher} >>{log} 2>&1'
 )
 _LOG_TAIL_CHARS = 4_000
 # What Beam says of a worker process that is gone (data_plane.py).
@@ -42,11 +54,29 @@ def run_job(invocation: flags.Invocation) -> None:
   config = prepare_input(invocation.config)
   if not invocation.is_local:
     _named_runner(invocation.runner)  # Before anything is written.
-  prepare_output(config)
-  work = work_folder.WorkFolder(config.output)
-  work.write_settings(config)
-  with tempfile.TemporaryDirectory(prefix='voxshard-') as scratch:
+  with output_lock.held(config.output), _scratch_folder() as scratch:
+    prepare_output(config)
+    if invocation.is_local:
+      config = dataclasses.replace(config, progress_dir=os.path.join(scratch, 'progress'))
+    work = work_folder.WorkFolder(config.output, config.progress_dir)
+    work.remove_leftovers()
+    work.write_settings(config)
     _run(invocation, config, work, scratch=scratch)
+
+
+@contextlib.contextmanager
+def _scratch_folder() -> Iterator[str]:
+  """Gives a folder for what workers on this machine have to say; a killed job's is removed."""
+  prefix = os.path.join(tempfile.gettempdir(), 'voxshard-')
+  with contextlib.ExitStack() as stack:
+    try:
+      folder = stack.enter_context(held_folder.held(prefix))
+    except OSError as error:
+      raise errors.ConfigError(
+        f'No folder can be made in {tempfile.gettempdir()!r}: {error.strerror or error}. Make room '
+        'there, or name another place with TMPDIR=FOLDER.'
+      ) from error
+    yield folder
 
 
 def prepare_input(config: config_lib.FeaturizeConfig) -> config_lib.FeaturizeConfig:
@@ -80,32 +110,48 @@ def _run(
   # the work folder; what it printed is shown only where there is none.
   log_path = '/dev/stderr' if invocation.debug else os.path.join(scratch, 'workers.log')
   showing: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
-  if invocation.is_local:
-    config = dataclasses.replace(config, progress_dir=os.path.join(scratch, 'progress'))
+  if config.progress_dir:
     showing = progress.showing(config.progress_dir)
   root = _pipeline(invocation, log_path=log_path)
   pipeline.build(root, config)
   try:
-    with _beam_logs(invocation), showing:
+    with _beam_logs(invocation), showing, _explaining(work, config):
       root.run().wait_until_finish()
+  except errors.VoxshardError:
+    raise
   except Exception as error:
-    sentence = work.failure()
-    if sentence:
-      raise errors.DatasetError(sentence) from error
     if not invocation.is_local:
       raise errors.ConfigError(
         f'--runner={invocation.runner} did not run the job: {str(error).strip()} '
         '(--debug shows where). Check its options, such as the address of the cluster.'
       ) from error
-    if _WORKER_IS_GONE in str(error):
-      raise errors.DatasetError(
-        'A worker process ended before its time: it was killed, or the memory did not suffice '
-        '(fewer --workers need less). Whole shards are kept: run the same command again.'
-      ) from error
     if not invocation.debug and os.path.exists(log_path):
       with open(log_path, encoding='utf-8', errors='replace') as log:
         print(log.read()[-_LOG_TAIL_CHARS:], file=sys.stderr)
     raise
+
+
+@contextlib.contextmanager
+def _explaining(work: work_folder.WorkFolder, config: config_lib.FeaturizeConfig) -> Iterator[None]:
+  """Turns Beam's error into the sentence that a worker left, or that says how it ended."""
+  try:
+    yield
+  except Exception as error:
+    sentence = work.failure()
+    if not sentence and config.progress_dir and _WORKER_IS_GONE in str(error):
+      sentence = _how_a_worker_ended(at_work.of_dead_workers(config.progress_dir))
+    if sentence:
+      raise errors.DatasetError(sentence) from error
+    raise
+
+
+def _how_a_worker_ended(reading: Sequence[str]) -> str:
+  at = f' It was decoding {" and ".join(map(repr, reading))}.' if reading else ''
+  again = ' If it ends there again, take the file out: the decoder cannot stand it.' if at else ''
+  return (
+    'A worker process ended before its time: it was killed, or the memory did not suffice (fewer '
+    f'--workers need less).{at} Whole shards are kept: run the same command again.{again}'
+  )
 
 
 def prepare_output(config: config_lib.FeaturizeConfig) -> None:
@@ -118,7 +164,7 @@ def prepare_output(config: config_lib.FeaturizeConfig) -> None:
   work = work_folder.WorkFolder(config.output)
   try:
     files.make_dirs(config.output)
-    present = files.list_dir(config.output)
+    present = [name for name in files.list_dir(config.output) if name != output_lock.FILE]
   except OSError as error:
     raise errors.ConfigError(
       f'--output={config.output!r} cannot be used as a folder: {error.strerror or error}.'
@@ -126,26 +172,20 @@ def prepare_output(config: config_lib.FeaturizeConfig) -> None:
   earlier = work.read_settings()
   if earlier == config.to_json():
     return
-  foreign = [name for name in present if not _is_ours(name)]
+  foreign = [name for name in present if not work_folder.is_ours(name)]
   if earlier is None and foreign:
     raise errors.ConfigError(
       f'--output={config.output!r} is not empty and was not made by this program (it holds '
       f'{foreign[0]!r}). Choose another folder.'
     )
   if config.overwrite:
-    _remove(config, [name for name in present if _is_ours(name)])
+    _remove(config, [name for name in present if work_folder.is_ours(name)])
   elif present:
     difference = _differences(earlier, config.to_json()) if earlier else 'its settings are unknown'
     raise errors.ConfigError(
       f'--output={config.output!r} holds a data set of other settings: {difference}. Choose '
       'another --output, or throw the old one away with --overwrite.'
     )
-
-
-def _is_ours(name: str) -> bool:
-  known = (naming.MANIFEST, naming.REJECTS, work_folder.FOLDER, *naming.TFDS_FILES)
-  base = name.partition('.tmp-')[0]
-  return base in known or naming.is_shard_name(base)
 
 
 def _remove(config: config_lib.FeaturizeConfig, names: Sequence[str]) -> None:
@@ -186,7 +226,9 @@ def _pipeline(invocation: flags.Invocation, *, log_path: str) -> beam.Pipeline:
   direct.direct_num_workers = invocation.workers
   # The mode stays in_memory: any other would replace the environment, whose command we want.
   direct.direct_running_mode = 'in_memory'
-  command = _WORKER_COMMAND.format(python=shlex.quote(sys.executable), log=shlex.quote(log_path))
+  command = _WORKER_COMMAND.format(
+    python=shlex.quote(sys.executable), launcher=os.getpid(), log=shlex.quote(log_path)
+  )
   environment = environments.SubprocessSDKEnvironment.from_command_string(command)
   return beam.Pipeline(runner=fn_runner.FnApiRunner(environment), options=options)
 

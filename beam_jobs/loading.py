@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 import features
+from beam_jobs import at_work, noise, reading, reference
 from beam_jobs import config as config_lib
-from beam_jobs import noise, reading, reference
 from features import clips
 from features.augmentations import chain
 from schemas import rejects
@@ -51,10 +51,11 @@ class Loaded:
 
 
 class Loader:
-  """Makes clips as a configuration says."""
+  """Makes clips as a configuration says. To be closed."""
 
   def __init__(self, config: config_lib.FeaturizeConfig) -> None:
     self._config = config
+    self._at_work = at_work.AtWork(config.progress_dir)
     self._chain: chain.Chain | None = None
     if config.augmentations and config.audio:
       source = noise.Noise(config.noise, config.audio.sample_rate_hz) if config.noise else None
@@ -63,7 +64,8 @@ class Loader:
   def load(self, item: reference.Item) -> Loaded:
     """Returns the clip of a record, or why there is none."""
     try:
-      clip = self._decoded(item.reference)
+      with self._at_work.on(item.reference.uri):
+        clip = self._decoded(item.reference)
     except clips.ClipError as error:
       return Loaded(item=item, clip=None, error=error)
     # Of a clip that is repeated for balance, each repetition has its copies.
@@ -75,6 +77,10 @@ class Loader:
     """Yields every record with its clip, in the given order."""
     remote = any(reading.is_remote(item.reference.uri) for item in items)
     return _map_ahead(self.load, items, REMOTE_THREADS if remote else LOCAL_THREADS)
+
+  def close(self) -> None:
+    """Removes the notes of what is being read."""
+    self._at_work.close()
 
   def _decoded(self, ref: reference.Reference) -> clips.Clip:
     if self._config.audio is None:

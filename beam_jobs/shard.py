@@ -63,8 +63,13 @@ def write_shard(
   """
   items = reference.items_in_order(references, config.seed)
   job = _ShardJob(config, num_labels, gather=split == splits.TRAIN)
-  with _single_blas_thread(), writer.ShardWriter(path, files) as out:
-    loaded = loading.Loader(config).load_all(items)
+  expected_bytes = len(items) * config.record_bytes
+  with (
+    _single_blas_thread(),
+    contextlib.closing(loading.Loader(config)) as loader,
+    writer.ShardWriter(path, files, expected_bytes=expected_bytes) as out,
+  ):
+    loaded = loader.load_all(items)
     is_variable = config.audio is not None and config.audio.is_variable
     for batch in _batched(loaded, 1 if is_variable else BATCH_CLIPS):
       audio_s = job.audio_s

@@ -36,7 +36,7 @@ class ListUtterances(beam.PTransform):
 class _ListDoFn(beam.DoFn):
   def __init__(self, config: config_lib.FeaturizeConfig) -> None:
     self._config = config
-    self._work = work_folder.WorkFolder(config.output)
+    self._work = work_folder.WorkFolder(config.output, config.progress_dir)
 
   # Any: Beam would take the tagged rejects for a part of the main output's type.
   def process(self, element: None) -> Iterator[Any]:
@@ -65,7 +65,7 @@ class MakePlan(beam.PTransform):
 class _CensusFn(beam.CombineFn):
   def __init__(self, config: config_lib.FeaturizeConfig) -> None:
     self._config = config
-    self._work = work_folder.WorkFolder(config.output)
+    self._work = work_folder.WorkFolder(config.output, config.progress_dir)
 
   def create_accumulator(self) -> plan_lib.Census:
     return plan_lib.Census()
@@ -88,11 +88,12 @@ class _CensusFn(beam.CombineFn):
 class _PlanDoFn(beam.DoFn):
   def __init__(self, config: config_lib.FeaturizeConfig) -> None:
     self._config = config
-    self._work = work_folder.WorkFolder(config.output)
+    self._work = work_folder.WorkFolder(config.output, config.progress_dir)
 
   def process(self, census: plan_lib.Census) -> Iterator[plan_lib.Plan]:
     with self._work.reporting_failure():
       plan = plan_lib.make_plan(census, self._config)
+      finish.check_room(self._config, plan)
     if self._config.progress_dir:
       progress.set_total(self._config.progress_dir, plan.num_records)
     yield plan
@@ -146,7 +147,7 @@ class WriteShards(beam.PTransform):
 class _WriteDoFn(beam.DoFn):
   def __init__(self, config: config_lib.FeaturizeConfig) -> None:
     self._config = config
-    self._work = work_folder.WorkFolder(config.output)
+    self._work = work_folder.WorkFolder(config.output, config.progress_dir)
     self._meter: progress.Meter | None = None
 
   def setup(self) -> None:
@@ -199,7 +200,7 @@ class WriteManifest(beam.PTransform):
 class _ManifestDoFn(beam.DoFn):
   def __init__(self, config: config_lib.FeaturizeConfig) -> None:
     self._config = config
-    self._work = work_folder.WorkFolder(config.output)
+    self._work = work_folder.WorkFolder(config.output, config.progress_dir)
 
   def process(
     self,

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from beam_jobs import config as config_lib
-from beam_jobs import files, reference, shard, statistics
-from schemas import errors, json_form, rejects
+from beam_jobs import files, output_lock, reference, shard, statistics
+from schemas import errors, json_form, naming, rejects
 from schemas.manifest import ShardInfo
 from tfrecords import storage
 
@@ -27,8 +27,16 @@ _FAILURE = 'failure.json'
 class WorkFolder:
   """Notes of one job; picklable, workers use it too."""
 
-  def __init__(self, output: str) -> None:
+  def __init__(self, output: str, scratch: str = '') -> None:
+    """Takes the output of the job.
+
+    Args:
+      output: Where the data set is written.
+      scratch: A local folder for the sentence of a failure, in case that the output is full; ''
+        where there is none.
+    """
     self._output = output
+    self._scratch = scratch
     self._files = files.storage_of(output)
     self.path = self._files.join(output, FOLDER)
 
@@ -37,12 +45,31 @@ class WorkFolder:
     return self._read(_SETTINGS)
 
   def write_settings(self, config: config_lib.FeaturizeConfig) -> None:
-    """Marks the folder as this configuration's and forgets an earlier failure."""
-    self._files.make_dirs(self.path)
-    self._write(_SETTINGS, config.to_json())
+    """Marks the folder as this configuration's and forgets an earlier failure.
+
+    Raises:
+      DatasetError: if the storage refuses.
+    """
+    if self.read_settings() != config.to_json():
+      with self._naming_failures():
+        self._files.make_dirs(self.path)
+      self._write(_SETTINGS, config.to_json())
     with contextlib.suppress(FileNotFoundError):
       if self._files.exists(self._file(_FAILURE)):
         self._files.remove(self._file(_FAILURE))
+
+  def remove_leftovers(self) -> None:
+    """Removes what killed processes left half-written, in the output and among the notes.
+
+    To be called by who holds the output (output_lock): no worker may be at work.
+    """
+    for folder in (self._output, self.path):
+      # A new job has no notes; what cannot be removed is in nobody's way.
+      with contextlib.suppress(OSError):
+        for name in self._files.list_dir(folder):
+          if storage.TEMPORARY_MARK in name and (folder == self.path or is_ours(name)):
+            with contextlib.suppress(OSError):
+              self._files.remove(self._files.join(folder, name))
 
   @contextlib.contextmanager
   def reporting_failure(self) -> Iterator[None]:
@@ -50,14 +77,22 @@ class WorkFolder:
     try:
       yield
     except (errors.VoxshardError, OSError, MemoryError) as error:
+      note = {'kind': type(error).__name__, 'message': str(error)}
       # Best effort: where even this cannot be written, the runner's own report is all there is.
       with contextlib.suppress(Exception):
-        self._write(_FAILURE, {'kind': type(error).__name__, 'message': str(error)})
+        if self._scratch:
+          storage.LOCAL.make_dirs(self._scratch)
+          path = storage.LOCAL.join(self._scratch, _FAILURE)
+          storage.write_atomically(path, json_form.dumps(note).encode())
+        else:
+          self._write(_FAILURE, note)
       raise
 
   def failure(self) -> str:
     """Returns the sentence that a worker left, or ''."""
-    note = self._read(_FAILURE) or {}
+    note = self._read(_FAILURE)
+    if note is None and self._scratch:
+      note = _parsed(storage.LOCAL, storage.LOCAL.join(self._scratch, _FAILURE))
     if not note:
       return ''
     ours = note['kind'] in vars(errors)
@@ -85,18 +120,42 @@ class WorkFolder:
     return self._files.join(self.path, name)
 
   def _read(self, name: str) -> dict[str, Any] | None:
-    path = self._file(name)
-    if not self._files.exists(path):
-      return None
-    with self._files.open_read(path) as stream:
-      try:
-        value = json.loads(stream.read())
-      except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
+    return _parsed(self._files, self._file(name))
 
   def _write(self, name: str, value: Any) -> None:
-    storage.write_atomically(self._file(name), json_form.dumps(value).encode(), self._files)
+    content = json_form.dumps(value).encode()
+    with self._naming_failures(f'it needs {len(content):,} bytes'):
+      storage.write_atomically(self._file(name), content, self._files)
+
+  @contextlib.contextmanager
+  def _naming_failures(self, need: str = '') -> Iterator[None]:
+    try:
+      yield
+    except OSError as error:
+      raise errors.DatasetError(
+        storage.why_not_written(
+          f"the job's notes in {self.path!r}", error, path=self.path, need=need
+        )
+      ) from error
+
+
+def is_ours(name: str) -> bool:
+  """Whether a name in the output, or what comes before `.tmp-`, is one that the job gives."""
+  known = (naming.MANIFEST, naming.REJECTS, FOLDER, output_lock.FILE, *naming.TFDS_FILES)
+  base = name.partition(storage.TEMPORARY_MARK)[0]
+  return base in known or naming.is_shard_name(base)
+
+
+def _parsed(files_: storage.Storage, path: str) -> dict[str, Any] | None:
+  """Returns the object in a file of JSON; None if there is none."""
+  if not files_.exists(path):
+    return None
+  with files_.open_read(path) as stream:
+    try:
+      value = json.loads(stream.read())
+    except ValueError:
+      return None
+  return value if isinstance(value, dict) else None
 
 
 def shard_key(

@@ -153,7 +153,7 @@ def run_with_hook(tmp_path, argv, action):
 import os, signal, sys
 class Hook:
   def find_spec(self, name, path=None, target=None):
-    if '.' not in name and 'sdk_worker_main' in ' '.join(sys.orig_argv):
+    if '.' not in name and 'beam_jobs.local_worker' in sys.orig_argv:
       {action}
 sys.meta_path.insert(0, Hook())
 """
