@@ -39,16 +39,23 @@ class Clip:
   source_s: float
 
 
-def decode(data: bytes, audio: audio_schema.AudioSpec, *, min_clip_s: float = 0.0) -> Clip:
+# What is trimmed is held in memory as a whole, at up to 20 bytes a frame: no more than 320 MiB.
+MAX_TRIM_FRAMES = 1 << 24
+
+
+def decode(
+  data: byte_ranges.Bytes, audio: audio_schema.AudioSpec, *, min_clip_s: float = 0.0
+) -> Clip:
   """Returns the clip in `data`: what `audio` says, in the order in which it says it.
 
   Only as much is decoded as the clip needs: from a long recording, its beginning, its middle or its
   end, and what the resampler looks ahead and back. So the samples depend on nothing but the file
   and `audio`. Damage elsewhere is noticed only where the header tells. Trimming needs the whole
-  recording, which is then held in memory.
+  recording, which is then held in memory; one of more than MAX_TRIM_FRAMES is too_long for it.
 
   Args:
-    data: A whole file in a format that libsndfile knows: WAV, FLAC, OGG, Opus, MP3, AIFF...
+    data: A whole file in a format that libsndfile knows: WAV, FLAC, OGG, Opus, MP3, AIFF... Of
+      ByteRanges, only what is needed is read.
     audio: The rate and length wanted, and what is done to the samples.
     min_clip_s: Recordings shorter than this, in seconds, are refused.
 
@@ -165,6 +172,8 @@ def _part(
   if excerpt is not None:
     begin, end, source_s = _bounds(excerpt, source_s, end, to_hz)
   _check_duration(source_s, audio, min_clip_s)
+  if audio.trim_db:
+    _check_trimmable(max(source_s * from_hz, end - begin), source_s)
   if begin == end:
     raise ClipError(
       'no_samples',
@@ -187,9 +196,14 @@ def _max_frames(
   source: recording.Recording, audio: audio_schema.AudioSpec, excerpt: utterance.Excerpt | None
 ) -> int | None:
   """How far to count the frames of a recording: further, it is refused anyway."""
-  if excerpt is not None or not audio.is_variable:
+  if excerpt is not None:
     return None
-  return math.ceil(audio.max_clip_s * source.sample_rate_hz)
+  limits = []
+  if audio.is_variable:
+    limits.append(math.ceil(audio.max_clip_s * source.sample_rate_hz))
+  if audio.trim_db:
+    limits.append(MAX_TRIM_FRAMES)
+  return min(limits, default=None)
 
 
 def _bounds(
@@ -216,6 +230,15 @@ def _check_duration(source_s: float, audio: audio_schema.AudioSpec, min_clip_s: 
     raise ClipError('too_short', f'Wanted at least {min_clip_s:g} s, got {source_s:.6g} s.')
   if audio.is_variable and source_s > audio.max_clip_s:
     raise ClipError('too_long', f'Wanted at most {audio.max_clip_s:g} s, got {source_s:.6g} s.')
+
+
+def _check_trimmable(num_frames: float, source_s: float) -> None:
+  if num_frames > MAX_TRIM_FRAMES:
+    raise ClipError(
+      'too_long',
+      f'Wanted at most {MAX_TRIM_FRAMES} frames to trim silence from, got {num_frames:.0f} in '
+      f'{source_s:.6g} s. Cut the recording by a table, or do without trimming.',
+    )
 
 
 def _amplified(samples: NDArray[np.float32], gain_db: float) -> NDArray[np.float32]:

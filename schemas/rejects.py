@@ -10,6 +10,7 @@ ADVICE = {
   'missing': 'The file is not there (any more); a link may point to nothing. Restore it.',
   'not_a_file': 'This is a folder or a device with the name of an audio file. Rename it.',
   'no_permission': 'The job may not read the file. Give its user the right to read it.',
+  'changed': 'Something wrote to the file while it was read. Run again when it is done.',
   'unreadable': 'The file system failed to deliver the file. Try again, then check the disk.',
   'empty': 'The file has zero bytes. Copy it again from where it came.',
   'not_audio': 'libsndfile knows no format in this file. Convert it to WAV or FLAC.',
