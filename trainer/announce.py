@@ -63,7 +63,10 @@ def results(folder: run_folder.RunFolder, report: dict[str, Any] | None) -> None
   if report is None:
     print(f'note: there is no {splits.TEST} split, so there is no report.')
   else:
-    print(f'test     accuracy {report["accuracy"]:.1%} on {report["num_examples"]:,} clips')
+    print(
+      f'test     accuracy {report["accuracy"]:.1%} on {report["num_examples"]:,} '
+      f'{report["examples"]}'
+    )
     print(f'report   {folder.report_file}, {folder.confusion_matrix_file}')
   print(f'model    {folder.checkpoint_file(run_folder.BEST)}')
   print(f'curves   tensorboard --logdir {folder.logs_dir}', flush=True)

@@ -108,6 +108,7 @@ def evaluate_run(
       'manifest_sha256': digest,
       'same_data_as_training': digest == run.manifest_sha256,
       'dataset_warnings': list(dataset.warnings),
+      'examples': 'clips' if dataset.audio else 'pictures',
     },
   )
   title = f'{run.model_text} on {dataset.name}, {split}: {text.percent(report["accuracy"])}'

@@ -10,7 +10,7 @@ import features
 from schemas import command
 from tests.helpers import datasets
 from tfrecords import codec, manifest_file, reader
-from trainer import config, predict, prediction, run, saved_run
+from trainer import config, evaluate, predict, prediction, run, saved_run
 
 SIZE = 20
 SHAPES = ('disc', 'frame', 'stripe')
@@ -74,6 +74,11 @@ def test_pictures_are_called_pictures(data, tmp_path, capsys):
   said = capsys.readouterr().out
   assert '3 labels; pictures: train 360, validation 90, test 180' in said
   assert 'on image 20x20x3' in said
+  assert 'on 180 pictures' in said
+  assert command.run(evaluate.main, [f'--run_dir={tmp_path / "run"}']) == 0
+  said = capsys.readouterr().out
+  assert 'of 180 pictures' in said
+  assert 'clips' not in said
 
 
 def stored_pictures(data):

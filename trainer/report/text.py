@@ -34,6 +34,11 @@ def percent(share: float) -> str:
   return f'{100 * share:.1f} %'
 
 
+def _noun(report: Mapping[str, Any]) -> str:
+  """Returns what the examples are: clips or pictures."""
+  return str(report.get('examples', 'clips'))
+
+
 def _gap(cell: str, width: int) -> str:
   # Chinese characters take two cells of a terminal, accents none.
   return ' ' * (width - cells.cell_len(cell))
@@ -43,7 +48,7 @@ def _head(report: Mapping[str, Any]) -> str:
   interval, baseline = report['accuracy_interval_95'], report['majority_baseline']
   macro, weighted = report['averages']['macro'], report['averages']['weighted']
   return (
-    f'accuracy  {percent(report["accuracy"])} of {report["num_examples"]:,} clips '
+    f'accuracy  {percent(report["accuracy"])} of {report["num_examples"]:,} {_noun(report)} '
     f'(95 % interval: {percent(interval["low"])} to {percent(interval["high"])})\n'
     f'baseline  {percent(baseline["accuracy"])} by always saying {baseline["label"]!r}, '
     'the most frequent label in training\n'
@@ -58,7 +63,7 @@ def _labels(report: Mapping[str, Any]) -> str:
   if len(every) > MAX_LABELS:
     shown = sorted(every, key=lambda label: label['f1'])[:MAX_LABELS]
     title = f'label (the {MAX_LABELS} of {len(every)} with the lowest F1)'
-  rows = [(title, 'precision', 'recall', 'F1', 'clips')]
+  rows = [(title, 'precision', 'recall', 'F1', _noun(report))]
   rows += [
     (
       label['label'],
@@ -78,7 +83,7 @@ def _speakers(report: Mapping[str, Any]) -> str:
   if len(every) > MAX_SPEAKERS:
     shown = sorted(every, key=lambda speaker: speaker['accuracy'])[:MAX_SPEAKERS]
     title = f'speaker (the {MAX_SPEAKERS} of {len(every)} recognised worst)'
-  rows = [(title, 'accuracy', 'clips')]
+  rows = [(title, 'accuracy', _noun(report))]
   rows += [
     (speaker['speaker'], percent(speaker['accuracy']), f'{speaker["num_examples"]:,}')
     for speaker in shown
@@ -89,7 +94,7 @@ def _speakers(report: Mapping[str, Any]) -> str:
 def _mixups(report: Mapping[str, Any]) -> str:
   lines = [
     f'{mixup["label"]!r} taken for {mixup["predicted"]!r}: {mixup["count"]:,} times, '
-    f'{percent(mixup["share_of_label"])} of its clips'
+    f'{percent(mixup["share_of_label"])} of its {_noun(report)}'
     for mixup in report['worst_mixups'][:MAX_MIXUPS]
   ]
   return '\n'.join(['most frequent confusions', *lines]) if lines else ''
