@@ -7,15 +7,14 @@ import importlib.metadata
 import json
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
 import sys
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from beam_jobs import corpus as corpus_lib
+from beam_jobs import held_folder
 from beam_jobs.sources import official_split, word_folders
 from beam_jobs.synthesis import plan
 from schemas import errors, json_form, splits
@@ -45,21 +44,19 @@ def build(corpus: corpus_lib.Corpus, corpus_plan: plan.CorpusPlan) -> None:
   made_of = _made_of(corpus_plan, clips)
   if _is_made(corpus.folder, made_of):
     return
-  temporary = f'{corpus.folder}.tmp-{uuid.uuid4().hex}'
   try:
-    os.makedirs(temporary)
-    split_of_speaker = plan.split_of_speakers(corpus_plan.speakers)
-    _speak(clips, split_of_speaker, temporary, seed=corpus_plan.seed)
-    _write_lists(clips, split_of_speaker, temporary)
-    _write(temporary, MARKER, json_form.dumps({**made_of, 'made_by': _made_by()}))
-    _move(temporary, corpus.folder, made_of)
+    # Those of killed runs are removed.
+    with held_folder.held(f'{corpus.folder}.tmp-') as temporary:
+      split_of_speaker = plan.split_of_speakers(corpus_plan.speakers)
+      _speak(clips, split_of_speaker, temporary, seed=corpus_plan.seed)
+      _write_lists(clips, split_of_speaker, temporary)
+      _write(temporary, MARKER, json_form.dumps({**made_of, 'made_by': _made_by()}))
+      _move(temporary, corpus.folder, made_of)
   except OSError as error:
     raise errors.SourceError(
       f'Could not write the synthetic corpus to {corpus.folder}: {error}. Name a folder that can '
       'be written with --input=FOLDER.'
     ) from error
-  finally:
-    shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _made_of(corpus_plan: plan.CorpusPlan, clips: Sequence[plan.ClipPlan]) -> dict[str, Any]:
@@ -132,6 +129,7 @@ def _speak(
     'noise_folder': word_folders.NOISE_FOLDER,
     'babblers': _babblers(clips, split_of_speaker),
     'seed': seed,
+    'parent_pid': os.getpid(),
   }
   # The parent's own paths, so that the child finds the same packages however they are installed.
   root = str(pathlib.Path(__file__).parents[2])

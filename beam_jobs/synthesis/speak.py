@@ -1,8 +1,9 @@
 """Speaks planned clips into a folder; the program that runs in the synthesizer's own process.
 
 Reads one JSON object from stdin: `library` and `data` (paths of eSpeak), `folder`, `clips` (the
-fields of ClipPlan), `noise_folder`, `babblers` (speakers whose clips make the noise of many voices)
-and `seed`. What goes wrong is one line on stderr and exit code 1.
+fields of ClipPlan), `noise_folder`, `babblers` (speakers whose clips make the noise of many
+voices), `seed` and `parent_pid` (the process with which this one is to end). What goes wrong is one
+line on stderr and exit code 1.
 """
 
 import json
@@ -16,6 +17,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from beam_jobs import lifeline
 from beam_jobs.synthesis import espeak, noises, plan
 
 SAMPLE_RATE_HZ = noises.SAMPLE_RATE_HZ
@@ -32,6 +34,7 @@ _BABBLE_CLIPS = 240  # Half a second each: some six voices at a time.
 def main() -> int:
   """Speaks what stdin asks for and returns the exit code."""
   request = json.load(sys.stdin)
+  lifeline.end_with_parent(request['parent_pid'])
   try:
     speak_all(request)
   except (espeak.EspeakError, OSError) as error:
