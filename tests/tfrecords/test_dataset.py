@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from schemas import errors, record
 from tests.helpers import datasets
-from tfrecords import codec, dataset, reader, writer
+from tfrecords import batch_parser, codec, dataset, reader, writer
 
 FEATURES = (
   datasets.LOG_MEL,
@@ -175,7 +175,7 @@ def test_the_shuffle_fits_into_its_memory(tmp_path):
 
 def test_the_steps_stand_by_themselves(data_dir, manifest):
   paths = dataset.shard_paths(data_dir, manifest, 'train')
-  parse = dataset.batch_parser(manifest, feature_names=['log_mel'], with_ids=True)
+  parse = batch_parser.make(manifest, feature_names=['log_mel'], with_ids=True)
   records = dataset.read_records(paths).batch(24)
   in_graph = next(iter(records.map(parse)))
   eager = parse(next(iter(records)))
@@ -375,7 +375,7 @@ def test_every_clip_comes_once_with_zeros_behind_it(any_length, shuffle, batch_s
   )
   for batch in batches:
     for name in names:
-      rows = batch[dataset.num_rows_key(name)].numpy()
+      rows = batch[batch_parser.num_rows_key(name)].numpy()
       assert batch[name].shape[1] == max(rows), 'no longer than the longest'
       for i, utterance_id in enumerate(batch['id'].numpy()):
         array, got = wanted[utterance_id].arrays[name], batch[name][i].numpy()

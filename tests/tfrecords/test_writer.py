@@ -144,7 +144,9 @@ def test_a_storage_that_cannot_seek_will_do():
 
 def test_a_full_disk_is_said_and_leaves_nothing():
   storage = storages.MemoryStorage(fail_on_write=2)
-  sentence = r"Could not write the shard 'd/shard': No space left on device \(it needs.*written\)\. Is there"
+  sentence = (
+    r"Could not write the shard 'd/shard': No space left on device \(it needs.*written\)\. Is there"
+  )
   with (
     pytest.raises(errors.DatasetError, match=sentence),
     writer.ShardWriter('d/shard', storage) as shard,
