@@ -4,18 +4,18 @@
 
   paths = dataset.shard_paths(data_dir, manifest, 'train')
   records = dataset.read_records(paths, shuffle=True, seed=1)
-  batches = records.batch(64).map(batch_parser.make(manifest, feature_names=['log_mel']))
+  batches = records.batch(64).map(dataset.batch_parser(manifest, feature_names=['log_mel']))
 """
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import tensorflow as tf
 
-from schemas import errors
+from schemas import errors, record
 from schemas.manifest import DatasetManifest
-from tfrecords import batch_parser
+from tfrecords import buffers, codec
 
 # Shards read at once. The data job packs a train split into at least 16 where it can.
 _CYCLE_SHARDS = 16
@@ -23,16 +23,6 @@ _CYCLE_SHARDS = 16
 _BLOCK_RECORDS = 8
 # Bytes asked from the storage at once, per shard.
 _READ_BYTES = 1 << 20
-# A shuffle mixes this much: 4,200 clips of log-mel 98x80 in float16. A shard's own records lie in
-# the order of a hash, so the buffer only has to mix the shards that are read at once with those
-# that follow. Measured on 2 cores with 16,000 such clips, several runs: no shuffle 48,000 to 55,000
-# clips/s, 64 MiB 24,000 to 50,000, 256 MiB 16,000 to 38,000: memory seen first is slow.
-SHUFFLE_BYTES = 64 << 20
-_MAX_SHUFFLE_RECORDS = 1 << 16
-# Batches that are cut from one pool of records sorted by length, at most, and the bytes of a pool.
-# For a moment there are three copies of it: as read, in order, in random batches.
-_POOL_BATCHES = 16
-POOL_BYTES = 64 << 20
 # Lengths up to this ratio apart may change places, so that a small split has other batches in each
 # pass.
 _SIMILAR = 1.25
@@ -42,11 +32,13 @@ _NOISE = re.compile(
   r'\{\{function_node .*?\}\}|Error in user-defined function .*? \w*Iterator::\S+: |\[Op:\w+\].*',
   re.DOTALL,
 )
-_OUR_CHECK = re.compile(rf'assertion failed: \[(.*?{batch_parser.OURS})\]')
+_OURS = 'as the manifest says.'
+_OUR_CHECK = re.compile(rf'assertion failed: \[(.*?{_OURS})\]')
 _ABOUT_RECORDS = re.compile(
-  rf'{batch_parser.OURS}|Could not parse example|is required but could not be found|'
-  r'\.tfrecord-\d+-of-\d+'
+  rf'{_OURS}|Could not parse example|is required but could not be found|\.tfrecord-\d+-of-\d+'
 )
+
+Batch = Mapping[str, tf.Tensor]
 
 
 def read_batches(  # noqa: PLR0913 - all that decides which batches come, and nothing else.
@@ -61,7 +53,7 @@ def read_batches(  # noqa: PLR0913 - all that decides which batches come, and no
   drop_remainder: bool,
   seed: int,
   with_ids: bool = False,
-  shuffle_bytes: int = SHUFFLE_BYTES,
+  shuffle_bytes: int = buffers.SHUFFLE_BYTES,
 ) -> tf.data.Dataset:
   """Returns the batches of a split, the same ones in the same order for the same seed.
 
@@ -72,7 +64,8 @@ def read_batches(  # noqa: PLR0913 - all that decides which batches come, and no
   A feature of variable length is padded with zeros to the longest of its batch. With `shuffle`
   the records of a batch have similar lengths: up to 16 batches are drawn as one pool, sorted by
   length (roughly: those up to a ratio of 1.25 apart may change places), and come in random order.
-  A pool takes up to POOL_BYTES by the mean size of a record, or one batch if that takes more.
+  A pool takes up to buffers.POOL_BYTES by the mean size of a record, or one batch where that is
+  more.
 
   Args:
     data_dir: Folder of the data set.
@@ -90,8 +83,8 @@ def read_batches(  # noqa: PLR0913 - all that decides which batches come, and no
   Returns:
     Dictionaries: a feature's name to [batch, *shape] in its stored dtype, `label` to int64 [batch],
     and with_ids `id` and `speaker` to string [batch]. For a feature of variable length
-    batch_parser.num_rows_key(name) gives the rows of each clip, int64 [batch]; behind them there
-    are zeros up to the longest clip of the batch.
+    num_rows_key(name) gives the rows of each clip, int64 [batch]; behind them there are zeros up
+    to the longest clip of the batch.
 
   Raises:
     DatasetError: if the split has no records, the data set no such feature, or a file is missing.
@@ -101,17 +94,17 @@ def read_batches(  # noqa: PLR0913 - all that decides which batches come, and no
     shard_paths(data_dir, manifest, split),
     shuffle=shuffle,
     seed=seed,
-    shuffle_records=shuffle_records(manifest, split, shuffle_bytes),
+    shuffle_records=buffers.shuffle_records(manifest, split, shuffle_bytes),
   )
   # After the shuffle, so that every epoch is whole; before the batches, so that all are full.
   records = records.repeat() if repeat else records
   # Without an end there is no remainder, and TensorFlow may know the size of every batch.
   drop_remainder = drop_remainder or repeat
   if shuffle and any(spec.is_variable for spec in specs):
-    count = pool_batches(manifest, split, batch_size=batch_size)
+    count = buffers.pool_batches(manifest, split, batch_size=batch_size)
     records = _sorted_in_pools(records, batch_size=batch_size, num_batches=count, seed=seed)
   batches = records.batch(batch_size, drop_remainder=drop_remainder)
-  parse = batch_parser.make(manifest, feature_names=feature_names, with_ids=with_ids)
+  parse = batch_parser(manifest, feature_names=feature_names, with_ids=with_ids)
   return batches.map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(
     tf.data.AUTOTUNE
   )
@@ -143,26 +136,9 @@ def shard_paths(data_dir: str, manifest: DatasetManifest, split: str) -> list[st
   return [tf.io.gfile.join(data_dir, shard.file_name) for shard in shards]
 
 
-def shuffle_records(
-  manifest: DatasetManifest, split: str, shuffle_bytes: int = SHUFFLE_BYTES
-) -> int:
-  """Returns how many records a shuffle may hold in `shuffle_bytes`: at most the whole split."""
-  fitting = int(shuffle_bytes / _mean_bytes(manifest, split))
-  return max(1, min(manifest.num_records(split), fitting, _MAX_SHUFFLE_RECORDS))
-
-
-def pool_batches(
-  manifest: DatasetManifest, split: str, *, batch_size: int, pool_bytes: int = POOL_BYTES
-) -> int:
-  """Returns how many batches are cut from one pool: at most 16, and no more than the split has."""
-  fitting = int(pool_bytes / (batch_size * _mean_bytes(manifest, split)))
-  return max(1, min(_POOL_BATCHES, fitting, manifest.num_records(split) // batch_size))
-
-
-def _mean_bytes(manifest: DatasetManifest, split: str) -> float:
-  """Returns the bytes of a record in memory, with about 100 around it."""
-  num_bytes = sum(shard.num_bytes for shard in manifest.shards_of(split))
-  return 100 + num_bytes / max(1, manifest.num_records(split))
+def num_rows_key(feature_name: str) -> str:
+  """Returns where a batch holds the rows of each clip of a feature of variable length."""
+  return f'{feature_name}/num_rows'
 
 
 def _sorted_in_pools(
@@ -216,6 +192,83 @@ def read_records(
     # Another seed than that of the files: equal ones would tie the two orders together.
     records = records.shuffle(shuffle_records, seed=seed + 1, reshuffle_each_iteration=True)
   return records
+
+
+def batch_parser(
+  manifest: DatasetManifest, *, feature_names: Sequence[str], with_ids: bool = False
+) -> Callable[[tf.Tensor], Batch]:
+  """Returns the function from serialized records, string [batch], to a dictionary of tensors.
+
+  It parses the whole batch at once, which is several times as fast as record by record.
+
+  Raises:
+    DatasetError: if the data set holds no such feature.
+  """
+  specs = [manifest.feature(name) for name in feature_names]
+  fields = {spec.name: tf.io.FixedLenFeature([], tf.string) for spec in specs}
+  fields[record.LABEL] = tf.io.FixedLenFeature([], tf.int64)
+  if with_ids:
+    fields[record.ID] = tf.io.FixedLenFeature([], tf.string)
+    fields[record.SPEAKER] = tf.io.FixedLenFeature([], tf.string)
+
+  def parse(serialized: tf.Tensor) -> Batch:
+    batch = tf.io.parse_example(serialized, fields)
+    batch[record.LABEL] = _checked_labels(batch[record.LABEL], manifest.num_labels)
+    for spec in specs:
+      if spec.is_variable:
+        rows = tf.strings.length(batch[spec.name]) // spec.row_bytes
+        batch[num_rows_key(spec.name)] = tf.cast(rows, tf.int64)
+      batch[spec.name] = _array(batch[spec.name], spec)
+    return dict(batch)
+
+  return parse
+
+
+def _checked_labels(labels: tf.Tensor, num_labels: int) -> tf.Tensor:
+  # A loss on a GPU would quietly become NaN for a label that does not exist.
+  message = f'Labels must be in [0, {num_labels}), {_OURS}'
+  below = tf.debugging.assert_less(labels, tf.constant(num_labels, tf.int64), message)
+  above = tf.debugging.assert_non_negative(labels, message)
+  with tf.control_dependencies([check for check in (below, above) if check is not None]):
+    return tf.identity(labels)
+
+
+def _array(data: tf.Tensor, spec: record.FeatureSpec) -> tf.Tensor:
+  """Returns the arrays [batch, *shape] in raw bytes [batch]; the longest decides for all."""
+  lengths = tf.strings.length(data)
+  check = _check_lengths(lengths, spec)
+  with tf.control_dependencies([check] if check is not None else []):
+    if spec.num_bytes is None:
+      flat = _decode_padded(data, tf.as_dtype(spec.dtype), tf.reduce_max(lengths))
+      array = tf.reshape(flat, [-1, tf.reduce_max(lengths) // spec.row_bytes, *spec.row_shape])
+    else:
+      flat = tf.io.decode_raw(data, tf.as_dtype(spec.dtype), little_endian=True)
+      array = tf.reshape(flat, [-1, *spec.shape])
+  array.set_shape([data.shape[0], *spec.shape])  # The batch is known where it is always full.
+  return array
+
+
+def _decode_padded(data: tf.Tensor, dtype: tf.DType, num_bytes: tf.Tensor) -> tf.Tensor:
+  """Returns [batch, values], with zeros behind arrays of fewer than `num_bytes` bytes."""
+  # TensorFlow pads float32, int16 and uint8 on its own, but has no such kernel for float16.
+  stored = tf.int16 if dtype == tf.float16 else dtype
+  flat = tf.io.decode_raw(data, stored, little_endian=True, fixed_length=num_bytes)
+  return tf.bitcast(flat, dtype)
+
+
+def _check_lengths(lengths: tf.Tensor, spec: record.FeatureSpec) -> tf.Operation | None:
+  """Returns the check that arrays have the bytes that the manifest says; None in eager mode."""
+  if spec.num_bytes is None:
+    is_whole = (lengths % spec.row_bytes == 0) & (lengths > 0)
+    wanted = f'a multiple of {spec.row_bytes}'
+  else:
+    is_whole, wanted = lengths == spec.num_bytes, str(spec.num_bytes)
+  return tf.debugging.assert_equal(
+    is_whole,
+    True,
+    f'Feature {spec.name!r} must have {wanted} bytes in every record '
+    f'({codec.shape_text(spec)}), {_OURS}',
+  )
 
 
 @contextlib.contextmanager

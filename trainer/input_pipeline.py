@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from schemas import record, splits
 from schemas.manifest import DatasetManifest
-from tfrecords import batch_parser
 from tfrecords import dataset as dataset_lib
 
 LABEL = record.LABEL  # The key of the labels in a batch, beside the feature's name.
@@ -55,7 +54,7 @@ def model_input(batch: Mapping[str, tf.Tensor], feature_name: str) -> Any:
     feature_name: The model's feature.
   """
   array = to_input(batch[feature_name])
-  num_rows = batch.get(batch_parser.num_rows_key(feature_name))
+  num_rows = batch.get(dataset_lib.num_rows_key(feature_name))
   return array if num_rows is None else [array, tf.cast(num_rows, tf.int32)]
 
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from schemas import errors, record
 from tests.helpers import datasets
-from tfrecords import batch_parser, codec, dataset, reader, writer
+from tfrecords import buffers, codec, dataset, reader, writer
 
 FEATURES = (
   datasets.LOG_MEL,
@@ -168,14 +168,14 @@ def test_the_shuffle_fits_into_its_memory(tmp_path):
   manifest = datasets.write_dataset(tmp_path, clips_per_speaker=30)
   one_bytes = manifest.shards[0].num_bytes / manifest.shards[0].num_records + 100
   assert 800 < one_bytes < 1_000  # 640 bytes of mel, the names, and 100 for what stands around.
-  assert dataset.shuffle_records(manifest, 'train', int(50.5 * one_bytes)) == 50
-  assert dataset.shuffle_records(manifest, 'train') == 120
-  assert dataset.shuffle_records(manifest, 'train', 1) == 1
+  assert buffers.shuffle_records(manifest, 'train', int(50.5 * one_bytes)) == 50
+  assert buffers.shuffle_records(manifest, 'train') == 120
+  assert buffers.shuffle_records(manifest, 'train', 1) == 1
 
 
 def test_the_steps_stand_by_themselves(data_dir, manifest):
   paths = dataset.shard_paths(data_dir, manifest, 'train')
-  parse = batch_parser.make(manifest, feature_names=['log_mel'], with_ids=True)
+  parse = dataset.batch_parser(manifest, feature_names=['log_mel'], with_ids=True)
   records = dataset.read_records(paths).batch(24)
   in_graph = next(iter(records.map(parse)))
   eager = parse(next(iter(records)))
@@ -375,7 +375,7 @@ def test_every_clip_comes_once_with_zeros_behind_it(any_length, shuffle, batch_s
   )
   for batch in batches:
     for name in names:
-      rows = batch[batch_parser.num_rows_key(name)].numpy()
+      rows = batch[dataset.num_rows_key(name)].numpy()
       assert batch[name].shape[1] == max(rows), 'no longer than the longest'
       for i, utterance_id in enumerate(batch['id'].numpy()):
         array, got = wanted[utterance_id].arrays[name], batch[name][i].numpy()
@@ -444,7 +444,7 @@ def test_long_clips_do_not_come_one_after_the_other(any_length):
 def test_a_pool_fits_into_its_memory(any_length):
   made = any_length[1]
   one_bytes = sum(shard.num_bytes for shard in made.shards_of('train')) / 160 + 100
-  count = functools.partial(dataset.pool_batches, made, 'train')
+  count = functools.partial(buffers.pool_batches, made, 'train')
   assert count(batch_size=5) == 16
   assert count(batch_size=40) == 4
   assert count(batch_size=161) == 1
