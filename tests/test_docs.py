@@ -55,7 +55,7 @@ def check_python(module, arguments):
     predict.parse(arguments)
   elif module in ('tfrecords.describe', 'tfrecords.verify'):
     assert len(arguments) == 1
-  elif module in ('benchmarks.featurize', 'benchmarks.features'):
+  elif module.startswith('benchmarks.'):
     assert all(word.startswith('--') for word in arguments)
   else:
     assert module == 'tensorboard.main', f'no test knows the program {module}'
