@@ -40,7 +40,7 @@ class FeaturizeConfig:
     shard_bytes: A shard is about this large at most.
     min_train_shards: As many train shards where there are clips enough.
     max_reject_fraction: More rejects than this share of all clips fail the job.
-    overwrite: Throw away what another configuration left in `output`.
+    overwrite: Throw away what is in `output`, of this or another configuration, and begin anew.
     progress_dir: Local folder where workers count their clips for the launcher; '' where workers
       and launcher share no disk.
   """

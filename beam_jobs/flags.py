@@ -76,8 +76,9 @@ def define(flag_values: flags.FlagValues) -> None:
     'plan', False, 'Say what would be done, without opening any audio.', flag_values=flag_values
   )
   flags.DEFINE_boolean(
-    'overwrite', False, 'Throw away what other settings left in --output.', flag_values=flag_values
-  )
+    'overwrite', False, 'Throw away what is in --output, of whatever settings, and begin anew.',
+    flag_values=flag_values,
+  )  # fmt: skip
   flags.DEFINE_boolean(
     'tfds_metadata', True, 'Let tfds.builder_from_directory open the folder.',
     flag_values=flag_values,

@@ -157,6 +157,8 @@ def _how_a_worker_ended(reading: Sequence[str]) -> str:
 def prepare_output(config: config_lib.FeaturizeConfig) -> None:
   """Makes the output folder, and refuses one that holds another configuration's work.
 
+  With --overwrite all that this program made there is removed, whatever its settings.
+
   Raises:
     ConfigError: with the settings that differ, or if the folder holds foreign files.
   """
@@ -170,7 +172,7 @@ def prepare_output(config: config_lib.FeaturizeConfig) -> None:
       f'--output={config.output!r} cannot be used as a folder: {error.strerror or error}.'
     ) from error
   earlier = work.read_settings()
-  if earlier == config.to_json():
+  if earlier == config.to_json() and not config.overwrite:
     return
   foreign = [name for name in present if not work_folder.is_ours(name)]
   if earlier is None and foreign:
