@@ -1,0 +1,1 @@
+"""A standalone Flink cluster on loopback, and Beam's job server for it."""

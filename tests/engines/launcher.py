@@ -1,0 +1,65 @@
+"""The data job as a program on a runner, judged by the bytes it leaves."""
+
+import hashlib
+import pathlib
+import sys
+from collections.abc import Callable, Sequence
+
+from engines import process
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+PATTERN = 'pattern={label}/{speaker}_{take}.wav'
+
+
+def start(
+  corpus: pathlib.Path, output: pathlib.Path, *options: str, pattern: str = PATTERN
+) -> process.Process:
+  """Starts the job; its log is beside the output."""
+  command = [
+    sys.executable, '-m', 'beam_jobs.featurize', f'--source=file_names:{pattern}',
+    f'--input={corpus}', f'--output={output}', '--sample_rate_hz=8000', '--clip_seconds=0.5',
+    '--feature=log_mel:num_mels=20', '--notfds_metadata', *options,
+  ]  # fmt: skip
+  return process.Process(
+    'featurize', command, log_path=output.with_name(f'{output.name}.log'), folder=ROOT
+  )
+
+
+def finish(
+  job: process.Process, *, timeout_s: float = 240, logs: Callable[[], str] = lambda: ''
+) -> str:
+  """Waits for a job that must succeed; returns what it printed.
+
+  Args:
+    job: A started job.
+    timeout_s: How long it may take.
+    logs: What the failure message shows beside the job's own log.
+  """
+  try:
+    code = job.wait(timeout_s)
+  finally:
+    job.stop()
+  how = f'still ran after {timeout_s} s' if code is None else f'ended with {code}'
+  assert code == 0, f'The job {how}.\n{job.log_tail()}\n{logs()}'
+  return job.log()
+
+
+def run(corpus: pathlib.Path, output: pathlib.Path, *options: str, **kwargs) -> pathlib.Path:
+  """Runs the job, which must succeed; returns its output."""
+  logs = kwargs.pop('logs', lambda: '')
+  finish(start(corpus, output, *options, **kwargs), logs=logs)
+  return output
+
+
+def digests(output: pathlib.Path) -> dict[str, str]:
+  """Returns the SHA-256 of every file of a data set by name; the job's notes are none of it."""
+  return {
+    path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+    for path in sorted(output.iterdir())
+    if path.is_file()
+  }
+
+
+def shards(output: pathlib.Path) -> Sequence[pathlib.Path]:
+  """Returns the shards that are there under their final names."""
+  return sorted(output.glob('*.tfrecord-?????-of-?????'))
