@@ -1,7 +1,11 @@
 """Clips per second of the data job, of the bare limit and of a librosa script, on the same files.
 
   python -m benchmarks.featurize
-  python -m benchmarks.featurize --clips=60000 --repeats=5 --workers=2
+  python -m benchmarks.featurize --clips=60000 --repeats=5 --lhotse_python=/opt/lhotse/bin/python
+  python -m benchmarks.featurize --files=mp3
+
+lhotse needs torch, so it is a rival only where --lhotse_python names the Python of an environment
+that has both.
 
 Every contender is a command of its own. Start-up (imports, workers) is set apart by running each
 command on a small and on the full corpus: clips/s = (clips - few) / (seconds - few seconds). The
@@ -36,7 +40,24 @@ class Contender:
   command: Callable[[pathlib.Path, pathlib.Path], list[str]]
 
 
-def contenders(workers: int) -> list[Contender]:
+@dataclasses.dataclass(frozen=True)
+class Files:
+  """How the clips are stored."""
+
+  suffix: str
+  subtype: str
+  rate_hz: int
+
+
+FILES = {
+  'wav': Files('.wav', 'PCM_16', 16_000),
+  'flac': Files('.flac', 'PCM_16', 16_000),
+  'mp3': Files('.mp3', 'MPEG_LAYER_III', 44_100),
+  'wav48k': Files('.wav', 'PCM_16', 48_000),
+}
+
+
+def contenders(workers: int, *, files: str = 'wav', lhotse_python: str = '') -> list[Contender]:
   """Returns what is compared; the first is ours, the second the limit."""
 
   def ours(source: pathlib.Path, output: pathlib.Path) -> list[str]:
@@ -46,28 +67,41 @@ def contenders(workers: int) -> list[Contender]:
       '--notfds_metadata',
     ]  # fmt: skip
 
-  def module(name: str) -> Callable[[pathlib.Path, pathlib.Path], list[str]]:
+  def module(
+    name: str, python: str = sys.executable
+  ) -> Callable[[pathlib.Path, pathlib.Path], list[str]]:
     return lambda source, output: [
-      sys.executable, '-m', f'benchmarks.contenders.{name}', str(source), str(output), str(workers),
+      python, '-m', f'benchmarks.contenders.{name}', str(source), str(output), str(workers),
     ]  # fmt: skip
 
-  return [
-    Contender(f'voxshard, {workers} workers', ours),
+  us = Contender(f'voxshard, {workers} workers', ours)
+  if files != 'wav':
+    bare = Contender(f'bare soundfile + soxr loop, {workers} processes', module('bare_soundfile'))
+    return [us, bare]
+  rivals = [
+    us,
     Contender(f'bare NumPy/SciPy loop, {workers} processes', module('bare')),
     Contender(f'librosa + Example + TFRecordWriter, {workers} processes', module('librosa_pool')),
+    Contender(f'a Beam job clip by clip, {workers} workers', module('beam_per_element')),
   ]
+  if lhotse_python:
+    job = module('lhotse_jobs', lhotse_python)
+    rivals.append(Contender(f'lhotse compute_and_store_features, {workers} jobs', job))
+  return rivals
 
 
-def make_corpus(folder: pathlib.Path, num_clips: int) -> None:
-  """Writes one-second 16 kHz clips of 40 speakers in the Speech Commands layout."""
+def make_corpus(folder: pathlib.Path, num_clips: int, files: str = 'wav') -> None:
+  """Writes one-second clips of 40 speakers in the Speech Commands layout."""
   generator = np.random.default_rng(0)
-  noise = generator.normal(0, 0.1, CLIP_SAMPLES * 4)
+  form = FILES[files]
+  noise = generator.normal(0, 0.1, form.rate_hz * 4)
   for i in range(num_clips):
     speaker, word = i % 40, ('yes', 'no', 'up', 'down')[i % 4]
-    path = folder / word / f'{speaker:08x}_nohash_{i}.wav'
+    path = folder / word / f'{speaker:08x}_nohash_{i}{form.suffix}'
     path.parent.mkdir(parents=True, exist_ok=True)
-    offset = int(generator.integers(0, CLIP_SAMPLES * 3))
-    soundfile.write(path, noise[offset : offset + CLIP_SAMPLES], CLIP_SAMPLES, subtype='PCM_16')
+    offset = int(generator.integers(0, form.rate_hz * 3))
+    clip = noise[offset : offset + form.rate_hz]
+    soundfile.write(path, clip, form.rate_hz, subtype=form.subtype)
 
 
 def seconds(contender: Contender, corpus: pathlib.Path) -> float:
@@ -108,20 +142,22 @@ def main() -> None:
   parser.add_argument('--clips', type=int, default=20_000)
   parser.add_argument('--repeats', type=int, default=3)
   parser.add_argument('--workers', type=int, default=2)
+  parser.add_argument('--files', choices=FILES, default='wav')
+  parser.add_argument('--lhotse_python', default='', help='Python of an environment with lhotse')
   parser.add_argument('--scratch', default=None, help='where the corpora are made')
   args = parser.parse_args()
   if args.clips <= FEW_CLIPS:
     parser.error(f'--clips must be larger than {FEW_CLIPS}, got {args.clips}')
   scratch = pathlib.Path(tempfile.mkdtemp(dir=args.scratch))
   try:
-    make_corpus(scratch / 'few', FEW_CLIPS)
-    make_corpus(scratch / 'all', args.clips)
-    rivals = contenders(args.workers)
+    make_corpus(scratch / 'few', FEW_CLIPS, args.files)
+    make_corpus(scratch / 'all', args.clips, args.files)
+    rivals = contenders(args.workers, files=args.files, lhotse_python=args.lhotse_python)
     results = measure(rivals, scratch, num_clips=args.clips, repeats=args.repeats)
   finally:
     shutil.rmtree(scratch)
   ours = results[rivals[0].name][0]
-  print(f'{args.clips} one-second WAV clips, log-mel 80, medians of {args.repeats}')
+  print(f'{args.clips} one-second {args.files} clips, log-mel 80, medians of {args.repeats}')
   print(f'{"":<55}{"clips/s":>9}{"start-up s":>12}{"ours / it":>11}')
   for name, (rate, start_s) in results.items():
     print(f'{name:<55}{rate:>9,.0f}{start_s:>12.1f}{ours / rate:>11.2f}')

@@ -7,6 +7,7 @@ import os
 import pathlib
 import struct
 import sys
+from collections.abc import Callable
 
 # A BLAS pool in every process would fight over the cores: without this two processes were slower
 # than one. Read when NumPy is imported.
@@ -57,14 +58,16 @@ def framed(data: bytes) -> bytes:
   )
 
 
-def write_shard(paths: list[str], output: str) -> None:
+def write_shard(
+  paths: list[str], output: str, decoded: Callable[[bytes], np.ndarray] = decode
+) -> None:
   """One output file from many clips."""
   window = scipy.signal.get_window('hann', WINDOW).astype(np.float32)
   weights = filterbank()
   with open(output, 'wb') as out:
     for start in range(0, len(paths), BATCH_CLIPS):
       batch = np.stack(
-        [decode(pathlib.Path(path).read_bytes()) for path in paths[start : start + BATCH_CLIPS]]
+        [decoded(pathlib.Path(path).read_bytes()) for path in paths[start : start + BATCH_CLIPS]]
       )
       frames = np.lib.stride_tricks.sliding_window_view(batch, WINDOW, axis=1)[:, ::HOP]
       spectrum = scipy.fft.rfft(frames * window, TRANSFORM)

@@ -51,7 +51,7 @@ class LogMel(beam.DoFn):
 def main(source: str, output: str, num_processes: str) -> None:
   """Featurizes a folder."""
   paths = sorted(str(path) for path in pathlib.Path(source).rglob('*.wav'))
-  options = pipeline_options.PipelineOptions()
+  options = pipeline_options.PipelineOptions([])
   direct = options.view_as(pipeline_options.DirectOptions)
   direct.direct_num_workers = int(num_processes)
   direct.direct_running_mode = 'in_memory'

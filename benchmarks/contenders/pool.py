@@ -18,7 +18,7 @@ def main(write_shard: Callable[[list[str], str], None], arguments: Sequence[str]
   if len(arguments) != 3:
     sys.exit('usage: INPUT OUTPUT NUM_PROCESSES')
   source, output, num_processes = arguments
-  paths = sorted(str(path) for path in pathlib.Path(source).rglob('*.wav'))
+  paths = sorted(str(path) for path in pathlib.Path(source).rglob('*.*'))
   pathlib.Path(output).mkdir(parents=True)
   with concurrent.futures.ProcessPoolExecutor(int(num_processes)) as pool:
     futures = [
