@@ -20,6 +20,7 @@ from apache_beam.transforms import environments
 from beam_jobs import (
   at_work,
   corpus,
+  dataflow,
   flags,
   held_folder,
   noise,
@@ -32,6 +33,7 @@ from beam_jobs import (
 from beam_jobs import config as config_lib
 from beam_jobs import files as files_lib
 from schemas import errors, naming
+from tfrecords import storage
 
 # What a worker runs. One BLAS thread each: two pools on two cores fight over them. Decoders print
 # to both streams.
@@ -39,6 +41,7 @@ _WORKER_COMMAND = (
   'OPENBLAS_NUM_THREADS=1 exec {python} -m beam_jobs.local_worker {launcher} >>{log} 2>&1'
 )
 _LOG_TAIL_CHARS = 4_000
+_LOG_LINE_CHARS = 400
 # What Beam says of a worker process that is gone (data_plane.py).
 _WORKER_IS_GONE = 'Channel closed prematurely'
 # Loggers that say where a remote job is to be found, and how it stands.
@@ -51,9 +54,11 @@ def run_job(invocation: flags.Invocation) -> None:
   Raises:
     VoxshardError: what a worker found wrong, wherever it ran.
   """
-  config = prepare_input(invocation.config)
   if not invocation.is_local:
     _named_runner(invocation.runner)  # Before anything is written.
+  if invocation.runner in dataflow.RUNNERS:
+    dataflow.check(flags.beam_options(invocation.beam_arguments), invocation.config)
+  config = prepare_input(invocation.config)
   with output_lock.held(config.output), _scratch_folder() as scratch:
     prepare_output(config)
     if invocation.is_local:
@@ -122,13 +127,20 @@ def _run(
   except Exception as error:
     if not invocation.is_local:
       raise errors.ConfigError(
-        f'--runner={invocation.runner} did not run the job: {str(error).strip()} '
+        f'--runner={invocation.runner} did not run the job: {_without_frames(str(error))} '
         '(--debug shows where). Check its options, such as the address of the cluster.'
       ) from error
     if not invocation.debug and os.path.exists(log_path):
       with open(log_path, encoding='utf-8', errors='replace') as log:
         print(log.read()[-_LOG_TAIL_CHARS:], file=sys.stderr)
     raise
+
+
+def _without_frames(text: str) -> str:
+  """Returns what a Java or Python error says, without the lines that tell where it was raised."""
+  lines = [line for line in text.strip().splitlines() if not line[:1].isspace()]
+  said = dict.fromkeys(line for line in lines if line != 'Traceback (most recent call last):')
+  return ' '.join(said)
 
 
 @contextlib.contextmanager
@@ -182,7 +194,7 @@ def prepare_output(config: config_lib.FeaturizeConfig) -> None:
     )
   if config.overwrite:
     _remove(config, [name for name in present if work_folder.is_ours(name)])
-  elif present:
+  elif earlier is not None or any(map(_is_of_use, present)):
     difference = _differences(earlier, config.to_json()) if earlier else 'its settings are unknown'
     raise errors.ConfigError(
       f'--output={config.output!r} holds a data set of other settings: {difference}. Choose '
@@ -190,10 +202,19 @@ def prepare_output(config: config_lib.FeaturizeConfig) -> None:
     )
 
 
+def _is_of_use(name: str) -> bool:
+  """Whether a file of ours is more than what a job leaves that was killed as it began."""
+  return name != work_folder.FOLDER and storage.TEMPORARY_MARK not in name
+
+
 def _remove(config: config_lib.FeaturizeConfig, names: Sequence[str]) -> None:
-  """Removes files of the output; the manifest first, so that none speaks for missing shards."""
+  """Removes files of the output; the manifest first, so that none speaks for missing shards.
+
+  The settings go last, so that a killed run leaves nothing of unknown settings.
+  """
   files = files_lib.storage_of(config.output)
-  for name in sorted(names, key=lambda name: (name != naming.MANIFEST, name)):
+  order = {naming.MANIFEST: 0, work_folder.FOLDER: 2}
+  for name in sorted(names, key=lambda name: (order.get(name, 1), name)):
     path = files.join(config.output, name)
     if name == work_folder.FOLDER and '://' not in path:
       shutil.rmtree(path)
@@ -277,5 +298,11 @@ def _beam_logs(invocation: flags.Invocation) -> Iterator[None]:
 def _show_runner_only() -> None:
   """Shows what the runner says of the job, not what the parts of Beam say of themselves."""
   shown = logging.StreamHandler()
-  shown.addFilter(lambda record: record.name.startswith(_RUNNER_LOGS) and '\n' not in record.msg)
+  shown.addFilter(lambda record: record.name.startswith(_RUNNER_LOGS) and _is_short(record))
   logging.basicConfig(level=logging.INFO, format='%(message)s', handlers=[shown], force=True)
+
+
+def _is_short(record: logging.LogRecord) -> bool:
+  """Whether it is a line for people: Dataflow's client also lists all options and requests."""
+  text = record.getMessage()
+  return '\n' not in text and len(text) <= _LOG_LINE_CHARS
