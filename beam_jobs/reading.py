@@ -20,9 +20,9 @@ from schemas import audio, utterance
 # Larger files are not read as a whole, but only where the decoder asks.
 WHOLE_BYTES = 64 << 20
 
-# File systems stamp changes with a clock that stands still for up to 10 ms: of a file that was
-# changed less than this ago, another change might not show.
-_STAMP_NS = 20_000_000
+# A file that was changed less than this ago is perhaps not done: its writer may be about to go on.
+# File systems stamp a change when it begins, with a clock that stands still for up to 10 ms.
+_REST_NS = 200_000_000
 _MAX_WAITS = 3
 
 
@@ -105,9 +105,10 @@ def _at_rest(stream: BinaryIO) -> os.stat_result:
   for _ in range(_MAX_WAITS):
     state = os.fstat(stream.fileno())
     # Stamps in the future are those of another machine's clock.
-    if not 0 <= time.time_ns() - state.st_mtime_ns < _STAMP_NS:
+    age_ns = time.time_ns() - state.st_mtime_ns
+    if not 0 <= age_ns < _REST_NS:
       return state
-    time.sleep(_STAMP_NS / 1e9)
+    time.sleep((_REST_NS - age_ns) / 1e9)
   raise clips.ClipError('changed', 'Wanted a file at rest, got one that is being written to.')
 
 

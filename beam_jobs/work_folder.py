@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from beam_jobs import config as config_lib
-from beam_jobs import files, output_lock, reference, shard, statistics
+from beam_jobs import file_state, files, output_lock, reference, shard, statistics
 from schemas import errors, json_form, naming, rejects
 from schemas.manifest import ShardInfo
 from tfrecords import storage
@@ -99,7 +99,11 @@ class WorkFolder:
     return str(note['message']) if ours else f'A worker failed: {note["kind"]}: {note["message"]}.'
 
   def finished_shard(self, file_name: str, key: str) -> shard.ShardResult | None:
-    """Returns the result of a shard that is whole and was made from the same input."""
+    """Returns the result of a shard that is whole and was made from the same input.
+
+    None also for one that had rejects, if one of their files is not as it was: whoever repairs a
+    file and runs the same command again wants it taken.
+    """
     note = self._read(f'{file_name}.json')
     if note is None or note.get('key') != key:
       return None
@@ -110,11 +114,18 @@ class WorkFolder:
     path = self._files.join(self._output, file_name)
     if not self._files.exists(path) or _sha256(path, self._files) != result.info.sha256:
       return None
+    states = note.get('reject_states')
+    if not isinstance(states, list) or len(states) != len(result.rejects):
+      return None
+    if not all(map(file_state.is_same, (reject.uri for reject in result.rejects), states)):
+      return None
     return result
 
   def note_shard(self, key: str, result: shard.ShardResult) -> None:
     """Remembers a finished shard."""
-    self._write(f'{result.info.file_name}.json', {'key': key, **_result_to_json(result)})
+    states = [file_state.at_reject(reject) for reject in result.rejects]
+    note = {'key': key, 'reject_states': states, **_result_to_json(result)}
+    self._write(f'{result.info.file_name}.json', note)
 
   def _file(self, name: str) -> str:
     return self._files.join(self.path, name)
