@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO, TextIO
 
+from beam_jobs import cloud_errors
 from schemas import errors
 from schemas import medium as media
 
@@ -218,8 +219,9 @@ class Corpus:
       (match,) = filesystems.FileSystems.match([f'{start}**'], [limit])
     except (OSError, ValueError) as error:  # BeamIOError is an OSError.
       raise errors.SourceError(
-        f'Could not list {self.folder}: {error} Check the name, the rights, and that Beam is '
-        "installed for this kind of storage (such as `pip install 'voxshard[gcp]'` for gs://)."
+        f'Could not list {self.folder}: {cloud_errors.why(error)}. Check the name, the rights, and '
+        "that Beam is installed for this kind of storage (such as `pip install 'voxshard[gcp]'` "
+        'for gs://).'
       ) from error
     paths = [metadata.path[len(start) :] for metadata in match.metadata_list]
     if not paths:

@@ -1,11 +1,15 @@
 """Where a data set is written: the local disk, or a bucket through Beam's filesystems."""
 
-from typing import BinaryIO
+import io
+from typing import Any, BinaryIO, cast
 
 from apache_beam.io import filesystems
 from apache_beam.io.filesystem import CompressionTypes
 
+from beam_jobs import cloud_errors
 from tfrecords import storage
+
+_BUFFER_BYTES = 1 << 20
 
 
 class BeamStorage:
@@ -13,40 +17,95 @@ class BeamStorage:
 
   def open_write(self, path: str) -> BinaryIO:
     """Returns a stream to a new object, which appears when it is closed."""
-    return filesystems.FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    return cast(BinaryIO, _RawWriter(path))
 
   def open_read(self, path: str) -> BinaryIO:
     """Returns a stream of an object's bytes."""
-    return filesystems.FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    return io.BufferedReader(_RawReader(path), _BUFFER_BYTES)
 
   def rename(self, source: str, target: str) -> None:
     """Moves an object over whatever is at `target`."""
-    if filesystems.FileSystems.exists(target):
-      filesystems.FileSystems.delete([target])
-    filesystems.FileSystems.rename([source], [target])
+    with cloud_errors.as_os_errors(target):
+      if filesystems.FileSystems.exists(target):
+        filesystems.FileSystems.delete([target])
+      filesystems.FileSystems.rename([source], [target])
 
   def remove(self, path: str) -> None:
     """Deletes an object."""
-    filesystems.FileSystems.delete([path])
+    with cloud_errors.as_os_errors(path):
+      filesystems.FileSystems.delete([path])
 
   def exists(self, path: str) -> bool:
     """Whether there is an object, or a folder, at `path`."""
-    return bool(filesystems.FileSystems.exists(path))
+    with cloud_errors.as_os_errors(path):
+      return bool(filesystems.FileSystems.exists(path))
 
   def make_dirs(self, path: str) -> None:
     """Makes a folder, where the filesystem knows folders."""
-    if not filesystems.FileSystems.exists(path):
-      filesystems.FileSystems.mkdirs(path)
+    with cloud_errors.as_os_errors(path):
+      if not filesystems.FileSystems.exists(path):
+        filesystems.FileSystems.mkdirs(path)
 
   def list_dir(self, path: str) -> list[str]:
     """Returns the sorted names of what lies in a folder."""
     pattern = filesystems.FileSystems.join(path, '*')
-    found = filesystems.FileSystems.match([pattern])[0].metadata_list
+    with cloud_errors.as_os_errors(path):
+      found = filesystems.FileSystems.match([pattern])[0].metadata_list
     return sorted(item.path.rsplit('/', 1)[-1] for item in found)
 
   def join(self, folder: str, name: str) -> str:
     """Returns the path of `name` in `folder`."""
     return str(filesystems.FileSystems.join(folder, name))
+
+
+class _RawReader(io.RawIOBase):
+  def __init__(self, path: str) -> None:
+    self._path = path
+    with cloud_errors.as_os_errors(path):
+      self._stream: Any = filesystems.FileSystems.open(
+        path, compression_type=CompressionTypes.UNCOMPRESSED
+      )
+
+  def readable(self) -> bool:
+    return True
+
+  def readinto(self, buffer: Any) -> int:
+    view = memoryview(buffer)
+    with cloud_errors.as_os_errors(self._path):
+      data = self._stream.read(len(view))
+    view[: len(data)] = data
+    return len(data)
+
+  def close(self) -> None:
+    if not self.closed:
+      self._stream.close()
+    super().close()
+
+
+class _RawWriter(io.RawIOBase):
+  def __init__(self, path: str) -> None:
+    self._path = path
+    with cloud_errors.as_os_errors(path):
+      self._stream: Any = filesystems.FileSystems.create(
+        path, compression_type=CompressionTypes.UNCOMPRESSED
+      )
+
+  def writable(self) -> bool:
+    return True
+
+  def write(self, data: Any) -> int:
+    content = bytes(data)
+    with cloud_errors.as_os_errors(self._path):
+      self._stream.write(content)
+    return len(content)
+
+  def close(self) -> None:
+    if not self.closed:
+      try:
+        with cloud_errors.as_os_errors(self._path):
+          self._stream.close()
+      finally:
+        super().close()
 
 
 def storage_of(path: str) -> storage.Storage:

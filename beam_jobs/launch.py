@@ -19,6 +19,7 @@ from apache_beam.transforms import environments
 
 from beam_jobs import (
   at_work,
+  cloud_errors,
   corpus,
   dataflow,
   flags,
@@ -127,7 +128,7 @@ def _run(
   except Exception as error:
     if not invocation.is_local:
       raise errors.ConfigError(
-        f'--runner={invocation.runner} did not run the job: {_without_frames(str(error))} '
+        f'--runner={invocation.runner} did not run the job: {_without_frames(_said(error))} '
         '(--debug shows where). Check its options, such as the address of the cluster.'
       ) from error
     if not invocation.debug and os.path.exists(log_path):
@@ -141,6 +142,11 @@ def _without_frames(text: str) -> str:
   lines = [line for line in text.strip().splitlines() if not line[:1].isspace()]
   said = dict.fromkeys(line for line in lines if line != 'Traceback (most recent call last):')
   return ' '.join(said)
+
+
+def _said(error: Exception) -> str:
+  # Of a request that was refused, the service's words; of a job that failed, all of them.
+  return cloud_errors.why(error) if cloud_errors.status_of(error) else str(error)
 
 
 @contextlib.contextmanager

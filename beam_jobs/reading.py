@@ -13,7 +13,7 @@ from typing import BinaryIO
 from apache_beam.io import filesystems
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 
-from beam_jobs import tfds_records
+from beam_jobs import gcs, tfds_records
 from features import byte_ranges, clips
 from schemas import audio, utterance
 
@@ -73,9 +73,14 @@ def opened(uri: str) -> Iterator[BinaryIO]:
   Raises:
     clips.ClipError: with the reason, if it cannot be opened or read, or `changed` if a local file
       was written to meanwhile: whatever was read is to be thrown away.
+    OSError: if a bucket does not answer.
   """
   if not is_remote(uri):
     with clips.opened_file(uri) as stream, _unchanged(stream):
+      yield stream
+    return
+  if uri.startswith(gcs.SCHEME):
+    with gcs.opened(uri) as stream:
       yield stream
     return
   try:

@@ -1,0 +1,69 @@
+"""What a bucket's client complains of, in words. The clients have exceptions of their own.
+
+They are told by their attributes: which of them are installed is the user's matter, and none is
+imported here.
+"""
+
+import contextlib
+import errno
+import re
+from collections.abc import Iterator
+from typing import Any
+
+_SIGN_IN = 'no sign-in was found that it accepts (`gcloud auth application-default login`)'
+_MEANING = {
+  401: _SIGN_IN,
+  403: 'this user may not do that',
+  404: 'there is no such bucket or object',
+  429: 'too many requests for the quota',
+}
+# What Google's client writes around the service's own words: the request, and the codes it wanted.
+_AROUND = re.compile(
+  r"^[A-Z]+ https?://\S+: |(: )?\('Request failed with status code'.*$", re.DOTALL
+)
+
+
+def status_of(error: Any) -> int | None:
+  """Returns the HTTP status that an error stands for; None for another kind of failure."""
+  cause = _innermost(error)
+  if isinstance(cause, int):  # What Beam keeps of a request in a batch.
+    return cause
+  code = getattr(cause, 'code', None)
+  if not isinstance(code, int):
+    code = getattr(getattr(cause, 'response', None), 'status_code', None)
+  return code if isinstance(code, int) else None
+
+
+def why(error: Any) -> str:
+  """Returns the end of a sentence: what went wrong, and what the service said of it."""
+  cause = _innermost(error)
+  text = str(getattr(cause, 'message', '') or cause).strip()
+  said = _AROUND.sub('', text).partition('\n')[0]
+  status = status_of(error)
+  if status is None:
+    return said or type(cause).__name__
+  meaning = _MEANING.get(status, 'the service refused it')
+  detail = f': {said}' if said and said != str(status) else ''
+  return f'{meaning} (status {status}{detail})'
+
+
+@contextlib.contextmanager
+def as_os_errors(path: str) -> Iterator[None]:
+  """Raises whatever a client complains of as the OSErrors that a Storage promises."""
+  try:
+    yield
+  except Exception as error:  # No common class: Google's, Amazon's, HTTP's, Beam's.
+    if isinstance(error, OSError) and not hasattr(error, 'exception_details'):
+      raise
+    if status_of(error) == 404:
+      raise FileNotFoundError(errno.ENOENT, why(error), path) from error
+    raise OSError(errno.EIO, why(error), path) from error
+
+
+def _innermost(error: Any) -> Any:
+  """Returns what Beam's errors are about: they hold a dictionary of others, which hold others."""
+  while details := getattr(error, 'exception_details', None):
+    error = next(iter(details.values()))
+  # Google's client was refused again and again, until its time was up.
+  last = getattr(error, 'cause', None)
+  return last if isinstance(last, Exception) else error
