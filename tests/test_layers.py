@@ -121,6 +121,10 @@ NOT_ON_A_WORKER = {
   'features/layers.py',
   'tfrecords/dataset.py',
   'tfrecords/gfile_storage.py',
+  'tfrecords/order.py',
+  'tfrecords/parsing.py',
+  'tfrecords/pools.py',
+  'tfrecords/read_errors.py',
   'tfrecords/tfds_metadata.py',
 }
 

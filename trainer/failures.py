@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import tensorflow as tf
 
 from schemas import errors
-from tfrecords import dataset as dataset_lib
+from tfrecords import read_errors
 
 
 @contextlib.contextmanager
@@ -20,7 +20,7 @@ def readable(*, data_dir: str, batch_size: int) -> Iterator[None]:
     ConfigError: if the memory does not suffice.
   """
   try:
-    with dataset_lib.readable_errors(data_dir):
+    with read_errors.readable_errors(data_dir):
       yield
   except tf.errors.ResourceExhaustedError as error:
     raise errors.ConfigError(

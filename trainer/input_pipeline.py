@@ -11,6 +11,7 @@ import tensorflow as tf
 from schemas import record, splits
 from schemas.manifest import DatasetManifest
 from tfrecords import dataset as dataset_lib
+from tfrecords import parsing
 
 LABEL = record.LABEL  # The key of the labels in a batch, beside the feature's name.
 
@@ -32,13 +33,19 @@ class Source:
   batch_size: int
 
 
-def train_batches(source: Source, strategy: tf.distribute.Strategy, *, seed: int) -> Any:
+def train_batches(
+  source: Source, strategy: tf.distribute.Strategy, *, seed: int, start_step: int = 0
+) -> Any:
   """Returns the train split without end, in another order in each pass.
+
+  From `start_step` on the batches are those of an undisturbed run, whatever the number of replicas.
+  What lies before is not parsed, and only what lies before it in its group of 16 shards is read.
 
   It is repeated before it is batched, so that every batch is full: no replica ever gets an empty
   part, and a split smaller than a batch works too.
   """
-  return to_devices(_read(source, splits.TRAIN, shuffle=True, repeat=True, seed=seed), strategy)
+  batches = _read(source, splits.TRAIN, shuffle=True, repeat=True, seed=seed, start_step=start_step)
+  return to_devices(batches, strategy)
 
 
 def evaluation_batches(source: Source, split: str, strategy: tf.distribute.Strategy) -> Any:
@@ -54,7 +61,7 @@ def model_input(batch: Mapping[str, tf.Tensor], feature_name: str) -> Any:
     feature_name: The model's feature.
   """
   array = to_input(batch[feature_name])
-  num_rows = batch.get(dataset_lib.num_rows_key(feature_name))
+  num_rows = batch.get(parsing.num_rows_key(feature_name))
   return array if num_rows is None else [array, tf.cast(num_rows, tf.int32)]
 
 
@@ -68,7 +75,9 @@ def to_input(stored: tf.Tensor) -> tf.Tensor:
   return tf.cast(stored, tf.float32)
 
 
-def _read(source: Source, split: str, *, shuffle: bool, repeat: bool, seed: int) -> tf.data.Dataset:
+def _read(
+  source: Source, split: str, *, shuffle: bool, repeat: bool, seed: int, start_step: int = 0
+) -> tf.data.Dataset:
   return dataset_lib.read_batches(
     source.data_dir,
     source.manifest,
@@ -80,6 +89,7 @@ def _read(source: Source, split: str, *, shuffle: bool, repeat: bool, seed: int)
     # With repeat there is no remainder; but only so is the batch size known to the graph.
     drop_remainder=repeat,
     seed=seed,
+    start_step=start_step,
   )
 
 

@@ -74,6 +74,14 @@ def test_training_meets_every_example_once_a_pass_in_another_order(source):
   assert len({tuple(once) for once in passes}) == 4
 
 
+@pytest.mark.parametrize('name', strategies_under_test.REPLICAS)
+def test_training_goes_on_at_any_step_with_the_same_batches(source, name):
+  strategy = strategies_under_test.make(name)
+  undisturbed = parts(input_pipeline.train_batches(source, strategy, seed=1), strategy, 14)
+  resumed = input_pipeline.train_batches(source, strategy, seed=1, start_step=9)
+  assert parts(resumed, strategy, 5) == undisturbed[9:]
+
+
 def test_the_seed_decides_the_order(source):
   strategy = strategies_under_test.make('none')
   orders = [

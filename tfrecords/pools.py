@@ -1,0 +1,40 @@
+"""Batches of clips of similar length, with little padding. Imports TensorFlow: for the trainer."""
+
+import tensorflow as tf
+
+# Lengths up to this ratio apart may change places, so that a small split has other batches in each
+# pass.
+_SIMILAR = 1.25
+
+
+def sorted_in_pools(
+  records: tf.data.Dataset, *, batch_size: int, num_batches: int, seed: int, first_pool: int = 0
+) -> tf.data.Dataset:
+  """Returns the records so that those of a batch are about equally long.
+
+  Buckets of fixed lengths would wait for `batch_size` records each: of a rare length the same few,
+  again and again.
+
+  Args:
+    records: Serialized, from the beginning of a pool on.
+    batch_size: Records of a batch.
+    num_batches: Batches of a pool.
+    seed: Decides the order.
+    first_pool: The number of the pool that begins.
+  """
+  size = num_batches * batch_size
+
+  def arrange(index: tf.Tensor, pool: tf.Tensor) -> tf.data.Dataset:
+    jitter = tf.random.stateless_uniform([tf.size(pool)], [seed, index], 1.0, _SIMILAR)
+    lengths = tf.cast(tf.strings.length(pool), tf.float32) * jitter
+    pool = tf.gather(pool, tf.argsort(lengths, stable=True))
+    num_full = tf.size(pool) // batch_size
+    order = tf.random.experimental.stateless_shuffle(tf.range(num_full), seed=[seed, index])
+    full = tf.reshape(pool[: num_full * batch_size], [num_full, batch_size])
+    # The rest, where a split ends, stands last.
+    shuffled = tf.reshape(tf.gather(full, order), [-1])
+    return tf.data.Dataset.from_tensor_slices(
+      tf.concat([shuffled, pool[num_full * batch_size :]], axis=0)
+    )
+
+  return records.batch(size).enumerate(start=first_pool).flat_map(arrange)
