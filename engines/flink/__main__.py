@@ -21,7 +21,7 @@ def main() -> int:
   signal.signal(signal.SIGTERM, signal.default_int_handler)
   try:
     made_of = distribution.fetch()
-    with tempfile.TemporaryDirectory(prefix='voxshard-flink-') as folder:
+    with tempfile.TemporaryDirectory(prefix='flink-of-voxshard-') as folder:
       with cluster.running(made_of, pathlib.Path(folder)) as flink:
         print(
           f'Flink runs at http://{flink.address}. Options of the job:\n'

@@ -63,3 +63,16 @@ def digests(output: pathlib.Path) -> dict[str, str]:
 def shards(output: pathlib.Path) -> Sequence[pathlib.Path]:
   """Returns the shards that are there under their final names."""
   return sorted(output.glob('*.tfrecord-?????-of-?????'))
+
+
+def refused(job: process.Process, *, timeout_s: float = 240) -> str:
+  """Waits for a job that must end with one sentence; returns the sentence."""
+  try:
+    code = job.wait(timeout_s)
+  finally:
+    job.stop()
+  lines = job.log().strip().splitlines()
+  assert code == 2, job.log_tail()
+  assert [line for line in lines if line.startswith('error: ')] == lines[-1:], job.log_tail()
+  assert 'Traceback' not in job.log()
+  return lines[-1]

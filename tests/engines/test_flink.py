@@ -1,6 +1,7 @@
 """The data job on a standalone Flink cluster: the same bytes, also when a machine is lost."""
 
 import json
+import os
 import pathlib
 import shlex
 import sys
@@ -102,6 +103,38 @@ def test_the_same_bytes_where_a_task_manager_is_killed(
   assert [job['state'] for job in jobs] == ['FINISHED']
   assert flink.failures(jobs[0]['jid']), 'The job ran on nothing of the TaskManager that was lost.'
   assert flink.num_task_managers() == 1
+
+
+@pytest.mark.fsdd
+@pytest.mark.skipif('VOXSHARD_FSDD' not in os.environ, reason='VOXSHARD_FSDD names no folder')
+def test_real_recordings_give_the_same_bytes(made_of, flink, process_workers, tmp_path):
+  digits = pathlib.Path(os.environ['VOXSHARD_FSDD'])
+  names = 'pattern={label}_{speaker}_{take}.wav'
+  here = launcher.run(digits, tmp_path / 'here', '--workers=2', pattern=names)
+  there = launcher.run(
+    digits, tmp_path / 'there', *options(made_of, flink.address), *process_workers,
+    pattern=names, logs=flink.log_tails,
+  )  # fmt: skip
+  assert launcher.digests(there) == launcher.digests(here)
+
+
+def test_what_a_worker_of_the_cluster_finds_wrong_is_a_sentence(
+  made_of, flink, process_workers, tmp_path
+):
+  (tmp_path / 'empty').mkdir()
+  said = launcher.refused(
+    launcher.start(
+      tmp_path / 'empty', tmp_path / 'out', *options(made_of, flink.address), *process_workers
+    )
+  )
+  assert said.startswith('error: There is no audio file below')
+
+
+def test_a_cluster_that_is_not_there_is_a_sentence(made_of, corpus, process_workers, tmp_path):
+  job = launcher.start(corpus, tmp_path / 'out', *options(made_of, '127.0.0.1:1'), *process_workers)
+  said = launcher.refused(job)
+  assert '--runner=FlinkRunner did not run the job' in said and 'Connection refused' in said
+  assert 'the address of the cluster' in said
 
 
 def await_shards(output: pathlib.Path, count: int, job: process.Process, flink) -> None:
