@@ -1,0 +1,192 @@
+"""The rules that every augmentation of the trainer keeps, run over the whole table."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from schemas import errors, options
+from trainer import augment
+from trainer.augment import augmentation, chain
+
+tf = pytest.importorskip('tensorflow')
+
+BATCH, ROWS, BINS = 6, 40, 12
+NUM_ROWS = np.array([40, 31, 40, 3, 1, 17], np.int32)
+CONTEXT = augmentation.Context(sample_rate_hz=100)
+
+every_augmentation = pytest.mark.parametrize('name', augment.AUGMENTATIONS)
+both_lengths = pytest.mark.parametrize('num_rows', [None, NUM_ROWS], ids=['fixed', 'any'])
+
+
+def takes(name):
+  return augment.AUGMENTATIONS[name].takes
+
+
+def values_for(name, *, count=BATCH, rows=ROWS, dtype='float32'):
+  shape = (count, rows) if takes(name) == augmentation.SAMPLES else (count, rows, BINS)
+  drawn = np.random.default_rng(0).uniform(-0.9, 0.9, shape)
+  return (drawn * 20_000).astype(dtype) if dtype == 'int16' else drawn.astype(dtype)
+
+
+def batch_for(name, *, num_rows=None, **kwargs):
+  values = values_for(name, **kwargs)
+  batch = {'x': values, 'label': np.arange(len(values), dtype=np.int64) % 3}
+  if num_rows is not None:
+    is_real = np.arange(values.shape[1]) < num_rows[:, None]
+    batch['x'] = values * is_real.reshape(*is_real.shape, *[1] * (values.ndim - 2)).astype(
+      values.dtype
+    )
+    batch['x/num_rows'] = num_rows.astype(np.int64)
+  return {key: tf.constant(value) for key, value in batch.items()}
+
+
+def made(name, settings):
+  return chain.Chain([options.format_option(name, augment.SETTINGS[name](**settings))])
+
+
+def run(name, batch, *, seed=0, step=0, **settings):
+  """Returns all that an augmentation makes of a batch, as the trainer applies it."""
+  steps = made(name, settings)
+  batch = steps.prepare(batch, 'x', seed=seed, step=step)
+  inputs = batch['x'] if 'x/num_rows' not in batch else [batch['x'], batch['x/num_rows']]
+  inputs = steps.on_samples(inputs, batch[chain.DRAWS], CONTEXT)
+  inputs = steps.on_features(inputs, batch[chain.DRAWS], CONTEXT)
+  values = inputs[0] if isinstance(inputs, list) else inputs
+  return {**batch, 'x': values}
+
+
+def assert_same(found, wanted):
+  assert found.keys() == wanted.keys()
+  for key, value in found.items():
+    np.testing.assert_array_equal(value, wanted[key], err_msg=key)
+
+
+def test_the_table_can_be_written_on_a_command_line():
+  options.check_table(augment.SETTINGS)
+
+
+@every_augmentation
+def test_settings_survive_the_command_line(name):
+  cls = augment.SETTINGS[name]
+  for settings in (cls(), cls(probability=0.25), cls(**augment.AUGMENTATIONS[name].identity)):
+    assert augment.parse(options.format_option(name, settings)) == (name, settings)
+
+
+@every_augmentation
+def test_settings_are_frozen_and_refuse_what_cannot_be(name):
+  cls = augment.SETTINGS[name]
+  assert issubclass(cls, augmentation.Settings)
+  with pytest.raises(dataclasses.FrozenInstanceError):
+    cls().probability = 0.5
+  for field in dataclasses.fields(cls):
+    wrong = ('-1', '1e9', 'nan', 'inf') if 'float' in str(field.type) else ('-1', '1000000')
+    for value in wrong:
+      if field.name.endswith('_db') and value == '-1':
+        continue
+      with pytest.raises(errors.ConfigError, match=rf'{name}.* must be in \['):
+        augment.parse(f'{name}:{field.name}={value}')
+
+
+@every_augmentation
+@both_lengths
+def test_shape_and_dtype_are_kept_and_padding_stays_zero(name, num_rows):
+  batch = batch_for(name, num_rows=num_rows)
+  found = run(name, batch)
+  assert found['x'].shape == batch['x'].shape
+  assert found['x'].dtype == tf.float32
+  assert np.isfinite(found['x']).all()
+  np.testing.assert_array_equal(found['label'], batch['label'])
+  if num_rows is not None:
+    for clip, rows in zip(found['x'].numpy(), num_rows, strict=True):
+      assert not clip[rows:].any()
+    np.testing.assert_array_equal(found['x/num_rows'], num_rows)
+
+
+@every_augmentation
+@both_lengths
+def test_the_same_seed_and_step_the_same_batch_and_others_differ(name, num_rows):
+  batch = batch_for(name, num_rows=num_rows)
+  first = run(name, batch, seed=3, step=7)
+  assert_same(run(name, batch, seed=3, step=7), first)
+  for other in (run(name, batch, seed=4, step=7), run(name, batch, seed=3, step=8)):
+    assert not np.array_equal(other['x'], first['x'])
+
+
+@every_augmentation
+@both_lengths
+def test_eager_equals_graph_and_tf_data(name, num_rows):
+  batch = batch_for(name, num_rows=num_rows)
+  eager = run(name, batch, seed=5, step=2)
+  graph = tf.function(lambda given, step: run(name, given, seed=5, step=step))
+  streamed = tf.data.Dataset.from_tensors(batch).map(lambda given: run(name, given, seed=5, step=2))
+  for found in (graph(batch, tf.constant(2, tf.int64)), next(iter(streamed))):
+    assert found.keys() == eager.keys()
+    for key, value in found.items():
+      # Fused multiply-adds may round otherwise.
+      np.testing.assert_allclose(value, eager[key], rtol=1e-6, atol=1e-6, err_msg=key)
+
+
+@every_augmentation
+def test_graphs_of_unknown_lengths(name):
+  batch = batch_for(name, num_rows=NUM_ROWS)
+  signature = {
+    key: tf.TensorSpec([None, *([None] if key == 'x' else []), *value.shape[2:]], value.dtype)
+    for key, value in batch.items()
+  }
+  graph = tf.function(lambda given: run(name, given), input_signature=[signature])
+  np.testing.assert_allclose(graph(batch)['x'], run(name, batch)['x'], rtol=1e-6, atol=1e-6)
+
+
+@every_augmentation
+@both_lengths
+def test_no_strength_is_the_batch_itself(name, num_rows):
+  batch = batch_for(name, num_rows=num_rows)
+  for settings in (augment.AUGMENTATIONS[name].identity, {'probability': 0.0}):
+    found = run(name, batch, **settings)
+    np.testing.assert_array_equal(found['x'], batch['x'])
+    if chain.OTHER_SHARE in found:
+      assert not found[chain.OTHER_SHARE].numpy().any()
+
+
+@every_augmentation
+def test_the_defaults_change_something_and_not_the_input(name):
+  batch = batch_for(name)
+  before = batch['x'].numpy().copy()
+  assert np.abs(run(name, batch)['x'] - before).max() > 1e-3
+  np.testing.assert_array_equal(batch['x'], before)
+
+
+@every_augmentation
+def test_a_probability_is_a_share_of_the_examples_and_changes_no_draw(name):
+  batch = batch_for(name, count=200)
+  always = run(name, batch)['x'].numpy()
+  half = run(name, batch, probability=0.5)['x'].numpy()
+  is_itself = [np.array_equal(a, b) for a, b in zip(half, batch['x'].numpy(), strict=True)]
+  assert 70 < sum(is_itself) < 130
+  for mine, full, same in zip(half, always, is_itself, strict=True):
+    assert same or np.allclose(mine, full, atol=1e-6)
+
+
+@every_augmentation
+def test_an_example_does_not_depend_on_which_part_of_the_batch_a_device_gets(name):
+  steps = made(name, {})
+  batch = steps.prepare(batch_for(name, num_rows=NUM_ROWS), 'x', seed=1, step=1)
+
+  def on_device(part):
+    values, rows, draws = (batch[key][part] for key in ('x', 'x/num_rows', chain.DRAWS))
+    inputs = steps.on_samples([values, rows], draws, CONTEXT)
+    return steps.on_features(inputs, draws, CONTEXT)[0].numpy()
+
+  whole = on_device(slice(None))
+  parts = np.concatenate([on_device(slice(0, 4)), on_device(slice(4, 6))])
+  np.testing.assert_allclose(parts, whole, rtol=1e-6, atol=1e-7)
+
+
+@every_augmentation
+@pytest.mark.parametrize('dtype', ['float16', 'int16', 'float32'])
+def test_stored_batches_stay_as_small(name, dtype):
+  batch = batch_for(name, dtype=dtype)
+  assert made(name, {}).prepare(batch, 'x', seed=0, step=0)['x'].dtype == dtype
+  identity = made(name, augment.AUGMENTATIONS[name].identity)
+  np.testing.assert_array_equal(identity.prepare(batch, 'x', seed=0, step=0)['x'], batch['x'])

@@ -1,0 +1,136 @@
+"""What a member of the trainer's augmentation family is: settings, and what is done to a batch."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from schemas import errors
+
+if TYPE_CHECKING:
+  import tensorflow as tf
+
+# What the values of a batch are when an augmentation meets them.
+BATCH = 'batch'  # A whole batch as it was read, before devices share it.
+SAMPLES = 'samples'  # Audio, [batch, samples].
+FEATURES = 'features'  # What the network takes, [batch, rows, bins] or with channels behind.
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Examples:
+  """Some examples of the train split.
+
+  Attributes:
+    values: float32 [batch, ...]: samples in [-1, 1], or features.
+    num_rows: Rows of each that are no padding, int32 [batch]; None where all are full.
+    other_label: int64 [batch]: a second label that holds too, or None.
+    other_share: float32 [batch]: how much of the example it is, in [0, 0.5].
+  """
+
+  values: tf.Tensor
+  num_rows: tf.Tensor | None = None
+  other_label: tf.Tensor | None = None
+  other_share: tf.Tensor | None = None
+
+  def lengths(self) -> tf.Tensor:
+    """Returns the rows of each that are no padding, int32 [batch]."""
+    import tensorflow as tf
+
+    if self.num_rows is not None:
+      return tf.cast(self.num_rows, tf.int32)
+    shape = tf.shape(self.values)
+    return tf.fill([shape[0]], shape[1])
+
+  def is_real(self) -> tf.Tensor:
+    """Returns which rows are no padding, bool [batch, rows]."""
+    import tensorflow as tf
+
+    return tf.range(tf.shape(self.values)[1])[tf.newaxis] < self.lengths()[:, tf.newaxis]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Context:
+  """What of the data set an augmentation may need to know.
+
+  Attributes:
+    sample_rate_hz: Of the audio; 0 for pictures.
+    fill: What stands for nothing, one value per bin: the mean of the train split, which the
+      model's normalisation turns into 0. Empty: each example's own mean.
+  """
+
+  sample_rate_hz: int = 0
+  fill: tuple[float, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+  """What every augmentation can be told.
+
+  Attributes:
+    probability: Share of the examples that it is applied to, in [0, 1].
+  """
+
+  probability: float = 1.0
+
+  def __post_init__(self) -> None:
+    check_share(self.probability, name='probability')
+
+
+# Examples, settings, uniform numbers in [0, 1) as float32 [batch, num_draws], context -> the
+# examples changed, each as if probability were 1.
+Apply = Callable[[Examples, Any, 'tf.Tensor', Context], Examples]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Augmentation:
+  """One kind of augmentation: a line in the table AUGMENTATIONS.
+
+  Attributes:
+    settings: Frozen, keyword-only dataclass of int, float, str and bool fields, with `probability`.
+    apply: Changes examples by the numbers drawn for them and by nothing else, of the same shape and
+      dtype. It leaves padding as it is, and is made of TensorFlow operations alone.
+    num_draws: How many numbers an example needs, from the settings.
+    takes: BATCH, SAMPLES or FEATURES.
+    identity: Settings under which examples stay as they are, to the last bit.
+  """
+
+  settings: type
+  apply: Apply
+  num_draws: Callable[[Any], int]
+  takes: str
+  identity: Mapping[str, float]
+
+
+def check_range(low: float, high: float, *, name: str, limits: tuple[float, float]) -> None:
+  """Raises ConfigError unless limits[0] <= low <= high <= limits[1]; `name` as in `snr_db`."""
+  if not limits[0] <= low <= high <= limits[1]:  # NaN is not <= anything.
+    raise errors.ConfigError(
+      f'min_{name} and max_{name} must be in [{limits[0]:g}, {limits[1]:g}], the smaller first, '
+      f'got {low} and {high}.'
+    )
+
+
+def check_at_most(value: float, *, name: str, limit: float) -> None:
+  """Raises ConfigError unless `value` is in [0, limit]."""
+  if not (math.isfinite(value) and 0 <= value <= limit):
+    raise errors.ConfigError(f'{name} must be in [0, {limit:g}], got {value}.')
+
+
+def check_share(value: float, *, name: str) -> None:
+  """Raises ConfigError unless `value` is in [0, 1]."""
+  check_at_most(value, name=name, limit=1)
+
+
+def between(draws: tf.Tensor, low: float, high: float) -> tf.Tensor:
+  """Returns numbers of [0, 1) spread over [low, high)."""
+  return low + (high - low) * draws
+
+
+def up_to(draws: tf.Tensor, limits: tf.Tensor) -> tf.Tensor:
+  """Returns numbers of [0, 1) as whole numbers from 0 to `limits` (int32, included), int32."""
+  import tensorflow as tf
+
+  found = tf.cast(draws * (tf.cast(limits, tf.float32) + 1), tf.int32)
+  return tf.minimum(found, limits)  # float32 may round a product up.

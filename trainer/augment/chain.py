@@ -1,0 +1,243 @@
+"""Several augmentations in order, from the numbers that are drawn to the batch that is learned.
+
+All that is random is drawn in tf.data, for a whole batch at once, from the run's seed and the
+number of the step. What an example becomes is decided by its numbers alone: not by how many devices
+share the batch, nor by whether the run was interrupted. The numbers travel with the batch, and the
+samples and features are changed on the device.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from schemas import errors, options, record
+from trainer import augment
+from trainer.augment import augmentation
+
+if TYPE_CHECKING:
+  import tensorflow as tf
+
+# Keys of a batch, beside the feature and the label. No feature's name holds a stroke.
+DRAWS = 'augment/draws'  # float32 [batch, num_draws]
+OTHER_LABEL = 'augment/other_label'  # int64 [batch]
+OTHER_SHARE = 'augment/other_share'  # float32 [batch]
+KEYS = (DRAWS, OTHER_LABEL, OTHER_SHARE)
+
+_ORDER = (augmentation.BATCH, augmentation.SAMPLES, augmentation.FEATURES)
+_WHY = {
+  augmentation.BATCH: 'it mixes whole batches as they are read',
+  augmentation.SAMPLES: 'it changes samples, from which features are computed',
+  augmentation.FEATURES: 'it changes features',
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Step:
+  name: str
+  settings: Any
+  first_draw: int
+
+  @property
+  def member(self) -> augmentation.Augmentation:
+    return augment.AUGMENTATIONS[self.name]
+
+  @property
+  def num_draws(self) -> int:
+    """Its own, and one in front of them for the probability."""
+    return 1 + self.member.num_draws(self.settings)
+
+
+class Chain:
+  """What is done to the examples of the train split; empty: nothing."""
+
+  def __init__(self, texts: Sequence[str]) -> None:
+    """Takes what --augment says, in order.
+
+    Raises:
+      ConfigError: for an unknown augmentation or setting, a wrong value, or an order that makes no
+        sense.
+    """
+    self._steps: list[_Step] = []
+    self.num_draws = 0
+    for text in texts:
+      step = _Step(*augment.parse(text), first_draw=self.num_draws)
+      self._steps.append(step)
+      self.num_draws += step.num_draws
+    _check_order(self._steps)
+
+  def __bool__(self) -> bool:
+    return bool(self._steps)
+
+  def __str__(self) -> str:
+    return ', '.join(options.format_option(step.name, step.settings) for step in self._steps)
+
+  @property
+  def mixes_labels(self) -> bool:
+    """Whether an example may have two labels."""
+    return any(step.member.takes == augmentation.BATCH for step in self._steps)
+
+  def check(self, read: record.FeatureSpec, computed: record.FeatureSpec | None) -> None:
+    """Raises ConfigError if the data set does not give what an augmentation takes.
+
+    Args:
+      read: What is read from the records.
+      computed: What the model computes from it; None if it takes what is read.
+    """
+    taken = computed or read
+    for step in self._steps:
+      if step.member.takes == augmentation.SAMPLES and read.name != 'waveform':
+        raise errors.ConfigError(
+          f'--augment={step.name} changes the samples of a clip, but {read.name!r} is read. Store '
+          'the feature waveform and train with --feature=waveform --compute=log_mel, or let the '
+          'data job make changed copies with its --augment.'
+        )
+      if step.member.takes == augmentation.FEATURES and len(taken.shape) < 2:
+        raise errors.ConfigError(
+          f'--augment={step.name} masks time and bins, but {taken.name!r} has no bins. Let the '
+          'model compute a feature that has: --compute=log_mel.'
+        )
+
+  def attach(
+    self, batches: tf.data.Dataset, feature_name: str, *, seed: int, start_step: int = 0
+  ) -> tf.data.Dataset:
+    """Returns the batches with the numbers that are drawn for them, mixed where that is asked for.
+
+    Args:
+      batches: Whole ones, in the order of the steps, as tfrecords.dataset.read_batches gives them.
+      feature_name: What is read.
+      seed: The run's.
+      start_step: The number of the first batch's step, from 0.
+    """
+    import tensorflow as tf
+
+    if not self._steps:
+      return batches
+
+    def prepare(step: tf.Tensor, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+      return self.prepare(batch, feature_name, seed=seed, step=step)
+
+    prepared = batches.enumerate(start_step).map(
+      prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    )
+    return prepared.prefetch(tf.data.AUTOTUNE)
+
+  def prepare(
+    self, batch: Mapping[str, tf.Tensor], feature_name: str, *, seed: int, step: tf.Tensor | int
+  ) -> dict[str, tf.Tensor]:
+    """Returns one whole batch with the numbers that are drawn for it, and mixed."""
+    import tensorflow as tf
+
+    seeds = tf.stack([tf.constant(seed, tf.int64), tf.cast(step, tf.int64)])
+    shape = [tf.size(batch[record.LABEL]), self.num_draws]
+    # Philox by name: what else may be picked differs between devices.
+    draws = tf.random.stateless_uniform(shape, seeds, alg='philox')
+    draws = tf.ensure_shape(draws, [batch[record.LABEL].shape[0], self.num_draws])
+    return {**self._mixed(batch, feature_name, draws), DRAWS: draws}
+
+  def on_samples(self, inputs: Any, draws: tf.Tensor, context: augmentation.Context) -> Any:
+    """Returns a model's inputs (values, or values and rows) with all done that takes samples."""
+    return self._applied(augmentation.SAMPLES, inputs, draws, context)
+
+  def on_features(self, inputs: Any, draws: tf.Tensor, context: augmentation.Context) -> Any:
+    """Returns a model's inputs (values, or values and rows) with all done that takes features."""
+    return self._applied(augmentation.FEATURES, inputs, draws, context)
+
+  def _applied(
+    self, takes: str, inputs: Any, draws: tf.Tensor, context: augmentation.Context
+  ) -> Any:
+    is_variable = isinstance(inputs, list | tuple)
+    values, num_rows = inputs if is_variable else (inputs, None)
+    examples = augmentation.Examples(values=values, num_rows=num_rows)
+    for step in self._steps:
+      if step.member.takes == takes:
+        examples = _do(step, examples, draws, context)
+    return [examples.values, num_rows] if is_variable else examples.values
+
+  def _mixed(
+    self, batch: Mapping[str, tf.Tensor], feature_name: str, draws: tf.Tensor
+  ) -> dict[str, tf.Tensor]:
+    """Returns the batch, mixed in float32 and stored as it was: so it stays as small."""
+    mixed = dict(batch)
+    for step in self._steps:
+      if step.member.takes == augmentation.BATCH:
+        stored = batch[feature_name]
+        examples = augmentation.Examples(
+          values=_to_float32(stored),
+          num_rows=batch.get(f'{feature_name}/num_rows'),
+          other_label=batch[record.LABEL],
+        )
+        examples = _do(step, examples, draws, augmentation.Context())
+        mixed[feature_name] = _as_stored(examples.values, stored.dtype)
+        mixed[OTHER_LABEL], mixed[OTHER_SHARE] = examples.other_label, examples.other_share
+    return mixed
+
+
+def losses(
+  loss: Any, labels: tf.Tensor, logits: tf.Tensor, batch: Mapping[str, tf.Tensor]
+) -> tf.Tensor:
+  """Returns the loss of each example, float32 [batch], by both of its labels if it has two.
+
+  Cross entropy is linear in the target, so this is its value for the mixture of both labels.
+
+  Args:
+    loss: Returns the losses of labels [batch] and logits [batch, num_labels].
+    labels: The first label of each.
+    logits: What the model says.
+    batch: As Chain.prepare made it; without a second label the loss is that of the first.
+  """
+  first = loss(labels, logits)
+  if OTHER_LABEL not in batch:
+    return first
+  share = batch[OTHER_SHARE]
+  return (1 - share) * first + share * loss(batch[OTHER_LABEL], logits)
+
+
+def _do(
+  step: _Step,
+  examples: augmentation.Examples,
+  draws: tf.Tensor,
+  context: augmentation.Context,
+) -> augmentation.Examples:
+  """Returns the examples, changed where the step's first number is below its probability."""
+  import tensorflow as tf
+
+  mine = draws[:, step.first_draw : step.first_draw + step.num_draws]
+  changed = step.member.apply(examples, step.settings, mine[:, 1:], context)
+  if step.settings.probability == 1:
+    return changed
+  is_chosen = mine[:, 0] < step.settings.probability  # [batch]
+  by_value = tf.reshape(is_chosen, [-1, *[1] * (examples.values.shape.rank - 1)])
+  share = changed.other_share
+  return dataclasses.replace(
+    changed,
+    values=tf.where(by_value, changed.values, examples.values),
+    other_share=None if share is None else tf.where(is_chosen, share, 0.0),
+  )
+
+
+def _to_float32(stored: tf.Tensor) -> tf.Tensor:
+  import tensorflow as tf
+
+  return tf.cast(stored, tf.float32)
+
+
+def _as_stored(values: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+  """Returns values between those that were stored in their dtype, rounded to the nearest."""
+  import tensorflow as tf
+
+  return tf.cast(tf.round(values) if dtype.is_integer else values, dtype)
+
+
+def _check_order(steps: Sequence[_Step]) -> None:
+  for before, after in zip(steps, steps[1:], strict=False):
+    if _ORDER.index(after.member.takes) < _ORDER.index(before.member.takes):
+      raise errors.ConfigError(
+        f'--augment={after.name} stands behind {before.name}, but {_WHY[after.member.takes]}. '
+        f'Write --augment={after.name} in front.'
+      )
+    if after.member.takes == before.member.takes == augmentation.BATCH:
+      raise errors.ConfigError(
+        f'--augment={after.name} is given twice: an example is mixed with one other.'
+      )
