@@ -9,7 +9,16 @@ import tensorflow as tf
 
 from schemas import options, splits
 from trainer import config as config_lib
-from trainer import datasets, loop, machine, models, run_folder, strategies
+from trainer import (
+  datasets,
+  loop,
+  machine,
+  models,
+  optimizers,
+  run_folder,
+  schedules,
+  strategies,
+)
 from trainer.callbacks import best as best_lib
 
 
@@ -31,6 +40,7 @@ def start(
   name = options.format_option(*models.parse(config.model))
   print(f'model    {name}: {model.count_params():,} parameters on {data.feature.name} {shape}')
   print(f'devices  {machine.describe(strategy, config)}, {config.precision}')
+  print(f'learning {_learning(config)}')
   print(f'run      {folder.path}', flush=True)
   for warning in data.manifest.warnings:
     print(f'note: {warning}')
@@ -47,15 +57,37 @@ def start(
     )
 
 
-def end(outcome: loop.Outcome, best: best_lib.Best) -> None:
+def peak_learning_rate(config: config_lib.TrainConfig) -> float:
+  """Returns the full learning rate, of whole batches: what the schedule is of."""
+  base = config.learning_rate or models.MODELS[models.parse(config.model)[0]].learning_rate
+  return optimizers.scaled(base, config.scale_learning_rate, batch_size=config.batch_size)
+
+
+def _learning(config: config_lib.TrainConfig) -> str:
+  """Returns how the weights move, and what the learning rate is of."""
+  parts = [options.format_option(*optimizers.parse(config.optimizer))]
+  rate = f'learning rate {peak_learning_rate(config):g} for the whole batch of {config.batch_size}'
+  if config.scale_learning_rate != 'none':
+    rate += f' ({config.scale_learning_rate} from batches of {optimizers.REFERENCE_BATCH})'
+  parts.append(rate)
+  parts.append(options.format_option(*schedules.parse(config.schedule)))
+  for name in ('label_smoothing', 'clip_norm', 'ema'):
+    if getattr(config, name):
+      parts.append(f'{name} {getattr(config, name):g}')
+  if config.class_weights != 'none':
+    parts.append(f'class weights {config.class_weights}')
+  return ', '.join(parts)
+
+
+def end(config: config_lib.TrainConfig, outcome: loop.Outcome, best: best_lib.Best) -> None:
   """Prints why training ended and which epoch was kept."""
   if outcome.stopped:
     print(f'stopped early: {outcome.stopped}')
   if best.validation is not None:
-    print(
-      f'best     epoch {best.epoch}: validation accuracy {best.validation.accuracy:.1%}, '
-      f'loss {best.validation.loss:.4f}'
-    )
+    shown = f'accuracy {best.validation.accuracy:.1%}, loss {best.validation.loss:.4f}'
+    if config.monitor not in ('accuracy', 'loss'):
+      shown = f'{config.monitor} {getattr(best.validation, config.monitor):.1%}, {shown}'
+    print(f'best     epoch {best.epoch}: validation {shown}')
 
 
 def results(folder: run_folder.RunFolder, report: dict[str, Any] | None) -> None:

@@ -4,7 +4,17 @@ import dataclasses
 
 from absl import flags
 
-from trainer import command_line, config, models, monitor, optimizers, precision, strategies
+from trainer import (
+  class_weights,
+  command_line,
+  config,
+  models,
+  monitor,
+  optimizers,
+  precision,
+  schedules,
+  strategies,
+)
 
 _DEFAULT = config.TrainConfig
 
@@ -80,14 +90,34 @@ def _define_devices(flag_values: flags.FlagValues) -> None:
 
 
 def _define_training(flag_values: flags.FlagValues) -> None:
-  _choice(flag_values, 'optimizer', optimizers.OPTIMIZERS, 'How the weights follow the gradient.')
+  members = ((name, settings) for name, (settings, _) in optimizers.OPTIMIZERS.items())
+  _text(
+    flag_values,
+    'optimizer',
+    'How the weights follow the gradient, with settings as in sgd:momentum=0.9. Known: '
+    f'{"; ".join(_with_settings(*member) for member in members)}.',
+  )
   rates = ', '.join(f'{family.learning_rate} for {name}' for name, family in models.MODELS.items())
   flags.DEFINE_float(
     'learning_rate',
     _DEFAULT.learning_rate,
-    f"For the whole batch: it is not scaled by the number of devices. By default the model's own: "
-    f'{rates}.',
+    'For the whole batch, on however many devices: their number does not change it. By default '
+    f"the model's own: {rates}.",
     flag_values=flag_values,
+  )
+  _choice(
+    flag_values,
+    'scale_learning_rate',
+    optimizers.SCALINGS,
+    f'Takes --learning_rate for that of batches of {optimizers.REFERENCE_BATCH} and multiplies it '
+    'by how many times as large --batch_size is (linear, usual for sgd), or by the root of that '
+    '(sqrt, usual for adam).',
+  )
+  known = '; '.join(_with_settings(name, f.settings) for name, f in schedules.SCHEDULES.items())
+  _text(
+    flag_values,
+    'schedule',
+    f'How the rate moves, as in cosine:warmup_epochs=2. Known: {known}.',
   )
   _number(flag_values, 'batch_size', 'Examples per step, over all devices.')
   _number(flag_values, 'epochs', 'Passes over the train split, at most.')
@@ -99,6 +129,32 @@ def _define_training(flag_values: flags.FlagValues) -> None:
     'monitor',
     monitor.RANKS,
     'What of the validation split makes an epoch the best one, which is kept.',
+  )
+  _define_loss(flag_values)
+
+
+def _define_loss(flag_values: flags.FlagValues) -> None:
+  _fraction(
+    flag_values,
+    'label_smoothing',
+    "Share of each label's weight that the loss of training spreads over all labels: 0.1 is usual.",
+  )
+  _choice(
+    flag_values,
+    'class_weights',
+    class_weights.CLASS_WEIGHTS,
+    'balanced: examples of rare labels count more, so that every label counts alike.',
+  )
+  _fraction(
+    flag_values,
+    'clip_norm',
+    'Shortens the gradient of a batch, over all weights, to this length if it is longer; 0: off.',
+  )
+  _fraction(
+    flag_values,
+    'ema',
+    'Keeps moving averages of the weights, of which each step leaves this share (0.999), and '
+    'judges and saves the model with these; 0: off.',
   )
 
 
@@ -113,6 +169,10 @@ def _text(flag_values: flags.FlagValues, name: str, text: str) -> None:
 
 def _number(flag_values: flags.FlagValues, name: str, text: str) -> None:
   flags.DEFINE_integer(name, getattr(_DEFAULT, name), text, flag_values=flag_values)
+
+
+def _fraction(flag_values: flags.FlagValues, name: str, text: str) -> None:
+  flags.DEFINE_float(name, getattr(_DEFAULT, name), text, flag_values=flag_values)
 
 
 def _switch(flag_values: flags.FlagValues, name: str, text: str) -> None:

@@ -88,9 +88,13 @@ class Loop:
     stopped = ''
     try:
       while not stopped and len(results) < self._plan.epochs:
-        results.append(self._epoch(len(results) + 1, batches, validation_batches))
-        # Every callback hears of the epoch, also of one after which another wants to stop.
-        reasons = [listener.on_epoch(results[-1]) for listener in self._callbacks]
+        train, train_s = self._train(len(results) + 1, batches)
+        # What is judged and kept are the averages of the weights, where there are any.
+        with self._compiled.averaged_weights():
+          validation = self._validate(len(results) + 1, validation_batches)
+          results.append(self._result(len(results) + 1, train, validation, train_s=train_s))
+          # Every callback hears of the epoch, also of one after which another wants to stop.
+          reasons = [listener.on_epoch(results[-1]) for listener in self._callbacks]
         stopped = next(filter(None, reasons), '')
     finally:
       for listener in self._callbacks:
@@ -98,15 +102,17 @@ class Loop:
     is_early = len(results) < self._plan.epochs
     return Outcome(epochs=tuple(results), stopped=stopped if is_early else '')
 
-  def _epoch(
-    self, epoch: int, batches: Iterator[Any], validation_batches: Any | None
+  def _validate(self, epoch: int, batches: Any | None) -> scores.Scores | None:
+    if batches is None:
+      return None
+    found = self._compiled.evaluate(iter(batches))
+    if not math.isfinite(found.loss):
+      raise _runaway(f'The validation loss is {found.loss} after epoch {epoch}.')
+    return found
+
+  def _result(
+    self, epoch: int, train: scores.Scores, validation: scores.Scores | None, *, train_s: float
   ) -> scores.EpochResult:
-    train, train_s = self._train(epoch, batches)
-    validation = None
-    if validation_batches is not None:
-      validation = self._compiled.evaluate(iter(validation_batches))
-      if not math.isfinite(validation.loss):
-        raise _runaway(f'The validation loss is {validation.loss} after epoch {epoch}.')
     return scores.EpochResult(
       epoch=epoch,
       step=self._step,

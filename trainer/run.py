@@ -14,17 +14,21 @@ from schemas import options, splits, version
 from tfrecords import manifest_file
 from trainer import (
   announce,
+  averaging,
+  class_weights,
   datasets,
   evaluate,
   failures,
   input_pipeline,
   loop,
+  losses,
   machine,
   models,
   optimizers,
   precision,
   preflight,
   run_folder,
+  schedules,
   steps,
 )
 from trainer import config as config_lib
@@ -42,15 +46,14 @@ def train(config: config_lib.TrainConfig) -> run_folder.RunFolder:
   # Everything that may be wrong is found before anything is written.
   data = preflight.check(config)
   strategy = machine.prepare(config)
-  model, optimizer = _build(config, data, strategy)
+  plan = _plan(config, data)
+  model, compiled = _build(config, data, strategy, plan)
   train_batches, validation_batches = _batches(config, data, strategy)
 
   folder = _create_folder(config, data)
   folder.write_json(folder.config_file, _record(config, data, model))
   announce.start(config, data, model=model, strategy=strategy, folder=folder)
 
-  compiled = steps.Steps(model, optimizer, strategy, feature_name=data.feature.name)
-  plan = _plan(config, data)
   best = best_lib.Best(config.monitor)
   callbacks: list[callback.Callback] = [
     best,
@@ -63,7 +66,7 @@ def train(config: config_lib.TrainConfig) -> run_folder.RunFolder:
   with failures.readable(data_dir=data.path, batch_size=config.batch_size):
     training = loop.Loop(compiled, plan=plan, callbacks=callbacks)
     outcome = training.run(train_batches, validation_batches)
-  announce.end(outcome, best)
+  announce.end(config, outcome, best)
 
   report = None
   if data.has_test:  # Speakers that neither training nor the choice of the epoch has met.
@@ -73,19 +76,36 @@ def train(config: config_lib.TrainConfig) -> run_folder.RunFolder:
 
 
 def _build(
-  config: config_lib.TrainConfig, data: datasets.Data, strategy: tf.distribute.Strategy
-) -> tuple[keras.Model, keras.optimizers.Optimizer]:
-  """Returns the model and its optimizer, with variables on every device of the strategy."""
+  config: config_lib.TrainConfig,
+  data: datasets.Data,
+  strategy: tf.distribute.Strategy,
+  plan: loop.Plan,
+) -> tuple[keras.Model, steps.Steps]:
+  """Returns the model and the steps that train it, with variables on every device."""
   with strategy.scope(), precision.policy(config.precision):
     name, settings = models.parse(config.model)
     model = models.build(name, settings, data.manifest, data.feature.name)
-    learning_rate = config.learning_rate or models.MODELS[name].learning_rate
+    horizon = schedules.Horizon(steps_per_epoch=plan.steps_per_epoch, epochs=plan.epochs)
+    rate = schedules.make(config.schedule, announce.peak_learning_rate(config), horizon)
     optimizer = precision.protect(
-      optimizers.OPTIMIZERS[config.optimizer](learning_rate), config.precision
+      optimizers.make(config.optimizer, rate, model.trainable_variables), config.precision
     )
     optimizer.build(model.trainable_variables)
   steps.draw_apart(model, strategy)
-  return model, optimizer
+  counts = data.manifest.label_counts(splits.TRAIN)
+  compiled = steps.Steps(
+    model,
+    optimizer,
+    strategy,
+    feature_name=data.feature.name,
+    losses=losses.Losses(
+      label_smoothing=config.label_smoothing,
+      class_weights=class_weights.CLASS_WEIGHTS[config.class_weights](counts),
+    ),
+    clip_norm=config.clip_norm,
+    averages=averaging.Averages(model, strategy, decay=config.ema) if config.ema else None,
+  )
+  return model, compiled
 
 
 def _batches(

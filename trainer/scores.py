@@ -1,7 +1,14 @@
 """The numbers of an epoch."""
 
+from __future__ import annotations
+
 import dataclasses
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+  import numpy as np
+  from numpy.typing import NDArray
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -12,17 +19,50 @@ class Scores:
     loss: Mean cross-entropy, in nats.
     accuracy: Share of the examples whose label had the highest logit.
     num_examples: How many there were.
+    balanced_accuracy: Mean share of right ones over the labels that examples have; None where it
+      was not counted, as in training.
+    macro_f1: Mean over the labels of 2 precision recall / (precision + recall), 0 where nothing was
+      right; labels that neither examples nor answers have are left out. None as above.
   """
 
   loss: float
   accuracy: float
   num_examples: int
+  balanced_accuracy: float | None = None
+  macro_f1: float | None = None
 
 
 def of_sums(loss_sum: float, *, num_correct: int, num_examples: int) -> Scores:
   """Returns the means of sums over examples, of which there must be some."""
   return Scores(
     loss=loss_sum / num_examples, accuracy=num_correct / num_examples, num_examples=num_examples
+  )
+
+
+def of_labels(
+  loss_sum: float,
+  right: NDArray[np.int64],
+  examples: NDArray[np.int64],
+  answers: NDArray[np.int64],
+) -> Scores:
+  """Returns the scores of counts by label, each [num_labels].
+
+  Args:
+    loss_sum: Over all examples.
+    right: Examples of the label that were taken for it.
+    examples: Examples of the label.
+    answers: Examples that were taken for the label.
+  """
+  recalls = right[examples > 0] / examples[examples > 0]
+  met = examples + answers > 0
+  # 2 P R / (P + R), with what P and R are put in.
+  f1 = 2 * right[met] / (examples + answers)[met]
+  return Scores(
+    loss=loss_sum / int(examples.sum()),
+    accuracy=int(right.sum()) / int(examples.sum()),
+    num_examples=int(examples.sum()),
+    balanced_accuracy=float(recalls.mean()),
+    macro_f1=float(f1.mean()),
   )
 
 
@@ -54,3 +94,12 @@ class EpochResult:
   def to_json(self) -> dict[str, Any]:
     """Returns plain numbers."""
     return {**dataclasses.asdict(self), 'examples_per_s': self.examples_per_s}
+
+  @classmethod
+  def from_json(cls, fields: Mapping[str, Any]) -> EpochResult:
+    """Returns what to_json was called on."""
+    values = {field.name: fields[field.name] for field in dataclasses.fields(cls)}
+    for split in ('train', 'validation'):
+      if values[split] is not None:
+        values[split] = Scores(**values[split])
+    return cls(**values)

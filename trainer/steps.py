@@ -7,6 +7,7 @@ divided by the true number of them in the whole batch.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator
 from typing import Any
@@ -16,9 +17,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from trainer import input_pipeline, scores
+from trainer import averaging, input_pipeline, scores
+from trainer import losses as losses_lib
 
 _SUM = tf.distribute.ReduceOp.SUM
+# Up to so many labels evaluation counts which was taken for which; more fit no picture.
+_CONFUSION_LABELS = 64
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,16 +50,34 @@ class Steps:
     strategy: tf.distribute.Strategy,
     *,
     feature_name: str,
+    losses: losses_lib.Losses | None = None,
+    clip_norm: float = 0.0,
+    averages: averaging.Averages | None = None,
   ) -> None:
-    """Takes a model and an optimizer that were made, and the latter built, in strategy.scope()."""
+    """Takes a model and an optimizer that were made, and the latter built, in strategy.scope().
+
+    Args:
+      model: Features in, logits out.
+      optimizer: Follows the gradient.
+      strategy: Spreads each step over replicas.
+      feature_name: What of a batch the model takes.
+      losses: What training makes small; cross-entropy by default.
+      clip_norm: Longest gradient, over all weights and for the whole batch; longer ones are
+        shortened to it. 0: as long as they are.
+      averages: Moving averages that are kept of the weights, if any.
+    """
     self._model = model
     self._optimizer = optimizer
     self._strategy = strategy
     self._feature_name = feature_name
-    self._loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=None)
+    self._losses = losses or losses_lib.Losses()
+    self._clip_norm = clip_norm
+    self._averages = averages
+    self._num_labels = int(model.output_shape[-1])
     self._compiled_train = tf.function(self._train_steps)
     self._compiled_evaluate = tf.function(self._evaluate_batches)
     self._graph: tf.Graph | None = None
+    self._confusion: NDArray[np.int64] | None = None
 
   @property
   def learning_rate(self) -> float:
@@ -87,8 +109,21 @@ class Steps:
     Args:
       batches: Iterator over what input_pipeline.evaluation_batches gave.
     """
-    loss_sum, num_correct, count = (x.numpy() for x in self._compiled_evaluate(batches))
-    return scores.of_sums(float(loss_sum), num_correct=int(num_correct), num_examples=int(count))
+    loss_sum, by_label, confusion = (x.numpy() for x in self._compiled_evaluate(batches))
+    self._confusion = confusion if confusion.size else None
+    return scores.of_labels(float(loss_sum), *by_label)
+
+  @property
+  def confusion(self) -> NDArray[np.int64] | None:
+    """The latest evaluation's examples of label (row) that were taken for label (column).
+
+    None before the first, and where there are too many labels for a picture.
+    """
+    return self._confusion
+
+  def averaged_weights(self) -> contextlib.AbstractContextManager[None]:
+    """Returns a block in which the model has the averages of its weights, where they are kept."""
+    return self._averages.in_use() if self._averages else contextlib.nullcontext()
 
   def _train_steps(
     self, batches: Any, num_steps: tf.Tensor
@@ -99,6 +134,8 @@ class Steps:
     counts = tf.TensorArray(tf.int64, size=num_steps)
     for i in tf.range(num_steps):
       parts = self._strategy.run(self._train_replica, args=(next(batches),))
+      if self._averages:
+        self._averages.update(inner(self._optimizer).iterations.value)
       loss_sum, num_correct, count = (self._total(part) for part in parts)
       losses = losses.write(i, loss_sum / tf.cast(count, tf.float32))
       correct = correct.write(i, num_correct)
@@ -106,23 +143,28 @@ class Steps:
     return losses.stack(), correct.stack(), counts.stack()
 
   def _evaluate_batches(self, batches: Any) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """The graph of `evaluate`; returns the loss sum, the right ones and the count."""
+    """The graph of `evaluate`; returns the loss sum, counts by label and the confusion.
+
+    The counts, int64 [3, num_labels], are those of right ones, of examples, and of answers.
+    """
+    labels = self._num_labels
+    size = labels if labels <= _CONFUSION_LABELS else 0
     loss_sum = tf.zeros((), tf.float64)
-    num_correct, count = tf.zeros((), tf.int64), tf.zeros((), tf.int64)
+    by_label, confusion = tf.zeros([3, labels], tf.int64), tf.zeros([size, size], tf.int64)
     for batch in batches:
       parts = self._strategy.run(self._evaluate_replica, args=(batch,))
       totals = [self._total(part) for part in parts]
       loss_sum += tf.cast(totals[0], tf.float64)
-      num_correct += totals[1]
-      count += totals[2]
-    return loss_sum, num_correct, count
+      by_label += totals[1]
+      confusion += totals[2]
+    return loss_sum, by_label, confusion
 
   def _train_replica(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """One step on one replica's part of the batch; returns its sums."""
     replica = tf.distribute.get_replica_context()
     variables = self._model.trainable_variables
     with tf.GradientTape() as tape:
-      loss_sum, num_correct, count = self._scores(batch, training=True)
+      loss_sum, num_correct, count = self._train_scores(batch)
       everywhere = tf.cast(replica.all_reduce(_SUM, count), tf.float32)
       # The optimizer adds the gradients of all replicas: the sum of these parts is the mean.
       loss = loss_sum / everywhere + self._penalty()
@@ -130,31 +172,61 @@ class Steps:
     gradients = tape.gradient(scaled, variables)
     if isinstance(self._optimizer, keras.optimizers.LossScaleOptimizer):
       gradients = _with_shared_overflow(gradients, replica)
+    if self._clip_norm:
+      gradients = self._clipped(gradients, replica)
     self._optimizer.apply(gradients, variables)
     return loss_sum, num_correct, count
+
+  def _clipped(
+    self, gradients: list[tf.Tensor | None], replica: tf.distribute.ReplicaContext
+  ) -> list[tf.Tensor | None]:
+    """Returns this replica's gradients, shortened so that the sum over replicas is short enough.
+
+    Keras would clip the part of each replica, which is another step for each number of them.
+    """
+    parts = [gradient for gradient in gradients if gradient is not None]
+    whole = replica.all_reduce(_SUM, parts) if replica.num_replicas_in_sync > 1 else parts
+    limit = self._optimizer.scale_loss(tf.constant(self._clip_norm))
+    factor = limit / tf.maximum(tf.linalg.global_norm(whole), limit)
+    return [g if g is None else g * tf.cast(factor, g.dtype) for g in gradients]
 
   def _evaluate_replica(
     self, batch: dict[str, tf.Tensor]
   ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    return self._scores(batch, training=False)
+    """Returns one replica's part of what _evaluate_batches adds up."""
+    labels, logits = self._logits(batch, training=False)
+    answers = tf.argmax(logits, axis=-1, output_type=labels.dtype)  # [part]
+    right = tf.boolean_mask(labels, tf.equal(labels, answers))
+    by_label = tf.stack(
+      [
+        tf.math.bincount(tf.cast(some, tf.int32), minlength=self._num_labels, dtype=tf.int64)
+        for some in (right, labels, answers)
+      ]
+    )
+    if self._num_labels <= _CONFUSION_LABELS:
+      confusion = tf.math.confusion_matrix(labels, answers, self._num_labels, dtype=tf.int64)
+    else:
+      confusion = tf.zeros([0, 0], tf.int64)
+    return tf.reduce_sum(losses_lib.evaluation(labels, logits)), by_label, confusion
 
-  def _scores(
-    self, batch: dict[str, tf.Tensor], *, training: bool
-  ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+  def _train_scores(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Returns loss sum, right ones and count of one replica's part; zeros if it is empty."""
-    labels = batch[input_pipeline.LABEL]  # [part]
-    count = tf.size(labels)
+    labels, logits = self._logits(batch, training=True)
+    right = tf.equal(tf.argmax(logits, axis=-1, output_type=labels.dtype), labels)  # [part]
+    return (
+      tf.reduce_sum(self._losses.training(labels, logits)),
+      tf.math.count_nonzero(right),
+      tf.shape(labels, tf.int64)[0],
+    )
+
+  def _logits(self, batch: dict[str, tf.Tensor], *, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns labels [part] and logits [part, num_labels] of one replica's part."""
+    labels = batch[input_pipeline.LABEL]
     examples = {
       name: _at_least_one(part) for name, part in batch.items() if name != input_pipeline.LABEL
     }  # Each [max(part, 1), ...].
     inputs = input_pipeline.model_input(examples, self._feature_name)
-    logits = self._model(inputs, training=training)[:count]
-    right = tf.equal(tf.argmax(logits, axis=-1, output_type=labels.dtype), labels)  # [part]
-    return (
-      tf.reduce_sum(self._loss(labels, logits)),
-      tf.math.count_nonzero(right),
-      tf.cast(count, tf.int64),
-    )
+    return labels, self._model(inputs, training=training)[: tf.shape(labels)[0]]
 
   def _penalty(self) -> tf.Tensor | float:
     """This replica's share of what the layers add to the loss (weight decay)."""
@@ -191,6 +263,11 @@ def _with_shared_overflow(
   any_overflow = replica.all_reduce(_SUM, overflows) > 0
   poison = tf.where(any_overflow, float('nan'), 0.0)
   return [g if g is None else g + tf.cast(poison, g.dtype) for g in gradients]
+
+
+def inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+  """Returns the optimizer that moves the weights: the one inside of loss scaling, if there is."""
+  return getattr(optimizer, 'inner_optimizer', optimizer)
 
 
 def draw_apart(model: keras.Model, strategy: tf.distribute.Strategy) -> None:

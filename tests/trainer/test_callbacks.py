@@ -123,7 +123,13 @@ def test_history_is_whole_after_every_epoch(tmp_path):
     with open(folder.history_file, encoding='utf-8') as stream:
       epochs = json.load(stream)
     assert [entry['epoch'] for entry in epochs] == list(range(1, epoch + 1))
-  assert epochs[0]['validation'] == {'accuracy': 0.5, 'loss': 1.0, 'num_examples': 20}
+  assert epochs[0]['validation'] == {
+    'accuracy': 0.5,
+    'balanced_accuracy': None,
+    'loss': 1.0,
+    'macro_f1': None,
+    'num_examples': 20,
+  }
   assert epochs[1]['validation'] is None
   assert epochs[1]['examples_per_s'] == 320
 

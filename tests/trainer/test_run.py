@@ -282,3 +282,42 @@ def test_every_field_of_the_config_survives_json():
   asked = config.TrainConfig()
   assert config.TrainConfig(**json.loads(json.dumps(asked.to_json()))) == asked
   assert dataclasses.asdict(asked) == asked.to_json()
+
+
+EVERYTHING = {
+  'optimizer': 'adamw',
+  'schedule': 'cosine:warmup_epochs=0.5',
+  'scale_learning_rate': 'sqrt',
+  'label_smoothing': 0.1,
+  'class_weights': 'balanced',
+  'clip_norm': 1.0,
+  'ema': 0.9,
+  'monitor': 'macro_f1',
+}
+
+
+def test_all_that_training_can_do_at_once_learns(untested_dir, capsys):
+  folder = train(untested_dir, epochs=10, **EVERYTHING)
+  history = history_of(folder)
+  assert history[-1]['validation']['macro_f1'] > 0.9
+  assert history[-1]['learning_rate'] < history[0]['learning_rate']
+  said = capsys.readouterr().out
+  assert (
+    'learning adamw, learning rate 0.005 for the whole batch of 16 (sqrt from batches of 64), '
+    'cosine:warmup_epochs=0.5, label_smoothing 0.1, clip_norm 1, ema 0.9, class weights balanced'
+  ) in said
+  assert 'validation macro_f1' in said
+
+
+def test_averages_are_what_is_judged_and_kept(untested_dir):
+  from trainer import evaluate
+
+  folder = train(untested_dir, epochs=3, ema=0.9)
+  report = evaluate.evaluate_run(folder.path, split='validation', checkpoint='last')
+  assert report['loss'] == pytest.approx(history_of(folder)[-1]['validation']['loss'], abs=1e-5)
+  plain = train(untested_dir, epochs=3)
+  assert losses_of(plain)[-1][0] == losses_of(folder)[-1][0]  # Training itself is the same.
+  assert any(
+    (a != b).any()
+    for a, b in zip(weights_of(plain, 'last'), weights_of(folder, 'last'), strict=True)
+  )

@@ -4,9 +4,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn import metrics
 
 from tests.trainer import strategies_under_test
-from trainer import input_pipeline, precision, steps
+from trainer import input_pipeline, losses, precision, steps
 
 SHAPE = (6, 5)
 NUM_LABELS = 4
@@ -37,14 +38,19 @@ def make_model(*, dropout=0.0, dtype='float32'):
     )
 
 
-def make_steps(name, *, optimizer=None, model=None, dtype='float32', **model_settings):
+def make_steps(
+  name, *, optimizer=None, model=None, dtype='float32', losses=None, clip_norm=0.0, **model_settings
+):
   strategy = strategies_under_test.make(name)
   with strategy.scope():
     model = model() if model else make_model(dtype=dtype, **model_settings)
     optimizer = (optimizer or (lambda: keras.optimizers.Adam(0.01)))()
     optimizer = precision.protect(optimizer, dtype)
     optimizer.build(model.trainable_variables)
-  return steps.Steps(model, optimizer, strategy, feature_name='x'), model, optimizer, strategy
+  compiled = steps.Steps(
+    model, optimizer, strategy, feature_name='x', losses=losses, clip_norm=clip_norm
+  )
+  return compiled, model, optimizer, strategy
 
 
 def batches(data, strategy, *, batch_size=BATCH, repeat=True):
@@ -224,3 +230,79 @@ def test_mirrored_model_is_saved_and_loads_on_one_device(tmp_path):
   loaded = keras.saving.load_model(tmp_path / 'model.keras', compile=False)
   for new, old in zip(loaded.get_weights(), model.get_weights(), strict=True):
     np.testing.assert_array_equal(new, old)
+
+
+@pytest.mark.parametrize('name', ['none', 'mirrored_2', 'mirrored_3'])
+@pytest.mark.parametrize('dtype', ['float32', 'mixed_float16'])
+def test_gradient_of_the_whole_batch_is_clipped(name, dtype):
+  """As Keras's own `global_clipnorm` does on one device."""
+  limit = 0.05
+
+  def after(name, *, clip_norm=0.0, **settings):
+    compiled, model, _, strategy = make_steps(
+      name,
+      optimizer=lambda: keras.optimizers.SGD(1.0, **settings),
+      dtype=dtype,
+      clip_norm=clip_norm,
+    )
+    before = model.get_weights()
+    compiled.train(batches(examples(101), strategy), 1)
+    return [new - old for new, old in zip(model.get_weights(), before, strict=True)]
+
+  def norm(parts):
+    return np.sqrt(sum((part.astype(np.float64) ** 2).sum() for part in parts))
+
+  found = after(name, clip_norm=limit)
+  assert norm(found) == pytest.approx(limit, rel=1e-3)
+  tolerance = 1e-6 if dtype == 'float32' else 1e-4
+  for ours, theirs in zip(found, after('none', global_clipnorm=limit), strict=True):
+    np.testing.assert_allclose(ours, theirs, atol=tolerance)
+  assert norm(after(name)) > 2 * limit  # Else there was nothing to clip.
+  np.testing.assert_allclose(norm(after(name, clip_norm=1e6)), norm(after(name)), rtol=1e-5)
+
+
+@pytest.mark.parametrize('count', [1, 5])
+def test_smoothed_and_weighted_losses_are_those_of_keras_and_torch_like_formulas(count):
+  rng = np.random.default_rng(1)
+  labels = rng.integers(0, NUM_LABELS, count)
+  logits = rng.normal(size=(count, NUM_LABELS)).astype(np.float32)
+  theirs = keras.losses.CategoricalCrossentropy(
+    from_logits=True, label_smoothing=0.2, reduction=None
+  )(np.eye(NUM_LABELS)[labels], logits)
+  weights = (0.5, 1.0, 2.0, 4.0)
+  arguments = tf.constant(labels), tf.constant(logits)
+  found = losses.Losses(label_smoothing=0.2).training(*arguments)
+  np.testing.assert_allclose(found, theirs, rtol=1e-5)
+  found = losses.Losses(label_smoothing=0.2, class_weights=weights).training(*arguments)
+  np.testing.assert_allclose(found, np.array(weights)[labels] * theirs, rtol=1e-5)
+
+
+def test_weights_of_classes_and_smoothing_leave_evaluation_alone():
+  plain, _, _, strategy = make_steps('none')
+  odd, _, _, _ = make_steps(
+    'none', losses=losses.Losses(label_smoothing=0.3, class_weights=(9, 9, 9, 9))
+  )
+  data = examples(29)
+  feeds = (batches(data, strategy, repeat=False) for _ in range(2))
+  assert plain.evaluate(next(feeds)) == odd.evaluate(next(feeds))
+
+
+@pytest.mark.parametrize('name', strategies_under_test.REPLICAS)
+@pytest.mark.parametrize('count', [29, 1])
+def test_scores_by_label_are_those_of_scikit_learn(name, count):
+  compiled, model, _, strategy = make_steps(name)
+  data = examples(count, seed=5)
+  found = compiled.evaluate(batches(data, strategy, repeat=False))
+  answers = model(data['x'].astype(np.float32)).numpy().argmax(axis=-1)
+  assert found.num_examples == count
+  assert found.accuracy == pytest.approx(metrics.accuracy_score(data['label'], answers))
+  assert found.macro_f1 == pytest.approx(
+    metrics.f1_score(data['label'], answers, average='macro', zero_division=0)
+  )
+  recalls = metrics.recall_score(
+    data['label'], answers, labels=np.unique(data['label']), average='macro', zero_division=0
+  )
+  assert found.balanced_accuracy == pytest.approx(recalls)
+  np.testing.assert_array_equal(
+    compiled.confusion, metrics.confusion_matrix(data['label'], answers, labels=range(NUM_LABELS))
+  )
