@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from schemas import errors, manifest, options
-from trainer.models import cnn, model, vgg16
+from trainer.models import cnn, front_end, model, vgg16
 
 if TYPE_CHECKING:
   import keras
@@ -32,7 +32,12 @@ def parse(text: str) -> tuple[str, Any]:
 
 
 def build(
-  name: str, settings: Any, dataset: manifest.DatasetManifest, feature_name: str = ''
+  name: str,
+  settings: Any,
+  dataset: manifest.DatasetManifest,
+  feature_name: str = '',
+  *,
+  computed: front_end.Computed | None = None,
 ) -> keras.Model:
   """Returns an untrained model for a data set: features in, logits out, normalisation inside.
 
@@ -41,13 +46,14 @@ def build(
     settings: What `parse` returned with it.
     dataset: Gives the feature's shape, its statistics and the labels.
     feature_name: The model's input; may be '' where the data set holds one feature.
+    computed: What the model computes of it in front of the network; None for nothing.
 
   Raises:
     DatasetError: if the data set cannot feed the model; the text says why.
     ConfigError: if a setting cannot be followed, such as a file of weights that is not there.
   """
   feature = dataset.feature(feature_name)
-  statistics = dataset.statistics.get(feature.name)
+  statistics = computed.statistics if computed else dataset.statistics.get(feature.name)
   if statistics is None or not statistics.count:
     raise errors.DatasetError(
       f'Data set {dataset.name!r} has no mean and variance of {feature.name!r}: its train split '
@@ -59,4 +65,6 @@ def build(
       f'Data set {dataset.name!r} has one label, {dataset.labels[0]!r}: there is nothing to tell '
       'apart. Run the data job on a corpus with at least two labels.'
     )
-  return MODELS[name].build(feature, statistics, dataset.num_labels, settings)
+  taken = computed.spec if computed else feature
+  network = MODELS[name].build(taken, statistics, dataset.num_labels, settings)
+  return front_end.in_front_of(network, feature, computed) if computed else network

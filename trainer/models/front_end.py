@@ -1,0 +1,132 @@
+"""Features computed inside the model: it takes samples, and the network behind takes the feature.
+
+The feature is the Keras twin of what the data job stores (features/layers.py), in float32 under
+every precision policy, in front of the normalisation. So a saved model takes audio by itself. It
+opens where features.layers has been imported.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import features
+from features import framing
+from schemas import audio as audio_lib
+from schemas import errors, manifest, record
+
+if TYPE_CHECKING:
+  import keras
+
+WAVEFORM = 'waveform'
+_NAME = 'front_end'  # Of the layer that computes.
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Computed:
+  """A feature that the model computes.
+
+  Attributes:
+    spec: What comes of it, as if it were stored.
+    statistics: Its mean and variance over the train split.
+    audio: The form of the clips.
+  """
+
+  spec: record.FeatureSpec
+  statistics: manifest.FeatureStatistics
+  audio: audio_lib.AudioSpec
+
+
+def parse(text: str) -> tuple[str, Any]:
+  """Returns the name and the settings of --compute, such as `log_mel:num_mels=64`.
+
+  Raises:
+    ConfigError: for an unknown feature or setting, or a feature that no model computes.
+  """
+  name, settings = features.parse(text)
+  if features.FEATURES[name].layer is None or name == WAVEFORM:
+    known = [
+      other
+      for other, member in features.FEATURES.items()
+      if member.layer is not None and other != WAVEFORM
+    ]
+    raise errors.ConfigError(
+      f'--compute={name}: a model computes {", ".join(known)}. Let the data job store {name!r}.'
+    )
+  return name, settings
+
+
+def feature_spec(
+  text: str, read: record.FeatureSpec, audio: audio_lib.AudioSpec | None
+) -> record.FeatureSpec:
+  """Returns what a model computes of the records.
+
+  Args:
+    text: As --compute says it.
+    read: What is read of the records.
+    audio: The form of their clips; None for pictures.
+
+  Raises:
+    ConfigError: if the text is wrong, or the records do not hold samples.
+    FeatureError: if the clips are too short for it.
+  """
+  name, settings = parse(text)
+  if read.name != WAVEFORM or audio is None:
+    raise errors.ConfigError(
+      f'--compute={name} computes from samples, but {read.name!r} is read. Let the data job store '
+      'the feature waveform and name it with --feature=waveform, or leave --compute away.'
+    )
+  if audio.is_variable and getattr(settings, 'deltas', 0):
+    raise errors.ConfigError(
+      f'--compute={name}: deltas at the end of a clip look behind it, and where clips have lengths '
+      'of their own that is padding. Say deltas=0, or let the data job store the feature.'
+    )
+  return features.spec(name, settings, audio)
+
+
+def layer(spec: record.FeatureSpec, audio: audio_lib.AudioSpec) -> keras.layers.Layer:
+  """Returns the Keras layer [batch, samples] -> [batch, *spec.shape]."""
+  make = features.FEATURES[spec.name].layer
+  if make is None:
+    raise errors.FeatureError(f'No model computes {spec.name!r}.')
+  return make(features.settings_of(spec), audio)
+
+
+def num_rows(num_samples: Any, spec: record.FeatureSpec, audio: audio_lib.AudioSpec) -> Any:
+  """Returns the rows of the feature for clips of so many samples; int32 [batch] of both."""
+  from keras import ops
+
+  settings = features.settings_of(spec)
+  if not isinstance(settings, framing.FrameSettings):
+    raise errors.FeatureError(f'{spec.name!r} has no frames that follow the length of a clip.')
+  frames = settings.frames(audio)
+  # The layer fills shorter clips up to one window.
+  behind_first = ops.maximum(num_samples - frames.window_samples, 0)
+  return 1 + behind_first // frames.hop_samples
+
+
+def in_front_of(network: keras.Model, read: record.FeatureSpec, computed: Computed) -> keras.Model:
+  """Returns a model that takes what is read, computes the feature and gives it to `network`."""
+  import keras
+
+  from trainer.models import inputs
+
+  sources = [inputs.new_input(read)]
+  outputs = [layer(computed.spec, computed.audio)(sources[0])]
+  if read.is_variable:
+    sources.append(inputs.new_num_rows())
+    outputs.append(num_rows(sources[1], computed.spec, computed.audio))
+  front = keras.Model(_one_or_all(sources), _one_or_all(outputs), name=_NAME)
+  samples = [keras.Input(x.shape[1:], dtype=x.dtype, name=x.name) for x in sources]
+  logits = network(front(_one_or_all(samples)))
+  return keras.Model(_one_or_all(samples), logits, name=network.name)
+
+
+def parts(model: keras.Model) -> tuple[keras.Model | None, keras.Model]:
+  """Returns what computes the feature and what takes it; (None, model) where it is not computed."""
+  front = next((part for part in model.layers if part.name == _NAME), None)
+  return (None, model) if front is None else (front, model.layers[-1])
+
+
+def _one_or_all(tensors: list[Any]) -> Any:
+  return tensors if len(tensors) > 1 else tensors[0]
