@@ -8,16 +8,12 @@ import dataclasses
 import re
 from collections.abc import Collection, Mapping
 
-from schemas import errors, options, splits, stable_hash
+from schemas import errors, group_splits, options, splits
 from schemas.utterance import Utterance
 
 SPEAKER = 'speaker'
 CLIP = 'clip'
-# With fewer groups than this, shares are met by rank, not by chance.
-FEW_GROUPS = 30
 
-# The strictest first: a group that a corpus lists in two splits goes whole to the first of these.
-_STRICT_ORDER = (splits.TEST, splits.VALIDATION, splits.TRAIN)
 _RANGE = re.compile(r'(\d+)-(\d+)\Z')
 
 
@@ -128,7 +124,7 @@ def group_of(
     SourceError: if the source gives the utterance no such field.
   """
   if rule.field == CLIP:
-    return _hashed_split(utterance.utterance_id, fractions, seed)
+    return group_splits.hashed(utterance.utterance_id, fractions, seed)
   group = utterance.field(rule.field)
   if group is None:
     known = [SPEAKER, 'label', CLIP, *(name for name, _ in utterance.fields)]
@@ -179,53 +175,11 @@ def assign_splits(
     validation=0.0 if rule.settings.validation else fractions.validation,
     test=0.0 if rule.settings.test else fractions.test,
   )
-  result.update(_hashed_splits(hashed, set(result.values()), fractions, seed))
+  result.update(group_splits.hashed_groups(hashed, set(result.values()), fractions, seed))
   return result
 
 
 def _official_split(official: Collection[str], rule: SplitRule) -> str:
   if not rule.settings.official or rule.field != SPEAKER:
     return ''
-  return next((split for split in _STRICT_ORDER if split in official), '')
-
-
-def _hashed_split(text: str, fractions: splits.SplitFractions, seed: int) -> str:
-  return fractions.split_of(stable_hash.unit_interval(text, salt=f'split{seed}'))
-
-
-def _hashed_splits(
-  groups: list[str], filled: set[str], fractions: splits.SplitFractions, seed: int
-) -> dict[str, str]:
-  """Hashes groups into splits, each for itself: a new speaker moves no other.
-
-  Few groups would not meet the fractions that way (of 4 speakers, 2 may fall into a test split of
-  10 %, and none into validation). They are cut by the rank of their hash instead.
-  """
-  unit = {group: stable_hash.unit_interval(group, salt=f'split{seed}') for group in groups}
-  result = {group: fractions.split_of(unit[group]) for group in groups}
-  wanted = {
-    split
-    for split, share in (
-      (splits.TRAIN, 1.0),
-      (splits.TEST, fractions.test),
-      (splits.VALIDATION, fractions.validation),
-    )
-    if share and split not in filled
-  }
-  if len(groups) >= FEW_GROUPS and wanted <= set(result.values()):
-    return result
-  ranked = sorted(groups, key=lambda group: (unit[group], group))
-  sizes = _sizes(len(ranked), fractions, keep=int(splits.TRAIN in wanted))
-  names = [splits.TEST] * sizes[0] + [splits.VALIDATION] * sizes[1]
-  names += [splits.TRAIN] * (len(ranked) - len(names))
-  return dict(zip(ranked, names, strict=True))
-
-
-def _sizes(num_groups: int, fractions: splits.SplitFractions, *, keep: int) -> tuple[int, int]:
-  """Returns how many groups go to test and to validation; `keep` at least stay in train."""
-
-  def size(share: float, most: int) -> int:
-    return min(max(1, round(share * num_groups)) if share else 0, max(0, most))
-
-  test = size(fractions.test, num_groups - keep)
-  return test, size(fractions.validation, num_groups - keep - test)
+  return group_splits.official(official)
