@@ -19,6 +19,7 @@ from trainer import (
   schedules,
   strategies,
 )
+from trainer.augment import chain
 from trainer.callbacks import best as best_lib
 
 
@@ -36,11 +37,15 @@ def start(
   )
   noun = 'clips' if data.manifest.audio else 'pictures'
   print(f'data     {data.path}: {data.manifest.num_labels} labels; {noun}: {counts}')
-  shape = 'x'.join('any' if size is None else str(size) for size in data.feature.shape)
+  taken = data.computed or data.feature
+  shape = 'x'.join('any' if size is None else str(size) for size in taken.shape)
   name = options.format_option(*models.parse(config.model))
-  print(f'model    {name}: {model.count_params():,} parameters on {data.feature.name} {shape}')
+  computed = f', computed from {data.feature.name}' if data.computed else ''
+  print(f'model    {name}: {model.count_params():,} parameters on {taken.name} {shape}{computed}')
   print(f'devices  {machine.describe(strategy, config)}, {config.precision}')
   print(f'learning {_learning(config)}')
+  if config.augment:
+    print(f'augment  {chain.Chain(config.augment)}')
   print(f'run      {folder.path}', flush=True)
   for warning in data.manifest.warnings:
     print(f'note: {warning}')

@@ -7,6 +7,8 @@ from typing import Any
 
 from schemas import errors, options
 from trainer import class_weights, models, monitor, optimizers, precision, schedules, strategies
+from trainer.augment import chain
+from trainer.models import front_end
 
 DEMO_DATA = 'demo/data'
 
@@ -16,6 +18,8 @@ class TrainConfig:
   """One field per flag; what the flags say stands in flags.py.
 
   Attributes:
+    compute: What the model computes of `feature` by itself; '' for nothing.
+    augment: What is done to the train split as it is read, in this order.
     batch_size: Examples per step, over all devices.
     learning_rate: None for the model's own (ModelFamily.learning_rate).
     clip_norm: 0 leaves gradients as they are.
@@ -30,6 +34,8 @@ class TrainConfig:
   overwrite: bool = False
   model: str = 'cnn'
   feature: str = ''
+  compute: str = ''
+  augment: tuple[str, ...] = ()
   strategy: str = 'none'
   virtual_devices: int = 0
   precision: str = precision.FLOAT32
@@ -52,6 +58,10 @@ class TrainConfig:
   def __post_init__(self) -> None:
     if not self.data:
       raise errors.ConfigError('--data must name the folder of a data set, got an empty text.')
+    object.__setattr__(self, 'augment', tuple(self.augment))  # JSON has lists only.
+    chain.Chain(self.augment)
+    if self.compute:
+      front_end.parse(self.compute)
     models.parse(self.model)
     strategies.parse(self.strategy)
     _check_choice('precision', self.precision, precision.POLICIES)

@@ -6,6 +6,7 @@ import os
 from schemas import errors, manifest, record, splits
 from tfrecords import manifest_file, storage
 from trainer import config as config_lib
+from trainer.models import front_end
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -17,12 +18,14 @@ class Data:
     manifest: What is in it.
     digest: SHA-256 of manifest.json: it names every shard by its digest.
     feature: The model's input.
+    computed: What the model computes of it in front of all else; None for nothing.
   """
 
   path: str
   manifest: manifest.DatasetManifest
   digest: str
   feature: record.FeatureSpec
+  computed: record.FeatureSpec | None = None
 
   @property
   def has_validation(self) -> bool:
@@ -35,12 +38,18 @@ class Data:
     return splits.TEST in self.manifest.split_names()
 
 
-def load(path: str, *, feature_name: str = '') -> Data:
+def load(path: str, *, feature_name: str = '', compute: str = '') -> Data:
   """Returns the data set in a folder.
+
+  Args:
+    path: The folder.
+    feature_name: The model's input; may be '' where there is one feature, or with `compute`.
+    compute: What the model computes of it, such as `log_mel:num_mels=64`.
 
   Raises:
     DatasetError: if it is missing or unfinished, does not hold the feature, or cannot teach
       anything: clips without labels, an empty train split, or clips of one label only.
+    ConfigError: if the feature cannot be computed.
   """
   if path == config_lib.DEMO_DATA and not os.path.exists(path):
     raise errors.DatasetError(
@@ -50,11 +59,16 @@ def load(path: str, *, feature_name: str = '') -> Data:
   files = storage.storage_of(path)
   found = manifest_file.load(path, files)
   _check_learnable(found, path)
+  names = [spec.name for spec in found.features]
+  if compute and not feature_name and front_end.WAVEFORM in names:
+    feature_name = front_end.WAVEFORM
+  feature = found.feature(feature_name)
   return Data(
     path=path,
     manifest=found,
     digest=manifest_file.digest(path, files),
-    feature=found.feature(feature_name),
+    feature=feature,
+    computed=front_end.feature_spec(compute, feature, found.audio) if compute else None,
   )
 
 

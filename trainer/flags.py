@@ -5,6 +5,7 @@ import dataclasses
 from absl import flags
 
 from trainer import (
+  augment,
   class_weights,
   command_line,
   config,
@@ -54,6 +55,20 @@ def _define_data(flag_values: flags.FlagValues) -> None:
   )
   _text(
     flag_values, 'feature', "Which of the data set's features to learn from; empty: the only one."
+  )
+  _text(
+    flag_values,
+    'compute',
+    'What the model computes by itself from the feature waveform, in front of all else, as in '
+    'log_mel:num_mels=64: the kinds and settings of the data job. Empty: nothing.',
+  )
+  flags.DEFINE_multi_string(
+    'augment',
+    list(_DEFAULT.augment),
+    'What is done to examples of the train split as they are read, other at every pass, as in '
+    'spec_augment:time_masks=1; several in the order given. Known: '
+    f'{"; ".join(_with_settings(*member) for member in augment.SETTINGS.items())}.',
+    flag_values=flag_values,
   )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -12,6 +12,7 @@ from schemas import record, splits
 from schemas.manifest import DatasetManifest
 from tfrecords import dataset as dataset_lib
 from tfrecords import parsing
+from trainer.augment import chain
 
 LABEL = record.LABEL  # The key of the labels in a batch, beside the feature's name.
 
@@ -25,12 +26,14 @@ class Source:
     manifest: Its manifest.
     feature_name: The feature to read.
     batch_size: Examples per batch, over all replicas.
+    augment: What is done to the train split.
   """
 
   data_dir: str
   manifest: DatasetManifest
   feature_name: str
   batch_size: int
+  augment: chain.Chain = dataclasses.field(default_factory=lambda: chain.Chain(()))
 
 
 def train_batches(
@@ -45,7 +48,15 @@ def train_batches(
   part, and a split smaller than a batch works too.
   """
   batches = _read(source, splits.TRAIN, shuffle=True, repeat=True, seed=seed, start_step=start_step)
+  batches = source.augment.attach(batches, source.feature_name, seed=seed, start_step=start_step)
   return to_devices(batches, strategy)
+
+
+def sample_inputs(source: Source, num_examples: int, *, seed: int) -> Iterator[Any]:
+  """Yields what a model takes, for about so many examples from all over the train split."""
+  batches = _read(source, splits.TRAIN, shuffle=True, repeat=False, seed=seed)
+  for batch in batches.take(-(-num_examples // source.batch_size)):
+    yield model_input(batch, source.feature_name)
 
 
 def evaluation_batches(source: Source, split: str, strategy: tf.distribute.Strategy) -> Any:

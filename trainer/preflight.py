@@ -2,6 +2,7 @@
 
 from trainer import config as config_lib
 from trainer import datasets, run_folder
+from trainer.augment import chain
 
 
 def check(config: config_lib.TrainConfig) -> datasets.Data:
@@ -9,9 +10,11 @@ def check(config: config_lib.TrainConfig) -> datasets.Data:
 
   Raises:
     DatasetError: if it is missing or cannot teach anything.
-    ConfigError: if the run folder may not be used.
+    ConfigError: if the run folder may not be used, or the data set does not give what is computed
+      or changed.
   """
-  data = datasets.load(config.data, feature_name=config.feature)
+  data = datasets.load(config.data, feature_name=config.feature, compute=config.compute)
+  chain.Chain(config.augment).check(data.feature, data.computed)
   if config.run_dir:
     run_folder.RunFolder(config.run_dir).check_usable(overwrite=config.overwrite)
   return data

@@ -16,6 +16,7 @@ from trainer import (
   announce,
   averaging,
   class_weights,
+  computed_statistics,
   datasets,
   evaluate,
   failures,
@@ -32,8 +33,10 @@ from trainer import (
   steps,
 )
 from trainer import config as config_lib
+from trainer.augment import chain, forward
 from trainer.callbacks import best as best_lib
 from trainer.callbacks import callback, checkpoints, early_stopping, history, progress, tensorboard
+from trainer.models import front_end
 
 
 def train(config: config_lib.TrainConfig) -> run_folder.RunFolder:
@@ -82,9 +85,10 @@ def _build(
   plan: loop.Plan,
 ) -> tuple[keras.Model, steps.Steps]:
   """Returns the model and the steps that train it, with variables on every device."""
+  computed = _computed(config, data)
   with strategy.scope(), precision.policy(config.precision):
     name, settings = models.parse(config.model)
-    model = models.build(name, settings, data.manifest, data.feature.name)
+    model = models.build(name, settings, data.manifest, data.feature.name, computed=computed)
     horizon = schedules.Horizon(steps_per_epoch=plan.steps_per_epoch, epochs=plan.epochs)
     rate = schedules.make(config.schedule, announce.peak_learning_rate(config), horizon)
     optimizer = precision.protect(
@@ -104,24 +108,63 @@ def _build(
     ),
     clip_norm=config.clip_norm,
     averages=averaging.Averages(model, strategy, decay=config.ema) if config.ema else None,
+    augmented=_augmented(config, data, model, computed),
   )
   return model, compiled
+
+
+def _computed(config: config_lib.TrainConfig, data: datasets.Data) -> front_end.Computed | None:
+  """Returns what the model computes by itself, with its mean and variance; None for nothing."""
+  if data.computed is None or data.manifest.audio is None:
+    return None
+  statistics = computed_statistics.stored(data.manifest, data.computed)
+  if statistics is None:
+    with failures.readable(data_dir=data.path, batch_size=config.batch_size):
+      inputs = input_pipeline.sample_inputs(
+        _source(config, data), computed_statistics.NUM_CLIPS, seed=config.seed
+      )
+      statistics = computed_statistics.measured(inputs, data.computed, data.manifest.audio)
+  return front_end.Computed(spec=data.computed, statistics=statistics, audio=data.manifest.audio)
+
+
+def _augmented(
+  config: config_lib.TrainConfig,
+  data: datasets.Data,
+  model: keras.Model,
+  computed: front_end.Computed | None,
+) -> forward.Forward | None:
+  """Returns the model with what is done to its examples in training; None if nothing is."""
+  if not config.augment:
+    return None
+  statistics = computed.statistics if computed else data.manifest.statistics[data.feature.name]
+  audio = data.manifest.audio
+  return forward.Forward(
+    chain.Chain(config.augment),
+    model,
+    sample_rate_hz=audio.sample_rate_hz if audio else 0,
+    fill=statistics.mean,
+  )
 
 
 def _batches(
   config: config_lib.TrainConfig, data: datasets.Data, strategy: tf.distribute.Strategy
 ) -> tuple[Any, Any | None]:
   """Returns the batches of the train split, and of the validation split if there is one."""
-  source = input_pipeline.Source(
-    data_dir=data.path,
-    manifest=data.manifest,
-    feature_name=data.feature.name,
-    batch_size=config.batch_size,
-  )
+  source = _source(config, data)
   validation = None
   if data.has_validation:
     validation = input_pipeline.evaluation_batches(source, splits.VALIDATION, strategy)
   return input_pipeline.train_batches(source, strategy, seed=config.seed), validation
+
+
+def _source(config: config_lib.TrainConfig, data: datasets.Data) -> input_pipeline.Source:
+  return input_pipeline.Source(
+    data_dir=data.path,
+    manifest=data.manifest,
+    feature_name=data.feature.name,
+    batch_size=config.batch_size,
+    augment=chain.Chain(config.augment),
+  )
 
 
 def _plan(config: config_lib.TrainConfig, data: datasets.Data) -> loop.Plan:
@@ -155,6 +198,7 @@ def _record(
     'dataset': data.manifest.name,
     'manifest_sha256': data.digest,
     'feature': data.feature.to_json(),
+    'computed': data.computed.to_json() if data.computed else None,
     'model': options.format_option(*models.parse(config.model)),
     'num_parameters': model.count_params(),
     'versions': {'voxshard': version.VERSION, 'python': platform.python_version(), **libraries},

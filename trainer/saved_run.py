@@ -58,6 +58,8 @@ class SavedRun:
       )
     import keras
 
+    from features import layers  # noqa: F401 - so that Keras finds those that a model computes with.
+
     try:
       model: keras.Model = keras.models.load_model(path, compile=False)
     except Exception as error:  # Keras raises what zipfile, h5py or its own reader happen to raise.

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from trainer import averaging, input_pipeline, scores
 from trainer import losses as losses_lib
+from trainer.augment import chain, forward
 
 _SUM = tf.distribute.ReduceOp.SUM
 # Up to so many labels evaluation counts which was taken for which; more fit no picture.
@@ -53,6 +54,7 @@ class Steps:
     losses: losses_lib.Losses | None = None,
     clip_norm: float = 0.0,
     averages: averaging.Averages | None = None,
+    augmented: forward.Forward | None = None,
   ) -> None:
     """Takes a model and an optimizer that were made, and the latter built, in strategy.scope().
 
@@ -65,6 +67,7 @@ class Steps:
       clip_norm: Longest gradient, over all weights and for the whole batch; longer ones are
         shortened to it. 0: as long as they are.
       averages: Moving averages that are kept of the weights, if any.
+      augmented: The model with what is done to its examples in training, if anything is.
     """
     self._model = model
     self._optimizer = optimizer
@@ -73,6 +76,7 @@ class Steps:
     self._losses = losses or losses_lib.Losses()
     self._clip_norm = clip_norm
     self._averages = averages
+    self._augmented = augmented
     self._num_labels = int(model.output_shape[-1])
     self._compiled_train = tf.function(self._train_steps)
     self._compiled_evaluate = tf.function(self._evaluate_batches)
@@ -214,7 +218,7 @@ class Steps:
     labels, logits = self._logits(batch, training=True)
     right = tf.equal(tf.argmax(logits, axis=-1, output_type=labels.dtype), labels)  # [part]
     return (
-      tf.reduce_sum(self._losses.training(labels, logits)),
+      tf.reduce_sum(chain.losses(self._losses.training, labels, logits, batch)),
       tf.math.count_nonzero(right),
       tf.shape(labels, tf.int64)[0],
     )
@@ -226,7 +230,11 @@ class Steps:
       name: _at_least_one(part) for name, part in batch.items() if name != input_pipeline.LABEL
     }  # Each [max(part, 1), ...].
     inputs = input_pipeline.model_input(examples, self._feature_name)
-    return labels, self._model(inputs, training=training)[: tf.shape(labels)[0]]
+    if training and self._augmented:
+      logits = self._augmented(inputs, examples[chain.DRAWS])
+    else:
+      logits = self._model(inputs, training=training)
+    return labels, logits[: tf.shape(labels)[0]]
 
   def _penalty(self) -> tf.Tensor | float:
     """This replica's share of what the layers add to the loss (weight decay)."""

@@ -13,7 +13,9 @@ EVERY_FLAG = {
   'run_dir': 'some/run',
   'overwrite': True,
   'model': 'vgg16:dropout=0.3',
-  'feature': 'mel',
+  'feature': 'waveform',
+  'compute': 'log_mel:num_mels=40',
+  'augment': ('mixup:alpha=0.5', 'noise', 'spec_augment'),
   'strategy': 'mirrored:num_devices=2',
   'virtual_devices': 3,
   'precision': 'mixed_bfloat16',
@@ -48,9 +50,11 @@ def test_no_flags_mean_the_defaults_of_the_config():
 
 def test_every_field_has_its_flag():
   assert set(EVERY_FLAG) == {field.name for field in dataclasses.fields(config.TrainConfig)}
-  assert parse(*(f'--{name}={value}' for name, value in EVERY_FLAG.items())) == config.TrainConfig(
-    **EVERY_FLAG
-  )
+  arguments = []
+  for name, value in EVERY_FLAG.items():
+    repeated = value if isinstance(value, tuple) else [value]
+    arguments += [f'--{name}={one}' for one in repeated]
+  assert parse(*arguments) == config.TrainConfig(**EVERY_FLAG)
 
 
 def test_two_command_lines_live_side_by_side():

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from trainer.augment import augmentation
 
@@ -97,6 +96,8 @@ def _shares(draws: tf.Tensor, alpha: float) -> tf.Tensor:
 @functools.cache
 def _lesser_quantiles(alpha: float) -> NDArray[np.float32]:
   """Returns the quantiles of min(x, 1 - x) for x of Beta(alpha, alpha), float32 [4097]."""
+  from scipy import special  # Here, as --help does not need it.
+
   # Of the lesser one twice as many lie below each value up to a half.
   levels = np.linspace(0, 0.5, _QUANTILES + 1)
   found: NDArray[np.float32] = special.betaincinv(alpha, alpha, levels).astype(np.float32)

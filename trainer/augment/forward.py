@@ -1,0 +1,44 @@
+"""A model's logits in training, with what is done to its samples and to its features on the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from trainer.augment import augmentation, chain
+from trainer.models import front_end
+
+if TYPE_CHECKING:
+  import keras
+  import tensorflow as tf
+
+
+class Forward:
+  """Samples -> augmented -> features -> augmented -> logits, on the device that has the batch."""
+
+  def __init__(
+    self, steps: chain.Chain, model: keras.Model, *, sample_rate_hz: int, fill: tuple[float, ...]
+  ) -> None:
+    """Takes what is done to a model's inputs.
+
+    Args:
+      steps: What is done.
+      model: Computes features by itself, or takes them.
+      sample_rate_hz: Of the samples; 0 where none are read.
+      fill: The mean of the network's feature, one value per bin.
+    """
+    self._steps = steps
+    self._front, self._network = front_end.parts(model)
+    self._context = augmentation.Context(sample_rate_hz=sample_rate_hz, fill=fill)
+
+  def __call__(self, inputs: Any, draws: tf.Tensor) -> tf.Tensor:
+    """Returns logits, float32 [batch, num_labels].
+
+    Args:
+      inputs: What the model takes: values, or values and the rows of each.
+      draws: What Chain.prepare drew for each example.
+    """
+    features = inputs
+    if self._front is not None:
+      features = self._front(self._steps.on_samples(inputs, draws, self._context), training=True)
+    features = self._steps.on_features(features, draws, self._context)
+    return self._network(features, training=True)
