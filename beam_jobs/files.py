@@ -1,5 +1,6 @@
 """Where a data set is written: the local disk, or a bucket through Beam's filesystems."""
 
+import contextlib
 import io
 from typing import Any, BinaryIO, cast
 
@@ -100,12 +101,18 @@ class _RawWriter(io.RawIOBase):
     return len(content)
 
   def close(self) -> None:
-    if not self.closed:
-      try:
-        with cloud_errors.as_os_errors(self._path):
-          self._stream.close()
-      finally:
-        super().close()
+    if self.closed:
+      return
+    try:
+      with cloud_errors.as_os_errors(self._path):
+        self._stream.close()
+    except OSError:
+      # Google's stream would try again when it is forgotten: for minutes, at any time.
+      with contextlib.suppress(Exception):
+        self._stream.terminate()
+      raise
+    finally:
+      super().close()
 
 
 def storage_of(path: str) -> storage.Storage:

@@ -1,0 +1,150 @@
+"""gs:// through Google's own client: what it raises, and how often it asks."""
+
+import io
+
+import numpy as np
+import pytest
+import soundfile
+
+pytest.importorskip('gcp_storage_emulator', reason='it is in the extra [dev]')
+
+from apache_beam.io import filesystems
+from apache_beam.options import pipeline_options
+
+from beam_jobs import corpus, files, gcs, reading
+from features import clips
+from schemas import audio, errors, utterance
+from tests.engines import gcs_emulator, gcs_session
+from tfrecords import storage
+
+pytestmark = pytest.mark.engines
+
+RATE_HZ = 16_000
+FOLDER = 'gs://voices/data'
+
+
+@pytest.fixture
+def bucket(tmp_path, monkeypatch):
+  with gcs_emulator.GcsEmulator() as emulator:
+    emulator.make_bucket('voices')
+    for name, value in gcs_session.write_environment(tmp_path, emulator.url).items():
+      monkeypatch.setenv(name, value)
+    filesystems.FileSystems.set_options(pipeline_options.PipelineOptions([]))
+    gcs._client.cache_clear()  # It keeps the address that it was made with.
+    yield emulator
+    gcs._client.cache_clear()
+
+
+def wav(seconds):
+  samples = np.random.default_rng(0).uniform(-0.5, 0.5, int(seconds * RATE_HZ))
+  stream = io.BytesIO()
+  soundfile.write(stream, samples, RATE_HZ, format='WAV', subtype='PCM_16')
+  return stream.getvalue()
+
+
+def test_names_are_listed_over_all_pages(bucket):
+  names = sorted(f'a b/{i:03}é.wav' for i in range(2 * gcs_emulator.PAGE_NAMES + 5))
+  for name in names:
+    bucket.put('voices', f'audio/{name}', b'x')
+  bucket.put('voices', 'audio/._a.wav', b'x')
+  bucket.put('voices', 'audio2/other.wav', b'x')
+  assert corpus.Corpus('gs://voices/audio').entries(('.wav',)) == names
+
+
+def test_whether_there_is_a_corpus_takes_one_page(bucket):
+  for i in range(3 * gcs_emulator.PAGE_NAMES):
+    bucket.put('voices', f'audio/{i}.wav', b'x')
+  bucket.requests.clear()
+  corpus.Corpus('gs://voices/audio').check()
+  assert len([path for _, path in bucket.requests if '/o?' in path]) == 1
+
+
+def test_a_clip_takes_one_request(bucket):
+  bucket.put('voices', 'x.wav', wav(1))
+  bucket.requests.clear()
+  for _ in range(3):
+    assert reading.read('gs://voices/x.wav') == wav(1)
+  # Beside these, Google's client asks for the bucket, once for each client that is made.
+  assert len([path for _, path in bucket.requests if '/o/' in path]) == 3
+
+
+def test_a_clip_larger_than_the_first_piece_is_whole(bucket):
+  data = wav(gcs.HEAD_BYTES / 2 / RATE_HZ + 3)
+  bucket.put('voices', 'x.wav', data)
+  assert reading.read('gs://voices/x.wav') == data
+
+
+def test_an_excerpt_of_a_long_recording_takes_its_ranges_only(bucket, tmp_path, monkeypatch):
+  data = wav(400)
+  bucket.put('voices', 'long.wav', data)
+  (tmp_path / 'long.wav').write_bytes(data)
+  spec = audio.AudioSpec(sample_rate_hz=RATE_HZ, clip_s=1.0)
+  excerpt = utterance.Excerpt(start_s=300.0, duration_s=1.0)
+  expected = reading.load(str(tmp_path / 'long.wav'), spec, excerpt=excerpt)
+  found = reading.load('gs://voices/long.wav', spec, excerpt=excerpt)
+  np.testing.assert_array_equal(found.samples, expected.samples)
+  assert bucket.sent_bytes < gcs.HEAD_BYTES + 4 * gcs.RANGE_BYTES < len(data) / 5
+
+
+@pytest.mark.parametrize(
+  ('status', 'reason'), [(404, 'missing'), (403, 'no_permission'), (400, 'unreadable')]
+)
+def test_a_clip_that_is_refused_is_a_reject(bucket, status, reason):
+  bucket.put('voices', 'x.wav', wav(1))
+  bucket.refuse = lambda method, path: status
+  with pytest.raises(clips.ClipError) as error:
+    reading.read('gs://voices/x.wav')
+  assert error.value.reason == reason
+
+
+def test_an_object_that_is_not_there_is_a_reject(bucket):
+  with pytest.raises(clips.ClipError) as error:
+    reading.read('gs://voices/none.wav')
+  assert error.value.reason == 'missing'
+
+
+def test_an_empty_object_is_a_reject(bucket):
+  bucket.put('voices', 'x.wav', b'')
+  with pytest.raises(clips.ClipError) as error:
+    reading.read('gs://voices/x.wav')
+  assert error.value.reason == 'empty'
+
+
+def test_a_file_is_replaced_whole_and_nothing_else_is_left(bucket):
+  there = files.storage_of(FOLDER)
+  for content in (b'old', b'new'):
+    storage.write_atomically(f'{FOLDER}/note.json', content, there)
+    assert bucket.get('voices', 'data/note.json') == content
+  assert bucket.names('voices') == ['data/note.json']
+  assert there.list_dir(FOLDER) == ['note.json']
+
+
+def test_a_missing_file_is_a_file_not_found_error(bucket):
+  with pytest.raises(FileNotFoundError):
+    files.storage_of(FOLDER).open_read(f'{FOLDER}/none.json')
+
+
+@pytest.mark.parametrize(
+  'act',
+  [
+    lambda there: there.list_dir(FOLDER),
+    lambda there: there.exists(f'{FOLDER}/x'),
+    lambda there: there.make_dirs(FOLDER),
+    lambda there: there.remove(f'{FOLDER}/x'),
+    lambda there: there.open_read(f'{FOLDER}/x'),
+    lambda there: there.rename(f'{FOLDER}/x', f'{FOLDER}/y'),
+    lambda there: storage.write_atomically(f'{FOLDER}/y', b'data', there),
+  ],
+  ids=['list_dir', 'exists', 'make_dirs', 'remove', 'open_read', 'rename', 'write'],
+)
+def test_what_a_bucket_refuses_is_an_os_error(bucket, act):
+  bucket.put('voices', 'data/x', b'data')
+  bucket.refuse = lambda method, path: 403
+  with pytest.raises(OSError, match='this user may not do that'):
+    act(files.storage_of(FOLDER))
+
+
+def test_a_corpus_in_no_bucket_is_told_in_words(bucket):
+  with pytest.raises(errors.SourceError, match='no such bucket') as error:
+    corpus.Corpus('gs://nobodys/audio').check()
+  assert 'BeamIOError' not in str(error.value)
