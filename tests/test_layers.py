@@ -123,8 +123,11 @@ NOT_ON_A_WORKER = {
   'tfrecords/gfile_storage.py',
   'tfrecords/order.py',
   'tfrecords/parsing.py',
+  'tfrecords/parts.py',
   'tfrecords/pools.py',
   'tfrecords/read_errors.py',
+  'tfrecords/stores.py',
+  'tfrecords/tf_options.py',
   'tfrecords/tfds_metadata.py',
 }
 

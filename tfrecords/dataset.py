@@ -2,8 +2,8 @@
 
 `read_batches` is the whole pipeline; its steps stand by themselves, for pipelines of another order:
 
-  paths = dataset.shard_paths(data_dir, manifest, 'train')
-  records = dataset.read_records(paths, counts, order.Order(shuffle=True, seed=1))
+  paths, shards = dataset.shard_paths(data_dir, manifest, 'train'), dataset.shards_of(...)
+  records = dataset.read_records(paths, shards, order.Order(shuffle=True, seed=1))
   batches = records.batch(64).map(parsing.batch_parser(manifest, feature_names=['log_mel']))
 """
 
@@ -13,11 +13,8 @@ import tensorflow as tf
 
 from schemas import errors
 from schemas.manifest import DatasetManifest, ShardInfo
-from tfrecords import buffers, parsing, pools
+from tfrecords import buffers, parsing, parts, pools, shares, stores, tf_options
 from tfrecords import order as order_lib
-
-# Bytes asked from the storage at once, per shard.
-_READ_BYTES = 1 << 20
 
 
 def read_batches(  # noqa: PLR0913 - all that decides which batches come, and nothing else.
@@ -34,6 +31,10 @@ def read_batches(  # noqa: PLR0913 - all that decides which batches come, and no
   with_ids: bool = False,
   shuffle_bytes: int = buffers.SHUFFLE_BYTES,
   start_step: int = 0,
+  share: shares.Share = shares.ALL,
+  cache: str = stores.NONE,
+  cache_dir: str = '',
+  deterministic: bool = True,
 ) -> tf.data.Dataset:
   """Returns the batches of a split, the same ones in the same order for the same seed.
 
@@ -61,6 +62,10 @@ def read_batches(  # noqa: PLR0913 - all that decides which batches come, and no
     with_ids: Whether batches hold `id` and `speaker` too.
     shuffle_bytes: Memory for mixing.
     start_step: Batches that are left out at the beginning: those that follow are the same.
+    share: What of the split this reader takes.
+    cache: One of stores.CACHES; which batches come does not depend on it.
+    cache_dir: Folder for the copies of the cache `disk`.
+    deterministic: Whether the order is kept where one storage answers later than another.
 
   Returns:
     Dictionaries: a feature's name to [batch, *shape] in its stored dtype, `label` to int64 [batch],
@@ -69,10 +74,14 @@ def read_batches(  # noqa: PLR0913 - all that decides which batches come, and no
     to the longest clip of the batch.
 
   Raises:
-    DatasetError: if the split has no records, the data set no such feature, or a file is missing.
+    DatasetError: if the split has no records, the data set no such feature, a file is missing, or
+      the cache does not fit.
   """
   specs = [manifest.feature(name) for name in feature_names]
   paths = shard_paths(data_dir, manifest, split)
+  infos = shards_of(manifest, split)
+  mine = share.shards or range(len(infos))
+  store = stores.make(cache, [paths[i] for i in mine], [infos[i] for i in mine], folder=cache_dir)
   num_batches = 1
   if shuffle and any(spec.is_variable for spec in specs):
     num_batches = buffers.pool_batches(manifest, split, batch_size=batch_size)
@@ -83,43 +92,48 @@ def read_batches(  # noqa: PLR0913 - all that decides which batches come, and no
     seed=seed,
     shuffle_records=buffers.shuffle_records(manifest, split, shuffle_bytes),
     start=first_pool * num_batches * batch_size,
+    deterministic=deterministic,
   )
-  records = read_records(paths, record_counts(manifest, split), order)
+  records = order_lib.ordered([infos[i].num_records for i in mine], store.open_shard, order)
   if num_batches > 1:
     records = pools.sorted_in_pools(
-      records, batch_size=batch_size, num_batches=num_batches, seed=seed, first_pool=first_pool
+      records,
+      store.load,
+      batch_size=batch_size,
+      num_batches=num_batches,
+      seed=seed,
+      first_pool=first_pool,
     ).skip(skipped_batches * batch_size)
   # Without an end there is no remainder, and TensorFlow may know the size of every batch.
   batches = records.batch(batch_size, drop_remainder=drop_remainder or repeat)
   parse = parsing.batch_parser(manifest, feature_names=feature_names, with_ids=with_ids)
-  return batches.map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(
-    tf.data.AUTOTUNE
+  load = tf.identity if num_batches > 1 else store.load  # A pool has loaded them.
+  parsed = parts.divided(batches, share).map(
+    lambda batch: parse(load(batch)),
+    num_parallel_calls=tf.data.AUTOTUNE,
+    deterministic=deterministic,
   )
+  if repeat:  # Then TensorFlow asks no replica, in every step, whether there is more.
+    parsed = parsed.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+  return tf_options.with_options(parsed.prefetch(tf.data.AUTOTUNE), deterministic=deterministic)
 
 
 def read_records(
-  paths: Sequence[str], counts: Sequence[int], order: order_lib.Order
+  paths: Sequence[str], shards: Sequence[ShardInfo], order: order_lib.Order
 ) -> tf.data.Dataset:
   """Returns the serialized records of shards, string [].
 
   Args:
     paths: Shard files.
-    counts: Their records, none of them 0.
+    shards: What the manifest says of them.
     order: In which order.
   """
-
-  def open_shard(index: tf.Tensor) -> tf.data.Dataset:
-    return tf.data.TFRecordDataset(tf.gather(list(paths), index), buffer_size=_READ_BYTES)
-
-  return order_lib.ordered(counts, open_shard, order)
+  store = stores.make(stores.NONE, paths, shards)
+  return order_lib.ordered([shard.num_records for shard in shards], store.open_shard, order)
 
 
-def record_counts(manifest: DatasetManifest, split: str) -> list[int]:
-  """Returns the records of each of the shards that shard_paths names."""
-  return [shard.num_records for shard in _filled_shards(manifest, split)]
-
-
-def _filled_shards(manifest: DatasetManifest, split: str) -> list[ShardInfo]:
+def shards_of(manifest: DatasetManifest, split: str) -> list[ShardInfo]:
+  """Returns the shards of a split that have records, by index."""
   return [shard for shard in manifest.shards_of(split) if shard.num_records]
 
 
@@ -130,7 +144,7 @@ def shard_paths(data_dir: str, manifest: DatasetManifest, split: str) -> list[st
     DatasetError: if there are none, or files are missing or of another size than the manifest
       says.
   """
-  shards = _filled_shards(manifest, split)
+  shards = shards_of(manifest, split)
   if not shards:
     raise errors.DatasetError(
       f'The data set in {data_dir!r} has no records in the split {split!r}; it has '

@@ -34,6 +34,7 @@ class Order:
     seed: Decides the order, where they are mixed.
     shuffle_records: Records that are held for mixing.
     start: Records that are left out at the beginning.
+    deterministic: Whether records come in their order; else in the order in which they are ready.
   """
 
   shuffle: bool = False
@@ -41,6 +42,7 @@ class Order:
   seed: int = 0
   shuffle_records: int = 4096
   start: int = 0
+  deterministic: bool = True
 
 
 def ordered(counts: Sequence[int], open_shard: OpenShard, order: Order) -> tf.data.Dataset:
@@ -53,7 +55,8 @@ def ordered(counts: Sequence[int], open_shard: OpenShard, order: Order) -> tf.da
   """
   if order.shuffle:
     return _shuffled(np.array(counts), open_shard, order)
-  records = _interleaved(tf.range(len(counts), dtype=tf.int64), open_shard, len(counts))
+  shards = tf.range(len(counts), dtype=tf.int64)
+  records = _interleaved(shards, open_shard, len(counts), order)
   if not order.repeat:
     return records.skip(order.start)
   return records.repeat().skip(order.start % sum(counts))
@@ -70,7 +73,7 @@ def _shuffled(
     group = number % num_groups
     shards = _pass_order(len(counts), order.seed, number // num_groups)
     mine = shards[tf.gather(bounds, group) : tf.gather(bounds, group + 1)]
-    records = _interleaved(mine, open_shard, CYCLE_SHARDS)
+    records = _interleaved(mine, open_shard, -(-len(counts) // num_groups), order)
     return _mixed(records, order.shuffle_records, seeds=(order.seed + 1, number))
 
   first, skipped = _locate(counts, bounds, order)
@@ -99,14 +102,16 @@ def _pass_order(num_shards: int, seed: int, number: tf.Tensor) -> tf.Tensor:
   return tf.random.experimental.stateless_shuffle(shards, seed=tf.stack([seed, number]))
 
 
-def _interleaved(shards: tf.Tensor, open_shard: OpenShard, num_shards: int) -> tf.data.Dataset:
+def _interleaved(
+  shards: tf.Tensor, open_shard: OpenShard, num_shards: int, order: Order
+) -> tf.data.Dataset:
   """Returns the records of some shards, at most `num_shards`, a few of each in turn."""
   return tf.data.Dataset.from_tensor_slices(shards).interleave(
     open_shard,
     cycle_length=min(CYCLE_SHARDS, num_shards),
     block_length=_BLOCK_RECORDS,
     num_parallel_calls=tf.data.AUTOTUNE,
-    deterministic=True,
+    deterministic=order.deterministic,
   )
 
 

@@ -1,5 +1,7 @@
 """Batches of clips of similar length, with little padding. Imports TensorFlow: for the trainer."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 # Lengths up to this ratio apart may change places, so that a small split has other batches in each
@@ -8,15 +10,22 @@ _SIMILAR = 1.25
 
 
 def sorted_in_pools(
-  records: tf.data.Dataset, *, batch_size: int, num_batches: int, seed: int, first_pool: int = 0
+  records: tf.data.Dataset,
+  load: Callable[[tf.Tensor], tf.Tensor],
+  *,
+  batch_size: int,
+  num_batches: int,
+  seed: int,
+  first_pool: int = 0,
 ) -> tf.data.Dataset:
-  """Returns the records so that those of a batch are about equally long.
+  """Returns serialized records so that those of a batch are about equally long.
 
   Buckets of fixed lengths would wait for `batch_size` records each: of a rare length the same few,
   again and again.
 
   Args:
-    records: Serialized, from the beginning of a pool on.
+    records: Or what stands for them, from the beginning of a pool on.
+    load: From these, [n], to serialized records, string [n].
     batch_size: Records of a batch.
     num_batches: Batches of a pool.
     seed: Decides the order.
@@ -24,7 +33,8 @@ def sorted_in_pools(
   """
   size = num_batches * batch_size
 
-  def arrange(index: tf.Tensor, pool: tf.Tensor) -> tf.data.Dataset:
+  def arrange(index: tf.Tensor, numbers: tf.Tensor) -> tf.data.Dataset:
+    pool = load(numbers)
     jitter = tf.random.stateless_uniform([tf.size(pool)], [seed, index], 1.0, _SIMILAR)
     lengths = tf.cast(tf.strings.length(pool), tf.float32) * jitter
     pool = tf.gather(pool, tf.argsort(lengths, stable=True))

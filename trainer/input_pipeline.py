@@ -11,7 +11,8 @@ import tensorflow as tf
 from schemas import record, splits
 from schemas.manifest import DatasetManifest
 from tfrecords import dataset as dataset_lib
-from tfrecords import parsing
+from tfrecords import parsing, parts, shares, stores
+from trainer import device_feed
 from trainer.augment import chain
 
 LABEL = record.LABEL  # The key of the labels in a batch, beside the feature's name.
@@ -26,7 +27,10 @@ class Source:
     manifest: Its manifest.
     feature_name: The feature to read.
     batch_size: Examples per batch, over all replicas.
-    augment: What is done to the train split.
+    augment: What is done to the examples of the train split.
+    cache: One of tfrecords.stores.CACHES.
+    cache_dir: Folder for the cache `disk`.
+    deterministic: Whether the same seed gives the same batches in the same order.
   """
 
   data_dir: str
@@ -34,6 +38,9 @@ class Source:
   feature_name: str
   batch_size: int
   augment: chain.Chain = dataclasses.field(default_factory=lambda: chain.Chain(()))
+  cache: str = stores.NONE
+  cache_dir: str = ''
+  deterministic: bool = True
 
 
 def train_batches(
@@ -41,27 +48,39 @@ def train_batches(
 ) -> Any:
   """Returns the train split without end, in another order in each pass.
 
+  It is repeated before it is batched, so that every batch is full: no replica ever gets an empty
+  part, and a split smaller than a batch works too.
+
   From `start_step` on the batches are those of an undisturbed run, whatever the number of replicas.
   What lies before is not parsed, and only what lies before it in its group of 16 shards is read.
 
-  It is repeated before it is batched, so that every batch is full: no replica ever gets an empty
-  part, and a split smaller than a batch works too.
+  Several workers read shards of their own where there are enough (tfrecords.shares.by_shard);
+  else, and where whole batches are augmented, each reads all and keeps its part of each batch.
   """
-  batches = _read(source, splits.TRAIN, shuffle=True, repeat=True, seed=seed, start_step=start_step)
-  batches = source.augment.attach(batches, source.feature_name, seed=seed, start_step=start_step)
-  return to_devices(batches, strategy)
 
+  def make(place: shares.Place) -> tf.data.Dataset:
+    if source.augment:
+      whole = _read(source, splits.TRAIN, shares.ALL, seed=seed, start_step=start_step)
+      whole = source.augment.attach(whole, source.feature_name, seed=seed, start_step=start_step)
+      return parts.divided(whole, shares.by_record(place))
+    share, batch_size = _train_share(source, place)
+    mine = dataclasses.replace(source, batch_size=batch_size)
+    # Workers with shards of their own need no orders of their own.
+    return _read(mine, splits.TRAIN, share, seed=seed, start_step=start_step)
 
-def sample_inputs(source: Source, num_examples: int, *, seed: int) -> Iterator[Any]:
-  """Yields what a model takes, for about so many examples from all over the train split."""
-  batches = _read(source, splits.TRAIN, shuffle=True, repeat=False, seed=seed)
-  for batch in batches.take(-(-num_examples // source.batch_size)):
-    yield model_input(batch, source.feature_name)
+  return device_feed.feed(make, strategy)
 
 
 def evaluation_batches(source: Source, split: str, strategy: tf.distribute.Strategy) -> Any:
   """Returns a split in order, every example once; the last batch may be smaller."""
-  return to_devices(_read(source, split, shuffle=False, repeat=False, seed=0), strategy)
+  return device_feed.feed(lambda place: _read(source, split, shares.by_record(place)), strategy)
+
+
+def sample_inputs(source: Source, num_clips: int, *, seed: int) -> Iterator[Any]:
+  """Yields what the model takes of some batches: clips of the train split, each at most once."""
+  batches = _read(source, splits.TRAIN, shares.ALL, seed=seed, repeat=False)
+  for batch in batches.take(-(-num_clips // source.batch_size)):
+    yield model_input(batch, source.feature_name)
 
 
 def model_input(batch: Mapping[str, tf.Tensor], feature_name: str) -> Any:
@@ -86,31 +105,45 @@ def to_input(stored: tf.Tensor) -> tf.Tensor:
   return tf.cast(stored, tf.float32)
 
 
+def to_devices(batches: tf.data.Dataset, strategy: tf.distribute.Strategy) -> Any:
+  """Returns whole batches on the devices, each replica's part on its own."""
+  return device_feed.feed_whole(batches, strategy)
+
+
+def _train_share(source: Source, place: shares.Place) -> tuple[shares.Share, int]:
+  """Returns what a worker takes of the train split, and of which batches."""
+  if place.num_workers > 1:
+    infos = dataset_lib.shards_of(source.manifest, splits.TRAIN)
+    own = shares.by_shard(place, [info.num_records for info in infos])
+    if own is not None:
+      return own, shares.worker_batch_size(place, source.batch_size)
+  return shares.by_record(place), source.batch_size
+
+
 def _read(
-  source: Source, split: str, *, shuffle: bool, repeat: bool, seed: int, start_step: int = 0
+  source: Source,
+  split: str,
+  share: shares.Share,
+  *,
+  seed: int | None = None,
+  repeat: bool = True,
+  start_step: int = 0,
 ) -> tf.data.Dataset:
+  """Returns batches in the order of a seed, over and over; without one a single pass in order."""
+  repeat = repeat and seed is not None
   return dataset_lib.read_batches(
     source.data_dir,
     source.manifest,
     split,
     feature_names=(source.feature_name,),
     batch_size=source.batch_size,
-    shuffle=shuffle,
+    shuffle=seed is not None,
     repeat=repeat,
-    # With repeat there is no remainder; but only so is the batch size known to the graph.
     drop_remainder=repeat,
-    seed=seed,
+    seed=seed or 0,
     start_step=start_step,
+    share=share,
+    cache=source.cache,
+    cache_dir=source.cache_dir,
+    deterministic=source.deterministic,
   )
-
-
-def to_devices(dataset: tf.data.Dataset, strategy: tf.distribute.Strategy) -> Any:
-  """Returns the dataset so that batches are on the devices before a step asks for them."""
-  if isinstance(strategy, tf.distribute.MirroredStrategy):
-    options = tf.data.Options()
-    # One machine reads everything; TensorFlow would warn that it cannot divide the files.
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return strategy.experimental_distribute_dataset(dataset.with_options(options))
-  if tf.config.list_logical_devices('GPU'):
-    return dataset.apply(tf.data.experimental.prefetch_to_device('/GPU:0'))
-  return dataset

@@ -197,8 +197,8 @@ def test_the_shuffle_fits_into_its_memory(tmp_path):
 def test_the_steps_stand_by_themselves(data_dir, manifest):
   paths = dataset.shard_paths(data_dir, manifest, 'train')
   parse = parsing.batch_parser(manifest, feature_names=['log_mel'], with_ids=True)
-  counts = dataset.record_counts(manifest, 'train')
-  records = dataset.read_records(paths, counts, order.Order()).batch(24)
+  shards = dataset.shards_of(manifest, 'train')
+  records = dataset.read_records(paths, shards, order.Order()).batch(24)
   in_graph = next(iter(records.map(parse)))
   eager = parse(next(iter(records)))
   assert sorted(in_graph) == sorted(eager) == ['id', 'label', 'log_mel', 'speaker']

@@ -1,0 +1,88 @@
+"""From where the records of shards are read, pass after pass: their files, a copy, or the memory.
+
+A store stands behind the order of records (order.py) and does not change it: whatever it is, the
+same batches come. Imports TensorFlow: for the trainer only.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from schemas import errors
+from schemas.manifest import ShardInfo
+from tfrecords import free_memory, gfile_storage, local_copies, order
+
+NONE, MEMORY, DISK = 'none', 'memory', 'disk'
+CACHES = (NONE, MEMORY, DISK)
+
+# Bytes asked from the storage at once, per shard.
+_READ_BYTES = 1 << 20
+# What a record takes beside its bytes.
+_RECORD_BYTES = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Store:
+  """Records of shards.
+
+  Attributes:
+    open_shard: From a shard's index to its records, or to what stands for them: their numbers.
+    load: From these, [n], to the records, string [n].
+  """
+
+  open_shard: order.OpenShard
+  load: Callable[[tf.Tensor], tf.Tensor]
+
+
+def make(
+  cache: str, paths: Sequence[str], shards: Sequence[ShardInfo], *, folder: str = ''
+) -> Store:
+  """Returns the store of some shards.
+
+  Args:
+    cache: One of CACHES.
+    paths: Where the shards lie.
+    shards: What the manifest says of them.
+    folder: For the copies of `disk`.
+
+  Raises:
+    DatasetError: if the memory or the disk does not suffice, or a file cannot be copied.
+  """
+  if cache == MEMORY:
+    return _in_memory(paths, shards)
+  if cache == DISK:
+    return _files(local_copies.fetch(paths, shards, folder, gfile_storage.GfileStorage()))
+  return _files(paths)
+
+
+def _files(paths: Sequence[str]) -> Store:
+  def open_shard(index: tf.Tensor) -> tf.data.Dataset:
+    return tf.data.TFRecordDataset(tf.gather(list(paths), index), buffer_size=_READ_BYTES)
+
+  return Store(open_shard, tf.identity)
+
+
+def _in_memory(paths: Sequence[str], shards: Sequence[ShardInfo]) -> Store:
+  _check_memory(shards)
+  counts = [shard.num_records for shard in shards]
+  ends = np.cumsum(counts)
+  whole = tf.data.TFRecordDataset(list(paths), buffer_size=_READ_BYTES).batch(int(ends[-1]))
+  records = whole.get_single_element()  # Moved into the batch, not copied.
+
+  def open_shard(index: tf.Tensor) -> tf.data.Dataset:
+    return tf.data.Dataset.range(tf.gather(ends - counts, index), tf.gather(ends, index))
+
+  return Store(open_shard, lambda numbers: tf.gather(records, numbers))
+
+
+def _check_memory(shards: Sequence[ShardInfo]) -> None:
+  wanted = sum(shard.num_bytes + _RECORD_BYTES * shard.num_records for shard in shards)
+  free = free_memory.free_bytes()
+  if free is not None and wanted > free:
+    raise errors.DatasetError(
+      f'--cache=memory needs {wanted / 1e9:.2f} GB for the split {shards[0].split!r}, and '
+      f'{free / 1e9:.2f} GB are free. Keep copies on a disk of this machine (--cache=disk), or '
+      'read the data where it lies (--cache=none).'
+    )
