@@ -140,11 +140,25 @@ class Autocorrelation:
     """
     num_frames, num_lags = envelopes.shape[1], len(self.window)
     half = num_lags // 2
-    padded = np.pad(envelopes, ((0, 0), (half, half)), mode='linear_ramp')
+    padded = _with_ramps(envelopes, half)
     for clips, frames, power in self._spectrum.pieces(padded[:, : num_frames + num_lags - 1]):
       # A real, even spectrum: the cosine transform is its inverse, in half the time of irfft.
       rows = scipy.fft.dct(power, type=1, axis=1, norm='forward', overwrite_x=True)
       yield clips, frames, rows[:, :num_lags]
+
+
+def _with_ramps(envelopes: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+  """Returns [clips, num_frames + 2 * length], with lines from 0 to the ends and away from them.
+
+  np.pad(mode='linear_ramp') rounds all ramps otherwise where a single clip of the batch is silent.
+  """
+
+  def ramp(edge: NDArray[np.float32]) -> NDArray[np.float32]:
+    step = edge.astype(np.float64) / max(1, length)
+    return (np.arange(length) * step[:, np.newaxis]).astype(np.float32)
+
+  before, behind = ramp(envelopes[:, 0]), ramp(envelopes[:, -1])[:, ::-1]
+  return np.concatenate([before, envelopes, behind], axis=1)
 
 
 FEATURE = feature.Feature(
