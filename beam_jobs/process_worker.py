@@ -13,8 +13,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import grpc
 from apache_beam.portability.api import beam_provision_api_pb2, beam_provision_api_pb2_grpc
+from apache_beam.runners.worker import channel_factory
 from google.protobuf import json_format, text_format
 
 _WORKER = 'apache_beam.runners.worker.sdk_worker_main'
@@ -48,7 +48,7 @@ def worker_environment(info: Any, worker_id: str) -> Mapping[str, str]:
 
 def _ask(endpoint: str, worker_id: str) -> Any:
   """Returns the runner's ProvisionInfo."""
-  with grpc.insecure_channel(endpoint) as channel:
+  with channel_factory.GRPCChannelFactory.insecure_channel(endpoint) as channel:
     service = beam_provision_api_pb2_grpc.ProvisionServiceStub(channel)
     answer = service.GetProvisionInfo(
       beam_provision_api_pb2.GetProvisionInfoRequest(),
