@@ -30,6 +30,7 @@ from beam_jobs import (
   progress,
   sources,
   work_folder,
+  worker_watch,
 )
 from beam_jobs import config as config_lib
 from beam_jobs import files as files_lib
@@ -39,7 +40,7 @@ from tfrecords import storage
 # What a worker runs. One BLAS thread each: two pools on two cores fight over them. Decoders print
 # to both streams.
 _WORKER_COMMAND = (
-  'OPENBLAS_NUM_THREADS=1 exec {python} -m beam_jobs.local_worker {launcher} >>{log} 2>&1'
+  'OPENBLAS_NUM_THREADS=1 exec {python} -m beam_jobs.local_worker {launcher} {folder} >>{log} 2>&1'
 )
 _LOG_TAIL_CHARS = 4_000
 _LOG_LINE_CHARS = 400
@@ -67,7 +68,12 @@ def run_job(invocation: flags.Invocation) -> None:
     work = work_folder.WorkFolder(config.output, config.progress_dir)
     work.remove_leftovers()
     work.write_settings(config)
-    _run(invocation, config, work, scratch=scratch)
+    try:
+      _run(invocation, config, work, scratch=scratch)
+    except BaseException:
+      if invocation.is_local:
+        work.remove_leftovers()  # A full disk needs the room.
+      raise
 
 
 @contextlib.contextmanager
@@ -118,10 +124,16 @@ def _run(
   showing: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
   if config.progress_dir:
     showing = progress.showing(config.progress_dir)
-  root = _pipeline(invocation, log_path=log_path)
+  worker_folder = os.path.join(scratch, 'workers')
+  root = _pipeline(invocation, log_path=log_path, worker_folder=worker_folder)
   pipeline.build(root, config)
   try:
-    with _beam_logs(invocation), showing, _explaining(work, config):
+    with (
+      _beam_logs(invocation),
+      showing,
+      _explaining(work, config),
+      worker_watch.watching(worker_folder),
+    ):
       root.run().wait_until_finish()
   except errors.VoxshardError:
     raise
@@ -156,7 +168,8 @@ def _explaining(work: work_folder.WorkFolder, config: config_lib.FeaturizeConfig
     yield
   except Exception as error:
     sentence = work.failure()
-    if not sentence and config.progress_dir and _WORKER_IS_GONE in str(error):
+    is_gone = isinstance(error, worker_watch.WorkerGoneError) or _WORKER_IS_GONE in str(error)
+    if not sentence and config.progress_dir and is_gone:
       sentence = _how_a_worker_ended(at_work.of_dead_workers(config.progress_dir))
     if sentence:
       raise errors.DatasetError(sentence) from error
@@ -242,7 +255,7 @@ def _differences(old: dict[str, object], new: dict[str, object]) -> str:
   return '; '.join(found)
 
 
-def _pipeline(invocation: flags.Invocation, *, log_path: str) -> beam.Pipeline:
+def _pipeline(invocation: flags.Invocation, *, log_path: str, worker_folder: str) -> beam.Pipeline:
   options = flags.beam_options(invocation.beam_arguments)
   if not invocation.is_local:
     # Some runners ask the options for their own name.
@@ -256,7 +269,10 @@ def _pipeline(invocation: flags.Invocation, *, log_path: str) -> beam.Pipeline:
   # The mode stays in_memory: any other would replace the environment, whose command we want.
   direct.direct_running_mode = 'in_memory'
   command = _WORKER_COMMAND.format(
-    python=shlex.quote(sys.executable), launcher=os.getpid(), log=shlex.quote(log_path)
+    python=shlex.quote(sys.executable),
+    launcher=os.getpid(),
+    folder=shlex.quote(worker_folder),
+    log=shlex.quote(log_path),
   )
   environment = environments.SubprocessSDKEnvironment.from_command_string(command)
   return beam.Pipeline(runner=fn_runner.FnApiRunner(environment), options=options)
