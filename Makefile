@@ -6,7 +6,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed-latest
 
-.PHONY: demo test lint types benchmark lock install clean
+.PHONY: demo test test-faults test-engines lint types benchmark lock install clean
 
 demo: install
 	$(PY) -m beam_jobs.featurize
@@ -18,6 +18,14 @@ demo: install
 
 test: install
 	$(PY) -m pytest
+
+# Kills processes, fills disks, damages files.
+test-faults: install
+	$(PY) -m pytest -m faults
+
+# Flink, Dataflow and Cloud Storage on this machine; Java and Maven for Flink.
+test-engines: install
+	$(PY) -m pytest -m engines
 
 lint: install
 	$(PY) -m ruff check .

@@ -23,6 +23,7 @@ CORE = [
   'absl-py>=2.1',
   'apache-beam>=2.72,<3',
   'google-crc32c>=1.6',
+  'grpcio>=1.62',
   'matplotlib>=3.8',  # The colours of spectrogram_image, the pictures of explore.
   'numpy>=1.26',
   'pillow>=10.3',
@@ -45,6 +46,7 @@ EXTRAS = {
   'gcp': ['apache-beam[gcp]>=2.72,<3'],
   'demo': ['espeakng-loader>=0.2.4'],
   'dev': [
+    'gcp-storage-emulator>=2024.8',
     'hypothesis>=6.100',
     'librosa>=0.11',
     'mypy>=1.11',
@@ -73,6 +75,7 @@ setuptools.setup(
       'voxshard-explore = beam_jobs.explore:run',
       'voxshard-featurize = beam_jobs.featurize:run',
       'voxshard-train = trainer.__main__:run',
+      'voxshard-worker = beam_jobs.process_worker:main',
     ],
   },
 )

@@ -79,7 +79,7 @@ def run_job(invocation: flags.Invocation) -> None:
 @contextlib.contextmanager
 def _scratch_folder() -> Iterator[str]:
   """Gives a folder for what workers on this machine have to say; a killed job's is removed."""
-  prefix = os.path.join(tempfile.gettempdir(), 'voxshard-')
+  prefix = os.path.join(tempfile.gettempdir(), 'voxshard-job-')
   with contextlib.ExitStack() as stack:
     try:
       folder = stack.enter_context(held_folder.held(prefix))

@@ -21,6 +21,7 @@ def main() -> int:
   signal.signal(signal.SIGTERM, signal.default_int_handler)
   try:
     made_of = distribution.fetch()
+    worker = pathlib.Path(sys.executable).parent / 'voxshard-worker'
     with tempfile.TemporaryDirectory(prefix='flink-of-voxshard-') as folder:
       with cluster.running(made_of, pathlib.Path(folder)) as flink:
         print(
@@ -28,7 +29,8 @@ def main() -> int:
           f'  --runner=FlinkRunner --flink_master={flink.address} '
           f'--flink_version={made_of.flink_line} \\\n'
           f'  --flink_job_server_jar={made_of.job_server} \\\n'
-          '  --environment_type=LOOPBACK --parallelism=2\n'
+          '  --parallelism=2 --environment_type=PROCESS \\\n'
+          f'  --environment_config=\'{{"command": "{worker}"}}\'\n'
           'Ctrl-C ends it.',
           flush=True,
         )
