@@ -19,6 +19,7 @@ from trainer import (
   schedules,
   strategies,
 )
+from trainer import position as position_lib
 from trainer.augment import chain
 from trainer.callbacks import best as best_lib
 
@@ -60,6 +61,27 @@ def start(
       f'note: there is no validation split, so all {config.epochs} epochs are trained and the last '
       'one is kept as the best.'
     )
+
+
+def resumed(position: position_lib.Position) -> None:
+  """Prints where a run goes on."""
+  if position.step:
+    print(
+      f'resumed  behind step {position.step:,}, in epoch {position.epoch}, as if the run had never '
+      'stopped.',
+      flush=True,
+    )
+
+
+def interrupted(
+  outcome: loop.Outcome, position: position_lib.Position, folder: run_folder.RunFolder
+) -> None:
+  """Prints where a run was stopped from outside, and how to go on."""
+  print(
+    f'stopped by {outcome.interrupted} behind step {position.step:,}, in epoch {position.epoch}; '
+    f'saved. The same command with --run_dir={folder.path} goes on from there.',
+    flush=True,
+  )
 
 
 def peak_learning_rate(config: config_lib.TrainConfig) -> float:

@@ -10,6 +10,9 @@ from trainer import class_weights, models, monitor, optimizers, precision, sched
 from trainer.augment import chain
 from trainer.models import front_end
 
+RESUME_AUTO, RESUME_MUST, RESUME_NEVER = 'auto', 'must', 'never'
+RESUMES = (RESUME_AUTO, RESUME_MUST, RESUME_NEVER)
+
 DEMO_DATA = 'demo/data'
 
 
@@ -32,6 +35,10 @@ class TrainConfig:
   data: str = DEMO_DATA
   run_dir: str = ''
   overwrite: bool = False
+  resume: str = RESUME_AUTO
+  checkpoint_steps: int = 0
+  checkpoint_minutes: float = 10.0
+  keep_checkpoints: int = 2
   model: str = 'cnn'
   feature: str = ''
   compute: str = ''
@@ -76,6 +83,7 @@ class TrainConfig:
     rate = self.learning_rate
     if rate is not None and not (math.isfinite(rate) and rate > 0):
       raise errors.ConfigError(f'--learning_rate must be positive, got {self.learning_rate}.')
+    self._check_resuming()
     schedules.check(self.schedule, epochs=self.epochs)
     _check_share('label_smoothing', self.label_smoothing)
     _check_share('ema', self.ema)
@@ -85,6 +93,19 @@ class TrainConfig:
       raise errors.ConfigError(
         f'--virtual_devices={self.virtual_devices} has no effect with --strategy=none, which uses '
         'one device. Write --strategy=mirrored, or leave --virtual_devices away.'
+      )
+
+  def _check_resuming(self) -> None:
+    _check_choice('resume', self.resume, RESUMES)
+    _check_range('checkpoint_steps', self.checkpoint_steps, 0)
+    _check_range('keep_checkpoints', self.keep_checkpoints, 1)
+    if not (math.isfinite(self.checkpoint_minutes) and self.checkpoint_minutes >= 0):
+      raise errors.ConfigError(
+        f'--checkpoint_minutes must be 0 (off) or more, got {self.checkpoint_minutes}.'
+      )
+    if self.resume == RESUME_MUST and (self.overwrite or not self.run_dir):
+      raise errors.ConfigError(
+        '--resume=must goes on with the run in --run_dir: name one, and leave --overwrite away.'
       )
 
   def to_json(self) -> dict[str, Any]:

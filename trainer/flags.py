@@ -23,6 +23,7 @@ _DEFAULT = config.TrainConfig
 def define(flag_values: flags.FlagValues) -> None:
   """Defines every flag on `flag_values`; their ranges are checked by TrainConfig."""
   _define_data(flag_values)
+  _define_checkpoints(flag_values)
   _define_devices(flag_values)
   _define_training(flag_values)
   command_line.define_shared(flag_values)
@@ -47,6 +48,13 @@ def _define_data(flag_values: flags.FlagValues) -> None:
     'with a number behind it where that is taken.',
   )
   _switch(flag_values, 'overwrite', 'Replace the run in --run_dir, if there is one.')
+  _choice(
+    flag_values,
+    'resume',
+    config.RESUMES,
+    'Whether to go on with the run in --run_dir, if it was stopped before its end. auto: if there '
+    'is one of the same flags; must: or refuse; never: refuse if there is one.',
+  )
   _text(
     flag_values,
     'model',
@@ -70,6 +78,19 @@ def _define_data(flag_values: flags.FlagValues) -> None:
     f'{"; ".join(_with_settings(*member) for member in augment.SETTINGS.items())}.',
     flag_values=flag_values,
   )
+
+
+def _define_checkpoints(flag_values: flags.FlagValues) -> None:
+  _number(
+    flag_values,
+    'checkpoint_steps',
+    'Save all that the next step depends on every so many steps, so that no more are lost when the '
+    'machine is; 0: not by steps. It is saved after every epoch in any case.',
+  )
+  _fraction(
+    flag_values, 'checkpoint_minutes', 'The same, by minutes since the last time; 0: not by time.'
+  )
+  _number(flag_values, 'keep_checkpoints', 'How many of these stay, the latest.')
 
 
 def _define_devices(flag_values: flags.FlagValues) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from schemas import errors
-from trainer import scores, steps
+from trainer import interruption, scores, steps
+from trainer import keeper as keeper_lib
+from trainer import position as position_lib
 from trainer.callbacks import callback
 
 # How long a call of the compiled function should take.
@@ -49,10 +51,12 @@ class Outcome:
   Attributes:
     epochs: One result per epoch.
     stopped: Why it ended before the last epoch, or ''.
+    interrupted: The signal that asked to stop, or ''; the run can be continued.
   """
 
   epochs: tuple[scores.EpochResult, ...]
-  stopped: str
+  stopped: str = ''
+  interrupted: str = ''
 
 
 def steps_per_epoch(num_examples: int, *, batch_size: int) -> int:
@@ -64,105 +68,140 @@ class Loop:
   """Trains, evaluates after every epoch, and tells the callbacks."""
 
   def __init__(
-    self, compiled: steps.Steps, *, plan: Plan, callbacks: Sequence[callback.Callback]
+    self,
+    compiled: steps.Steps,
+    *,
+    plan: Plan,
+    callbacks: Sequence[callback.Callback],
+    position: position_lib.Position | None = None,
+    keeper: keeper_lib.Keeper | None = None,
+    requests: interruption.Requests | None = None,
   ) -> None:
-    """Takes callbacks in the order in which they hear of things."""
+    """Takes what takes part in a run.
+
+    Args:
+      compiled: The steps.
+      plan: How long to train.
+      callbacks: In the order in which they hear of things.
+      position: Where the run goes on; at its beginning by default.
+      keeper: Saves the state now and then, if given.
+      requests: Tells when somebody asks to stop, if given.
+    """
     self._compiled = compiled
     self._plan = plan
     self._callbacks = tuple(callbacks)
-    self._step = 0
+    self._position = position or position_lib.Position()
+    self._keeper = keeper
+    self._requests = requests or interruption.Requests()
     self._execution = 1
 
   def run(self, train_batches: Any, validation_batches: Any | None) -> Outcome:
-    """Runs the plan to its end, or until a callback asks to stop.
+    """Runs the plan to its end, or until a callback or a signal asks to stop.
 
     Args:
-      train_batches: Without end, as input_pipeline.train_batches gives them.
+      train_batches: Without end, as input_pipeline.train_batches gives them, from the step on at
+        which the run stands.
       validation_batches: One pass over the validation split, or None where there is none.
 
     Raises:
-      ConfigError: if the loss is no longer a number.
+      ConfigError: if the loss is no longer a number, or a state cannot be saved.
     """
     batches = iter(train_batches)
-    results: list[scores.EpochResult] = []
-    stopped = ''
+    results = self._position.results
+    stopped = self._ask(lambda listener: listener.on_resume(results)) if results else ''
     try:
       while not stopped and len(results) < self._plan.epochs:
-        train, train_s = self._train(len(results) + 1, batches)
+        self._train(batches)
+        if self._requests.signal_name:
+          return Outcome(epochs=tuple(results), interrupted=self._save_and_stop())
         # What is judged and kept are the averages of the weights, where there are any.
         with self._compiled.averaged_weights():
-          validation = self._validate(len(results) + 1, validation_batches)
-          results.append(self._result(len(results) + 1, train, validation, train_s=train_s))
-          # Every callback hears of the epoch, also of one after which another wants to stop.
-          reasons = [listener.on_epoch(results[-1]) for listener in self._callbacks]
-        stopped = next(filter(None, reasons), '')
+          result = self._result(self._validate(validation_batches))
+          stopped = self._ask(lambda listener, new=result: listener.on_epoch(new))
+        self._position.end_epoch(result)
+        if self._keeper:
+          self._keeper.save(self._position)
     finally:
       for listener in self._callbacks:
         listener.on_end()
+      if self._keeper:
+        self._keeper.close()
     is_early = len(results) < self._plan.epochs
     return Outcome(epochs=tuple(results), stopped=stopped if is_early else '')
 
-  def _validate(self, epoch: int, batches: Any | None) -> scores.Scores | None:
+  def _ask(self, tell: Callable[[callback.Callback], str]) -> str:
+    """Tells every callback, also after one that wants to stop; returns the first reason."""
+    return next(filter(None, [tell(listener) for listener in self._callbacks]), '')
+
+  def _save_and_stop(self) -> str:
+    if self._keeper:
+      self._keeper.save(self._position)
+    return self._requests.signal_name
+
+  def _validate(self, batches: Any | None) -> scores.Scores | None:
     if batches is None:
       return None
     found = self._compiled.evaluate(iter(batches))
     if not math.isfinite(found.loss):
-      raise _runaway(f'The validation loss is {found.loss} after epoch {epoch}.')
+      raise _runaway(f'The validation loss is {found.loss} after epoch {self._position.epoch}.')
     return found
 
-  def _result(
-    self, epoch: int, train: scores.Scores, validation: scores.Scores | None, *, train_s: float
-  ) -> scores.EpochResult:
+  def _result(self, validation: scores.Scores | None) -> scores.EpochResult:
+    at = self._position
     return scores.EpochResult(
-      epoch=epoch,
-      step=self._step,
+      epoch=at.epoch,
+      step=at.step,
       learning_rate=self._compiled.learning_rate,
-      train=train,
+      train=scores.of_sums(at.loss_sum, num_correct=at.num_correct, num_examples=at.num_examples),
       validation=validation,
-      train_s=train_s,
+      train_s=at.train_s,
+      wait_s=at.wait_s,
     )
 
-  def _train(self, epoch: int, batches: Iterator[Any]) -> tuple[scores.Scores, float]:
-    """Returns the scores of one epoch's steps and the seconds they took."""
-    loss_sum, num_correct, num_examples, steps_done = 0.0, 0, 0, 0
-    start_s = time.perf_counter()
-    while steps_done < self._plan.steps_per_epoch:
-      num_steps = min(self._execution, self._plan.steps_per_epoch - steps_done)
-      found = self._execute(batches, num_steps)
-      self._check_finite(found.losses, epoch)
-      self._step += num_steps
-      steps_done += num_steps
-      loss_sum += float(np.dot(found.losses.astype(np.float64), found.counts))
-      num_correct += int(found.num_correct.sum())
-      num_examples += int(found.counts.sum())
-      epoch_s = time.perf_counter() - start_s
-      done = callback.StepsDone(
-        epoch=epoch,
-        step=self._step,
-        step_in_epoch=steps_done,
-        losses=tuple(found.losses.tolist()),
-        examples_per_s=num_examples / epoch_s,
-        epoch_s=epoch_s,
-      )
+  def _train(self, batches: Iterator[Any]) -> None:
+    """Takes the steps that are left of the epoch, or fewer if somebody asks to stop."""
+    at = self._position
+    last = at.epoch * self._plan.steps_per_epoch
+    while at.step < last and not self._requests.signal_name:
+      start_s = time.perf_counter()
+      num_steps = self._num_steps(last - at.step)
+      found = self._compiled.train(batches, num_steps)
+      self._check_finite(found.losses)
+      seconds = time.perf_counter() - start_s
+      if num_steps == self._execution:  # Fewer, as at the end of an epoch, tell nothing.
+        self._execution = self._plan.next_execution(num_steps, seconds=seconds)
+      at.add(found, seconds=seconds)
+      done = self._steps_done(found)
       for listener in self._callbacks:
         listener.on_steps(done)
-    train_s = time.perf_counter() - start_s
-    return scores.of_sums(loss_sum, num_correct=num_correct, num_examples=num_examples), train_s
+      if self._keeper and self._keeper.is_due(at.step):
+        self._keeper.save(at)
 
-  def _execute(self, batches: Iterator[Any], num_steps: int) -> steps.StepScores:
-    start_s = time.perf_counter()
-    found = self._compiled.train(batches, num_steps)
-    if num_steps == self._execution:  # The rest of an epoch may be fewer, which tells nothing.
-      seconds = time.perf_counter() - start_s
-      self._execution = self._plan.next_execution(num_steps, seconds=seconds)
-    return found
+  def _num_steps(self, left: int) -> int:
+    """Returns how many steps the next call takes: no checkpoint may be jumped over."""
+    until_due = self._keeper.steps_until_due(self._position.step) if self._keeper else None
+    return min(self._execution, left, until_due or left)
 
-  def _check_finite(self, losses: np.ndarray, epoch: int) -> None:
+  def _steps_done(self, found: steps.StepScores) -> callback.StepsDone:
+    at = self._position
+    return callback.StepsDone(
+      epoch=at.epoch,
+      step=at.step,
+      step_in_epoch=at.step - len(at.results) * self._plan.steps_per_epoch,
+      losses=tuple(found.losses.tolist()),
+      examples_per_s=at.num_examples / at.train_s,
+      epoch_s=at.train_s,
+      wait_share=at.wait_s / at.train_s,
+    )
+
+  def _check_finite(self, losses: np.ndarray) -> None:
     """Raises ConfigError with the first step whose loss is no number."""
     bad = np.flatnonzero(~np.isfinite(losses))
     if bad.size:
-      step = self._step + int(bad[0]) + 1
-      raise _runaway(f'The loss became {losses[bad[0]]} in step {step} (epoch {epoch}).')
+      step = self._position.step + int(bad[0]) + 1
+      raise _runaway(
+        f'The loss became {losses[bad[0]]} in step {step} (epoch {self._position.epoch}).'
+      )
 
 
 def _runaway(what: str) -> errors.ConfigError:

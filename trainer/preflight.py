@@ -1,12 +1,12 @@
 """What can be refused before TensorFlow is imported, which takes seconds."""
 
 from trainer import config as config_lib
-from trainer import datasets, run_folder
+from trainer import datasets, resume
 from trainer.augment import chain
 
 
-def check(config: config_lib.TrainConfig) -> datasets.Data:
-  """Returns the data set that the config names.
+def check(config: config_lib.TrainConfig) -> tuple[datasets.Data, resume.Start]:
+  """Returns the data set that the config names, and how the run begins.
 
   Raises:
     DatasetError: if it is missing or cannot teach anything.
@@ -15,6 +15,4 @@ def check(config: config_lib.TrainConfig) -> datasets.Data:
   """
   data = datasets.load(config.data, feature_name=config.feature, compute=config.compute)
   chain.Chain(config.augment).check(data.feature, data.computed)
-  if config.run_dir:
-    run_folder.RunFolder(config.run_dir).check_usable(overwrite=config.overwrite)
-  return data
+  return data, resume.decide(config, data)

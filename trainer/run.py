@@ -21,6 +21,8 @@ from trainer import (
   evaluate,
   failures,
   input_pipeline,
+  interruption,
+  keeper,
   loop,
   losses,
   machine,
@@ -28,11 +30,13 @@ from trainer import (
   optimizers,
   precision,
   preflight,
+  resume,
   run_folder,
   schedules,
   steps,
 )
 from trainer import config as config_lib
+from trainer import position as position_lib
 from trainer.augment import chain, forward
 from trainer.callbacks import best as best_lib
 from trainer.callbacks import callback, checkpoints, early_stopping, history, progress, tensorboard
@@ -47,15 +51,20 @@ def train(config: config_lib.TrainConfig) -> run_folder.RunFolder:
     ConfigError: if the config asks for what cannot be done here.
   """
   # Everything that may be wrong is found before anything is written.
-  data = preflight.check(config)
+  data, start = preflight.check(config)
   strategy = machine.prepare(config)
   plan = _plan(config, data)
   model, compiled = _build(config, data, strategy, plan)
-  train_batches, validation_batches = _batches(config, data, strategy)
+  folder, position = run_folder.RunFolder(config.run_dir), position_lib.Position()
+  if start == resume.Start.CONTINUED:
+    position = keeper.load(folder, compiled)
+  train_batches, validation_batches = _batches(config, data, strategy, start_step=position.step)
 
-  folder = _create_folder(config, data)
-  folder.write_json(folder.config_file, _record(config, data, model))
+  if start != resume.Start.CONTINUED:
+    folder = _create_folder(config, data, start)
+    folder.write_json(folder.config_file, _record(config, data, model))
   announce.start(config, data, model=model, strategy=strategy, folder=folder)
+  announce.resumed(position)
 
   best = best_lib.Best(config.monitor)
   callbacks: list[callback.Callback] = [
@@ -66,16 +75,47 @@ def train(config: config_lib.TrainConfig) -> run_folder.RunFolder:
     progress.Progress(best, plan),
     early_stopping.EarlyStopping(best, patience=config.patience),
   ]
-  with failures.readable(data_dir=data.path, batch_size=config.batch_size):
-    training = loop.Loop(compiled, plan=plan, callbacks=callbacks)
+  with (
+    failures.readable(data_dir=data.path, batch_size=config.batch_size),
+    interruption.listening() as requests,
+  ):
+    training = loop.Loop(
+      compiled,
+      plan=plan,
+      callbacks=callbacks,
+      position=position,
+      keeper=_keeper(config, compiled, folder),
+      requests=requests,
+    )
     outcome = training.run(train_batches, validation_batches)
+  if outcome.interrupted:
+    announce.interrupted(outcome, position, folder)
+    if outcome.interrupted == 'SIGINT':
+      raise KeyboardInterrupt
+    return folder
   announce.end(config, outcome, best)
 
   report = None
   if data.has_test:  # Speakers that neither training nor the choice of the epoch has met.
     report = evaluate.evaluate_run(folder.path, split=splits.TEST, checkpoint=run_folder.BEST)
+  folder.write_json(
+    folder.outcome_file,
+    {'epochs': len(outcome.epochs), 'steps': position.step, 'stopped': outcome.stopped},
+  )
   announce.results(folder, report)
   return folder
+
+
+def _keeper(
+  config: config_lib.TrainConfig, compiled: steps.Steps, folder: run_folder.RunFolder
+) -> keeper.Keeper:
+  return keeper.Keeper(
+    compiled,
+    folder,
+    every_steps=config.checkpoint_steps,
+    every_minutes=config.checkpoint_minutes,
+    keep=config.keep_checkpoints,
+  )
 
 
 def _build(
@@ -147,14 +187,21 @@ def _augmented(
 
 
 def _batches(
-  config: config_lib.TrainConfig, data: datasets.Data, strategy: tf.distribute.Strategy
+  config: config_lib.TrainConfig,
+  data: datasets.Data,
+  strategy: tf.distribute.Strategy,
+  *,
+  start_step: int,
 ) -> tuple[Any, Any | None]:
   """Returns the batches of the train split, and of the validation split if there is one."""
   source = _source(config, data)
   validation = None
   if data.has_validation:
     validation = input_pipeline.evaluation_batches(source, splits.VALIDATION, strategy)
-  return input_pipeline.train_batches(source, strategy, seed=config.seed), validation
+  train_batches = input_pipeline.train_batches(
+    source, strategy, seed=config.seed, start_step=start_step
+  )
+  return train_batches, validation
 
 
 def _source(config: config_lib.TrainConfig, data: datasets.Data) -> input_pipeline.Source:
@@ -176,13 +223,15 @@ def _plan(config: config_lib.TrainConfig, data: datasets.Data) -> loop.Plan:
   )
 
 
-def _create_folder(config: config_lib.TrainConfig, data: datasets.Data) -> run_folder.RunFolder:
+def _create_folder(
+  config: config_lib.TrainConfig, data: datasets.Data, start: resume.Start
+) -> run_folder.RunFolder:
   """Returns the run's folder, made and with the manifest in it."""
   if config.run_dir:
     folder = run_folder.RunFolder(config.run_dir)
   else:
     folder = run_folder.claim_default(data.manifest.name, models.parse(config.model)[0])
-  folder.create(overwrite=config.overwrite)
+  folder.create(overwrite=config.overwrite or start == resume.Start.ANEW)
   manifest_file.save(data.manifest, folder.path)
   return folder
 

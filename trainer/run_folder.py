@@ -14,6 +14,7 @@ from tfrecords import storage
 RUNS = 'runs'  # Where run folders lie that the user did not name.
 BEST = 'best'
 LAST = 'last'
+_STATE, _STATE_ENDING = 'state-', '.npz'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +62,21 @@ class RunFolder:
     """Which label was taken for which: a picture."""
     return os.path.join(self.path, 'confusion_matrix.png')
 
+  @property
+  def outcome_file(self) -> str:
+    """How the run ended, written last of all: JSON. A run without it is not finished."""
+    return os.path.join(self.path, 'outcome.json')
+
+  def state_file(self, step: int) -> str:
+    """All that the step after `step` depends on, for a run that is continued."""
+    return os.path.join(self.checkpoints_dir, f'{_STATE}{step:012d}{_STATE_ENDING}')
+
+  def state_files(self) -> list[str]:
+    """Returns the state_file of every step that has one, the latest first."""
+    names = os.listdir(self.checkpoints_dir) if os.path.isdir(self.checkpoints_dir) else []
+    found = (name for name in names if name.startswith(_STATE) and name.endswith(_STATE_ENDING))
+    return [os.path.join(self.checkpoints_dir, name) for name in sorted(found, reverse=True)]
+
   def checkpoint_file(self, name: str) -> str:
     """A whole Keras model: BEST or LAST."""
     return os.path.join(self.checkpoints_dir, f'{name}.keras')
@@ -94,7 +110,12 @@ class RunFolder:
     """
     self.check_usable(overwrite=overwrite)
     with writing(self.path):
-      for file in (self.report_file, self.confusion_matrix_file, self.history_file):
+      for file in (
+        self.report_file,
+        self.confusion_matrix_file,
+        self.history_file,
+        self.outcome_file,
+      ):
         with contextlib.suppress(FileNotFoundError):
           os.remove(file)
       for folder in (self.checkpoints_dir, self.logs_dir):

@@ -77,6 +77,7 @@ class EpochResult:
     train: Over the epoch's steps, while the weights moved and with dropout.
     validation: Over the whole validation split, after the epoch; None where there is none.
     train_s: Seconds of the training steps, without validation and checkpoints.
+    wait_s: Seconds of these in which a step waited for its batch.
   """
 
   epoch: int
@@ -85,11 +86,17 @@ class EpochResult:
   train: Scores
   validation: Scores | None
   train_s: float
+  wait_s: float = 0.0
 
   @property
   def examples_per_s(self) -> float:
     """Training examples per second."""
     return self.train.num_examples / max(self.train_s, 1e-9)
+
+  @property
+  def wait_share(self) -> float:
+    """Share of the time of training that was spent waiting for input."""
+    return self.wait_s / max(self.train_s, 1e-9)
 
   def to_json(self) -> dict[str, Any]:
     """Returns plain numbers."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from trainer import averaging, input_pipeline, scores
+from trainer import averaging, input_pipeline, scores, training_state
 from trainer import losses as losses_lib
 from trainer.augment import chain, forward
 
@@ -34,11 +35,13 @@ class StepScores:
     losses: Mean over the whole batch, float32 [num_steps].
     num_correct: Examples whose label had the highest logit, int64 [num_steps].
     counts: Examples, int64 [num_steps].
+    wait_s: Seconds that these steps waited for their batches, all together.
   """
 
   losses: NDArray[np.float32]
   num_correct: NDArray[np.int64]
   counts: NDArray[np.int64]
+  wait_s: float = 0.0
 
 
 class Steps:
@@ -84,6 +87,19 @@ class Steps:
     self._confusion: NDArray[np.int64] | None = None
 
   @property
+  def variables(self) -> dict[str, Any]:
+    """All that a step changes, by name: weights, the optimizer's, averages, random numbers."""
+    averages = self._averages.variables if self._averages else ()
+    return training_state.name_all(
+      model=self._model.variables, optimizer=self._optimizer.variables, averages=averages
+    )
+
+  @property
+  def strategy(self) -> tf.distribute.Strategy:
+    """What spreads the steps over replicas."""
+    return self._strategy
+
+  @property
   def learning_rate(self) -> float:
     """The optimizer's, now."""
     return float(keras.ops.convert_to_numpy(self._optimizer.learning_rate))
@@ -104,8 +120,8 @@ class Steps:
     arguments = (batches, tf.constant(num_steps))
     if self._graph is None:
       self._graph = self._compiled_train.get_concrete_function(*arguments).graph
-    losses, num_correct, counts = self._compiled_train(*arguments)
-    return StepScores(losses=losses.numpy(), num_correct=num_correct.numpy(), counts=counts.numpy())
+    losses, num_correct, counts, wait_s = (x.numpy() for x in self._compiled_train(*arguments))
+    return StepScores(losses=losses, num_correct=num_correct, counts=counts, wait_s=float(wait_s))
 
   def evaluate(self, batches: Iterator[Any]) -> scores.Scores:
     """Returns the scores over all batches: each example once, however replicas share them.
@@ -131,20 +147,27 @@ class Steps:
 
   def _train_steps(
     self, batches: Any, num_steps: tf.Tensor
-  ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+  ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     """The graph of `train`; returns StepScores' fields."""
     losses = tf.TensorArray(tf.float32, size=num_steps)
     correct = tf.TensorArray(tf.int64, size=num_steps)
     counts = tf.TensorArray(tf.int64, size=num_steps)
+    wait_s, count = tf.zeros((), tf.float64), tf.zeros((), tf.int64)
     for i in tf.range(num_steps):
-      parts = self._strategy.run(self._train_replica, args=(next(batches),))
+      with tf.control_dependencies([count]):  # Not before the last step is done.
+        asked_s = _clock_s()
+      with tf.control_dependencies([asked_s]):
+        batch = next(batches)
+      with tf.control_dependencies(tf.nest.flatten(batch, expand_composites=True)):
+        wait_s += _clock_s() - asked_s
+      parts = self._strategy.run(self._train_replica, args=(batch,))
       if self._averages:
         self._averages.update(inner(self._optimizer).iterations.value)
       loss_sum, num_correct, count = (self._total(part) for part in parts)
       losses = losses.write(i, loss_sum / tf.cast(count, tf.float32))
       correct = correct.write(i, num_correct)
       counts = counts.write(i, count)
-    return losses.stack(), correct.stack(), counts.stack()
+    return losses.stack(), correct.stack(), counts.stack(), wait_s
 
   def _evaluate_batches(self, batches: Any) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """The graph of `evaluate`; returns the loss sum, counts by label and the confusion.
@@ -242,6 +265,14 @@ class Steps:
 
   def _total(self, part: Any) -> tf.Tensor:
     return self._strategy.reduce(_SUM, part, axis=None)
+
+
+def _clock_s() -> tf.Tensor:
+  """Returns the seconds of a clock when the operation runs, float64 [].
+
+  Python's (some 20 us): TensorFlow refuses its own where runs are to be deterministic.
+  """
+  return tf.ensure_shape(tf.numpy_function(time.perf_counter, [], tf.float64), [])
 
 
 def _at_least_one(examples: tf.Tensor) -> tf.Tensor:

@@ -62,9 +62,15 @@ def test_a_run_leaves_everything_in_its_folder(data_dir, capsys):
     'history.json',
     'logs',
     'manifest.json',
+    'outcome.json',
     'report.json',
   ]
-  assert sorted(os.listdir(folder.checkpoints_dir)) == ['best.keras', 'last.keras']
+  assert sorted(os.listdir(folder.checkpoints_dir)) == [
+    'best.keras',
+    'last.keras',
+    'state-000000000021.npz',
+    'state-000000000024.npz',
+  ]
   assert sorted(os.listdir(folder.logs_dir)) == ['train', 'validation']
   assert history_of(folder)[-1]['validation']['accuracy'] > 0.9
   assert history_of(folder)[-1]['validation']['num_examples'] == 11

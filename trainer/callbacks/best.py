@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from trainer import monitor, scores
 from trainer.callbacks import callback
 
@@ -21,6 +23,12 @@ class Best(callback.Callback):
     self._rank = monitor.RANKS[monitored]
     self.epoch = 0
     self.validation: scores.Scores | None = None
+
+  def on_resume(self, results: Sequence[scores.EpochResult]) -> str:
+    """Takes the epochs as if they had just been done."""
+    for result in results:
+      self.on_epoch(result)
+    return ''
 
   def on_epoch(self, result: scores.EpochResult) -> str:
     """Takes the epoch if it is better than all before; of equals the first stays."""

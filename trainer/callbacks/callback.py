@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from trainer import scores
 
@@ -17,7 +18,8 @@ class StepsDone:
     step_in_epoch: Steps since the start of the epoch.
     losses: Mean loss of each of the latest steps.
     examples_per_s: Training examples per second in this epoch so far.
-    epoch_s: Seconds since the start of the epoch.
+    epoch_s: Seconds of training in this epoch so far.
+    wait_share: Share of these that was spent waiting for input.
   """
 
   epoch: int
@@ -26,10 +28,19 @@ class StepsDone:
   losses: tuple[float, ...]
   examples_per_s: float
   epoch_s: float
+  wait_share: float = 0.0
 
 
 class Callback:
   """Hears of a run; each method does nothing unless a subclass says what."""
+
+  def on_resume(self, results: Sequence[scores.EpochResult]) -> str:
+    """Before the first step of a run that is continued, with the epochs that are done.
+
+    Returns why the run should stop, or '' to go on.
+    """
+    del results
+    return ''
 
   def on_steps(self, done: StepsDone) -> None:
     """After every execution of some steps."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from trainer import scores
 from trainer.callbacks import best, callback
 
@@ -12,6 +14,10 @@ class EarlyStopping(callback.Callback):
   def __init__(self, best_so_far: best.Best, *, patience: int) -> None:
     self._best = best_so_far
     self._patience = patience
+
+  def on_resume(self, results: Sequence[scores.EpochResult]) -> str:
+    """Returns the reason to stop, if the last epoch had been one."""
+    return self.on_epoch(results[-1])
 
   def on_epoch(self, result: scores.EpochResult) -> str:
     """Returns the reason to stop, or ''."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from trainer import run_folder, scores
 from trainer.callbacks import callback
 
@@ -12,6 +14,11 @@ class History(callback.Callback):
   def __init__(self, folder: run_folder.RunFolder) -> None:
     self._folder = folder
     self._epochs: list[dict] = []
+
+  def on_resume(self, results: Sequence[scores.EpochResult]) -> str:
+    """Takes the epochs."""
+    self._epochs = [result.to_json() for result in results]
+    return ''
 
   def on_epoch(self, result: scores.EpochResult) -> str:
     """Adds the epoch."""
