@@ -23,6 +23,11 @@ def check(options: pipeline_options.PipelineOptions, config: config_lib.Featuriz
   """
   google = options.view_as(pipeline_options.GoogleCloudOptions)
   _check_given(google)
+  if google.template_location:
+    raise errors.ConfigError(
+      '--template_location makes a template and runs nothing, and this launcher waits for a data '
+      'set. Leave it out.'
+    )
   _check_remote('--input', config.input)
   _check_remote('--output', config.output)
   _check_package(options)

@@ -113,3 +113,16 @@ def test_a_job_that_fails_is_told_with_the_workers_words(cloud, monkeypatch):
 
   monkeypatch.setattr(cloud.service, 'work', fail)
   assert 'no machines of this type in the zone' in sentence(cloud)
+
+
+def test_a_template_is_refused(cloud):
+  assert '--template_location makes a template' in sentence(
+    cloud, '--template_location=gs://voices/template.json'
+  )
+
+
+def test_what_a_worker_says_comes_through_the_bucket(cloud):
+  text = cloud.launch('--output=gs://voices/rejected', '--max_reject_fraction=0').stderr
+  assert 'error: 1 of 144 clips were rejected' in text
+  assert 'not_audio' in text
+  assert 'Traceback' not in text
