@@ -82,8 +82,9 @@ def read_batches(  # noqa: PLR0913 - all that decides which batches come, and no
   infos = shards_of(manifest, split)
   mine = share.shards or range(len(infos))
   store = stores.make(cache, [paths[i] for i in mine], [infos[i] for i in mine], folder=cache_dir)
+  is_variable = any(spec.is_variable for spec in specs)
   num_batches = 1
-  if shuffle and any(spec.is_variable for spec in specs):
+  if shuffle and is_variable:
     num_batches = buffers.pool_batches(manifest, split, batch_size=batch_size)
   first_pool, skipped_batches = divmod(start_step, num_batches)
   order = order_lib.Order(
@@ -108,11 +109,13 @@ def read_batches(  # noqa: PLR0913 - all that decides which batches come, and no
   batches = records.batch(batch_size, drop_remainder=drop_remainder or repeat)
   parse = parsing.batch_parser(manifest, feature_names=feature_names, with_ids=with_ids)
   load = tf.identity if num_batches > 1 else store.load  # A pool has loaded them.
-  parsed = parts.divided(batches, share).map(
+  # Parts are parsed alone, but for clips of any length: all parts are as long as the longest clip.
+  parsed = (batches if is_variable else parts.divided(batches, share)).map(
     lambda batch: parse(load(batch)),
     num_parallel_calls=tf.data.AUTOTUNE,
     deterministic=deterministic,
   )
+  parsed = parts.divided(parsed, share) if is_variable else parsed
   if repeat:  # Then TensorFlow asks no replica, in every step, whether there is more.
     parsed = parsed.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
   return tf_options.with_options(parsed.prefetch(tf.data.AUTOTUNE), deterministic=deterministic)

@@ -47,4 +47,9 @@ def sorted_in_pools(
       tf.concat([shuffled, pool[num_full * batch_size :]], axis=0)
     )
 
-  return records.batch(size).enumerate(start=first_pool).flat_map(arrange)
+  # Not enumerate(): its numbers would be a second source of elements, and a tf.data service deals
+  # out those of every source.
+  numbered = records.batch(size).scan(
+    tf.constant(first_pool, tf.int64), lambda index, pool: (index + 1, (index, pool))
+  )
+  return numbered.flat_map(arrange)
