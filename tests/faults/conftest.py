@@ -2,7 +2,13 @@
 
 import pytest
 
-from tests.faults import jobs
+from tests.faults import jobs, mutations
+
+NUM_HOSTILE = 2_000
+
+
+def pytest_configure(config):
+  config.addinivalue_line('markers', 'faults: kills processes and fills disks; make test-faults')
 
 
 @pytest.fixture(scope='session')
@@ -17,3 +23,14 @@ def undisturbed(corpus, tmp_path_factory):
   done = jobs.run(jobs.argv(corpus, output))
   assert done.returncode == 0, done.stderr
   return jobs.digests(output)
+
+
+@pytest.fixture(scope='session')
+def hostile(tmp_path_factory):
+  """A corpus of damaged and hostile files, `yes/<speaker>_<name>.wav`, whatever they are."""
+  root = tmp_path_factory.mktemp('hostile')
+  (root / 'yes').mkdir()
+  (root / 'no').mkdir()
+  for i, (name, data) in enumerate(mutations.mutated(NUM_HOSTILE, seed=1)):
+    (root / ('yes', 'no')[i % 2] / f'{"abcdefgh"[i % 8]}_{name}.wav').write_bytes(data)
+  return root

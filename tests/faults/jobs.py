@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ ROOT = pathlib.Path(__file__).parent.parent.parent
 TIMEOUT_S = 120
 
 NUM_TAKES = 25
+
+_PROGRESS = re.compile(r'clips/s|^listing the corpus and starting the workers$')
 
 
 def make_corpus(root: pathlib.Path) -> pathlib.Path:
@@ -45,6 +48,13 @@ def run(arguments: list[str], **kwargs) -> subprocess.CompletedProcess[str]:
       process.kill()
       raise
   return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+
+def sentence(said: str) -> str:
+  """Returns the one line on stderr that is not about how far the job is."""
+  lines = [line for line in said.splitlines() if not _PROGRESS.search(line)]
+  assert len(lines) == 1, said
+  return lines[0]
 
 
 def kill(process: subprocess.Popen[str]) -> None:

@@ -25,11 +25,13 @@ def test_the_second_launcher_is_refused_and_told_of_the_first(corpus, undisturbe
   for more in ([], ['--overwrite'], ['--seed=3', '--overwrite']):
     second = jobs.run([*arguments, *more])
     assert second.returncode == 2
-    sentence, since = re.subn(r'since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC', 'SINCE', second.stderr)
+    sentence, since = re.subn(
+      r'since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC', 'SINCE', jobs.sentence(second.stderr)
+    )
     assert since == 1
     assert sentence == (
       f"error: Another launcher is writing to --output='{output}': process {first.pid} on "
-      f'{socket.gethostname()}, SINCE. Wait for its end, or end it, or choose another --output.\n'
+      f'{socket.gethostname()}, SINCE. Wait for its end, or end it, or choose another --output.'
     )
   first.send_signal(signal.SIGCONT)
   _, err = first.communicate(timeout=jobs.TIMEOUT_S)

@@ -1,0 +1,129 @@
+"""2,000 damaged and hostile files: each a clip or a reject, in little memory, and the job ends."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from schemas import rejects
+from tests.beam_jobs import corpora
+from tests.faults import conftest, jobs, mutations
+from tests.helpers import wav_files
+from tfrecords import codec, manifest_file, reader, verify
+
+pytestmark = pytest.mark.faults
+
+MIB = 1 << 20
+# What a file may take in memory, besides its own bytes and those of the clip.
+BLOCK_BYTES = 32 * MIB
+# What trimming holds, at most: see features.clips.MAX_TRIM_FRAMES.
+TRIM_BYTES = 384 * MIB
+CLIP_BYTES = 60 * 16_000 * 4 * 4  # The longest clip, in the stages of its making.
+FILE_CPU_S = 20  # The worst is to count 115 million frames of a stream that does not say how many.
+
+SETTINGS = {
+  'fixed': ({}, BLOCK_BYTES),
+  'end, resampled': ({'position': 'end', 'sample_rate_hz': 11_025}, BLOCK_BYTES),
+  'variable': ({'clip_s': 0.0}, BLOCK_BYTES + CLIP_BYTES),
+  'trimmed': ({'trim_db': 40.0}, BLOCK_BYTES + TRIM_BYTES),
+}
+
+
+def decoded(folder, settings, reserve_bytes):
+  """Decodes all files in one process of limited memory; returns what it says of each."""
+  command = [sys.executable, '-m', 'tests.faults.decode_all', str(folder)]
+  done = subprocess.run(
+    [*command, json.dumps(settings), str(reserve_bytes)],
+    cwd=jobs.ROOT, capture_output=True, text=True, check=False, timeout=400,
+  )  # fmt: skip
+  assert done.returncode == 0, (done.stdout[-500:], done.stderr[-2_000:])
+  return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize('name', SETTINGS)
+def test_no_file_takes_more_memory_than_stated(hostile, name):
+  settings, most_bytes = SETTINGS[name]
+  found = decoded(hostile, settings, most_bytes + 64 * MIB)
+  assert len(found) == conftest.NUM_HOSTILE
+  assert {item['result'] for item in found} <= {'ok', *rejects.ADVICE}
+  too_large = [i for i in found if i['peak_bytes'] > most_bytes + 2 * i['num_bytes']]
+  assert too_large == []
+  assert [item for item in found if item['cpu_s'] > FILE_CPU_S] == []
+  # Damage is not taken for silence, nor everything for damage.
+  results = [item['result'] for item in found]
+  assert 500 < results.count('ok') < 1_500
+  assert {'truncated', 'not_audio', 'bad_rate', 'no_samples', 'not_finite'} <= set(results)
+
+
+def test_a_giant_file_is_read_where_it_is_needed(tmp_path):
+  # 3 GB that are not there: a header, and a hole.
+  path = tmp_path / 'yes_giant.wav'
+  num_bytes = 3_000_000_000
+  form = wav_files.wave_format()
+  head = wav_files.riff(wav_files.chunk(b'fmt ', form), wav_files.chunk(b'data', b''))
+  head = head[:-4] + num_bytes.to_bytes(4, 'little')
+  path.write_bytes(head)
+  os.truncate(path, len(head) + num_bytes)
+  (found,) = decoded(tmp_path, {'position': 'centre'}, 128 * MIB)
+  assert found['result'] == 'ok'
+  assert found['peak_bytes'] < BLOCK_BYTES
+
+
+def test_many_channels_are_mixed_in_blocks(tmp_path):
+  # 96 MB of 1,024 channels, of which float32 would be 192.
+  samples = np.full((48_000, 1_024), 0x1000, np.int16)
+  (tmp_path / 'wide.wav').write_bytes(wav_files.pcm16(samples))
+  (found,) = decoded(tmp_path, {'clip_s': 3.0}, 512 * MIB)
+  assert found['result'] == 'ok'
+  assert found['peak_bytes'] < BLOCK_BYTES + samples.nbytes
+
+
+def test_a_job_over_hostile_files_ends_with_every_file_accounted_for(hostile, tmp_path):
+  def limited():
+    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+
+  outputs = {}
+  for workers in (0, 2):
+    output = tmp_path / f'data{workers}'
+    arguments = corpora.argv(hostile, output, f'--workers={workers}', '--max_reject_fraction=0.9')
+    process = jobs.start(arguments, preexec_fn=limited)
+    _, err = process.communicate(timeout=400)
+    assert process.returncode == 0, err[-2_000:]
+    outputs[workers] = output
+  # Not a word of the decoders: workers' words go to a log. What is said is how far the job is.
+  assert all('clips/s' in line or 'starting' in line for line in err.splitlines())
+  assert jobs.digests(outputs[0]) == jobs.digests(outputs[2])
+  manifest = manifest_file.load(str(outputs[2]))
+  assert verify.find_problems(str(outputs[2]), manifest) == []
+  lines = (outputs[2] / 'rejects.jsonl').read_text().splitlines()
+  rejected = {json.loads(line)['utterance_id'] for line in lines}
+  kept = set()
+  for shard in manifest.shards:
+    for data in reader.read_records(str(outputs[2] / shard.file_name)):
+      record = codec.decode(data, manifest.features)
+      assert np.isfinite(record.arrays['log_mel']).all()
+      kept.add(record.utterance_id)
+  every = {path.relative_to(hostile).as_posix() for path in hostile.rglob('*.wav')}
+  assert len(every) == conftest.NUM_HOSTILE
+  assert kept | rejected == every and not kept & rejected
+
+
+def test_the_job_takes_no_more_memory_for_hostile_files(hostile, corpus, tmp_path):
+  peaks = []
+  for name, root in (('good', corpus), ('hostile', hostile)):
+    arguments = corpora.argv(root, tmp_path / name, '--workers=2', '--max_reject_fraction=0.9')
+    command = [sys.executable, '-m', 'beam_jobs.featurize', *arguments]
+    nothing = subprocess.DEVNULL
+    process = subprocess.Popen(command, cwd=jobs.ROOT, stdout=nothing, stderr=nothing)
+    # Of the launcher and the workers that it waited for, the largest.
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    peaks.append(usage.ru_maxrss << 10)
+  good_bytes, hostile_bytes = peaks
+  assert hostile_bytes < good_bytes + BLOCK_BYTES + 2 * mutations.MAX_FILE_BYTES
+  assert hostile_bytes < 450 * MIB
