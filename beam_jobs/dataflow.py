@@ -75,9 +75,13 @@ def _check_package(options: pipeline_options.PipelineOptions) -> None:
 
 def _check_sign_in() -> None:
   """Asks once. Beam would ask again and again for half a minute, and then go on without."""
-  import google.auth  # noqa: PLC0415 - It comes with the extra [gcp].
-  from google.auth import exceptions  # noqa: PLC0415
-
+  try:
+    import google.auth  # noqa: PLC0415 - It comes with the extra [gcp].
+    from google.auth import exceptions  # noqa: PLC0415
+  except ImportError as error:
+    raise errors.ConfigError(
+      "--runner=DataflowRunner needs Google's clients: pip install 'voxshard[gcp]'."
+    ) from error
   try:
     google.auth.default()
   except exceptions.GoogleAuthError as error:

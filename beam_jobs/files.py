@@ -8,6 +8,7 @@ from apache_beam.io import filesystems
 from apache_beam.io.filesystem import CompressionTypes
 
 from beam_jobs import cloud_errors
+from schemas import errors
 from tfrecords import storage
 
 _BUFFER_BYTES = 1 << 20
@@ -116,5 +117,19 @@ class _RawWriter(io.RawIOBase):
 
 
 def storage_of(path: str) -> storage.Storage:
-  """Returns what reads and writes at `path`."""
-  return BeamStorage() if '://' in path else storage.LOCAL
+  """Returns what reads and writes at `path`.
+
+  Raises:
+    ConfigError: if Beam has no filesystem for it.
+  """
+  if '://' not in path:
+    return storage.LOCAL
+  try:
+    filesystems.FileSystems.get_filesystem(path)
+  except ValueError as error:
+    scheme = path.partition('://')[0]
+    raise errors.ConfigError(
+      f'{path!r}: nothing installed here reads and writes {scheme}://. For gs:// it needs '
+      "pip install 'voxshard[gcp]', for s3:// pip install 'apache-beam[aws]'."
+    ) from error
+  return BeamStorage()

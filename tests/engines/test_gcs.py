@@ -148,3 +148,8 @@ def test_a_corpus_in_no_bucket_is_told_in_words(bucket):
   with pytest.raises(errors.SourceError, match='no such bucket') as error:
     corpus.Corpus('gs://nobodys/audio').check()
   assert 'BeamIOError' not in str(error.value)
+
+
+def test_a_scheme_that_nothing_reads_is_named():
+  with pytest.raises(errors.ConfigError, match='nothing installed here reads and writes gss://'):
+    files.storage_of('gss://voices/data')
