@@ -6,7 +6,16 @@ from collections.abc import Collection
 from typing import Any
 
 from schemas import errors, options
-from trainer import class_weights, models, monitor, optimizers, precision, schedules, strategies
+from trainer import (
+  class_weights,
+  models,
+  monitor,
+  optimizers,
+  precision,
+  raw_files,
+  schedules,
+  strategies,
+)
 from trainer.augment import chain
 from trainer.models import front_end
 
@@ -21,6 +30,8 @@ class TrainConfig:
   """One field per flag; what the flags say stands in flags.py.
 
   Attributes:
+    sample_rate_hz: Of raw files; 0: what the first file has.
+    clip_seconds: Length of the clips of raw files; 0: raw_files.CLIP_S.
     compute: What the model computes of `feature` by itself; '' for nothing.
     augment: What is done to the train split as it is read, in this order.
     batch_size: Examples per step, over all devices.
@@ -41,6 +52,8 @@ class TrainConfig:
   keep_checkpoints: int = 2
   model: str = 'cnn'
   feature: str = ''
+  sample_rate_hz: int = 0
+  clip_seconds: float = 0.0
   compute: str = ''
   augment: tuple[str, ...] = ()
   strategy: str = 'none'
@@ -67,6 +80,7 @@ class TrainConfig:
       raise errors.ConfigError('--data must name the folder of a data set, got an empty text.')
     object.__setattr__(self, 'augment', tuple(self.augment))  # JSON has lists only.
     chain.Chain(self.augment)
+    _check_raw(self.data, self.sample_rate_hz, self.clip_seconds)
     if self.compute:
       front_end.parse(self.compute)
     models.parse(self.model)
@@ -111,6 +125,17 @@ class TrainConfig:
   def to_json(self) -> dict[str, Any]:
     """Returns plain strings and numbers, one per flag."""
     return dataclasses.asdict(self)
+
+
+def _check_raw(data: str, sample_rate_hz: int, clip_seconds: float) -> None:
+  for name, value in (('sample_rate_hz', sample_rate_hz), ('clip_seconds', clip_seconds)):
+    if not (math.isfinite(value) and value >= 0):
+      raise errors.ConfigError(f'--{name} must be positive, or 0 for the usual, got {value}.')
+    if value and not raw_files.is_raw(data):
+      raise errors.ConfigError(
+        f'--{name}={value} is for raw files (--data=table:FILE or folders:FOLDER): the clips of a '
+        'data set have the form that the data job gave them. Leave it away.'
+      )
 
 
 def _check_choice(name: str, value: str, known: Collection[str]) -> None:

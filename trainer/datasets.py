@@ -4,8 +4,8 @@ import dataclasses
 import os
 
 from schemas import errors, manifest, record, splits
-from tfrecords import manifest_file, storage
 from trainer import config as config_lib
+from trainer import raw_files, reading
 from trainer.models import front_end
 
 
@@ -38,13 +38,22 @@ class Data:
     return splits.TEST in self.manifest.split_names()
 
 
-def load(path: str, *, feature_name: str = '', compute: str = '') -> Data:
+def load(
+  path: str,
+  *,
+  feature_name: str = '',
+  compute: str = '',
+  sample_rate_hz: int = 0,
+  clip_s: float = 0.0,
+) -> Data:
   """Returns the data set in a folder.
 
   Args:
-    path: The folder.
+    path: The folder, or raw files as `table:FILE` or `folders:FOLDER`.
     feature_name: The model's input; may be '' where there is one feature, or with `compute`.
     compute: What the model computes of it, such as `log_mel:num_mels=64`.
+    sample_rate_hz: Of raw files.
+    clip_s: Length of the clips of raw files, in seconds.
 
   Raises:
     DatasetError: if it is missing or unfinished, does not hold the feature, or cannot teach
@@ -56,8 +65,9 @@ def load(path: str, *, feature_name: str = '', compute: str = '') -> Data:
       f'There is no demo data set in {path!r} yet. Make it with `python -m beam_jobs.featurize`, '
       'or name yours with --data=FOLDER.'
     )
-  files = storage.storage_of(path)
-  found = manifest_file.load(path, files)
+  found, digest = reading.load(path, sample_rate_hz=sample_rate_hz, clip_s=clip_s)
+  if raw_files.is_raw(path):
+    compute = compute or raw_files.COMPUTE
   _check_learnable(found, path)
   names = [spec.name for spec in found.features]
   if compute and not feature_name and front_end.WAVEFORM in names:
@@ -66,7 +76,7 @@ def load(path: str, *, feature_name: str = '', compute: str = '') -> Data:
   return Data(
     path=path,
     manifest=found,
-    digest=manifest_file.digest(path, files),
+    digest=digest,
     feature=feature,
     computed=front_end.feature_spec(compute, feature, found.audio) if compute else None,
   )

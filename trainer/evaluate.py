@@ -11,7 +11,6 @@ the most frequent confusions, and writes report.json and confusion_matrix.png in
 from __future__ import annotations
 
 import dataclasses
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -19,8 +18,8 @@ from typing import Any
 from absl import flags
 
 from schemas import command, errors, manifest, splits
-from tfrecords import manifest_file, storage
-from trainer import command_line, fits, quiet, run_folder, saved_run
+from tfrecords import storage
+from trainer import command_line, fits, quiet, raw_files, reading, run_folder, saved_run
 from trainer.report import document, picture, tally, text
 
 BATCH_SIZE = 256
@@ -86,12 +85,10 @@ def evaluate_run(
   """
   run = saved_run.load(run_dir)
   data_dir = data_dir or run.data_dir
-  files = storage.storage_of(data_dir)
-  dataset = manifest_file.load(data_dir, files)
+  dataset, digest = reading.load_like(data_dir, run.manifest)
   fits.check_labels(run, dataset, data_dir=data_dir)
   fits.check_split(dataset, split, data_dir=data_dir)
   fits.check_feature(run, dataset, data_dir=data_dir)
-  digest = manifest_file.digest(data_dir, files)
   model = run.load_model(checkpoint)
   counts = _count(run, model, dataset, data_dir=data_dir, split=split, batch_size=batch_size)
   report = document.make(
@@ -103,7 +100,7 @@ def evaluate_run(
       'checkpoint': checkpoint,
       'model': run.model_text,
       'feature': run.feature.name,
-      'data_dir': os.path.abspath(data_dir) if '://' not in data_dir else data_dir,
+      'data_dir': raw_files.absolute(data_dir),
       'dataset': dataset.name,
       'manifest_sha256': digest,
       'same_data_as_training': digest == run.manifest_sha256,
@@ -129,12 +126,11 @@ def _count(
   batch_size: int,
 ) -> tally.Tally:
   # Imported here: TensorFlow takes seconds, and a wrong flag is to be told at once.
-  from tfrecords import dataset as dataset_lib
   from trainer import failures, input_pipeline
 
   counts = tally.Tally(dataset.num_labels)
   with failures.readable(data_dir=data_dir, batch_size=batch_size):
-    batches = dataset_lib.read_batches(
+    batches = reading.read_batches(
       data_dir,
       dataset,
       split,

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from schemas import errors
 from tfrecords import read_errors
+from trainer import raw_files
 
 
 @contextlib.contextmanager
@@ -22,6 +23,15 @@ def readable(*, data_dir: str, batch_size: int) -> Iterator[None]:
   try:
     with read_errors.readable_errors(data_dir):
       yield
+  except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
+    if not raw_files.is_raw(data_dir):
+      raise
+    lines = [line.strip() for line in str(error.message).splitlines()]
+    said = next((line for line in lines if line and not line.startswith('{{')), 'no reason given')
+    raise errors.DatasetError(
+      f'A file of {data_dir!r} could not be decoded: {said.rstrip(".")}. Was it changed since the '
+      'start? Repair or remove it, or let the data job read the files: it leaves bad ones out.'
+    ) from error
   except tf.errors.ResourceExhaustedError as error:
     raise errors.ConfigError(
       f'The memory of a device is too small for batches of {batch_size} examples with this model. '

@@ -40,7 +40,13 @@ def to_config(flag_values: flags.FlagValues) -> config.TrainConfig:
 
 
 def _define_data(flag_values: flags.FlagValues) -> None:
-  _text(flag_values, 'data', 'Folder of a data set, as the data job wrote it.')
+  _text(
+    flag_values,
+    'data',
+    'Folder of a data set, as the data job wrote it. Or raw audio files, without any data job: '
+    'table:FILE.csv with the columns path, label and if there are such speaker and split, or '
+    'folders:FOLDER with a folder for each label.',
+  )
   _text(
     flag_values,
     'run_dir',
@@ -64,11 +70,22 @@ def _define_data(flag_values: flags.FlagValues) -> None:
   _text(
     flag_values, 'feature', "Which of the data set's features to learn from; empty: the only one."
   )
+  _number(
+    flag_values,
+    'sample_rate_hz',
+    'Of raw files: all must have it, as nothing is resampled. 0: what the first has.',
+  )
+  _fraction(
+    flag_values,
+    'clip_seconds',
+    'Of raw files: longer ones are cut at their end, shorter ones padded. 0: 1 second.',
+  )
   _text(
     flag_values,
     'compute',
     'What the model computes by itself from the feature waveform, in front of all else, as in '
-    'log_mel:num_mels=64: the kinds and settings of the data job. Empty: nothing.',
+    'log_mel:num_mels=64: the kinds and settings of the data job. Empty: nothing, and log_mel of '
+    'raw files.',
   )
   flags.DEFINE_multi_string(
     'augment',

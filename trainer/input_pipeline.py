@@ -12,7 +12,7 @@ from schemas import record, splits
 from schemas.manifest import DatasetManifest
 from tfrecords import dataset as dataset_lib
 from tfrecords import parsing, parts, shares, stores
-from trainer import device_feed
+from trainer import device_feed, reading
 from trainer.augment import chain
 
 LABEL = record.LABEL  # The key of the labels in a batch, beside the feature's name.
@@ -131,7 +131,7 @@ def _read(
 ) -> tf.data.Dataset:
   """Returns batches in the order of a seed, over and over; without one a single pass in order."""
   repeat = repeat and seed is not None
-  return dataset_lib.read_batches(
+  return reading.read_batches(
     source.data_dir,
     source.manifest,
     split,

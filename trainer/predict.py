@@ -25,13 +25,13 @@ from absl import flags
 
 from schemas import command, errors, manifest
 from schemas import splits as splits_lib
-from tfrecords import manifest_file, storage
 from trainer import (
   command_line,
   fits,
   prediction,
   prediction_lines,
   quiet,
+  reading,
   run_folder,
   saved_run,
 )
@@ -170,7 +170,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def _load_data(run: saved_run.SavedRun, config: PredictConfig) -> manifest.DatasetManifest:
   """Returns the manifest of --data, if the model can be put before it."""
-  dataset = manifest_file.load(config.data, storage.storage_of(config.data))
+  dataset, _ = reading.load_like(config.data, run.manifest)
   fits.check_feature(run, dataset, data_dir=config.data)
   if config.split:
     fits.check_split(dataset, config.split, data_dir=config.data)

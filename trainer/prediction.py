@@ -15,7 +15,7 @@ import features
 from features import clips, extractor
 from features import storage as feature_storage
 from schemas import manifest
-from trainer import saved_run
+from trainer import reading, saved_run
 
 BATCH_SIZE = 64
 
@@ -88,12 +88,11 @@ def predict_records(
     DatasetError: if records are damaged or missing.
   """
   # Imported here: TensorFlow takes seconds, and a wrong flag is to be told at once.
-  from tfrecords import dataset as dataset_lib
   from trainer import failures, input_pipeline
 
   with failures.readable(data_dir=data_dir, batch_size=batch_size):
     for split in splits:
-      batches = dataset_lib.read_batches(
+      batches = reading.read_batches(
         data_dir,
         dataset,
         split,

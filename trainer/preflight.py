@@ -13,6 +13,12 @@ def check(config: config_lib.TrainConfig) -> tuple[datasets.Data, resume.Start]:
     ConfigError: if the run folder may not be used, or the data set does not give what is computed
       or changed.
   """
-  data = datasets.load(config.data, feature_name=config.feature, compute=config.compute)
+  data = datasets.load(
+    config.data,
+    feature_name=config.feature,
+    compute=config.compute,
+    sample_rate_hz=config.sample_rate_hz,
+    clip_s=config.clip_seconds,
+  )
   chain.Chain(config.augment).check(data.feature, data.computed)
   return data, resume.decide(config, data)

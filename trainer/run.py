@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 from typing import Any
 
@@ -30,6 +29,7 @@ from trainer import (
   optimizers,
   precision,
   preflight,
+  raw_files,
   resume,
   run_folder,
   schedules,
@@ -243,7 +243,7 @@ def _record(
   libraries = {name: importlib.metadata.version(name) for name in ('keras', 'numpy', 'tensorflow')}
   return {
     'flags': config.to_json(),
-    'data_dir': data.path if '://' in data.path else os.path.abspath(data.path),
+    'data_dir': raw_files.absolute(data.path),
     'dataset': data.manifest.name,
     'manifest_sha256': data.digest,
     'feature': data.feature.to_json(),

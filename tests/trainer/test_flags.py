@@ -9,7 +9,7 @@ from schemas import errors
 from trainer import __main__, command_line, config, flags
 
 EVERY_FLAG = {
-  'data': 'some/data',
+  'data': 'table:some/clips.csv',
   'run_dir': 'some/run',
   'overwrite': True,
   'resume': 'never',
@@ -18,6 +18,8 @@ EVERY_FLAG = {
   'keep_checkpoints': 4,
   'model': 'vgg16:dropout=0.3',
   'feature': 'waveform',
+  'sample_rate_hz': 8_000,
+  'clip_seconds': 0.5,
   'compute': 'log_mel:num_mels=40',
   'augment': ('mixup:alpha=0.5', 'noise', 'spec_augment'),
   'strategy': 'mirrored:num_devices=2',
