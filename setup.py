@@ -43,10 +43,15 @@ EXTRAS = {
     'tensorflow-datasets>=4.9.7',
   ],
   'gpu': ['tensorflow[and-cuda]>=2.17'],
-  'gcp': ['apache-beam[gcp]>=2.72,<3'],
+  'gcp': [
+    'apache-beam[gcp]>=2.72,<3',
+    # Beam's stager packs --setup_file with these; environments since Python 3.12 lack setuptools.
+    'build>=1.2',
+    'setuptools>=70',
+  ],
   'demo': ['espeakng-loader>=0.2.4'],
   'dev': [
-    'gcp-storage-emulator>=2024.8',
+    'gcp-storage-emulator>=2026.7',
     'hypothesis>=6.100',
     'librosa>=0.11',
     'mypy>=1.11',
