@@ -68,6 +68,21 @@ def test_a_killed_launcher_leaves_whole_files_and_the_same_command_finishes(
   assert list((tmp_path / 'scratch').glob('voxshard-*')) == []
 
 
+def test_a_worker_in_mid_shard_ends_with_its_launcher(corpus, tmp_path):
+  output = tmp_path / 'data'
+  # One shard of some ten seconds: left alone, its worker would write it to the end.
+  process = jobs.start(
+    jobs.argv(corpus, output, '--workers=2', '--min_train_shards=1', '--augment_copies=15')
+  )
+  jobs.wait_for(
+    lambda: any('-train.tfrecord-' in name for name in jobs.temporaries(output)), what='the shard'
+  )
+  workers = jobs.children(process.pid)
+  jobs.kill(process)
+  jobs.wait_for(lambda: not any(map(jobs.is_alive, workers)), what='the workers', timeout_s=0.7)
+  assert not list(output.glob('*-train.tfrecord-00000-of-00001'))
+
+
 def test_a_job_that_is_killed_again_and_again_gets_there(corpus, undisturbed, tmp_path):
   output = tmp_path / 'data'
   arguments = jobs.argv(corpus, output, '--workers=2')
