@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from schemas import errors
 from schemas.manifest import DatasetManifest, ShardInfo
-from tfrecords import buffers, parsing, parts, pools, shares, stores, tf_options
+from tfrecords import buffers, caches, parsing, parts, pools, shares, stores, tf_options
 from tfrecords import order as order_lib
 
 
@@ -32,7 +32,7 @@ def read_batches(  # noqa: PLR0913 - all that decides which batches come, and no
   shuffle_bytes: int = buffers.SHUFFLE_BYTES,
   start_step: int = 0,
   share: shares.Share = shares.ALL,
-  cache: str = stores.NONE,
+  cache: str = caches.NONE,
   cache_dir: str = '',
   deterministic: bool = True,
 ) -> tf.data.Dataset:
@@ -63,7 +63,7 @@ def read_batches(  # noqa: PLR0913 - all that decides which batches come, and no
     shuffle_bytes: Memory for mixing.
     start_step: Batches that are left out at the beginning: those that follow are the same.
     share: What of the split this reader takes.
-    cache: One of stores.CACHES; which batches come does not depend on it.
+    cache: One of caches.CACHES; which batches come does not depend on it.
     cache_dir: Folder for the copies of the cache `disk`.
     deterministic: Whether the order is kept where one storage answers later than another.
 
@@ -131,7 +131,7 @@ def read_records(
     shards: What the manifest says of them.
     order: In which order.
   """
-  store = stores.make(stores.NONE, paths, shards)
+  store = stores.make(caches.NONE, paths, shards)
   return order_lib.ordered([shard.num_records for shard in shards], store.open_shard, order)
 
 

@@ -12,10 +12,9 @@ import tensorflow as tf
 
 from schemas import errors
 from schemas.manifest import ShardInfo
-from tfrecords import free_memory, gfile_storage, local_copies, order
+from tfrecords import caches, free_memory, gfile_storage, local_copies, order
 
-NONE, MEMORY, DISK = 'none', 'memory', 'disk'
-CACHES = (NONE, MEMORY, DISK)
+NONE = caches.NONE
 
 # Bytes asked from the storage at once, per shard.
 _READ_BYTES = 1 << 20
@@ -42,7 +41,7 @@ def make(
   """Returns the store of some shards.
 
   Args:
-    cache: One of CACHES.
+    cache: One of caches.CACHES.
     paths: Where the shards lie.
     shards: What the manifest says of them.
     folder: For the copies of `disk`.
@@ -50,9 +49,9 @@ def make(
   Raises:
     DatasetError: if the memory or the disk does not suffice, or a file cannot be copied.
   """
-  if cache == MEMORY:
+  if cache == caches.MEMORY:
     return _in_memory(paths, shards)
-  if cache == DISK:
+  if cache == caches.DISK:
     return _files(local_copies.fetch(paths, shards, folder, gfile_storage.GfileStorage()))
   return _files(paths)
 

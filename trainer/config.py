@@ -6,8 +6,10 @@ from collections.abc import Collection
 from typing import Any
 
 from schemas import errors, options
+from tfrecords import caches
 from trainer import (
   class_weights,
+  input_checks,
   models,
   monitor,
   optimizers,
@@ -34,6 +36,8 @@ class TrainConfig:
     clip_seconds: Length of the clips of raw files; 0: raw_files.CLIP_S.
     compute: What the model computes of `feature` by itself; '' for nothing.
     augment: What is done to the train split as it is read, in this order.
+    cache_dir: With the cache `disk` alone.
+    data_service: Address of a dispatcher; '' where this process reads.
     batch_size: Examples per step, over all devices.
     learning_rate: None for the model's own (ModelFamily.learning_rate).
     clip_norm: 0 leaves gradients as they are.
@@ -56,6 +60,10 @@ class TrainConfig:
   clip_seconds: float = 0.0
   compute: str = ''
   augment: tuple[str, ...] = ()
+  cache: str = caches.NONE
+  cache_dir: str = ''
+  random_data: bool = False
+  data_service: str = ''
   strategy: str = 'none'
   virtual_devices: int = 0
   precision: str = precision.FLOAT32
@@ -83,6 +91,13 @@ class TrainConfig:
     _check_raw(self.data, self.sample_rate_hz, self.clip_seconds)
     if self.compute:
       front_end.parse(self.compute)
+    input_checks.check_flags(
+      cache=self.cache,
+      cache_dir=self.cache_dir,
+      random_data=self.random_data,
+      data_service=self.data_service,
+      deterministic=self.deterministic,
+    )
     models.parse(self.model)
     strategies.parse(self.strategy)
     _check_choice('precision', self.precision, precision.POLICIES)
@@ -103,10 +118,11 @@ class TrainConfig:
     _check_share('ema', self.ema)
     if not (math.isfinite(self.clip_norm) and self.clip_norm >= 0):
       raise errors.ConfigError(f'--clip_norm must be 0 (off) or more, got {self.clip_norm}.')
-    if self.virtual_devices and strategies.parse(self.strategy)[0] == 'none':
+    strategy = strategies.parse(self.strategy)[0]
+    if self.virtual_devices and strategy != 'mirrored':
       raise errors.ConfigError(
-        f'--virtual_devices={self.virtual_devices} has no effect with --strategy=none, which uses '
-        'one device. Write --strategy=mirrored, or leave --virtual_devices away.'
+        f'--virtual_devices={self.virtual_devices} has no effect with --strategy={strategy}. Write '
+        '--strategy=mirrored, or leave --virtual_devices away.'
       )
 
   def _check_resuming(self) -> None:

@@ -82,6 +82,12 @@ def load(
   )
 
 
+def train_only(data: Data) -> Data:
+  """Returns a data set as if it had no splits for validation and test."""
+  shards = data.manifest.shards_of(splits.TRAIN)
+  return dataclasses.replace(data, manifest=dataclasses.replace(data.manifest, shards=shards))
+
+
 def unlearned_labels(found: manifest.DatasetManifest) -> list[str]:
   """Returns the labels that no clip of the train split has."""
   counts = found.label_counts(splits.TRAIN)

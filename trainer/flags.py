@@ -4,6 +4,7 @@ import dataclasses
 
 from absl import flags
 
+from tfrecords import caches
 from trainer import (
   augment,
   class_weights,
@@ -23,6 +24,7 @@ _DEFAULT = config.TrainConfig
 def define(flag_values: flags.FlagValues) -> None:
   """Defines every flag on `flag_values`; their ranges are checked by TrainConfig."""
   _define_data(flag_values)
+  _define_input(flag_values)
   _define_checkpoints(flag_values)
   _define_devices(flag_values)
   _define_training(flag_values)
@@ -94,6 +96,29 @@ def _define_data(flag_values: flags.FlagValues) -> None:
     'spec_augment:time_masks=1; several in the order given. Known: '
     f'{"; ".join(_with_settings(*member) for member in augment.SETTINGS.items())}.',
     flag_values=flag_values,
+  )
+
+
+def _define_input(flag_values: flags.FlagValues) -> None:
+  _choice(
+    flag_values,
+    'cache',
+    caches.CACHES,
+    'Where records stay between two passes. memory: all of them, read before the first step; disk: '
+    'copies of the shards in --cache_dir, for data that lies far away. The batches are the same.',
+  )
+  _text(flag_values, 'cache_dir', 'Folder for --cache=disk, which runs may share.')
+  _switch(
+    flag_values,
+    'random_data',
+    "Train on a made-up batch of the data set's shapes that stays on the devices, without "
+    'validation and test: to look for errors, and to see how fast training could be.',
+  )
+  _text(
+    flag_values,
+    'data_service',
+    'Let a tf.data service read and parse: the address of its dispatcher, grpc://HOST:PORT (python '
+    '-m trainer.data_server starts one). Wants --nodeterministic.',
   )
 
 

@@ -10,9 +10,10 @@ import tensorflow as tf
 
 from schemas import record, splits
 from schemas.manifest import DatasetManifest
+from tfrecords import caches, parsing, parts, shares
 from tfrecords import dataset as dataset_lib
-from tfrecords import parsing, parts, shares, stores
-from trainer import device_feed, reading
+from trainer import data_service as service_lib
+from trainer import device_feed, random_data, reading
 from trainer.augment import chain
 
 LABEL = record.LABEL  # The key of the labels in a batch, beside the feature's name.
@@ -28,9 +29,11 @@ class Source:
     feature_name: The feature to read.
     batch_size: Examples per batch, over all replicas.
     augment: What is done to the examples of the train split.
-    cache: One of tfrecords.stores.CACHES.
+    cache: One of tfrecords.caches.CACHES.
     cache_dir: Folder for the cache `disk`.
     deterministic: Whether the same seed gives the same batches in the same order.
+    random_data: Whether training batches are made up, and no record is read.
+    data_service: The dispatcher of a tf.data service that reads; '' where this process does.
   """
 
   data_dir: str
@@ -38,9 +41,11 @@ class Source:
   feature_name: str
   batch_size: int
   augment: chain.Chain = dataclasses.field(default_factory=lambda: chain.Chain(()))
-  cache: str = stores.NONE
+  cache: str = caches.NONE
   cache_dir: str = ''
   deterministic: bool = True
+  random_data: bool = False
+  data_service: str = ''
 
 
 def train_batches(
@@ -56,9 +61,16 @@ def train_batches(
 
   Several workers read shards of their own where there are enough (tfrecords.shares.by_shard);
   else, and where whole batches are augmented, each reads all and keeps its part of each batch.
+
+  With a data service batches come in no fixed order, and a start in the middle of a pass begins
+  another pass.
   """
+  if source.random_data:
+    return _made_up(source, strategy, seed=seed)
 
   def make(place: shares.Place) -> tf.data.Dataset:
+    if source.data_service:
+      return _served(source, place, seed=seed, start_step=start_step)
     if source.augment:
       whole = _read(source, splits.TRAIN, shares.ALL, seed=seed, start_step=start_step)
       whole = source.augment.attach(whole, source.feature_name, seed=seed, start_step=start_step)
@@ -73,7 +85,14 @@ def train_batches(
 
 def evaluation_batches(source: Source, split: str, strategy: tf.distribute.Strategy) -> Any:
   """Returns a split in order, every example once; the last batch may be smaller."""
-  return device_feed.feed(lambda place: _read(source, split, shares.by_record(place)), strategy)
+
+  def make(place: shares.Place) -> tf.data.Dataset:
+    if not source.data_service or place.num_workers > 1:  # These must take equally many steps.
+      return _read(source, split, shares.by_record(place))
+    whole = service_lib.distributed(_read(source, split, shares.ALL), source.data_service)
+    return parts.divided(whole, shares.by_record(place))
+
+  return device_feed.feed(make, strategy)
 
 
 def sample_inputs(source: Source, num_clips: int, *, seed: int) -> Iterator[Any]:
@@ -108,6 +127,36 @@ def to_input(stored: tf.Tensor) -> tf.Tensor:
 def to_devices(batches: tf.data.Dataset, strategy: tf.distribute.Strategy) -> Any:
   """Returns whole batches on the devices, each replica's part on its own."""
   return device_feed.feed_whole(batches, strategy)
+
+
+def _made_up(source: Source, strategy: tf.distribute.Strategy, *, seed: int) -> Any:
+  batch = random_data.make(
+    source.manifest, source.feature_name, batch_size=source.batch_size, seed=seed
+  )
+  if source.augment:
+    batch = source.augment.prepare(batch, source.feature_name, seed=seed, step=0)
+  return random_data.batches(batch, strategy)
+
+
+def _served(source: Source, place: shares.Place, *, seed: int, start_step: int) -> tf.data.Dataset:
+  """Returns a worker's training batches, read by a data service; augmented here."""
+  mine = dataclasses.replace(
+    source, batch_size=shares.worker_batch_size(place, source.batch_size), deterministic=False
+  )
+  # Each worker takes batches of its own of the pipeline that all share.
+  passed = start_step * source.batch_size // source.manifest.num_records(splits.TRAIN)
+  # What every worker would skip by itself is more than was meant: so another seed, from its start.
+  batches = _read(mine, splits.TRAIN, shares.ALL, seed=(seed + passed * 1_000_003) % 2**31)
+  name = ''
+  if place.num_workers > 1:
+    name = service_lib.shared_name(source.data_dir, mine.batch_size, seed, start_step)
+  served = service_lib.distributed(batches, source.data_service, name=name)
+  if source.augment:
+    served = source.augment.attach(
+      served, source.feature_name, seed=seed + place.worker, start_step=start_step
+    )
+  local = place.local_replicas
+  return parts.divided(served, shares.Share(last_part=local, num_parts=local))
 
 
 def _train_share(source: Source, place: shares.Place) -> tuple[shares.Share, int]:

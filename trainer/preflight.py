@@ -1,7 +1,8 @@
 """What can be refused before TensorFlow is imported, which takes seconds."""
 
+from schemas import errors
 from trainer import config as config_lib
-from trainer import datasets, resume
+from trainer import datasets, input_checks, raw_files, resume
 from trainer.augment import chain
 
 
@@ -20,5 +21,14 @@ def check(config: config_lib.TrainConfig) -> tuple[datasets.Data, resume.Start]:
     sample_rate_hz=config.sample_rate_hz,
     clip_s=config.clip_seconds,
   )
+  if config.random_data:
+    data = datasets.train_only(data)
+  if config.data_service:
+    if raw_files.is_raw(config.data):
+      raise errors.ConfigError(
+        '--data_service reads the shards of a data set; raw files are read by the trainer itself. '
+        'Leave the service away, or run the data job.'
+      )
+    input_checks.check_answers(config.data_service)
   chain.Chain(config.augment).check(data.feature, data.computed)
   return data, resume.decide(config, data)

@@ -14,9 +14,12 @@ from trainer import datasets, run_folder
 # Flags that may be others when a run goes on: they name places and rhythms, or the devices.
 FREE = frozenset(
   {
+    'cache',
+    'cache_dir',
     'checkpoint_minutes',
     'checkpoint_steps',
     'data',  # Its manifest decides.
+    'data_service',
     'keep_checkpoints',
     'overwrite',
     'resume',

@@ -211,6 +211,11 @@ def _source(config: config_lib.TrainConfig, data: datasets.Data) -> input_pipeli
     feature_name=data.feature.name,
     batch_size=config.batch_size,
     augment=chain.Chain(config.augment),
+    cache=config.cache,
+    cache_dir=config.cache_dir,
+    deterministic=config.deterministic,
+    random_data=config.random_data,
+    data_service=config.data_service,
   )
 
 

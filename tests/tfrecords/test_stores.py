@@ -8,7 +8,7 @@ import pytest
 
 from schemas import errors
 from tests.helpers import datasets
-from tfrecords import dataset, free_memory, local_copies, stores
+from tfrecords import caches, dataset, free_memory, local_copies
 
 
 @pytest.fixture(scope='module')
@@ -34,9 +34,9 @@ def read(data_dir, made, cache, count=30, **more):
   return [(batch['id'].tolist(), batch['log_mel'].tobytes()) for batch in found]
 
 
-@pytest.mark.parametrize('cache', [stores.MEMORY, stores.DISK])
+@pytest.mark.parametrize('cache', [caches.MEMORY, caches.DISK])
 def test_a_cache_changes_no_batch(data_dir, made, cache, tmp_path):
-  plain = read(data_dir, made, stores.NONE)
+  plain = read(data_dir, made, caches.NONE)
   assert read(data_dir, made, cache, cache_dir=str(tmp_path / 'copies')) == plain
   resumed = read(data_dir, made, cache, 13, cache_dir=str(tmp_path / 'copies'), start_step=17)
   assert resumed == plain[17:]
@@ -46,7 +46,7 @@ def test_what_is_in_memory_is_read_once(tmp_path):
   made = datasets.write_dataset(tmp_path)
   batches = dataset.read_batches(
     str(tmp_path), made, 'train', feature_names=['log_mel'], batch_size=5, shuffle=True,
-    repeat=True, drop_remainder=False, seed=3, cache=stores.MEMORY,
+    repeat=True, drop_remainder=False, seed=3, cache=caches.MEMORY,
   )  # fmt: skip
   for shard in made.shards_of('train'):
     (tmp_path / shard.file_name).unlink()
@@ -57,9 +57,9 @@ def test_too_little_memory_is_said(data_dir, made, monkeypatch):
   monkeypatch.setattr(free_memory, 'free_bytes', lambda: 10_000)
   sentence = r"needs 0.00 GB for the split 'train', and 0.00 GB are free\. .*--cache=disk"
   with pytest.raises(errors.DatasetError, match=sentence):
-    read(data_dir, made, stores.MEMORY)
+    read(data_dir, made, caches.MEMORY)
   monkeypatch.setattr(free_memory, 'free_bytes', lambda: None)
-  assert read(data_dir, made, stores.MEMORY, 1)
+  assert read(data_dir, made, caches.MEMORY, 1)
 
 
 def test_copies_are_made_once_and_shared(tmp_path):

@@ -22,6 +22,10 @@ EVERY_FLAG = {
   'clip_seconds': 0.5,
   'compute': 'log_mel:num_mels=40',
   'augment': ('mixup:alpha=0.5', 'noise', 'spec_augment'),
+  'cache': 'disk',
+  'cache_dir': 'some/copies',
+  'random_data': False,
+  'data_service': '',
   'strategy': 'mirrored:num_devices=2',
   'virtual_devices': 3,
   'precision': 'mixed_bfloat16',
@@ -109,18 +113,29 @@ def test_two_command_lines_live_side_by_side():
     ('--model=cnn:dropout=2', r'dropout must be in \[0, 1\), got 2'),
     ('--strategy=mirored', r"No strategy is called 'mirored'\. Did you mean 'mirrored'"),
     ('--strategy=mirrored:num_devices=-1', r'num_devices must be 0 \(all\) or more'),
-    ('--virtual_devices=2', r'no effect with --strategy=none.*--strategy=mirrored'),
+    ('--virtual_devices=2', r'no effect with --strategy=none\. Write --strategy=mirrored'),
     ('--resume=perhaps', r'--resume: expected one of auto, must, never'),
     ('--resume=must', r'--resume=must goes on with the run in --run_dir: name one'),
     ('--checkpoint_steps=-1', r'--checkpoint_steps must be at least 0'),
     ('--checkpoint_minutes=nan', r'--checkpoint_minutes must be 0 \(off\) or more, got nan'),
     ('--keep_checkpoints=0', r'--keep_checkpoints must be at least 1'),
     ('--data=', r'--data must name the folder'),
+    ('--cache=ram', r"--cache: expected one of none, memory, disk, got 'ram'"),
+    ('--cache=disk', r"--cache=disk and --cache_dir='' do not fit: name the folder"),
+    ('--cache_dir=x', r"--cache=none and --cache_dir='x' do not fit"),
+    ('--random_data --cache=memory', r'--random_data reads no records, so --cache'),
+    (
+      '--data_service=localhost:5050',
+      r'must be such as grpc://localhost:5050, got .localhost:5050',
+    ),
+    ('--data_service=grpc://h:99999', r'must be such as grpc://localhost:5050'),
+    ('--data_service=grpc://h:5050', r'bit for bit\. Write --nodeterministic beside it'),
+    ('--data_service=grpc://h:5 --nodeterministic --cache=memory', r'others read them\. Leave one'),
   ],
 )
 def test_wrong_argument_is_refused_with_a_sentence(argument, sentence):
   with pytest.raises(errors.ConfigError, match=sentence):
-    parse(argument)
+    parse(*argument.split())
 
 
 def test_help_shows_the_examples_and_every_flag(capsys):
