@@ -20,6 +20,7 @@ from trainer import (
   strategies,
 )
 from trainer import position as position_lib
+from trainer import workers as workers_lib
 from trainer.augment import chain
 from trainer.callbacks import best as best_lib
 
@@ -33,6 +34,10 @@ def start(
   folder: run_folder.RunFolder,
 ) -> None:
   """Prints what is going to be trained, on what, and where it goes."""
+  workers = workers_lib.Workers(strategy)
+  if not workers.is_chief:
+    print(f'worker {workers.index} of {workers.count}: worker 0 says how it goes.', flush=True)
+    return
   counts = ', '.join(
     f'{split} {data.manifest.num_records(split):,}' for split in data.manifest.split_names()
   )

@@ -13,16 +13,23 @@ from trainer import raw_files
 
 
 @contextlib.contextmanager
-def readable(*, data_dir: str, batch_size: int) -> Iterator[None]:
+def readable(*, data_dir: str, batch_size: int, num_workers: int = 1) -> Iterator[None]:
   """Explains what may go wrong in the block for reasons outside this program.
 
   Raises:
     DatasetError: for damaged or missing records.
-    ConfigError: if the memory does not suffice.
+    ConfigError: if the memory does not suffice, or another worker is gone.
   """
   try:
     with read_errors.readable_errors(data_dir):
       yield
+  except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
+    if num_workers == 1:
+      raise
+    raise errors.ConfigError(
+      f'Another one of the {num_workers} workers is gone, or cannot be reached any more. Start all '
+      'of them again with the same commands: they go on from the last checkpoint in --run_dir.'
+    ) from error
   except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
     if not raw_files.is_raw(data_dir):
       raise

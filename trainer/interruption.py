@@ -30,18 +30,16 @@ class Requests:
       os.write(2, b'\nstopping when these steps are done; Ctrl-C again stops at once\n')
     self.signal_name = signal.Signals(number).name
 
-
-@contextlib.contextmanager
-def listening() -> Iterator[Requests]:
-  """Notes SIGTERM and Ctrl-C inside the block, instead of ending the process."""
-  requests = Requests()
-  if threading.current_thread() is not threading.main_thread():
-    yield requests  # Python lets no other thread hear signals.
-    return
-  before = {number: signal.signal(number, requests.note)
-            for number in (signal.SIGTERM, signal.SIGINT)}  # fmt: skip
-  try:
-    yield requests
-  finally:
-    for number, handler in before.items():
-      signal.signal(number, handler)
+  @contextlib.contextmanager
+  def heard(self) -> Iterator[None]:
+    """Notes SIGTERM and Ctrl-C inside the block, instead of ending the process."""
+    if threading.current_thread() is not threading.main_thread():
+      yield  # Python lets no other thread hear signals.
+      return
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, self.note) for number in numbers}
+    try:
+      yield
+    finally:
+      for number, handler in before.items():
+        signal.signal(number, handler)

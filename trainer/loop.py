@@ -14,6 +14,7 @@ from schemas import errors
 from trainer import interruption, scores, steps
 from trainer import keeper as keeper_lib
 from trainer import position as position_lib
+from trainer import workers as workers_lib
 from trainer.callbacks import callback
 
 # How long a call of the compiled function should take.
@@ -75,7 +76,6 @@ class Loop:
     callbacks: Sequence[callback.Callback],
     position: position_lib.Position | None = None,
     keeper: keeper_lib.Keeper | None = None,
-    requests: interruption.Requests | None = None,
   ) -> None:
     """Takes what takes part in a run.
 
@@ -85,14 +85,15 @@ class Loop:
       callbacks: In the order in which they hear of things.
       position: Where the run goes on; at its beginning by default.
       keeper: Saves the state now and then, if given.
-      requests: Tells when somebody asks to stop, if given.
     """
     self._compiled = compiled
     self._plan = plan
     self._callbacks = tuple(callbacks)
     self._position = position or position_lib.Position()
     self._keeper = keeper
-    self._requests = requests or interruption.Requests()
+    self._requests = interruption.Requests()
+    self._workers = workers_lib.Workers(compiled.strategy)
+    self._is_stopping = False
     self._execution = 1
 
   def run(self, train_batches: Any, validation_batches: Any | None) -> Outcome:
@@ -110,22 +111,27 @@ class Loop:
     results = self._position.results
     stopped = self._ask(lambda listener: listener.on_resume(results)) if results else ''
     try:
-      while not stopped and len(results) < self._plan.epochs:
-        self._train(batches)
-        if self._requests.signal_name:
-          return Outcome(epochs=tuple(results), interrupted=self._save_and_stop())
-        # What is judged and kept are the averages of the weights, where there are any.
-        with self._compiled.averaged_weights():
-          result = self._result(self._validate(validation_batches))
-          stopped = self._ask(lambda listener, new=result: listener.on_epoch(new))
-        self._position.end_epoch(result)
-        if self._keeper:
-          self._keeper.save(self._position)
+      with self._requests.heard():
+        return self._run(batches, validation_batches, stopped)
     finally:
       for listener in self._callbacks:
         listener.on_end()
       if self._keeper:
         self._keeper.close()
+
+  def _run(self, batches: Iterator[Any], validation_batches: Any | None, stopped: str) -> Outcome:
+    results = self._position.results
+    while not stopped and len(results) < self._plan.epochs:
+      self._train(batches)
+      if self._is_stopping:
+        return Outcome(epochs=tuple(results), interrupted=self._save_and_stop())
+      # What is judged and kept are the averages of the weights, where there are any.
+      with self._compiled.averaged_weights():
+        result = self._result(self._validate(validation_batches))
+        stopped = self._ask(lambda listener, new=result: listener.on_epoch(new))
+      self._position.end_epoch(result)
+      if self._keeper:
+        self._keeper.save(self._position)
     is_early = len(results) < self._plan.epochs
     return Outcome(epochs=tuple(results), stopped=stopped if is_early else '')
 
@@ -136,7 +142,7 @@ class Loop:
   def _save_and_stop(self) -> str:
     if self._keeper:
       self._keeper.save(self._position)
-    return self._requests.signal_name
+    return self._requests.signal_name or 'SIGTERM'  # Another worker's.
 
   def _validate(self, batches: Any | None) -> scores.Scores | None:
     if batches is None:
@@ -162,20 +168,33 @@ class Loop:
     """Takes the steps that are left of the epoch, or fewer if somebody asks to stop."""
     at = self._position
     last = at.epoch * self._plan.steps_per_epoch
-    while at.step < last and not self._requests.signal_name:
+    while at.step < last and not self._is_stopping:
       start_s = time.perf_counter()
       num_steps = self._num_steps(last - at.step)
       found = self._compiled.train(batches, num_steps)
       self._check_finite(found.losses)
-      seconds = time.perf_counter() - start_s
+      seconds, is_due = self._agree(num_steps, seconds=time.perf_counter() - start_s)
       if num_steps == self._execution:  # Fewer, as at the end of an epoch, tell nothing.
         self._execution = self._plan.next_execution(num_steps, seconds=seconds)
       at.add(found, seconds=seconds)
       done = self._steps_done(found)
       for listener in self._callbacks:
         listener.on_steps(done)
-      if self._keeper and self._keeper.is_due(at.step):
+      if self._keeper and is_due:
         self._keeper.save(at)
+
+  def _agree(self, num_steps: int, *, seconds: float) -> tuple[float, bool]:
+    """Returns what all workers take for the steps' seconds, and whether the state is to be saved.
+
+    Notes when any of them was asked to stop. Each must go the same way, or the others wait for it.
+    """
+    due = self._keeper is not None and self._keeper.is_due(self._position.step + num_steps)
+    asked = bool(self._requests.signal_name)
+    seconds, stops, dues = self._workers.total(
+      [seconds / self._workers.count, asked, due and self._workers.is_chief]
+    )
+    self._is_stopping = stops > 0
+    return seconds, dues > 0
 
   def _num_steps(self, left: int) -> int:
     """Returns how many steps the next call takes: no checkpoint may be jumped over."""

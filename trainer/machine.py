@@ -8,6 +8,7 @@ import tensorflow as tf
 from schemas import errors
 from trainer import config as config_lib
 from trainer import strategies
+from trainer import workers as workers_lib
 
 
 def prepare(config: config_lib.TrainConfig) -> tf.distribute.Strategy:
@@ -17,10 +18,11 @@ def prepare(config: config_lib.TrainConfig) -> tf.distribute.Strategy:
     ConfigError: if the devices do not suffice, or are more than the examples of a batch.
   """
   split_cpu(config.virtual_devices)
-  keras.utils.set_random_seed(config.seed)
   if config.deterministic:
     tf.config.experimental.enable_op_determinism()
   strategy = strategies.make(config.strategy, devices(virtual=config.virtual_devices))
+  # Behind the strategy, so that what it draws for itself changes nothing.
+  keras.utils.set_random_seed(config.seed)
   replicas = strategy.num_replicas_in_sync
   if config.batch_size < replicas:
     raise errors.ConfigError(
@@ -58,16 +60,26 @@ def devices(*, virtual: int = 0) -> list[str]:
   """Returns the devices to compute on, such as `GPU:0`: virtual ones, else GPUs, else one CPU."""
   if virtual:
     return [f'CPU:{i}' for i in range(virtual)]
-  gpus = [f'GPU:{i}' for i in range(len(tf.config.list_logical_devices('GPU')))]
+  # Asking for logical ones would start TensorFlow, which several workers must do together.
+  gpus = [f'GPU:{i}' for i in range(len(tf.config.list_physical_devices('GPU')))]
   return gpus or ['CPU:0']
 
 
 def describe(strategy: tf.distribute.Strategy, config: config_lib.TrainConfig) -> str:
   """Returns a few words on the devices and how many examples of a batch each gets."""
   replicas = strategy.num_replicas_in_sync
+  workers = workers_lib.Workers(strategy)
+  if workers.count > 1:
+    used = f'{workers.count} workers with {replicas // workers.count} each'
+    return f'{used}, batches of {config.batch_size}, {_part(config, replicas)} examples on each'
   used = devices(virtual=config.virtual_devices)[:replicas]
   if replicas == 1:
     return f'{used[0]}, batches of {config.batch_size}'
-  least, more = divmod(config.batch_size, replicas)
-  part = f'{least}-{least + 1}' if more else f'{least}'
+  part = _part(config, replicas)
   return f'{", ".join(used)}, batches of {config.batch_size}, {part} examples on each'
+
+
+def _part(config: config_lib.TrainConfig, replicas: int) -> str:
+  """Returns how many examples of a batch a replica gets."""
+  least, more = divmod(config.batch_size, replicas)
+  return f'{least}-{least + 1}' if more else f'{least}'

@@ -6,10 +6,12 @@ import dataclasses
 import enum
 import json
 import os
+from typing import Any
 
 from schemas import errors
 from trainer import config as config_lib
-from trainer import datasets, run_folder
+from trainer import datasets, run_folder, strategies
+from trainer.strategies import multi_worker
 
 # Flags that may be others when a run goes on: they name places and rhythms, or the devices.
 FREE = frozenset(
@@ -52,6 +54,8 @@ def decide(config: config_lib.TrainConfig, data: datasets.Data) -> Start:
     ConfigError: if the folder may not be used, or holds a run that cannot be gone on with.
   """
   folder = run_folder.RunFolder(config.run_dir)
+  if strategies.parse(config.strategy)[0] == 'multi_worker' and multi_worker.task(os.environ).index:
+    return Start.NEW  # The chief says how; this worker may not even see the folder.
   if not config.run_dir or config.overwrite or not os.path.exists(folder.config_file):
     if config.resume == config_lib.RESUME_MUST:
       raise errors.ConfigError(
@@ -72,6 +76,11 @@ def decide(config: config_lib.TrainConfig, data: datasets.Data) -> Start:
   return Start.CONTINUED if has_states else Start.ANEW
 
 
+def binding_flags(config: config_lib.TrainConfig) -> dict[str, Any]:
+  """Returns the flags that decide what becomes of the weights."""
+  return {name: value for name, value in config.to_json().items() if name not in FREE}
+
+
 def _is_empty(folder: run_folder.RunFolder) -> bool:
   """Returns whether a run came to no checkpoint at all, so that nothing is lost with it."""
   return not os.path.isdir(folder.checkpoints_dir) or not os.listdir(folder.checkpoints_dir)
@@ -84,11 +93,11 @@ def _check_same(
   flags = stored.get('flags', {})
   # As JSON, which has lists for tuples.
   defaults = json.loads(json.dumps({f.name: f.default for f in dataclasses.fields(config)}))
-  asked = json.loads(json.dumps(config.to_json()))
+  asked = json.loads(json.dumps(binding_flags(config)))
   differing = [
     f'--{name}={flags.get(name, defaults[name])}'
     for name, value in asked.items()
-    if name not in FREE and flags.get(name, defaults[name]) != value
+    if flags.get(name, defaults[name]) != value
   ]
   if differing:
     raise errors.ConfigError(

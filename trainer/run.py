@@ -12,6 +12,7 @@ import tensorflow as tf
 from schemas import options, splits, version
 from tfrecords import manifest_file
 from trainer import (
+  agreement,
   announce,
   averaging,
   class_weights,
@@ -20,7 +21,6 @@ from trainer import (
   evaluate,
   failures,
   input_pipeline,
-  interruption,
   keeper,
   loop,
   losses,
@@ -37,6 +37,7 @@ from trainer import (
 )
 from trainer import config as config_lib
 from trainer import position as position_lib
+from trainer import workers as workers_lib
 from trainer.augment import chain, forward
 from trainer.callbacks import best as best_lib
 from trainer.callbacks import callback, checkpoints, early_stopping, history, progress, tensorboard
@@ -53,48 +54,50 @@ def train(config: config_lib.TrainConfig) -> run_folder.RunFolder:
   # Everything that may be wrong is found before anything is written.
   data, start = preflight.check(config)
   strategy = machine.prepare(config)
-  plan = _plan(config, data)
-  model, compiled = _build(config, data, strategy, plan)
-  folder, position = run_folder.RunFolder(config.run_dir), position_lib.Position()
-  if start == resume.Start.CONTINUED:
-    position = keeper.load(folder, compiled)
-  train_batches, validation_batches = _batches(config, data, strategy, start_step=position.step)
-
-  if start != resume.Start.CONTINUED:
-    folder = _create_folder(config, data, start)
-    folder.write_json(folder.config_file, _record(config, data, model))
-  announce.start(config, data, model=model, strategy=strategy, folder=folder)
-  announce.resumed(position)
-
-  best = best_lib.Best(config.monitor)
-  callbacks: list[callback.Callback] = [
-    best,
-    checkpoints.Checkpoints(model, folder, best),
-    history.History(folder),
-    tensorboard.TensorBoard(folder.logs_dir, compiled),
-    progress.Progress(best, plan),
-    early_stopping.EarlyStopping(best, patience=config.patience),
-  ]
-  with (
-    failures.readable(data_dir=data.path, batch_size=config.batch_size),
-    interruption.listening() as requests,
+  workers = workers_lib.Workers(strategy)
+  with failures.readable(
+    data_dir=data.path, batch_size=config.batch_size, num_workers=workers.count
   ):
+    start = agreement.agree(config, data, start, workers)
+    plan = _plan(config, data)
+    model, compiled = _build(config, data, strategy, plan)
+    folder, position = run_folder.RunFolder(config.run_dir), position_lib.Position()
+    if start == resume.Start.CONTINUED:
+      position = keeper.load(folder, compiled)
+    batches = _batches(config, data, strategy, start_step=position.step)
+    if workers.is_chief and start != resume.Start.CONTINUED:
+      folder = _create_folder(config, data, start)
+      folder.write_json(folder.config_file, _record(config, data, model))
+    announce.start(config, data, model=model, strategy=strategy, folder=folder)
+    announce.resumed(position)
+
+    best = best_lib.Best(config.monitor)
     training = loop.Loop(
       compiled,
       plan=plan,
-      callbacks=callbacks,
+      callbacks=_callbacks(config, folder, model, compiled, plan=plan, best=best),
       position=position,
       keeper=_keeper(config, compiled, folder),
-      requests=requests,
     )
-    outcome = training.run(train_batches, validation_batches)
-  if outcome.interrupted:
-    announce.interrupted(outcome, position, folder)
-    if outcome.interrupted == 'SIGINT':
-      raise KeyboardInterrupt
-    return folder
-  announce.end(config, outcome, best)
+    outcome = training.run(*batches)
+    if outcome.interrupted:
+      announce.interrupted(outcome, position, folder)
+    elif workers.is_chief:
+      announce.end(config, outcome, best)
+      _finish(data, folder, outcome, position)
+    workers.total([0])  # A worker that left would look like one that is lost.
+  if outcome.interrupted == 'SIGINT':
+    raise KeyboardInterrupt
+  return folder
 
+
+def _finish(
+  data: datasets.Data,
+  folder: run_folder.RunFolder,
+  outcome: loop.Outcome,
+  position: position_lib.Position,
+) -> None:
+  """Judges the best epoch, and writes that the run is finished."""
   report = None
   if data.has_test:  # Speakers that neither training nor the choice of the epoch has met.
     report = evaluate.evaluate_run(folder.path, split=splits.TEST, checkpoint=run_folder.BEST)
@@ -103,7 +106,29 @@ def train(config: config_lib.TrainConfig) -> run_folder.RunFolder:
     {'epochs': len(outcome.epochs), 'steps': position.step, 'stopped': outcome.stopped},
   )
   announce.results(folder, report)
-  return folder
+
+
+def _callbacks(
+  config: config_lib.TrainConfig,
+  folder: run_folder.RunFolder,
+  model: keras.Model,
+  compiled: steps.Steps,
+  *,
+  plan: loop.Plan,
+  best: best_lib.Best,
+) -> list[callback.Callback]:
+  """Returns what listens to the run; of several workers only the chief writes and speaks."""
+  stopping = early_stopping.EarlyStopping(best, patience=config.patience)
+  if not workers_lib.Workers(compiled.strategy).is_chief:
+    return [best, stopping]
+  return [
+    best,
+    checkpoints.Checkpoints(model, folder, best),
+    history.History(folder),
+    tensorboard.TensorBoard(folder.logs_dir, compiled),
+    progress.Progress(best, plan),
+    stopping,
+  ]
 
 
 def _keeper(

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from trainer import averaging, input_pipeline, scores, training_state
 from trainer import losses as losses_lib
+from trainer import workers as workers_lib
 from trainer.augment import chain, forward
 
 _SUM = tf.distribute.ReduceOp.SUM
@@ -317,6 +318,7 @@ def draw_apart(model: keras.Model, strategy: tf.distribute.Strategy) -> None:
   for variable in model.variables:
     if not variable.path.endswith('seed_generator_state'):
       continue
-    first, *others = strategy.experimental_local_results(variable.value)
-    for i, other in enumerate(others, start=1):
-      other.assign(first + [i, 0])
+    copies = strategy.experimental_local_results(variable.value)
+    first = copies[0].numpy()
+    for i, copy in enumerate(copies, start=workers_lib.Workers(strategy).first_replica):
+      copy.assign(first + np.array([i, 0], first.dtype))

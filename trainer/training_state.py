@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from schemas import errors
 from trainer import run_folder
+from trainer import workers as workers_lib
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -27,16 +28,18 @@ _SEED = 'seed_generator_state'
 def capture(variables: Mapping[str, Any], strategy: tf.distribute.Strategy) -> dict[str, Any]:
   """Returns copies of the values of TensorFlow's variables, by the same names.
 
-  What replicas draw their random numbers from gets an axis in front, for the replicas here.
+  What replicas draw their random numbers from gets an axis in front, for the replicas of all
+  workers: every one is to ask.
   """
-  return {name: _read(name, variable, strategy) for name, variable in variables.items()}
-
-
-def _read(name: str, variable: Any, strategy: tf.distribute.Strategy) -> NDArray[Any]:
-  copies = strategy.experimental_local_results(variable)
-  if name.endswith(_SEED):
-    return np.stack([copy.numpy() for copy in copies])
-  return np.array(copies[0].numpy())
+  workers = workers_lib.Workers(strategy)
+  found: dict[str, Any] = {}
+  for name, variable in variables.items():
+    copies = strategy.experimental_local_results(variable)
+    if name.endswith(_SEED):
+      found[name] = workers.gather(np.stack([copy.numpy() for copy in copies]))
+    else:
+      found[name] = np.array(copies[0].numpy())
+  return found
 
 
 def restore(variables: Mapping[str, Any], arrays: Arrays, strategy: tf.distribute.Strategy) -> bool:
@@ -69,11 +72,13 @@ def restore(variables: Mapping[str, Any], arrays: Arrays, strategy: tf.distribut
 
 
 def _restore_seeds(variable: Any, seeds: NDArray[Any], strategy: tf.distribute.Strategy) -> bool:
-  copies = strategy.experimental_local_results(variable)
-  for i, copy in enumerate(copies):
+  workers = workers_lib.Workers(strategy)
+  mine = workers.mine(seeds)
+  for i, copy in enumerate(strategy.experimental_local_results(variable)):
     # As steps.draw_apart does, where there was no such replica.
-    copy.assign(seeds[i] if i < len(seeds) else seeds[0] + np.array([i, 0], seeds.dtype))
-  return len(copies) == len(seeds)
+    apart = seeds[0] + np.array([workers.first_replica + i, 0], seeds.dtype)
+    copy.assign(mine[i] if i < len(mine) else apart)
+  return strategy.num_replicas_in_sync == len(seeds)
 
 
 def write(path: str, arrays: Arrays, position: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +16,9 @@ from trainer.callbacks import callback
 
 @dataclasses.dataclass
 class FakeSteps:
-  """Stands for compiled steps: losses from a list, batches counted."""
+  """Stands for compiled steps on one device: losses from a list, batches counted."""
+
+  strategy = tf.distribute.get_strategy()
 
   losses: list
   validation_loss: float = 0.5

@@ -230,11 +230,13 @@ def test_other_replicas_draw_other_numbers():
 
 def test_signals_are_noted_and_a_second_ctrl_c_is_obeyed():
   before = signal.getsignal(signal.SIGTERM)
-  with interruption.listening() as requests:
+  requests = interruption.Requests()
+  with requests.heard():
     assert requests.signal_name == ''
     os.kill(os.getpid(), signal.SIGTERM)
     assert requests.signal_name == 'SIGTERM'
-  with interruption.listening() as requests:
+  requests = interruption.Requests()
+  with requests.heard():
     os.kill(os.getpid(), signal.SIGINT)
     assert requests.signal_name == 'SIGINT'
     with pytest.raises(KeyboardInterrupt):

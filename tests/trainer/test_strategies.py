@@ -10,7 +10,7 @@ def test_settings_can_be_written_as_text():
   options.check_table({name: family.settings for name, family in strategies.STRATEGIES.items()})
 
 
-@pytest.mark.parametrize('name', strategies.STRATEGIES)
+@pytest.mark.parametrize('name', ['none', 'mirrored'])
 def test_every_strategy_runs_on_one_device(name):
   strategy = strategies.make(name, ['CPU:0'])
   assert strategy.num_replicas_in_sync == 1

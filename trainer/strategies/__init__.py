@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from schemas import options
-from trainer.strategies import mirrored, single, strategy
+from trainer.strategies import mirrored, multi_worker, single, strategy
 
 if TYPE_CHECKING:
   import tensorflow as tf
@@ -16,6 +16,7 @@ STRATEGIES: Mapping[str, strategy.StrategyFamily] = types.MappingProxyType(
   {
     'none': single.FAMILY,
     'mirrored': mirrored.FAMILY,
+    'multi_worker': multi_worker.FAMILY,
   }
 )
 
