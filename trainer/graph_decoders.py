@@ -19,12 +19,6 @@ def _wav16(data: tf.Tensor) -> tf.Tensor:
   return tf.audio.decode_wav(data).audio
 
 
-def _wav24(data: tf.Tensor) -> tf.Tensor:
-  import tensorflow_io
-
-  return tf.cast(tensorflow_io.audio.decode_wav(data, dtype=tf.int32), tf.float32) / 2.0**31
-
-
 def _flac16(data: tf.Tensor) -> tf.Tensor:
   import tensorflow_io
 
@@ -51,7 +45,6 @@ def _mp3(data: tf.Tensor) -> tf.Tensor:
 
 DECODERS: dict[int, Decoder] = {
   raw_files.WAV16: _wav16,
-  raw_files.WAV24: _wav24,
   raw_files.FLAC16: _flac16,
   raw_files.FLAC24: _flac24,
   raw_files.OGG: _ogg,

@@ -229,14 +229,18 @@ def rows_with(cells, header=('path', 'label', 'speaker', 'split')):
     (rows_with(('audio/low_s0_0.wav', 'x', 's', '')), r"row 3: 'audio/low_s0_0.wav' stands in .*2"),
     (rows_with(('gs://b/a.wav', 'x', 's', '')), 'is not on this machine'),
     (rows_with(('audio/bad.wav', 'x', 's', '')), 'row 3: .*bad.wav. cannot be read as audio'),
+    (rows_with(('audio/none.wav', 'x', 's', '')), 'none.wav. holds no samples'),
     (rows_with(('audio/fast.wav', 'x', 's', '')), 'has 16000 samples a second, wanted 8000'),
-    (rows_with(('audio/wide.wav', 'x', 's', '')), 'is WAV FLOAT. In the graph WAV and FLAC of'),
+    (rows_with(('audio/wide.wav', 'x', 's', '')), 'is WAV FLOAT. In the graph WAV of 16 bits'),
   ],
 )
 def test_bad_tables_and_files_are_sentences(rows, sentence, tmp_path):
   write_corpus(tmp_path, speakers=1)
   (tmp_path / 'audio' / 'bad.wav').write_bytes(b'not audio at all')
   (tmp_path / 'audio' / 'fast.wav').write_bytes(wav_files.pcm16(pcm('low', 0)))
+  (tmp_path / 'audio' / 'none.wav').write_bytes(
+    wav_files.pcm16(pcm('low', 0)[:0], sample_rate_hz=RATE_HZ)
+  )
   wide = io.BytesIO()
   soundfile.write(wide, np.zeros(99), RATE_HZ, format='WAV', subtype='FLOAT')
   (tmp_path / 'audio' / 'wide.wav').write_bytes(wide.getvalue())
