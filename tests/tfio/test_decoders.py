@@ -120,7 +120,7 @@ def test_trains_on_them_and_predicts(tmp_path, monkeypatch, capsys):
   )
   assert folder.read_config()['dataset'] == 'table'
   capsys.readouterr()
-  predict.main(['--run_dir=run', '--top=1', '--format=csv', '0_VORBIS.ogg', '1_VORBIS.ogg'])
+  predict.main(['--run_dir=run', '--top=1', '--format=csv', '1_VORBIS.ogg', '0_VORBIS.ogg'])
   first, second = capsys.readouterr().out.splitlines()[1:]
   assert ('low' in first, 'high' in second) == (True, True)
 
