@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 from collections.abc import Collection
 from typing import Any
 
@@ -24,6 +25,7 @@ from trainer.models import front_end
 RESUME_AUTO, RESUME_MUST, RESUME_NEVER = 'auto', 'must', 'never'
 RESUMES = (RESUME_AUTO, RESUME_MUST, RESUME_NEVER)
 
+RUNS = 'runs'  # Where run folders lie that --run_dir does not name.
 DEMO_DATA = 'demo/data'
 
 
@@ -49,6 +51,7 @@ class TrainConfig:
 
   data: str = DEMO_DATA
   run_dir: str = ''
+  run_name: str = ''
   overwrite: bool = False
   resume: str = RESUME_AUTO
   checkpoint_steps: int = 0
@@ -81,6 +84,8 @@ class TrainConfig:
   monitor: str = 'accuracy'
   seed: int = 0
   steps_per_execution: int = 16
+  histograms: bool = False
+  profile_steps: str = ''
   deterministic: bool = True
 
   def __post_init__(self) -> None:
@@ -112,7 +117,12 @@ class TrainConfig:
     rate = self.learning_rate
     if rate is not None and not (math.isfinite(rate) and rate > 0):
       raise errors.ConfigError(f'--learning_rate must be positive, got {self.learning_rate}.')
+    self._check_run_name()
     self._check_resuming()
+    if self.profile_steps and not self.profiled_steps:
+      raise errors.ConfigError(
+        f'--profile_steps: expected two steps as in 10-20, got {self.profile_steps!r}.'
+      )
     schedules.check(self.schedule, epochs=self.epochs)
     _check_share('label_smoothing', self.label_smoothing)
     _check_share('ema', self.ema)
@@ -124,6 +134,26 @@ class TrainConfig:
         f'--virtual_devices={self.virtual_devices} has no effect with --strategy={strategy}. Write '
         '--strategy=mirrored, or leave --virtual_devices away.'
       )
+
+  @property
+  def profiled_steps(self) -> tuple[int, int] | None:
+    """The first and the last step of --profile_steps; None for none, or if it is no such text."""
+    first, _, last = self.profile_steps.partition('-')
+    if not (first.isdecimal() and last.isdecimal() and 0 < int(first) <= int(last)):
+      return None
+    return int(first), int(last)
+
+  def _check_run_name(self) -> None:
+    if not self.run_name:
+      return
+    if self.run_name in ('.', '..') or set(self.run_name) & set('/\\'):
+      raise errors.ConfigError(f'--run_name must be the name of a folder, got {self.run_name!r}.')
+    path = os.path.join(RUNS, self.run_name)
+    if self.run_dir not in ('', path):
+      raise errors.ConfigError(
+        f'--run_name={self.run_name} stands for --run_dir={path}: give one of the two.'
+      )
+    object.__setattr__(self, 'run_dir', path)
 
   def _check_resuming(self) -> None:
     _check_choice('resume', self.resume, RESUMES)

@@ -26,6 +26,7 @@ def define(flag_values: flags.FlagValues) -> None:
   _define_data(flag_values)
   _define_input(flag_values)
   _define_checkpoints(flag_values)
+  _define_tensorboard(flag_values)
   _define_devices(flag_values)
   _define_training(flag_values)
   command_line.define_shared(flag_values)
@@ -54,6 +55,11 @@ def _define_data(flag_values: flags.FlagValues) -> None:
     'run_dir',
     'Folder for all that the run writes: checkpoints, logs, report. Empty: runs/DATASET-MODEL, '
     'with a number behind it where that is taken.',
+  )
+  _text(
+    flag_values,
+    'run_name',
+    'The same as --run_dir=runs/NAME. `tensorboard --logdir runs` compares runs by these names.',
   )
   _switch(flag_values, 'overwrite', 'Replace the run in --run_dir, if there is one.')
   _choice(
@@ -133,6 +139,17 @@ def _define_checkpoints(flag_values: flags.FlagValues) -> None:
     flag_values, 'checkpoint_minutes', 'The same, by minutes since the last time; 0: not by time.'
   )
   _number(flag_values, 'keep_checkpoints', 'How many of these stay, the latest.')
+
+
+def _define_tensorboard(flag_values: flags.FlagValues) -> None:
+  _switch(
+    flag_values, 'histograms', 'Write how the weights are distributed to TensorBoard, every epoch.'
+  )
+  _text(
+    flag_values,
+    'profile_steps',
+    'Steps of which TensorBoard shows what took how long, as in 10-20; empty: none.',
+  )
 
 
 def _define_devices(flag_values: flags.FlagValues) -> None:

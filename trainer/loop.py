@@ -76,6 +76,7 @@ class Loop:
     callbacks: Sequence[callback.Callback],
     position: position_lib.Position | None = None,
     keeper: keeper_lib.Keeper | None = None,
+    blame: Callable[[int], str] | None = None,
   ) -> None:
     """Takes what takes part in a run.
 
@@ -85,12 +86,14 @@ class Loop:
       callbacks: In the order in which they hear of things.
       position: Where the run goes on; at its beginning by default.
       keeper: Saves the state now and then, if given.
+      blame: From a step whose loss is no number to a sentence on its batch, if given.
     """
     self._compiled = compiled
     self._plan = plan
     self._callbacks = tuple(callbacks)
     self._position = position or position_lib.Position()
     self._keeper = keeper
+    self._blame = blame or (lambda step: '')
     self._requests = interruption.Requests()
     self._workers = workers_lib.Workers(compiled.strategy)
     self._is_stopping = False
@@ -211,6 +214,7 @@ class Loop:
       examples_per_s=at.num_examples / at.train_s,
       epoch_s=at.train_s,
       wait_share=at.wait_s / at.train_s,
+      learning_rate=self._compiled.learning_rate,
     )
 
   def _check_finite(self, losses: np.ndarray) -> None:
@@ -220,6 +224,7 @@ class Loop:
       step = self._position.step + int(bad[0]) + 1
       raise _runaway(
         f'The loss became {losses[bad[0]]} in step {step} (epoch {self._position.epoch}).'
+        f'{self._blame(step)}'
       )
 
 

@@ -22,10 +22,13 @@ FREE = frozenset(
     'checkpoint_steps',
     'data',  # Its manifest decides.
     'data_service',
+    'histograms',
     'keep_checkpoints',
     'overwrite',
+    'profile_steps',
     'resume',
     'run_dir',
+    'run_name',
     'steps_per_execution',
     'strategy',
     'virtual_devices',

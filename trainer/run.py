@@ -17,6 +17,7 @@ from trainer import (
   averaging,
   class_weights,
   computed_statistics,
+  culprits,
   datasets,
   evaluate,
   failures,
@@ -78,6 +79,7 @@ def train(config: config_lib.TrainConfig) -> run_folder.RunFolder:
       callbacks=_callbacks(config, folder, model, compiled, plan=plan, best=best),
       position=position,
       keeper=_keeper(config, compiled, folder),
+      blame=lambda step: _blame(config, data, folder, step) if workers.is_chief else '',
     )
     outcome = training.run(*batches)
     if outcome.interrupted:
@@ -125,10 +127,26 @@ def _callbacks(
     best,
     checkpoints.Checkpoints(model, folder, best),
     history.History(folder),
-    tensorboard.TensorBoard(folder.logs_dir, compiled),
+    tensorboard.TensorBoard(
+      folder.logs_dir,
+      compiled,
+      flags=resume.binding_flags(config),
+      weights=model.trainable_variables if config.histograms else (),
+      profiled=config.profiled_steps,
+    ),
     progress.Progress(best, plan),
     stopping,
   ]
+
+
+def _blame(
+  config: config_lib.TrainConfig, data: datasets.Data, folder: run_folder.RunFolder, step: int
+) -> str:
+  """Returns what is said of the batch of a step, whose ids it writes into the run folder."""
+  ids = culprits.batch_ids(_source(config, data), seed=config.seed, step=step)
+  if ids:
+    folder.write_json(folder.failed_batch_file, {'step': step, 'ids': ids})
+  return culprits.sentence(ids, folder.failed_batch_file)
 
 
 def _keeper(

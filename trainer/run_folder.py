@@ -67,6 +67,11 @@ class RunFolder:
     """How the run ended, written last of all: JSON. A run without it is not finished."""
     return os.path.join(self.path, 'outcome.json')
 
+  @property
+  def failed_batch_file(self) -> str:
+    """The examples of a step whose loss was no number: JSON."""
+    return os.path.join(self.path, 'failed_batch.json')
+
   def state_file(self, step: int) -> str:
     """All that the step after `step` depends on, for a run that is continued."""
     return os.path.join(self.checkpoints_dir, f'{_STATE}{step:012d}{_STATE_ENDING}')

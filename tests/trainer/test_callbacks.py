@@ -30,6 +30,7 @@ def result(epoch, *, accuracy=0.5, loss=1.0, validated=True):
     train=scores.Scores(loss=2.0, accuracy=0.25, num_examples=640),
     validation=found if validated else None,
     train_s=2.0,
+    wait_s=0.5,
   )
 
 
@@ -141,11 +142,19 @@ class FakeSteps:
     with tf.Graph().as_default() as graph:
       tf.constant(1.0, name='the_step')
     self.graph = graph
+    self.confusion = np.array([[3, 1], [0, 0]])
 
 
 def steps_done(step, *losses, epoch_s=1.0):
   return callback.StepsDone(
-    epoch=1, step=step, step_in_epoch=step, losses=losses, examples_per_s=321.0, epoch_s=epoch_s
+    epoch=1,
+    step=step,
+    step_in_epoch=step,
+    losses=losses,
+    examples_per_s=321.0,
+    epoch_s=epoch_s,
+    wait_share=0.25,
+    learning_rate=0.5,
   )
 
 
@@ -158,6 +167,7 @@ def logged(logs_dir, split):
   found = {
     tag: [(event.step, tf.make_ndarray(event.tensor_proto).item()) for event in reader.Tensors(tag)]
     for tag in reader.Tags()['tensors']
+    if tag != 'confusion'
   }
   graph = reader.Graph() if reader.Tags()['graph'] else None
   return found, graph
@@ -174,8 +184,9 @@ def test_tensorboard_reads_curves_and_graph(tmp_path):
   assert train['step_loss'] == [(5, 2.0), (10, 0.5)]
   assert train['loss'] == [(10, 2.0), (20, 2.0)]
   assert train['accuracy'] == [(10, 0.25), (20, 0.25)]
-  assert train['learning_rate'][0] == (10, pytest.approx(0.001))
-  assert train['examples_per_s'] == [(10, 320.0), (20, 320.0)]
+  assert train['learning_rate'] == [(5, 0.5), (10, 0.5)]
+  assert train['examples_per_s'] == [(5, 321.0), (10, 321.0)]
+  assert train['input_wait_share'] == [(5, 0.25), (10, 0.25)]
   assert [node.name for node in graph.node] == ['the_step']
   validation, _ = logged(tmp_path, 'validation')
   assert validation['accuracy'] == [(10, 0.5), (20, 0.75)]
@@ -196,7 +207,10 @@ def test_a_long_epoch_gives_signs_of_life():
     listener.on_steps(steps_done(step, 0.5, epoch_s=10.0 * step))
   lines = stream.getvalue().splitlines()
   assert len(lines) == 13  # 400 seconds, a line every 30.
-  assert lines[0] == 'epoch  1/12  step 3/40  loss 0.5000  321 examples/s  6 min left in the epoch'
+  assert lines[0] == (
+    'epoch  1/12  step 3/40  loss 0.5000  321 examples/s  6 min left in the epoch  '
+    'waits for input 25%'
+  )
 
 
 def test_logs_that_cannot_be_written_are_said(tmp_path):
@@ -229,7 +243,7 @@ def test_a_line_per_epoch():
   first, second = shown(io.StringIO()).splitlines()
   assert first == (
     'epoch  1/12  train loss 2.0000 accuracy  25.0%  validation loss 1.0000 accuracy  50.0%  '
-    '320 examples/s  best'
+    '320 examples/s  waits 25%  best'
   )
   assert second.startswith('epoch  2/12')
   assert not second.endswith('best')
@@ -238,8 +252,45 @@ def test_a_line_per_epoch():
 def test_a_terminal_also_gets_a_moving_line():
   text = shown(Terminal())
   assert (
-    '\r\x1b[Kepoch  1/12  step 8/40  loss 1.2500  321 examples/s  4 s left in the epoch' in text
+    '\r\x1b[Kepoch  1/12  step 8/40  loss 1.2500  321 examples/s  4 s left in the epoch  waits'
+    in text
   )
   # What stays on the screen are the lines of the epochs alone.
   stays = [line.rpartition('\x1b[K')[2] for line in text.split('\n')]
   assert [line[:11] for line in stays] == ['epoch  1/12', 'epoch  2/12', '']
+
+
+def test_tensorboard_shows_weights_confusion_flags_and_a_profile(model, tmp_path):
+  listener = tensorboard.TensorBoard(
+    str(tmp_path),
+    FakeSteps(),
+    flags={'batch_size': 7, 'augment': ('gain',), 'ema': 0.5},
+    weights=model.trainable_variables,
+    profiled=(4, 6),
+  )
+  for step in (2, 4, 6, 8):
+    listener.on_steps(steps_done(step, 1.0))
+    assert listener._is_profiling == (step == 4)
+  listener.on_epoch(result(1))
+  listener.on_end()
+  train = tensors(tmp_path, 'train')
+  assert [tag for tag in train if tag.startswith('weights/') and tag.endswith('/kernel')]
+  picture = tf.io.decode_png(tensors(tmp_path, 'validation')['confusion'][0].string_val[2])
+  assert picture.shape == (256, 256, 1)
+  corners = picture.numpy()[::255, ::255, 0].astype(int)
+  assert corners.tolist() == [[191, 63], [0, 0]]  # Three quarters, one quarter.
+  reader = event_accumulator.EventAccumulator(str(tmp_path))
+  reader.Reload()
+  stored = reader.SummaryMetadata('_hparams_/session_start_info').plugin_data.content
+  assert b'batch_size' in stored
+  assert list(tmp_path.glob('plugins/profile/*/*'))
+
+
+def tensors(logs_dir, split):
+  reader = event_accumulator.EventAccumulator(
+    os.path.join(logs_dir, split), size_guidance={'tensors': 0}
+  )
+  reader.Reload()
+  return {
+    tag: [event.tensor_proto for event in reader.Tensors(tag)] for tag in reader.Tags()['tensors']
+  }

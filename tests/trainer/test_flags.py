@@ -1,4 +1,5 @@
 import dataclasses
+import os
 import subprocess
 import sys
 
@@ -12,7 +13,10 @@ EVERY_FLAG = {
   'data': 'table:some/clips.csv',
   'run_dir': 'some/run',
   'overwrite': True,
+  'run_name': '',
   'resume': 'never',
+  'histograms': True,
+  'profile_steps': '3-5',
   'checkpoint_steps': 12,
   'checkpoint_minutes': 0.5,
   'keep_checkpoints': 4,
@@ -114,6 +118,9 @@ def test_two_command_lines_live_side_by_side():
     ('--strategy=mirored', r"No strategy is called 'mirored'\. Did you mean 'mirrored'"),
     ('--strategy=mirrored:num_devices=-1', r'num_devices must be 0 \(all\) or more'),
     ('--virtual_devices=2', r'no effect with --strategy=none\. Write --strategy=mirrored'),
+    ('--run_name=a/b', r"--run_name must be the name of a folder, got 'a/b'"),
+    ('--profile_steps=5', r"--profile_steps: expected two steps as in 10-20, got '5'"),
+    ('--profile_steps=5-3', r'--profile_steps: expected two steps'),
     ('--resume=perhaps', r'--resume: expected one of auto, must, never'),
     ('--resume=must', r'--resume=must goes on with the run in --run_dir: name one'),
     ('--checkpoint_steps=-1', r'--checkpoint_steps must be at least 0'),
@@ -163,3 +170,11 @@ def test_help_and_wrong_flags_answer_without_tensorflow():
   assert done.stderr == (
     "error: There is no flag --modell. Did you mean '--model'? Run with --help to see the flags.\n"
   )
+
+
+def test_a_run_name_is_a_folder_among_runs():
+  named = config.TrainConfig(run_name='loud')
+  assert named.run_dir == os.path.join('runs', 'loud')
+  assert config.TrainConfig(**named.to_json()) == named
+  with pytest.raises(errors.ConfigError, match=r'stands for --run_dir=runs.loud: give one of'):
+    config.TrainConfig(run_name='loud', run_dir='elsewhere')

@@ -71,7 +71,8 @@ def test_a_run_leaves_everything_in_its_folder(data_dir, capsys):
     'state-000000000021.npz',
     'state-000000000024.npz',
   ]
-  assert sorted(os.listdir(folder.logs_dir)) == ['train', 'validation']
+  logs = [name for name in os.listdir(folder.logs_dir) if not name.startswith('events.')]
+  assert sorted(logs) == ['train', 'validation']
   assert history_of(folder)[-1]['validation']['accuracy'] > 0.9
   assert history_of(folder)[-1]['validation']['num_examples'] == 11
   with open(folder.report_file, encoding='utf-8') as stream:
@@ -167,7 +168,7 @@ def test_without_validation_all_epochs_are_trained_and_the_last_is_kept(tmp_path
   said = capsys.readouterr().out
   assert 'there is no validation split, so all 3 epochs are trained' in said
   assert 'there is no test split, so there is no report' in said
-  assert os.listdir(folder.logs_dir) == ['train']
+  assert not os.path.exists(os.path.join(folder.logs_dir, 'validation'))
   for best, last in zip(weights_of(folder), weights_of(folder, 'last'), strict=True):
     np.testing.assert_array_equal(best, last)
 
@@ -260,8 +261,14 @@ def test_damaged_shard_in_the_middle_of_a_run(untested_dir, tmp_path, split):
 
 
 def test_runaway_training_is_stopped(untested_dir):
-  with pytest.raises(errors.ConfigError, match=r'loss .*(nan|inf).*lower --learning_rate'):
-    train(untested_dir, learning_rate=1e30, epochs=5)
+  with pytest.raises(errors.ConfigError, match=r'loss .*(nan|inf).*lower --learning_rate') as told:
+    train(untested_dir, learning_rate=1e30, epochs=5, run_dir='run', deterministic=True)
+  if 'validation loss' not in str(told.value):
+    with open('run/failed_batch.json', encoding='utf-8') as stream:
+      found = json.load(stream)
+    assert len(found['ids']) == 16
+    assert f'Its batch held {found["ids"][0]}, ' in str(told.value)
+    assert f'in step {found["step"]} ' in str(told.value)
 
 
 def test_run_folder_is_refused_before_anything_is_done(untested_dir):

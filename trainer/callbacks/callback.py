@@ -20,6 +20,7 @@ class StepsDone:
     examples_per_s: Training examples per second in this epoch so far.
     epoch_s: Seconds of training in this epoch so far.
     wait_share: Share of these that was spent waiting for input.
+    learning_rate: After the latest step.
   """
 
   epoch: int
@@ -29,6 +30,7 @@ class StepsDone:
   examples_per_s: float
   epoch_s: float
   wait_share: float = 0.0
+  learning_rate: float = 0.0
 
 
 class Callback:

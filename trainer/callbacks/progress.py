@@ -29,7 +29,7 @@ class Progress(callback.Callback):
     text = (
       f'{self._epoch(done.epoch)}  step {done.step_in_epoch}/{self._plan.steps_per_epoch}  '
       f'loss {done.losses[-1]:.4f}  {done.examples_per_s:,.0f} examples/s  '
-      f'{self._left(done)} left in the epoch'
+      f'{self._left(done)} left in the epoch  waits for input {done.wait_share:.0%}'
     )
     if self._is_terminal:
       self._rewrite(text)
@@ -44,6 +44,7 @@ class Progress(callback.Callback):
     if result.validation is not None:
       parts.append(f'validation {_shown(result.validation)}')
     parts.append(f'{result.examples_per_s:,.0f} examples/s')
+    parts.append(f'waits {result.wait_share:.0%}')
     if result.validation is not None and self._best.epoch == result.epoch:
       parts.append('best')
     if self._is_terminal:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
+from tensorboard.plugins.hparams import api as hparams
 
 from schemas import errors, splits
 from trainer import scores, steps
 from trainer.callbacks import callback
+
+_PICTURE_PIXELS = 256
 
 
 class TensorBoard(callback.Callback):
@@ -19,9 +26,30 @@ class TensorBoard(callback.Callback):
   The two splits are two runs of the same tags, so that TensorBoard draws them into one picture.
   """
 
-  def __init__(self, logs_dir: str, compiled: steps.Steps) -> None:
+  def __init__(
+    self,
+    logs_dir: str,
+    compiled: steps.Steps,
+    *,
+    flags: Mapping[str, Any] | None = None,
+    weights: Sequence[keras.Variable] = (),
+    profiled: tuple[int, int] | None = None,
+  ) -> None:
+    """Takes where to write and what.
+
+    Args:
+      logs_dir: Folder of the logs.
+      compiled: Gives the graph and the confusion matrix.
+      flags: The run's, for TensorBoard's table of hyperparameters.
+      weights: Those whose distribution is written after each epoch.
+      profiled: First and last step of those that are profiled; rounded up to whole calls.
+    """
     self._logs_dir = logs_dir
     self._compiled = compiled
+    self._flags = flags
+    self._weights = tuple(weights)
+    self._profiled = profiled
+    self._is_profiling = False
     self._writers: dict[str, tf.summary.SummaryWriter] = {}
 
   def on_steps(self, done: callback.StepsDone) -> None:
@@ -29,28 +57,65 @@ class TensorBoard(callback.Callback):
     is_first = splits.TRAIN not in self._writers
     with self._writing(splits.TRAIN, step=done.step):
       tf.summary.scalar('step_loss', sum(done.losses) / len(done.losses))
+      tf.summary.scalar('learning_rate', done.learning_rate)
+      tf.summary.scalar('examples_per_s', done.examples_per_s)
+      tf.summary.scalar('input_wait_share', done.wait_share)
       if is_first:
         tf.summary.graph(self._compiled.graph)
+    if is_first and self._flags is not None:
+      self._write_flags(self._flags)
+    self._profile(done.step)
 
   def on_epoch(self, result: scores.EpochResult) -> str:
     """Writes the scores of both splits."""
     with self._writing(splits.TRAIN, step=result.step) as writer:
       _write_scores(result.train)
       tf.summary.scalar('epoch', result.epoch)
-      tf.summary.scalar('learning_rate', result.learning_rate)
-      tf.summary.scalar('examples_per_s', result.examples_per_s)
+      for weight in self._weights:
+        tf.summary.histogram(f'weights/{weight.path}', weight.value)
       writer.flush()
     if result.validation is not None:
       with self._writing(splits.VALIDATION, step=result.step) as writer:
         _write_scores(result.validation)
+        if self._compiled.confusion is not None:
+          tf.summary.image('confusion', _as_picture(self._compiled.confusion))
         writer.flush()
     return ''
 
   def on_end(self) -> None:
     """Closes the files."""
+    self._stop_profiling()
     for writer in self._writers.values():
       with self._explained():
         writer.close()
+
+  def _write_flags(self, flags: Mapping[str, Any]) -> None:
+    """Writes the flags, and which numbers of the run TensorBoard's table shows beside them."""
+    values = {name: v if isinstance(v, bool | int | float | str) else str(v)
+              for name, v in flags.items()}  # fmt: skip
+    metrics = [hparams.Metric(tag, group=splits.VALIDATION) for tag in ('accuracy', 'loss')]
+    with self._writing('', step=0) as writer:
+      hparams.hparams_config(hparams=[hparams.HParam(name) for name in values], metrics=metrics)
+      hparams.hparams(values)
+      writer.flush()
+
+  def _profile(self, step: int) -> None:
+    """Begins before the first of the steps that are wanted, and ends behind the last."""
+    if self._profiled is None:
+      return
+    first, last = self._profiled
+    if not self._is_profiling and first <= step + 1 and step < last:
+      with self._explained():
+        tf.profiler.experimental.start(self._logs_dir)
+      self._is_profiling = True
+    elif self._is_profiling and step >= last:
+      self._stop_profiling()
+
+  def _stop_profiling(self) -> None:
+    if self._is_profiling:
+      self._is_profiling, self._profiled = False, None
+      with self._explained():
+        tf.profiler.experimental.stop()
 
   @contextlib.contextmanager
   def _writing(self, split: str, *, step: int) -> Iterator[tf.summary.SummaryWriter]:
@@ -74,6 +139,16 @@ class TensorBoard(callback.Callback):
       ) from error
 
 
+def _as_picture(confusion: NDArray[np.int64]) -> NDArray[np.float32]:
+  """Returns rows as shares of each label's examples, white for all: [1, height, width, 1]."""
+  shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+  pixels = max(1, _PICTURE_PIXELS // len(confusion))
+  return np.kron(shares, np.ones((pixels, pixels)))[np.newaxis, ..., np.newaxis].astype(np.float32)
+
+
 def _write_scores(found: scores.Scores) -> None:
   tf.summary.scalar('loss', found.loss)
   tf.summary.scalar('accuracy', found.accuracy)
+  for name in ('balanced_accuracy', 'macro_f1'):
+    if getattr(found, name) is not None:
+      tf.summary.scalar(name, getattr(found, name))
