@@ -55,6 +55,12 @@ def start(
   print(f'run      {folder.path}', flush=True)
   for warning in data.manifest.warnings:
     print(f'note: {warning}')
+  unused = machine.unused_gpus()
+  if unused:
+    print(
+      f'note: this machine has a GPU ({", ".join(unused)}) that TensorFlow cannot use, so the CPU '
+      'does everything. Install `pip install tensorflow[and-cuda]` and a driver that fits.'
+    )
   asked = strategies.parse(config.strategy)[0]
   if asked != 'none' and strategy.num_replicas_in_sync == 1:
     print(f'note: there is one device, so --strategy={asked} does what none does.')

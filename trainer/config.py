@@ -70,6 +70,8 @@ class TrainConfig:
   strategy: str = 'none'
   virtual_devices: int = 0
   precision: str = precision.FLOAT32
+  tf32: bool = True
+  jit_compile: bool = False
   optimizer: str = 'adam'
   learning_rate: float | None = None
   scale_learning_rate: str = 'none'

@@ -162,13 +162,24 @@ def _define_devices(flag_values: flags.FlagValues) -> None:
   _number(
     flag_values,
     'virtual_devices',
-    'Split the CPU into so many devices and use them, to try --strategy=mirrored without GPUs.',
+    'Split the GPU, or else the CPU, into so many devices, to try --strategy=mirrored on one.',
   )
   _choice(
     flag_values,
     'precision',
     precision.POLICIES,
     'What the layers compute in. The mixed ones keep weights, normalisation and loss in float32.',
+  )
+  _switch(
+    flag_values,
+    'tf32',
+    'Let GPUs since Ampere multiply float32 with 10 bits of mantissa, many times as fast; --notf32 '
+    'for all 23.',
+  )
+  _switch(
+    flag_values,
+    'jit_compile',
+    'Compile the forward and backward pass with XLA: slower to start, often faster on a GPU.',
   )
   _number(
     flag_values,

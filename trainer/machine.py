@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import glob
+import os
+
 import keras
 import tensorflow as tf
 
@@ -10,6 +13,10 @@ from trainer import config as config_lib
 from trainer import strategies
 from trainer import workers as workers_lib
 
+_GPU_FILES = '/dev/nvidia[0-9]*'
+# Of each part of a GPU that is split: enough for the models here, and four fit into 16 GiB.
+_VIRTUAL_GPU_MIB = 3072
+
 
 def prepare(config: config_lib.TrainConfig) -> tf.distribute.Strategy:
   """Seeds everything and returns the strategy; to be called before TensorFlow computes anything.
@@ -17,7 +24,8 @@ def prepare(config: config_lib.TrainConfig) -> tf.distribute.Strategy:
   Raises:
     ConfigError: if the devices do not suffice, or are more than the examples of a batch.
   """
-  split_cpu(config.virtual_devices)
+  split(config.virtual_devices)
+  tf.config.experimental.enable_tensor_float_32_execution(config.tf32)
   if config.deterministic:
     tf.config.experimental.enable_op_determinism()
   strategy = strategies.make(config.strategy, devices(virtual=config.virtual_devices))
@@ -32,34 +40,48 @@ def prepare(config: config_lib.TrainConfig) -> tf.distribute.Strategy:
   return strategy
 
 
-def split_cpu(num_devices: int) -> None:
-  """Divides the CPU into `num_devices` devices for TensorFlow; 0 leaves it as it is.
+def unused_gpus() -> list[str]:
+  """Returns the NVIDIA devices of this machine if TensorFlow can use none of them."""
+  if tf.config.list_physical_devices('GPU') or os.environ.get('CUDA_VISIBLE_DEVICES') in ('', '-1'):
+    return []  # The latter hides them on purpose.
+  return sorted(glob.glob(_GPU_FILES))
 
-  They share the cores, so nothing gets faster: it is for trying strategies without GPUs.
+
+def split(num_devices: int) -> None:
+  """Divides the first GPU, else the CPU, into devices for TensorFlow; 0 leaves it as it is.
+
+  They share what there is, so nothing gets faster: it is for trying strategies on one device.
 
   Raises:
     ConfigError: if TensorFlow already runs with fewer.
   """
   if not num_devices:
     return
-  cpu = tf.config.list_physical_devices('CPU')[0]
+  kind = _kind()
+  # TensorFlow wants to know how much of a GPU's memory each part may have.
+  limit_mib = _VIRTUAL_GPU_MIB if kind == 'GPU' else None
   try:
     tf.config.set_logical_device_configuration(
-      cpu, [tf.config.LogicalDeviceConfiguration()] * num_devices
+      tf.config.list_physical_devices(kind)[0],
+      [tf.config.LogicalDeviceConfiguration(memory_limit=limit_mib)] * num_devices,
     )
   except RuntimeError:  # TensorFlow has started, and its devices stay as they are.
-    found = len(tf.config.list_logical_devices('CPU'))
+    found = len(tf.config.list_logical_devices(kind))
     if found < num_devices:
       raise errors.ConfigError(
         f'--virtual_devices={num_devices} comes too late: TensorFlow already runs in this process '
-        f'with {found}. Split the CPU before anything else uses TensorFlow.'
+        f'with {found}. Split the {kind} before anything else uses TensorFlow.'
       ) from None
+
+
+def _kind() -> str:
+  return 'GPU' if tf.config.list_physical_devices('GPU') else 'CPU'
 
 
 def devices(*, virtual: int = 0) -> list[str]:
   """Returns the devices to compute on, such as `GPU:0`: virtual ones, else GPUs, else one CPU."""
   if virtual:
-    return [f'CPU:{i}' for i in range(virtual)]
+    return [f'{_kind()}:{i}' for i in range(virtual)]
   # Asking for logical ones would start TensorFlow, which several workers must do together.
   gpus = [f'GPU:{i}' for i in range(len(tf.config.list_physical_devices('GPU')))]
   return gpus or ['CPU:0']

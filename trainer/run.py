@@ -190,6 +190,7 @@ def _build(
       class_weights=class_weights.CLASS_WEIGHTS[config.class_weights](counts),
     ),
     clip_norm=config.clip_norm,
+    jit_compile=config.jit_compile,
     averages=averaging.Averages(model, strategy, decay=config.ema) if config.ema else None,
     augmented=_augmented(config, data, model, computed),
   )

@@ -59,6 +59,7 @@ class Steps:
     clip_norm: float = 0.0,
     averages: averaging.Averages | None = None,
     augmented: forward.Forward | None = None,
+    jit_compile: bool = False,
   ) -> None:
     """Takes a model and an optimizer that were made, and the latter built, in strategy.scope().
 
@@ -71,6 +72,7 @@ class Steps:
       clip_norm: Longest gradient, over all weights and for the whole batch; longer ones are
         shortened to it. 0: as long as they are.
       averages: Moving averages that are kept of the weights, if any.
+      jit_compile: Whether XLA compiles the forward and the backward pass.
       augmented: The model with what is done to its examples in training, if anything is.
     """
     self._model = model
@@ -82,6 +84,9 @@ class Steps:
     self._averages = averages
     self._augmented = augmented
     self._num_labels = int(model.output_shape[-1])
+    self._gradients = self._scaled_gradients
+    if jit_compile:
+      self._gradients = tf.function(self._scaled_gradients, jit_compile=True)
     self._compiled_train = tf.function(self._train_steps)
     self._compiled_evaluate = tf.function(self._evaluate_batches)
     self._graph: tf.Graph | None = None
@@ -191,19 +196,26 @@ class Steps:
     """One step on one replica's part of the batch; returns its sums."""
     replica = tf.distribute.get_replica_context()
     variables = self._model.trainable_variables
-    with tf.GradientTape() as tape:
-      loss_sum, num_correct, count = self._train_scores(batch)
-      everywhere = tf.cast(replica.all_reduce(_SUM, count), tf.float32)
-      # The optimizer adds the gradients of all replicas: the sum of these parts is the mean.
-      loss = loss_sum / everywhere + self._penalty()
-      scaled = self._optimizer.scale_loss(loss)
-    gradients = tape.gradient(scaled, variables)
+    count = tf.shape(batch[input_pipeline.LABEL], tf.int64)[0]
+    everywhere = tf.cast(replica.all_reduce(_SUM, count), tf.float32)
+    gradients, loss_sum, num_correct = self._gradients(batch, everywhere)
     if isinstance(self._optimizer, keras.optimizers.LossScaleOptimizer):
       gradients = _with_shared_overflow(gradients, replica)
     if self._clip_norm:
       gradients = self._clipped(gradients, replica)
     self._optimizer.apply(gradients, variables)
     return loss_sum, num_correct, count
+
+  def _scaled_gradients(
+    self, batch: dict[str, tf.Tensor], everywhere: tf.Tensor
+  ) -> tuple[list[tf.Tensor | None], tf.Tensor, tf.Tensor]:
+    """Returns one replica's gradients, loss sum and right ones; what XLA may compile."""
+    with tf.GradientTape() as tape:
+      loss_sum, num_correct = self._train_scores(batch)
+      # The optimizer adds the gradients of all replicas: the sum of these parts is the mean.
+      loss = loss_sum / everywhere + self._penalty()
+      scaled = self._optimizer.scale_loss(loss)
+    return tape.gradient(scaled, self._model.trainable_variables), loss_sum, num_correct
 
   def _clipped(
     self, gradients: list[tf.Tensor | None], replica: tf.distribute.ReplicaContext
@@ -237,14 +249,13 @@ class Steps:
       confusion = tf.zeros([0, 0], tf.int64)
     return tf.reduce_sum(losses_lib.evaluation(labels, logits)), by_label, confusion
 
-  def _train_scores(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Returns loss sum, right ones and count of one replica's part; zeros if it is empty."""
+  def _train_scores(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns loss sum and right ones of one replica's part; zeros if it is empty."""
     labels, logits = self._logits(batch, training=True)
     right = tf.equal(tf.argmax(logits, axis=-1, output_type=labels.dtype), labels)  # [part]
     return (
       tf.reduce_sum(chain.losses(self._losses.training, labels, logits, batch)),
       tf.math.count_nonzero(right),
-      tf.shape(labels, tf.int64)[0],
     )
 
   def _logits(self, batch: dict[str, tf.Tensor], *, training: bool) -> tuple[tf.Tensor, tf.Tensor]:

@@ -33,6 +33,8 @@ EVERY_FLAG = {
   'strategy': 'mirrored:num_devices=2',
   'virtual_devices': 3,
   'precision': 'mixed_bfloat16',
+  'tf32': False,
+  'jit_compile': True,
   'optimizer': 'sgd:momentum=0.5',
   'learning_rate': 0.25,
   'scale_learning_rate': 'linear',

@@ -38,18 +38,16 @@ def make_model(*, dropout=0.0, dtype='float32'):
     )
 
 
-def make_steps(
-  name, *, optimizer=None, model=None, dtype='float32', losses=None, clip_norm=0.0, **model_settings
-):
+def make_steps(name, *, optimizer=None, model=None, dtype='float32', **settings):
+  names = ('losses', 'clip_norm', 'jit_compile')
+  of_steps = {name: settings.pop(name) for name in names if name in settings}
   strategy = strategies_under_test.make(name)
   with strategy.scope():
-    model = model() if model else make_model(dtype=dtype, **model_settings)
+    model = model() if model else make_model(dtype=dtype, **settings)
     optimizer = (optimizer or (lambda: keras.optimizers.Adam(0.01)))()
     optimizer = precision.protect(optimizer, dtype)
     optimizer.build(model.trainable_variables)
-  compiled = steps.Steps(
-    model, optimizer, strategy, feature_name='x', losses=losses, clip_norm=clip_norm
-  )
+  compiled = steps.Steps(model, optimizer, strategy, feature_name='x', **of_steps)
   return compiled, model, optimizer, strategy
 
 
@@ -306,3 +304,12 @@ def test_scores_by_label_are_those_of_scikit_learn(name, count):
   np.testing.assert_array_equal(
     compiled.confusion, metrics.confusion_matrix(data['label'], answers, labels=range(NUM_LABELS))
   )
+
+
+@pytest.mark.parametrize('name', ['none', 'mirrored_2'])
+def test_compiled_by_xla_it_is_the_same(name):
+  expected, model, _, _ = train('none', num_steps=(3, 3))
+  losses, compiled, _, _ = train(name, num_steps=(3, 3), jit_compile=True)
+  np.testing.assert_allclose(losses, expected, atol=1e-5)
+  for ours, other in zip(compiled.get_weights(), model.get_weights(), strict=True):
+    np.testing.assert_allclose(ours, other, atol=1e-5)

@@ -36,10 +36,10 @@ def test_more_devices_than_there_are_is_refused():
 
 
 def test_cpu_is_split_already():
-  machine.split_cpu(0)
-  machine.split_cpu(3)  # As conftest.py did.
+  machine.split(0)
+  machine.split(3)  # As conftest.py did.
   with pytest.raises(errors.ConfigError, match='comes too late.* with 3'):
-    machine.split_cpu(4)
+    machine.split(4)
 
 
 def test_devices_without_a_gpu():
@@ -59,3 +59,16 @@ def test_what_each_device_gets_is_said():
   asked = config.TrainConfig(strategy='mirrored', virtual_devices=3, batch_size=64)
   described = machine.describe(machine.prepare(asked), asked)
   assert described == 'CPU:0, CPU:1, CPU:2, batches of 64, 21-22 examples on each'
+
+
+def test_a_gpu_that_tensorflow_cannot_use_is_noticed(tmp_path, monkeypatch):
+  if tf.config.list_physical_devices('GPU'):
+    pytest.skip('this machine has a GPU')
+  monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+  monkeypatch.setattr(machine, '_GPU_FILES', str(tmp_path / 'nvidia[0-9]*'))
+  assert machine.unused_gpus() == []
+  (tmp_path / 'nvidia0').touch()
+  (tmp_path / 'nvidiactl').touch()
+  assert machine.unused_gpus() == [str(tmp_path / 'nvidia0')]
+  monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
+  assert machine.unused_gpus() == []
