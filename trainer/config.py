@@ -119,6 +119,11 @@ class TrainConfig:
     rate = self.learning_rate
     if rate is not None and not (math.isfinite(rate) and rate > 0):
       raise errors.ConfigError(f'--learning_rate must be positive, got {self.learning_rate}.')
+    if self.jit_compile and self.deterministic:
+      raise errors.ConfigError(
+        '--jit_compile cannot keep the promise of --deterministic: XLA has no such kernels for max '
+        'pooling. Add --nodeterministic.'
+      )
     self._check_run_name()
     self._check_resuming()
     if self.profile_steps and not self.profiled_steps:

@@ -179,7 +179,8 @@ def _define_devices(flag_values: flags.FlagValues) -> None:
   _switch(
     flag_values,
     'jit_compile',
-    'Compile the forward and backward pass with XLA: slower to start, often faster on a GPU.',
+    'Compile the forward and backward pass with XLA: slower to start, often faster on a GPU. '
+    'Wants --nodeterministic.',
   )
   _number(
     flag_values,

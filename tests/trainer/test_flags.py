@@ -123,6 +123,7 @@ def test_two_command_lines_live_side_by_side():
     ('--run_name=a/b', r"--run_name must be the name of a folder, got 'a/b'"),
     ('--profile_steps=5', r"--profile_steps: expected two steps as in 10-20, got '5'"),
     ('--profile_steps=5-3', r'--profile_steps: expected two steps'),
+    ('--jit_compile', r'--jit_compile cannot keep the promise.*Add --nodeterministic'),
     ('--resume=perhaps', r'--resume: expected one of auto, must, never'),
     ('--resume=must', r'--resume=must goes on with the run in --run_dir: name one'),
     ('--checkpoint_steps=-1', r'--checkpoint_steps must be at least 0'),

@@ -322,6 +322,11 @@ def test_all_that_training_can_do_at_once_learns(untested_dir, capsys):
   assert 'validation macro_f1' in said
 
 
+def test_compiled_by_xla_it_learns(untested_dir):
+  history = history_of(train(untested_dir, epochs=6, jit_compile=True))
+  assert history[-1]['validation']['accuracy'] > 0.9
+
+
 def test_averages_are_what_is_judged_and_kept(untested_dir):
   from trainer import evaluate
 
