@@ -33,6 +33,7 @@ from trainer import (
   raw_files,
   resume,
   run_folder,
+  sample_pictures,
   schedules,
   steps,
 )
@@ -76,7 +77,7 @@ def train(config: config_lib.TrainConfig) -> run_folder.RunFolder:
     training = loop.Loop(
       compiled,
       plan=plan,
-      callbacks=_callbacks(config, folder, model, compiled, plan=plan, best=best),
+      callbacks=_callbacks(config, data, folder, model, compiled=compiled, plan=plan, best=best),
       position=position,
       keeper=_keeper(config, compiled, folder),
       blame=lambda step: _blame(config, data, folder, step) if workers.is_chief else '',
@@ -112,10 +113,11 @@ def _finish(
 
 def _callbacks(
   config: config_lib.TrainConfig,
+  data: datasets.Data,
   folder: run_folder.RunFolder,
   model: keras.Model,
-  compiled: steps.Steps,
   *,
+  compiled: steps.Steps,
   plan: loop.Plan,
   best: best_lib.Best,
 ) -> list[callback.Callback]:
@@ -133,6 +135,7 @@ def _callbacks(
       flags=resume.binding_flags(config),
       weights=model.trainable_variables if config.histograms else (),
       profiled=config.profiled_steps,
+      draw_samples=lambda: sample_pictures.draw(_source(config, data)),
     ),
     progress.Progress(best, plan),
     stopping,

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing import event_accumulator
 
 from schemas import errors
-from trainer import loop, run_folder, scores
+from trainer import datasets, input_pipeline, loop, run_folder, sample_pictures, scores
 from trainer.callbacks import (
   best,
   callback,
@@ -167,7 +167,7 @@ def logged(logs_dir, split):
   found = {
     tag: [(event.step, tf.make_ndarray(event.tensor_proto).item()) for event in reader.Tensors(tag)]
     for tag in reader.Tags()['tensors']
-    if tag != 'confusion'
+    if tag not in ('confusion', 'samples')
   }
   graph = reader.Graph() if reader.Tags()['graph'] else None
   return found, graph
@@ -267,6 +267,7 @@ def test_tensorboard_shows_weights_confusion_flags_and_a_profile(model, tmp_path
     flags={'batch_size': 7, 'augment': ('gain',), 'ema': 0.5},
     weights=model.trainable_variables,
     profiled=(4, 6),
+    draw_samples=lambda: np.zeros((3, 8, 9, 1), np.float32),
   )
   for step in (2, 4, 6, 8):
     listener.on_steps(steps_done(step, 1.0))
@@ -274,6 +275,8 @@ def test_tensorboard_shows_weights_confusion_flags_and_a_profile(model, tmp_path
   listener.on_epoch(result(1))
   listener.on_end()
   train = tensors(tmp_path, 'train')
+  assert train['samples'][0].string_val[:2] == [b'9', b'8']
+  assert len(train['samples'][0].string_val) == 2 + 3
   assert [tag for tag in train if tag.startswith('weights/') and tag.endswith('/kernel')]
   picture = tf.io.decode_png(tensors(tmp_path, 'validation')['confusion'][0].string_val[2])
   assert picture.shape == (256, 256, 1)
@@ -294,3 +297,17 @@ def tensors(logs_dir, split):
   return {
     tag: [event.tensor_proto for event in reader.Tensors(tag)] for tag in reader.Tags()['tensors']
   }
+
+
+def test_samples_are_drawn_with_low_frequencies_below(untested_dir):
+  data = datasets.load(untested_dir)
+  source = input_pipeline.Source(
+    data_dir=untested_dir, manifest=data.manifest, feature_name='log_mel', batch_size=8
+  )
+  pictures = sample_pictures.draw(source)
+  assert pictures.shape == (6, 16, 20, 1)
+  assert pictures.min() == 0
+  assert pictures.max() == 1
+  # The first clip says the first label, which is loud in the lowest third.
+  rows = pictures[0, :, :, 0].mean(axis=1)
+  assert rows[11:].mean() > rows[:8].mean()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -34,6 +34,7 @@ class TensorBoard(callback.Callback):
     flags: Mapping[str, Any] | None = None,
     weights: Sequence[keras.Variable] = (),
     profiled: tuple[int, int] | None = None,
+    draw_samples: Callable[[], NDArray[np.float32] | None] = lambda: None,
   ) -> None:
     """Takes where to write and what.
 
@@ -42,6 +43,7 @@ class TensorBoard(callback.Callback):
       compiled: Gives the graph and the confusion matrix.
       flags: The run's, for TensorBoard's table of hyperparameters.
       weights: Those whose distribution is written after each epoch.
+      draw_samples: Gives pictures of some examples, [count, height, width, channels] in [0, 1].
       profiled: First and last step of those that are profiled; rounded up to whole calls.
     """
     self._logs_dir = logs_dir
@@ -49,6 +51,7 @@ class TensorBoard(callback.Callback):
     self._flags = flags
     self._weights = tuple(weights)
     self._profiled = profiled
+    self._draw_samples = draw_samples
     self._is_profiling = False
     self._writers: dict[str, tf.summary.SummaryWriter] = {}
 
@@ -62,6 +65,9 @@ class TensorBoard(callback.Callback):
       tf.summary.scalar('input_wait_share', done.wait_share)
       if is_first:
         tf.summary.graph(self._compiled.graph)
+        samples = self._draw_samples()
+        if samples is not None:
+          tf.summary.image('samples', samples, max_outputs=len(samples))
     if is_first and self._flags is not None:
       self._write_flags(self._flags)
     self._profile(done.step)
