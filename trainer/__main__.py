@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from schemas import command
-from trainer import command_line, preflight, quiet
+from trainer import allocator, command_line, preflight, quiet
 from trainer import flags as trainer_flags
 
 
@@ -34,6 +34,7 @@ def main(arguments: Sequence[str]) -> None:
   config = trainer_flags.to_config(flag_values)
   if '://' not in config.data:  # A bucket is asked through TensorFlow.
     preflight.check(config)
+  allocator.keep_freed_memory()
   quiet.import_tensorflow(debug=flag_values['debug'].value)
   # Here, as it imports TensorFlow: a wrong flag or folder is answered before.
   from trainer import run as run_lib

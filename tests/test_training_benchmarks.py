@@ -1,0 +1,84 @@
+"""The rulers of reading and training: all contenders read the same clips, the tables are filled."""
+
+import collections
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks import clips, input_pipeline, train_step
+from tfrecords import manifest_file, verify
+from trainer import allocator
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+  path = tmp_path_factory.mktemp('clips')
+  clips.write(path / 'ours', 320, num_shards=16)
+  clips.write(path / 'linked', 640, num_shards=32, num_files=2)
+  return path
+
+
+def test_the_made_up_data_sets_are_whole(root):
+  verify.main([str(root / 'ours')])
+  linked = manifest_file.load(str(root / 'linked'))
+  assert (linked.num_records('train'), len(linked.shards)) == (640, 32)
+
+
+@pytest.fixture(scope='module')
+def contenders(root):
+  float_lists = input_pipeline.write_float_lists(root / 'ours', root / 'float_lists')
+  return input_pipeline.passes(str(root / 'ours'), float_lists)
+
+
+def test_every_contender_reads_every_clip(contenders):
+  sums = {}
+  for name in (input_pipeline.OURS, input_pipeline.OURS_MIXED, input_pipeline.TUTORIAL):
+    found = [
+      (batch['log_mel'], batch['label']) if isinstance(batch, dict) else batch
+      for batch in contenders[name]()
+    ]
+    arrays = np.concatenate([array.numpy().astype('f4') for array, _ in found])
+    assert arrays.shape == (320, 98, 80)
+    labels = collections.Counter(np.concatenate([labels.numpy() for _, labels in found]).tolist())
+    sums[name] = (labels, sorted(arrays[:, 3, 5].tolist()))
+  assert sums[input_pipeline.OURS] == sums[input_pipeline.OURS_MIXED]
+  assert sums[input_pipeline.OURS] == sums[input_pipeline.TUTORIAL]
+  for name in (input_pipeline.BARE, input_pipeline.BARE_MIXED):
+    assert sum(len(batch) for batch in contenders[name]()) == 320
+
+
+def test_the_tables_have_a_row_for_each(root, contenders):
+  rows = input_pipeline.compare(contenders, num_clips=320, repeats=1)
+  assert [row.split('|')[1].strip() for row in rows] == list(contenders)
+  folders = {640: str(root / 'linked'), 320: str(root / 'ours')}
+  rows = input_pipeline.compare_sizes(folders, steps=2, repeats=1)
+  assert [row.split('|')[1].strip() for row in rows] == ['640', '320']
+
+
+def test_real_and_made_up_steps_take_turns(root):
+  compiled = train_step.make_steps('cnn:conv_layers=1,filters=2,dense_units=4', str(root / 'ours'))
+  order = []
+
+  def taker(name, random_data):
+    batches = train_step.feed(str(root / 'ours'), batch_size=4, random_data=random_data)
+
+    def take(num_steps):
+      order.append((name, num_steps))
+      return compiled.train(batches, num_steps)
+
+    return take
+
+  take = {'real': taker('real', False), 'made up': taker('made up', True)}
+  rows = train_step.compare(take, num_steps=2, repeats=1)
+  assert [row.split('|')[1].strip() for row in rows] == ['real', 'made up']
+  assert rows[1].endswith('| 1.000 |')
+  assert [name for name, num_steps in order if num_steps == 2] == [
+    'made up', 'real', 'real', 'made up',
+  ]  # fmt: skip
+
+
+def test_freed_memory_is_kept_where_glibc_is(monkeypatch):
+  assert allocator.keep_freed_memory() == (sys.platform == 'linux')
+  monkeypatch.setattr(sys, 'platform', 'darwin')
+  assert not allocator.keep_freed_memory()
