@@ -38,8 +38,8 @@ class Loaded:
 
   @property
   def reject(self) -> rejects.Reject | None:
-    """The entry in rejects.jsonl; None for a good clip, and for copies: one entry a file."""
-    if self.error is None or self.item.copy:
+    """The entry in rejects.jsonl; None for a good clip. Of a clip's copies one is enough."""
+    if self.error is None:
       return None
     ref = self.item.reference
     return rejects.Reject(

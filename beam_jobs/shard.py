@@ -88,13 +88,16 @@ class _ShardJob:
     self._moments = {spec.name: statistics.Moments.none(spec.num_bins) for spec in self._specs}
     self._label_counts = np.zeros(num_labels, np.int64)
     self._speakers: set[str] = set()
-    self._rejects: list[rejects.Reject] = []
+    self._rejects: dict[str, rejects.Reject] = {}  # By utterance, however many copies it has.
     self._lengths_samples: tuple[int, ...] = ()
     self.audio_s = 0.0
 
   def encode(self, batch: Sequence[loading.Loaded]) -> list[bytes]:
     """Returns the records of a batch; its rejects are kept."""
-    self._rejects += [loaded.reject for loaded in batch if loaded.reject]
+    for loaded in batch:
+      # Also a copy's, whose file was there when the original was read.
+      if reject := loaded.reject:
+        self._rejects.setdefault(reject.utterance_id, reject)
     good = [(loaded, loaded.clip) for loaded in batch if loaded.clip]
     if not good:
       return []
@@ -147,7 +150,7 @@ class _ShardJob:
       ),
       speakers=tuple(sorted(self._speakers)),
       moments=self._moments if self._gather else {},
-      rejects=tuple(self._rejects),
+      rejects=tuple(self._rejects.values()),
     )
 
 
