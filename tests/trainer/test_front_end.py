@@ -55,6 +55,7 @@ def two_models(option, spec):
   statistics = manifest.FeatureStatistics(
     count=9, mean=(-3.0,) * computed.num_bins, variance=(4.0,) * computed.num_bins
   )
+  keras.utils.set_random_seed(7)
   on_stored = models.MODELS['cnn'].build(computed, statistics, 3, models.parse(MODEL)[1])
   on_samples = models.build(
     *models.parse(MODEL),
