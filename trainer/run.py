@@ -14,9 +14,7 @@ from tfrecords import manifest_file
 from trainer import (
   agreement,
   announce,
-  averaging,
-  class_weights,
-  computed_statistics,
+  building,
   culprits,
   datasets,
   evaluate,
@@ -24,26 +22,20 @@ from trainer import (
   input_pipeline,
   keeper,
   loop,
-  losses,
   machine,
   models,
-  optimizers,
-  precision,
   preflight,
   raw_files,
   resume,
   run_folder,
   sample_pictures,
-  schedules,
   steps,
 )
 from trainer import config as config_lib
 from trainer import position as position_lib
 from trainer import workers as workers_lib
-from trainer.augment import chain, forward
 from trainer.callbacks import best as best_lib
 from trainer.callbacks import callback, checkpoints, early_stopping, history, progress, tensorboard
-from trainer.models import front_end
 
 
 def train(config: config_lib.TrainConfig) -> run_folder.RunFolder:
@@ -62,7 +54,7 @@ def train(config: config_lib.TrainConfig) -> run_folder.RunFolder:
   ):
     start = agreement.agree(config, data, start, workers)
     plan = _plan(config, data)
-    model, compiled = _build(config, data, strategy, plan)
+    model, compiled = building.build(config, data, strategy, plan)
     folder, position = run_folder.RunFolder(config.run_dir), position_lib.Position()
     if start == resume.Start.CONTINUED:
       position = keeper.load(folder, compiled)
@@ -135,7 +127,7 @@ def _callbacks(
       flags=resume.binding_flags(config),
       weights=model.trainable_variables if config.histograms else (),
       profiled=config.profiled_steps,
-      draw_samples=lambda: sample_pictures.draw(_source(config, data)),
+      draw_samples=lambda: sample_pictures.draw(building.source(config, data)),
     ),
     progress.Progress(best, plan),
     stopping,
@@ -146,7 +138,7 @@ def _blame(
   config: config_lib.TrainConfig, data: datasets.Data, folder: run_folder.RunFolder, step: int
 ) -> str:
   """Returns what is said of the batch of a step, whose ids it writes into the run folder."""
-  ids = culprits.batch_ids(_source(config, data), seed=config.seed, step=step)
+  ids = culprits.batch_ids(building.source(config, data), seed=config.seed, step=step)
   if ids:
     folder.write_json(folder.failed_batch_file, {'step': step, 'ids': ids})
   return culprits.sentence(ids, folder.failed_batch_file)
@@ -164,75 +156,6 @@ def _keeper(
   )
 
 
-def _build(
-  config: config_lib.TrainConfig,
-  data: datasets.Data,
-  strategy: tf.distribute.Strategy,
-  plan: loop.Plan,
-) -> tuple[keras.Model, steps.Steps]:
-  """Returns the model and the steps that train it, with variables on every device."""
-  computed = _computed(config, data)
-  with strategy.scope(), precision.policy(config.precision):
-    name, settings = models.parse(config.model)
-    model = models.build(name, settings, data.manifest, data.feature.name, computed=computed)
-    horizon = schedules.Horizon(steps_per_epoch=plan.steps_per_epoch, epochs=plan.epochs)
-    rate = schedules.make(config.schedule, announce.peak_learning_rate(config), horizon)
-    optimizer = precision.protect(
-      optimizers.make(config.optimizer, rate, model.trainable_variables), config.precision
-    )
-    optimizer.build(model.trainable_variables)
-  steps.draw_apart(model, strategy)
-  counts = data.manifest.label_counts(splits.TRAIN)
-  compiled = steps.Steps(
-    model,
-    optimizer,
-    strategy,
-    feature_name=data.feature.name,
-    losses=losses.Losses(
-      label_smoothing=config.label_smoothing,
-      class_weights=class_weights.CLASS_WEIGHTS[config.class_weights](counts),
-    ),
-    clip_norm=config.clip_norm,
-    jit_compile=config.jit_compile,
-    averages=averaging.Averages(model, strategy, decay=config.ema) if config.ema else None,
-    augmented=_augmented(config, data, model, computed),
-  )
-  return model, compiled
-
-
-def _computed(config: config_lib.TrainConfig, data: datasets.Data) -> front_end.Computed | None:
-  """Returns what the model computes by itself, with its mean and variance; None for nothing."""
-  if data.computed is None or data.manifest.audio is None:
-    return None
-  statistics = computed_statistics.stored(data.manifest, data.computed)
-  if statistics is None:
-    with failures.readable(data_dir=data.path, batch_size=config.batch_size):
-      inputs = input_pipeline.sample_inputs(
-        _source(config, data), computed_statistics.NUM_CLIPS, seed=config.seed
-      )
-      statistics = computed_statistics.measured(inputs, data.computed, data.manifest.audio)
-  return front_end.Computed(spec=data.computed, statistics=statistics, audio=data.manifest.audio)
-
-
-def _augmented(
-  config: config_lib.TrainConfig,
-  data: datasets.Data,
-  model: keras.Model,
-  computed: front_end.Computed | None,
-) -> forward.Forward | None:
-  """Returns the model with what is done to its examples in training; None if nothing is."""
-  if not config.augment:
-    return None
-  statistics = computed.statistics if computed else data.manifest.statistics[data.feature.name]
-  audio = data.manifest.audio
-  return forward.Forward(
-    chain.Chain(config.augment),
-    model,
-    sample_rate_hz=audio.sample_rate_hz if audio else 0,
-    fill=statistics.mean,
-  )
-
-
 def _batches(
   config: config_lib.TrainConfig,
   data: datasets.Data,
@@ -241,7 +164,7 @@ def _batches(
   start_step: int,
 ) -> tuple[Any, Any | None]:
   """Returns the batches of the train split, and of the validation split if there is one."""
-  source = _source(config, data)
+  source = building.source(config, data)
   validation = None
   if data.has_validation:
     validation = input_pipeline.evaluation_batches(source, splits.VALIDATION, strategy)
@@ -249,21 +172,6 @@ def _batches(
     source, strategy, seed=config.seed, start_step=start_step
   )
   return train_batches, validation
-
-
-def _source(config: config_lib.TrainConfig, data: datasets.Data) -> input_pipeline.Source:
-  return input_pipeline.Source(
-    data_dir=data.path,
-    manifest=data.manifest,
-    feature_name=data.feature.name,
-    batch_size=config.batch_size,
-    augment=chain.Chain(config.augment),
-    cache=config.cache,
-    cache_dir=config.cache_dir,
-    deterministic=config.deterministic,
-    random_data=config.random_data,
-    data_service=config.data_service,
-  )
 
 
 def _plan(config: config_lib.TrainConfig, data: datasets.Data) -> loop.Plan:

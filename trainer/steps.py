@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from trainer import averaging, input_pipeline, scores, training_state
+from trainer import averaging, input_pipeline, replicas, scores, training_state
 from trainer import losses as losses_lib
 from trainer import workers as workers_lib
 from trainer.augment import chain, forward
@@ -161,11 +160,11 @@ class Steps:
     wait_s, count = tf.zeros((), tf.float64), tf.zeros((), tf.int64)
     for i in tf.range(num_steps):
       with tf.control_dependencies([count]):  # Not before the last step is done.
-        asked_s = _clock_s()
+        asked_s = replicas.clock_s()
       with tf.control_dependencies([asked_s]):
         batch = next(batches)
       with tf.control_dependencies(tf.nest.flatten(batch, expand_composites=True)):
-        wait_s += _clock_s() - asked_s
+        wait_s += replicas.clock_s() - asked_s
       parts = self._strategy.run(self._train_replica, args=(batch,))
       if self._averages:
         self._averages.update(inner(self._optimizer).iterations.value)
@@ -200,7 +199,7 @@ class Steps:
     everywhere = tf.cast(replica.all_reduce(_SUM, count), tf.float32)
     gradients, loss_sum, num_correct = self._gradients(batch, everywhere)
     if isinstance(self._optimizer, keras.optimizers.LossScaleOptimizer):
-      gradients = _with_shared_overflow(gradients, replica)
+      gradients = replicas.with_shared_overflow(gradients, replica)
     if self._clip_norm:
       gradients = self._clipped(gradients, replica)
     self._optimizer.apply(gradients, variables)
@@ -262,7 +261,9 @@ class Steps:
     """Returns labels [part] and logits [part, num_labels] of one replica's part."""
     labels = batch[input_pipeline.LABEL]
     examples = {
-      name: _at_least_one(part) for name, part in batch.items() if name != input_pipeline.LABEL
+      name: replicas.at_least_one(part)
+      for name, part in batch.items()
+      if name != input_pipeline.LABEL
     }  # Each [max(part, 1), ...].
     inputs = input_pipeline.model_input(examples, self._feature_name)
     if training and self._augmented:
@@ -277,43 +278,6 @@ class Steps:
 
   def _total(self, part: Any) -> tf.Tensor:
     return self._strategy.reduce(_SUM, part, axis=None)
-
-
-def _clock_s() -> tf.Tensor:
-  """Returns the seconds of a clock when the operation runs, float64 [].
-
-  Python's (some 20 us): TensorFlow refuses its own where runs are to be deterministic.
-  """
-  return tf.ensure_shape(tf.numpy_function(time.perf_counter, [], tf.float64), [])
-
-
-def _at_least_one(examples: tf.Tensor) -> tf.Tensor:
-  """Returns the examples [part, ...], or one of zeros if the part is empty.
-
-  Not every kernel takes an empty batch: TensorFlow's convolution with a fused ReLU gives it a wrong
-  shape on CPUs, and the step fails.
-  """
-  one = [1, *(1 if size is None else size for size in examples.shape[1:])]
-  return tf.cond(
-    tf.equal(tf.shape(examples)[0], 0),
-    lambda: tf.zeros(one, examples.dtype),
-    lambda: examples,
-  )
-
-
-def _with_shared_overflow(
-  gradients: list[tf.Tensor | None], replica: tf.distribute.ReplicaContext
-) -> list[tf.Tensor | None]:
-  """Returns the gradients, all NaN on every replica if they overflowed on any of them.
-
-  Keras's LossScaleOptimizer asks the first replica alone whether to skip the step. Where only
-  another overflowed, it would add infinity to the weights for good.
-  """
-  finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients if g is not None]
-  overflows = tf.cast(tf.logical_not(tf.reduce_all(finite)), tf.float32)
-  any_overflow = replica.all_reduce(_SUM, overflows) > 0
-  poison = tf.where(any_overflow, float('nan'), 0.0)
-  return [g if g is None else g + tf.cast(poison, g.dtype) for g in gradients]
 
 
 def inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:

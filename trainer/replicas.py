@@ -1,0 +1,46 @@
+"""What a replica needs for its part of a step, beside the model."""
+
+from __future__ import annotations
+
+import time
+
+import tensorflow as tf
+
+_SUM = tf.distribute.ReduceOp.SUM
+
+
+def clock_s() -> tf.Tensor:
+  """Returns the seconds of a clock when the operation runs, float64 [].
+
+  Python's (some 20 us): TensorFlow refuses its own where runs are to be deterministic.
+  """
+  return tf.ensure_shape(tf.numpy_function(time.perf_counter, [], tf.float64), [])
+
+
+def at_least_one(examples: tf.Tensor) -> tf.Tensor:
+  """Returns the examples [part, ...], or one of zeros if the part is empty.
+
+  Not every kernel takes an empty batch: TensorFlow's convolution with a fused ReLU gives it a wrong
+  shape on CPUs, and the step fails.
+  """
+  one = [1, *(1 if size is None else size for size in examples.shape[1:])]
+  return tf.cond(
+    tf.equal(tf.shape(examples)[0], 0),
+    lambda: tf.zeros(one, examples.dtype),
+    lambda: examples,
+  )
+
+
+def with_shared_overflow(
+  gradients: list[tf.Tensor | None], replica: tf.distribute.ReplicaContext
+) -> list[tf.Tensor | None]:
+  """Returns the gradients, all NaN on every replica if they overflowed on any of them.
+
+  Keras's LossScaleOptimizer asks the first replica alone whether to skip the step. Where only
+  another overflowed, it would add infinity to the weights for good.
+  """
+  finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients if g is not None]
+  overflows = tf.cast(tf.logical_not(tf.reduce_all(finite)), tf.float32)
+  any_overflow = replica.all_reduce(_SUM, overflows) > 0
+  poison = tf.where(any_overflow, float('nan'), 0.0)
+  return [g if g is None else g + tf.cast(poison, g.dtype) for g in gradients]
