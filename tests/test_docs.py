@@ -17,7 +17,7 @@ from beam_jobs.exploration import request
 from features import augmentations, effects
 from features.augmentations import augmentation
 from schemas import audio, options
-from trainer import command_line, evaluate, models, predict, strategies
+from trainer import augment, command_line, data_server, evaluate, models, predict, strategies
 from trainer import flags as trainer_flags
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -53,6 +53,10 @@ def check_python(module, arguments):
     evaluate.parse(arguments)
   elif module == 'trainer.predict':
     predict.parse(arguments)
+  elif module == 'trainer.data_server':
+    flag_values = flags.FlagValues()
+    data_server.define(flag_values)
+    assert not command_line.parse(flag_values, arguments)
   elif module in ('tfrecords.describe', 'tfrecords.verify'):
     assert len(arguments) == 1
   elif module.startswith('benchmarks.'):
@@ -119,6 +123,10 @@ def test_settings_that_the_readme_names_are_there(header, settings_by_name):
     row = next(line for line in lines if line.startswith(f'| `{name}` |'))
     for setting in re.findall(r'`(\w+)`', row.rsplit('|', 2)[1]):
       assert setting in cls.__dataclass_fields__ or setting in settings_by_name, (name, setting)
+
+
+def test_the_table_of_training_lists_what_is_done_on_the_fly():
+  assert table('docs/training.md', 'on the fly') == sorted(augment.AUGMENTATIONS)
 
 
 def test_nothing_names_a_path_of_one_machine():
