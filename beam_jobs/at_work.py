@@ -6,12 +6,15 @@ scratch folder.
 """
 
 import contextlib
+import fcntl
 import os
+import time
 import uuid
 from collections.abc import Iterator
 
 _PREFIX = 'reading-'
 _SLOT_BYTES = 1_024
+_DEATH_S = 2.0
 
 
 class AtWork:
@@ -26,6 +29,7 @@ class AtWork:
         os.makedirs(folder, exist_ok=True)
         self._path = os.path.join(folder, f'{_PREFIX}{os.getpid()}-{uuid.uuid4().hex}')
         self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o666)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
 
   @contextlib.contextmanager
   def on(self, uri: str) -> Iterator[None]:
@@ -62,22 +66,24 @@ class AtWork:
 
 
 def of_dead_workers(folder: str) -> list[str]:
-  """Returns the files that processes had under their hands that are no more, sorted."""
+  """Returns the files that processes had under their hands that are no more, sorted.
+
+  Waits a little for one: the other end of a connection may know of a death before it is complete.
+  """
+  end_s = time.monotonic() + _DEATH_S
+  while not (found := _of_dead(folder)) and time.monotonic() < end_s:
+    time.sleep(0.05)
+  return found
+
+
+def _of_dead(folder: str) -> list[str]:
   found = set()
   with contextlib.suppress(OSError):
     for name in os.listdir(folder):
-      if name.startswith(_PREFIX) and not _is_alive(int(name.split('-')[1])):
-        with open(os.path.join(folder, name), 'rb') as stream:
+      if name.startswith(_PREFIX):
+        with open(os.path.join(folder, name), 'rb') as stream, contextlib.suppress(BlockingIOError):
+          # Its owner's lock, if that lives.
+          fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
           while slot := stream.read(_SLOT_BYTES):
             found.add(slot.rstrip(b'\0').decode('utf-8', 'surrogateescape'))
   return sorted(found - {''})
-
-
-def _is_alive(pid: int) -> bool:
-  try:
-    os.kill(pid, 0)
-  except ProcessLookupError:
-    return False
-  except PermissionError:
-    pass
-  return True
