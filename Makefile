@@ -5,8 +5,11 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed-latest
+TFIO_VENV := .venv-tfio
+TFIO_INSTALLED := $(TFIO_VENV)/.installed-tfio
+PYTHON311 ?= python3.11
 
-.PHONY: demo test test-faults test-engines lint types benchmark lock install clean
+.PHONY: demo test test-faults test-engines test-tfio lint types benchmark lock install clean
 
 demo: install
 	$(PY) -m beam_jobs.featurize
@@ -26,6 +29,10 @@ test-faults: install
 # Flink, Dataflow and Cloud Storage on this machine; Java and Maven for Flink.
 test-engines: install
 	$(PY) -m pytest -m engines
+
+# The suite on the stack with tensorflow-io, and its decoders.
+test-tfio: $(TFIO_INSTALLED)
+	$(TFIO_VENV)/bin/python -m pytest -m 'not faults and not engines'
 
 lint: install
 	$(PY) -m ruff check .
@@ -48,11 +55,23 @@ $(INSTALLED): requirements/latest.txt setup.py
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-# Ranges are setup.py's, pins latest.in's; one lock for all Pythons of setup.py.
+$(TFIO_INSTALLED): requirements/tfio.txt setup.py
+	rm -rf $(TFIO_VENV)
+	$(PYTHON311) -m venv $(TFIO_VENV)
+	$(TFIO_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tfio.txt
+	$(TFIO_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Ranges are setup.py's, pins latest.in's; one lock for all Pythons of setup.py. The second stack is
+# for Python 3.11 alone: Beam 2.72 and TensorFlow 2.17 share no protobuf on 3.13.
 lock: install
 	$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --custom-compile-command 'make lock' --upgrade setup.py requirements/latest.in \
 	  --extra train --extra gcp --extra demo --extra dev --output-file requirements/latest.txt
+	$(PY) -m uv pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+	  --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --upgrade \
+	  setup.py requirements/tfio.in --extra train --extra gcp --extra demo --extra dev \
+	  --output-file requirements/tfio.txt
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info demo
+	rm -rf $(VENV) $(TFIO_VENV) build dist *.egg-info demo

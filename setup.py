@@ -49,6 +49,8 @@ EXTRAS = {
     'build>=1.2',
     'setuptools>=70',
   ],
+  # Linux and Python 3.11; its own lock, requirements/tfio.txt.
+  'tfio': ['tensorflow==2.17.1', 'tensorflow-io==0.37.1', 'tensorflow-metadata<1.18'],
   'demo': ['espeakng-loader>=0.2.4'],
   'dev': [
     'gcp-storage-emulator>=2026.7',
