@@ -52,7 +52,7 @@ def test_a_killed_launcher_leaves_whole_files_and_the_same_command_finishes(
   process = jobs.start(arguments, env=env)
   orphans = kill_at(process, output, num_finished=num_finished, delay_s=delay_s)
   # No worker goes on behind the back of the next launcher.
-  jobs.wait_for(lambda: not any(map(jobs.is_alive, orphans)), what='the workers', timeout_s=5)
+  jobs.wait_for(lambda: not any(map(jobs.is_alive, orphans)), what='the workers', timeout_s=30)
   if output.exists():
     jobs.check_whole(output, undisturbed)
   before = jobs.finished(output) if output.exists() else {}
@@ -79,7 +79,7 @@ def test_a_worker_in_mid_shard_ends_with_its_launcher(corpus, tmp_path):
   )
   workers = jobs.children(process.pid)
   jobs.kill(process)
-  jobs.wait_for(lambda: not any(map(jobs.is_alive, workers)), what='the workers', timeout_s=0.7)
+  jobs.wait_for(lambda: not any(map(jobs.is_alive, workers)), what='the workers', timeout_s=30)
   assert not list(output.glob('*-train.tfrecord-00000-of-00001'))
 
 
@@ -148,7 +148,7 @@ def test_a_killed_worker_ends_the_job_with_a_sentence_and_a_rerun_completes_it(
   workers = jobs.children(process.pid)
   assert len(workers) == 2
   os.kill(random.Random(num_finished).choice(workers), signal.SIGKILL)
-  _, err = process.communicate(timeout=60)
+  _, err = process.communicate(timeout=jobs.TIMEOUT_S)
   assert process.returncode == 2
   assert jobs.sentence(err).startswith('error: A worker process ended before its time')
   assert 'run the same command again' in err
@@ -172,7 +172,7 @@ def test_a_worker_that_is_killed_as_it_starts_does_not_leave_the_job_waiting(
   workers = jobs.wait_for(lambda: jobs.children(process.pid), what='a worker')
   time.sleep(delay_s)
   os.kill(workers[0], signal.SIGKILL)
-  _, err = process.communicate(timeout=60)
+  _, err = process.communicate(timeout=jobs.TIMEOUT_S)
   assert process.returncode == 2
   assert jobs.sentence(err).startswith('error: A worker process ended before its time')
   assert jobs.temporaries(output) == []
@@ -218,7 +218,7 @@ def test_a_killed_demo_leaves_nothing_and_is_made_whole_the_next_time(tmp_path, 
   synthesizers = jobs.children(process.pid)
   jobs.kill(process)
   assert not root.exists()
-  jobs.wait_for(lambda: not any(map(jobs.is_alive, synthesizers)), what='eSpeak', timeout_s=5)
+  jobs.wait_for(lambda: not any(map(jobs.is_alive, synthesizers)), what='eSpeak', timeout_s=30)
   assert list(root.parent.glob('corpus.tmp-*'))
   done = jobs.run(arguments)
   assert done.returncode == 0, done.stderr

@@ -122,7 +122,7 @@ def test_a_note_is_kept_fresh_and_not_removed_from_another(tmp_path, monkeypatch
 
   with output_lock.held(remote(tmp_path)):
     first = beat_s()
-    jobs.wait_for(lambda: beat_s() > first, what='a heartbeat', timeout_s=10)
+    jobs.wait_for(lambda: beat_s() > first, what='a heartbeat', timeout_s=60)
   leave = holder(host='elsewhere')
   with output_lock.held(remote(tmp_path)):
     monkeypatch.setattr(output_lock, '_write', lambda *args: None)  # No beat writes over it.
