@@ -35,7 +35,7 @@ def data(tmp_path_factory):
 
 def train(data, run_dir, **settings):
   defaults = {'feature': 'log_mel', 'model': TOY, 'epochs': 8, 'batch_size': 8}
-  defaults |= {'learning_rate': 0.01, 'deterministic': False}
+  defaults |= {'learning_rate': 0.01}
   run.train(config.TrainConfig(data=data, run_dir=str(run_dir), **{**defaults, **settings}))
   return str(run_dir)
 
