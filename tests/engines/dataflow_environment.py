@@ -51,7 +51,10 @@ def has_module(python: pathlib.Path, name: str) -> bool:
 def _uv(*words: str) -> None:
   environment = {name: value for name, value in os.environ.items() if name != 'PYTHONPATH'}
   done = subprocess.run(
-    [sys.executable, '-m', 'uv', '--system-certs', *words], env=environment, capture_output=True, text=True
+    [sys.executable, '-m', 'uv', '--system-certs', *words],
+    env=environment,
+    capture_output=True,
+    text=True,
   )
   if done.returncode:
     raise RuntimeError(f'uv {" ".join(words[:2])} failed: {done.stderr}')
