@@ -1,6 +1,7 @@
 """The three splits and how much of a corpus goes into each."""
 
 import dataclasses
+from collections.abc import Mapping
 
 from schemas import errors
 
@@ -8,6 +9,18 @@ TRAIN = 'train'
 VALIDATION = 'validation'
 TEST = 'test'
 SPLITS = (TRAIN, VALIDATION, TEST)
+
+# The names that official splits go by, in small letters.
+SPLIT_OF: Mapping[str, str] = {
+  'train': TRAIN,
+  'training': TRAIN,
+  'validation': VALIDATION,
+  'valid': VALIDATION,
+  'val': VALIDATION,
+  'dev': VALIDATION,
+  'test': TEST,
+  'testing': TEST,
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

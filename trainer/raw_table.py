@@ -12,26 +12,16 @@ import os
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
-from schemas import errors, options, splits
+from schemas import errors, options, splits, table_columns
 
 TABLE = 'table'
 FOLDERS = 'folders'
 AUDIO_ENDINGS = ('.wav', '.flac', '.ogg', '.mp3')
 
 _PATH, _LABEL = 'path', 'label'
-_SPEAKERS = ('speaker', 'speaker_id', 'client_id')
+_SPEAKERS = table_columns.USUAL['speaker']
 _SPLIT = 'split'
-_PARTS = ('start', 'start_s', 'start_time', 'offset')  # Of a clip in a longer recording.
-_SPLIT_OF = {
-  'train': splits.TRAIN,
-  'training': splits.TRAIN,
-  'validation': splits.VALIDATION,
-  'valid': splits.VALIDATION,
-  'val': splits.VALIDATION,
-  'dev': splits.VALIDATION,
-  'test': splits.TEST,
-  'testing': splits.TEST,
-}
+_PARTS = table_columns.USUAL['start']  # Of a clip in a longer recording.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -157,10 +147,10 @@ def _clip(cells: Mapping[str, str], root: str, origin: str) -> Clip:
   for name in (_PATH, _LABEL, *filter(None, [column])):
     if not cells[name]:
       raise errors.DatasetError(f'{origin}: the column {name!r} is empty. Fill it in.')
-  split = _SPLIT_OF.get(cells.get(_SPLIT, '').lower(), '')
+  split = splits.SPLIT_OF.get(cells.get(_SPLIT, '').lower(), '')
   if cells.get(_SPLIT) and not split:
     raise errors.DatasetError(
-      f'{origin}: wanted the split as {", ".join(_SPLIT_OF)} or empty, got {cells[_SPLIT]!r}.'
+      f'{origin}: wanted the split as {", ".join(splits.SPLIT_OF)} or empty, got {cells[_SPLIT]!r}.'
     )
   clip_id, path = _place(cells[_PATH], root, origin)
   return Clip(

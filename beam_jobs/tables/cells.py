@@ -5,9 +5,8 @@ import math
 import re
 from collections.abc import Mapping
 
-from beam_jobs import split_names
 from beam_jobs.tables import columns as columns_lib
-from schemas import utterance
+from schemas import splits, utterance
 
 _NUMBER = re.compile(r'[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?')
 
@@ -55,11 +54,11 @@ class Cells:
   def split(self) -> str:
     """Returns the official split, '' if it is open; raises BadRowError for other names."""
     text = self.text('split')
-    split = split_names.SPLIT_OF.get(text.lower(), '')
+    split = splits.SPLIT_OF.get(text.lower(), '')
     if text and not split:
       raise BadRowError(
         'bad_row',
-        f'Wanted the split as {", ".join(split_names.SPLIT_OF)} or empty, got {text!r} in the '
+        f'Wanted the split as {", ".join(splits.SPLIT_OF)} or empty, got {text!r} in the '
         f'column {self.columns.by_role["split"]!r} (table:split_column={columns_lib.NONE} takes '
         'no split from the table).',
       )

@@ -3,21 +3,9 @@
 import dataclasses
 from collections.abc import Mapping
 
-from schemas import errors, options
+from schemas import errors, options, table_columns
 
 NONE = '-'
-
-# Role -> what its column is called where nobody names it; path and label are always named.
-USUAL = {
-  'path': (),
-  'label': (),
-  'speaker': ('speaker', 'speaker_id', 'client_id'),
-  'split': ('split',),
-  'start': ('start', 'start_s', 'start_time', 'offset'),
-  'duration': ('duration', 'duration_s'),
-  'end': ('end', 'end_s', 'end_time'),
-  'id': ('id', 'utterance_id'),
-}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,7 +13,7 @@ class Columns:
   """The columns of one table.
 
   Attributes:
-    by_role: A column for each role of USUAL that the table has.
+    by_role: A column for each role of table_columns.USUAL that the table has.
     fields: The columns without a role, sorted.
     missing: Names that would have had a role, if the table had such a column.
   """
@@ -53,7 +41,7 @@ def find(table: str, columns: tuple[str, ...], named: Mapping[str, str]) -> Colu
   """
   by_role: dict[str, str] = {}
   missing: set[str] = set()
-  for role, usual in USUAL.items():
+  for role, usual in table_columns.USUAL.items():
     if is_named(named[role]):
       by_role[role] = _named(table, columns, named[role], role)
     elif named[role] != NONE and _is_looked_for(role, by_role, named):

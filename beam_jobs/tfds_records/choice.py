@@ -2,9 +2,9 @@
 
 import re
 
-from beam_jobs import split_names
 from beam_jobs.tfds_records import clip_uri, feature_list, prepared
 from schemas import errors, options
+from schemas import splits as split_names
 
 _SPEAKERS = ('speaker_id', 'speaker', 'client_id')
 _AUDIO = ('audio', 'speech')
