@@ -14,8 +14,6 @@ from schemas import errors
 from schemas.manifest import ShardInfo
 from tfrecords import caches, free_memory, gfile_storage, local_copies, order
 
-NONE = caches.NONE
-
 # Bytes asked from the storage at once, per shard: from far away many, to hide the latency; on this
 # machine so few that they stay in the processor's cache until they are taken apart.
 _LOCAL_BYTES, _FAR_BYTES = 1 << 18, 1 << 20

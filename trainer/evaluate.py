@@ -130,17 +130,8 @@ def _count(
 
   counts = tally.Tally(dataset.num_labels)
   with failures.readable(data_dir=data_dir, batch_size=batch_size):
-    batches = reading.read_batches(
-      data_dir,
-      dataset,
-      split,
-      feature_names=(run.feature.name,),
-      batch_size=batch_size,
-      shuffle=False,
-      repeat=False,
-      drop_remainder=False,
-      seed=0,
-      with_ids=True,
+    batches = reading.read_once(
+      data_dir, dataset, split, feature_name=run.feature.name, batch_size=batch_size
     )
     for batch in batches:
       logits = model(input_pipeline.model_input(batch, run.feature.name), training=False)

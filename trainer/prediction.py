@@ -92,17 +92,8 @@ def predict_records(
 
   with failures.readable(data_dir=data_dir, batch_size=batch_size):
     for split in splits:
-      batches = reading.read_batches(
-        data_dir,
-        dataset,
-        split,
-        feature_names=(run.feature.name,),
-        batch_size=batch_size,
-        shuffle=False,
-        repeat=False,
-        drop_remainder=False,
-        seed=0,
-        with_ids=True,
+      batches = reading.read_once(
+        data_dir, dataset, split, feature_name=run.feature.name, batch_size=batch_size
       )
       for batch in batches:
         logits = _logits(model, input_pipeline.model_input(batch, run.feature.name))

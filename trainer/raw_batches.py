@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from schemas import errors, record
 from schemas.manifest import DatasetManifest
+from tfrecords import caches, parts, shares
 from tfrecords import order as order_lib
-from tfrecords import parts, shares, stores
 from trainer import graph_decoders, raw_files
 from trainer.models import front_end
 
@@ -28,7 +28,7 @@ def read_batches(  # noqa: PLR0913 - as tfrecords.dataset.read_batches, whose pl
   with_ids: bool = False,
   start_step: int = 0,
   share: shares.Share = shares.ALL,
-  cache: str = stores.NONE,
+  cache: str = caches.NONE,
   cache_dir: str = '',
   deterministic: bool = True,
 ) -> tf.data.Dataset:
@@ -50,14 +50,14 @@ def read_batches(  # noqa: PLR0913 - as tfrecords.dataset.read_batches, whose pl
     with_ids: Whether batches hold `id` and `speaker` too.
     start_step: Batches that are left out at the beginning.
     share: What of each batch this reader takes.
-    cache: stores.NONE: there are no records that could be kept.
+    cache: caches.NONE: there are no records that could be kept.
     cache_dir: Not needed.
     deterministic: Whether the order is kept where a file takes longer than others.
 
   Raises:
     ConfigError: if something is to be cached.
   """
-  if cache != stores.NONE:
+  if cache != caches.NONE:
     raise errors.ConfigError(
       f'--cache={cache} keeps the records of a data set, and {data_dir!r} has none: leave --cache '
       'away, or let the data job store the files.'

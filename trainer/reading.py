@@ -44,6 +44,29 @@ def load_like(
   return load(data_dir, sample_rate_hz=audio.sample_rate_hz, clip_s=audio.clip_s)
 
 
+def read_once(
+  data_dir: str,
+  dataset: manifest.DatasetManifest,
+  split: str,
+  *,
+  feature_name: str,
+  batch_size: int,
+) -> tf.data.Dataset:
+  """Returns every record of a split once, in order and with its id: to be judged or predicted."""
+  return read_batches(
+    data_dir,
+    dataset,
+    split,
+    feature_names=(feature_name,),
+    batch_size=batch_size,
+    shuffle=False,
+    repeat=False,
+    drop_remainder=False,
+    seed=0,
+    with_ids=True,
+  )
+
+
 def read_batches(
   data_dir: str, dataset: manifest.DatasetManifest, split: str, **settings: Any
 ) -> tf.data.Dataset:
