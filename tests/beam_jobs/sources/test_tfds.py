@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beam_jobs import corpus as corpus_lib
-from beam_jobs import tfds_records
+from beam_jobs import reading, tfds_records
 from beam_jobs.sources import tfds
 from beam_jobs.tfds_records import clip_uri, feature_list, skim, stored_audio
 from features import clips
@@ -129,7 +129,7 @@ def test_samples_are_those_of_tfds(prepared, name, given_, scale):
   assert len(ours) == sum(tfds_corpora.NUM_CLIPS.values())
   for key, entry in ours.items():
     assert tfds_records.is_uri(entry.uri)
-    clip = tfds_records.read_clip(entry.uri, SPEC)
+    clip = reading.load(entry.uri, SPEC)
     one = theirs[key]['inside']['audio'] if name == 'inside/audio' else theirs[key][name]
     wanted = np.asarray(one, np.float64) / scale
     assert clip.num_samples == min(len(wanted), SPEC.clip_samples)
@@ -145,12 +145,12 @@ def test_channels_are_mixed_and_audio_resampled_as_those_of_a_file(prepared):
   spec = audio.AudioSpec(sample_rate_hz=16_000, clip_s=0.05)
   for key, entry in utterances(data_dir, audio='stereo').items():
     stereo = theirs[key]['stereo']
-    clip = tfds_records.read_clip(entry.uri, SPEC)
+    clip = reading.load(entry.uri, SPEC)
     mean = stereo.mean(1)[: SPEC.clip_samples] / (1 << 15)
     np.testing.assert_allclose(clip.samples[: clip.num_samples], mean, atol=1e-7)
   for key, entry in utterances(data_dir).items():
     file = tfds_corpora.wav(theirs[key]['audio']).read()
-    ours, wanted = tfds_records.read_clip(entry.uri, spec), clips.decode(file, spec)
+    ours, wanted = reading.load(entry.uri, spec), clips.decode(file, spec)
     np.testing.assert_array_equal(ours.samples, wanted.samples)
 
 
@@ -360,7 +360,7 @@ def test_a_damaged_clip_is_a_reject_when_it_is_read(copied):
   assert error.reason == 'truncated'
   assert 'checksum of the record at byte' in error.detail
   for other in others:
-    tfds_records.read_clip(other.uri, SPEC)
+    reading.load(other.uri, SPEC)
   shard_of(copied, 'validation').write_bytes(bytes(len(data)))
   assert 'has changed since it was listed' in clip_error(first.uri).detail
   shard_of(copied, 'validation').write_bytes(data[: place.offset_bytes + 100])
@@ -371,7 +371,7 @@ def test_a_damaged_clip_is_a_reject_when_it_is_read(copied):
 
 def clip_error(uri):
   with pytest.raises(clips.ClipError) as caught:
-    tfds_records.read_clip(uri, SPEC)
+    reading.load(uri, SPEC)
   return caught.value
 
 
@@ -437,7 +437,7 @@ def test_a_data_set_in_a_bucket(prepared):
   assert ours.keys() == local.keys()
   for key, entry in ours.items():
     assert entry.uri.startswith(f'tfds:{bucket.SCHEME}://')
-    clip, wanted = (tfds_records.read_clip(uri, SPEC) for uri in (entry.uri, local[key].uri))
+    clip, wanted = (reading.load(uri, SPEC) for uri in (entry.uri, local[key].uri))
     np.testing.assert_array_equal(clip.samples, wanted.samples)
 
 
