@@ -108,8 +108,7 @@ def rows(
   )
   for reason, count in found.rejects.items():
     yield 'rejects', f'{count:,} {reason}: {rejects.ADVICE[reason]}'
-  for reason, count in found.left_out.items():
-    yield 'left out', f'{count:,} {reason}: {rejects.LEFT_OUT[reason]}'
+  yield from summary.left_out(found.left_out)
   yield 'written', f'nothing; without --plan the job writes {naming.MANIFEST} and the shards'
 
 

@@ -1,6 +1,6 @@
 """The table at the end of the job."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich import box, markup
 from rich import console as rich_console
@@ -28,7 +28,7 @@ def rows(manifest: DatasetManifest, elapsed_s: float) -> list[tuple[str, str]]:
     ('features', ', '.join(map(feature, manifest.features))),
     ('size', f'{num_bytes / 1e6:,.1f} MB in {len(manifest.shards)} shards'),
     ('rejects', _rejects(manifest)),
-    *_left_out(manifest),
+    *left_out(manifest.left_out),
     ('time', _time(num_clips, audio_s, elapsed_s)),
     *(('warning', warning) for warning in manifest.warnings),
   ]
@@ -48,8 +48,9 @@ def print_table(lines: Iterable[tuple[str, str]], *, title: str) -> None:
   rich_console.Console(highlight=False).print(table)
 
 
-def _left_out(manifest: DatasetManifest) -> Iterator[tuple[str, str]]:
-  for reason, count in manifest.left_out.items():
+def left_out(counts: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+  """Yields a line for every reason why good clips are left out."""
+  for reason, count in counts.items():
     yield 'left out', f'{count:,} {reason}: {rejects.LEFT_OUT[reason]}'
 
 
