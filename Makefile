@@ -47,18 +47,19 @@ benchmark: install
 install: $(INSTALLED)
 
 # Written only when every step has succeeded, so that an interrupted install starts afresh.
+# --no-deps: the lock names everything; old pips look for more, and find what has no hash.
 $(INSTALLED): requirements/latest.txt setup.py
 	@sh requirements/find_python.sh >/dev/null
 	rm -rf $(VENV)
 	$$(sh requirements/find_python.sh) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/latest.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/latest.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
 $(TFIO_INSTALLED): requirements/tfio.txt setup.py
 	rm -rf $(TFIO_VENV)
 	$(PYTHON311) -m venv $(TFIO_VENV)
-	$(TFIO_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tfio.txt
+	$(TFIO_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/tfio.txt
 	$(TFIO_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
