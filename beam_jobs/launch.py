@@ -18,6 +18,7 @@ from apache_beam.transforms import environments
 
 from beam_jobs import (
   at_work,
+  cancelling,
   cloud_errors,
   corpus,
   dataflow,
@@ -132,7 +133,7 @@ def _run(
       _explaining(work, config),
       worker_watch.watching(worker_folder),
     ):
-      root.run().wait_until_finish()
+      cancelling.run(root)
   except errors.VoxshardError:
     raise
   except Exception as error:

@@ -67,6 +67,10 @@ class Process:
     self._process.kill()
     self._process.wait()
 
+  def interrupt(self) -> None:
+    """Does what Ctrl-C in a terminal does: the program and its children are told."""
+    self._signal(signal.SIGINT)
+
   def stop(self) -> None:
     """Ends it and all that it started: politely, then not."""
     self._signal(signal.SIGTERM)

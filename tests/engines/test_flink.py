@@ -105,6 +105,28 @@ def test_the_same_bytes_where_a_task_manager_is_killed(
   assert flink.num_task_managers() == 1
 
 
+@pytest.mark.usefixtures('ctrl_c')
+def test_ctrl_c_cancels_the_job_on_the_cluster(made_of, flink, corpus, process_workers, tmp_path):
+  output = tmp_path / 'out'
+  job = launcher.start(
+    corpus, output, *options(made_of, flink.address), *process_workers, *SLOW, MANY_SHARDS
+  )
+  try:
+    await_shards(output, 1, job, flink)
+    job.interrupt()
+    assert job.wait(60) == 130, job.log_tail()
+  finally:
+    job.stop()
+  assert 'Traceback' not in job.log()
+  assert job.log().rstrip().endswith('interrupted')
+  deadline_s = time.monotonic() + 60
+  while (jobs := flink.jobs())[0]['state'] == 'CANCELLING' and time.monotonic() < deadline_s:
+    time.sleep(0.2)
+  assert [job['state'] for job in jobs] == ['CANCELED']
+  assert f'Cancelled the job {jobs[0]["jid"]} on http://{flink.address}.' in job.log()
+  assert not (output / 'manifest.json').exists()
+
+
 @pytest.mark.fsdd
 @pytest.mark.skipif('VOXSHARD_FSDD' not in os.environ, reason='VOXSHARD_FSDD names no folder')
 def test_real_recordings_give_the_same_bytes(made_of, flink, process_workers, tmp_path):

@@ -1,6 +1,10 @@
 """The data job on Beam's portable job server: the same bytes, wherever the workers are."""
 
+import time
+
+import grpc
 import pytest
+from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
 from tests.beam_jobs import corpora
 from tests.engines import launcher, portable_server
@@ -49,6 +53,36 @@ def test_another_seed_is_another_order_there_too(corpus, here, tmp_path):
   assert not set(launcher.digests(output).values()) & {
     digest for name, digest in launcher.digests(here).items() if 'tfrecord' in name
   }
+
+
+@pytest.mark.usefixtures('ctrl_c')
+def test_ctrl_c_cancels_the_job_at_its_job_server(corpus, tmp_path):
+  with portable_server.job_server(tmp_path) as endpoint, grpc.insecure_channel(endpoint) as channel:
+    jobs = beam_job_api_pb2_grpc.JobServiceStub(channel)
+    job = launcher.start(
+      corpus, tmp_path / 'out', '--runner=PortableRunner', f'--job_endpoint={endpoint}',
+      '--environment_type=LOOPBACK', '--augment=time_stretch', '--augment_copies=50',
+    )  # fmt: skip
+    try:
+      running = await_running(jobs, job)
+      job.interrupt()
+      assert job.wait(60) == 130, job.log_tail()
+    finally:
+      job.stop()
+    states = [one.state for one in jobs.GetStateStream(running, timeout=30)]
+  # Not FAILED, as where a launcher goes and takes the workers with it.
+  assert states[-1] == beam_job_api_pb2.JobState.CANCELLED
+  assert 'Traceback' not in job.log() and 'may go on' not in job.log()
+
+
+def await_running(jobs, job):
+  deadline_s = time.monotonic() + 120
+  while True:
+    assert job.is_running and time.monotonic() < deadline_s, job.log_tail()
+    for one in jobs.GetJobs(beam_job_api_pb2.GetJobsRequest()).job_info:
+      if one.state == beam_job_api_pb2.JobState.RUNNING:
+        return beam_job_api_pb2.GetJobStateRequest(job_id=one.job_id)
+    time.sleep(0.1)
 
 
 def test_a_job_server_that_is_not_there_is_a_sentence(corpus, tmp_path):
