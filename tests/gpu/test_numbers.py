@@ -1,0 +1,93 @@
+"""What a GPU computes in: half precision, TF32, XLA; and the same numbers again."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.gpu import devices as devices_lib
+from trainer import models
+
+pytestmark = pytest.mark.gpu
+
+LEARNS = {
+  'model': 'cnn:conv_layers=1,filters=4,dense_units=16,dropout=0',
+  'epochs': 8,
+  'batch_size': 16,
+  'learning_rate': 0.01,
+}
+
+
+def accuracy(run_dir):
+  return devices_lib.history(run_dir)[-1]['validation']['accuracy']
+
+
+@pytest.mark.parametrize('spread', ['one', 'all'])
+@pytest.mark.parametrize('precision', ['float32', 'mixed_float16', 'mixed_bfloat16'])
+def test_it_learns_in_every_precision(precision, spread, devices, data_dir, tmp_path):
+  more = devices.mirrored(devices.count) if spread == 'all' else {}
+  said = devices.train(tmp_path / 'run', data=data_dir, precision=precision, **{**LEARNS, **more})
+  count = devices.count if spread == 'all' else 1
+  assert f'devices  {devices.names(count)}, ' in said
+  assert f', {precision}\n' in said
+  assert accuracy(tmp_path / 'run') > 0.9
+  stored = devices_lib.weights(tmp_path / 'run').values()
+  assert {values.dtype for values in stored} == {np.dtype('float32')}
+
+
+@pytest.mark.parametrize('spread', ['one', 'all'])
+def test_compiled_by_xla_it_learns(spread, devices, data_dir, tmp_path):
+  more = devices.mirrored(devices.count) if spread == 'all' else {}
+  flags = {**LEARNS, **more, 'jit_compile': True, 'deterministic': False}
+  devices.train(tmp_path / 'run', data=data_dir, **flags)
+  assert accuracy(tmp_path / 'run') > 0.9
+
+
+@pytest.mark.parametrize('precision', ['float32', 'mixed_bfloat16'])
+@pytest.mark.parametrize('name', models.MODELS)
+def test_every_model_gives_the_same_weights_bit_for_bit(
+  name, precision, devices, data_dir, tmp_path
+):
+  """Also that all it needs has a kernel that repeats itself, which --deterministic wants."""
+  flags = {
+    'data': data_dir, 'model': name, 'precision': precision, 'epochs': 1, 'batch_size': 22,
+    'augment': 'spec_augment', 'seed': 4,
+  }  # fmt: skip
+  for run in ('first', 'second'):
+    devices.train(tmp_path / run, **flags)
+  first, second = (devices_lib.weights(tmp_path / run) for run in ('first', 'second'))
+  assert first.keys() == second.keys()
+  assert first
+  for path, values in first.items():
+    np.testing.assert_array_equal(values, second[path], err_msg=path)
+
+
+def test_tf32_is_by_flag(gpus):
+  """10 bits of mantissa are right to 5e-4, float32's 23 to 6e-8, and a little less in sums."""
+  errors = {}
+  for tf32 in (True, False):
+    done = gpus.start('tests.gpu.product', tf32=tf32)
+    assert done.returncode == 0, done.stderr
+    errors[tf32], capability = json.loads(done.stdout)
+  if capability < 8:
+    pytest.skip('GPUs multiply in TF32 since Ampere (compute capability 8)')
+  assert errors[False] < 1e-5
+  assert 1e-4 < errors[True] < 1e-2
+
+
+def test_a_gpu_that_cannot_be_used_is_said(gpus, data_dir, tmp_path, monkeypatch):
+  monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '99')  # None has this number.
+  said = gpus.train(tmp_path / 'run', data=data_dir, **{**LEARNS, 'epochs': 1})
+  assert 'devices  CPU:0, ' in said
+  assert 'note: this machine has a GPU (/dev/nvidia' in said
+  assert 'that TensorFlow cannot use, so the CPU does everything' in said
+
+
+def test_a_batch_too_large_for_its_memory_is_said(gpus, data_dir, tmp_path):
+  """A part of a GPU has 3 GiB: less than the first layers of VGG16 make of so many examples."""
+  done = gpus.start(
+    'trainer', run_dir=tmp_path / 'run', data=data_dir, model='vgg16', random_data=True,
+    strategy='mirrored', virtual_devices=1, batch_size=16_384, epochs=1,
+  )  # fmt: skip
+  assert done.returncode == 2
+  assert 'too small for batches of 16384 examples' in done.stderr
