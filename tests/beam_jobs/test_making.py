@@ -216,7 +216,7 @@ def test_pictures_go_the_same_way(tmp_path):
       Image.fromarray(pixels).save(tmp_path / 'pictures' / label / f'{i}.png')
   data = tmp_path / 'data'
   run(
-    '--source=images', f'--input={tmp_path / "pictures"}', f'--output={data}', '--workers=2',
+    '--source=images', f'--input={tmp_path / "pictures"}', f'--output={data}', '--workers=1',
     '--feature=image:height=20,width=30',
   )  # fmt: skip
   manifest = manifest_file.load(str(data))

@@ -1,5 +1,6 @@
 """What every model promises, over the whole table and every precision policy."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -48,6 +49,13 @@ def logits_of(model, batch):
   return np.array(model(batch, training=False))
 
 
+@functools.cache
+def toy(name, policy):
+  """A model that tests look at and leave as it is; VGG16 takes half a second to make."""
+  assert keras.config.dtype_policy().name == policy
+  return build(name, mean=(1.5,), variance=(4.0,))
+
+
 def test_every_model_has_a_toy():
   assert set(TOYS) == set(models.MODELS)
 
@@ -63,21 +71,22 @@ def test_default_settings_are_found_by_the_bare_name(name):
 
 @pytest.mark.parametrize('name', models.MODELS)
 def test_logits_are_float32_one_per_label(name, policy):
-  logits = build(name)(examples(2), training=False)
+  logits = toy(name, policy)(examples(2), training=False)
   assert tuple(logits.shape) == (2, 3)
   assert logits.dtype == 'float32', f'logits must leave {policy} before the loss'
 
 
 @pytest.mark.parametrize('name', models.MODELS)
 def test_precision_policy_reaches_the_layers(name, policy):
-  computes = {layer.compute_dtype for layer in build(name)._flatten_layers() if layer.weights}
+  layers = toy(name, policy)._flatten_layers()
+  computes = {layer.compute_dtype for layer in layers if layer.weights}
   assert policy.removeprefix('mixed_') in computes
 
 
 @pytest.mark.parametrize('name', models.MODELS)
 def test_loss_falls_on_a_few_examples(name, policy):
-  # A CPU takes 10 s for one step of the whole VGG16 in float16, 0.4 s in the two others.
-  slow = (name, policy) == ('vgg16', 'mixed_float16')
+  # The whole of VGG16 learns once: a step of it takes a CPU 0.4 s, and 10 s in float16.
+  slow = name == 'vgg16' and policy != 'float32'
   model = build(name, more=',trainable_blocks=1' if slow else '')
   labels = np.arange(3) % 3
   slopes = np.linspace(-1, 1, SHAPE[1]) * (labels - 1)[:, None, None]
@@ -86,14 +95,14 @@ def test_loss_falls_on_a_few_examples(name, policy):
   rate = models.MODELS[name].learning_rate / 5  # So few steps must not jump too far.
   model.compile(keras.optimizers.Adam(rate), loss, jit_compile=False)
   before = float(loss(labels, logits_of(model, batch)))
-  model.fit(batch, labels, batch_size=3, epochs=4 if slow else 8, verbose=0)
+  model.fit(batch, labels, batch_size=3, epochs=2 if name == 'vgg16' else 8, verbose=0)
   after = float(loss(labels, logits_of(model, batch)))
   assert after < 0.9 * before
 
 
 @pytest.mark.parametrize('name', models.MODELS)
 def test_saved_model_gives_the_same_logits(name, policy, tmp_path):
-  model = build(name, mean=(1.5,), variance=(4.0,))
+  model = toy(name, policy)
   model.save(tmp_path / 'model.keras')
   loaded = keras.models.load_model(tmp_path / 'model.keras', compile=False)
   np.testing.assert_array_equal(logits_of(loaded, examples(2)), logits_of(model, examples(2)))
@@ -223,7 +232,7 @@ def with_biases(model):
 
 
 @pytest.mark.parametrize('name', models.MODELS)
-@hypothesis.settings(max_examples=25, deadline=None)
+@hypothesis.settings(max_examples=12, deadline=None)  # Each 0.1 s with VGG16.
 @hypothesis.given(
   num_rows=st.integers(1, 90), padding=st.integers(0, 70), seed=st.integers(0, 2**32 - 1)
 )
