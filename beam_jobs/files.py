@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, cast
 from apache_beam.io import filesystems
 from apache_beam.io.filesystem import CompressionTypes
 
-from beam_jobs import cloud_errors
+from beam_jobs import cloud_errors, gcs
 from schemas import errors
 from tfrecords import storage
 
@@ -17,8 +17,19 @@ _BUFFER_BYTES = 1 << 20
 class BeamStorage:
   """tfrecords.storage.Storage on gs://, s3:// and whatever else Beam has a filesystem for."""
 
+  def __init__(self) -> None:
+    self._uploads: dict[str, gcs.Upload] = {}
+
   def open_write(self, path: str) -> BinaryIO:
-    """Returns a stream to a new object, which appears when it is closed."""
+    """Returns a stream to a new object, which appears when it is closed.
+
+    On gs:// nothing is there under a temporary name: what goes there is uploaded to the final name,
+    where it appears with `rename` and not before. That spares the copy of every shard.
+    """
+    final, mark, suffix = path.rpartition(storage.TEMPORARY_MARK)
+    if mark and '/' not in suffix and path.startswith(gcs.SCHEME):
+      self._uploads[path] = gcs.Upload(final)
+      return cast(BinaryIO, self._uploads[path])
     return cast(BinaryIO, _RawWriter(path))
 
   def open_read(self, path: str) -> BinaryIO:
@@ -27,6 +38,9 @@ class BeamStorage:
 
   def rename(self, source: str, target: str) -> None:
     """Moves an object over whatever is at `target`."""
+    if upload := self._uploads.pop(source, None):
+      upload.finish()
+      return
     with cloud_errors.as_os_errors(target):
       if filesystems.FileSystems.exists(target):
         filesystems.FileSystems.delete([target])
@@ -34,6 +48,9 @@ class BeamStorage:
 
   def remove(self, path: str) -> None:
     """Deletes an object."""
+    if upload := self._uploads.pop(path, None):
+      upload.abort()
+      return
     with cloud_errors.as_os_errors(path):
       filesystems.FileSystems.delete([path])
 

@@ -149,7 +149,7 @@ def test_the_same_command_again_takes_over_every_shard(run):
   assert run.cloud.launch().returncode == 0
   assert storage.get(BUCKET, lost) == content
   sent = [path for method, path in storage.requests[before:] if method == 'PUT']
-  shards = {name for path in sent for name in re.findall(r'data%2F([\w.-]+?)\.tmp-', path)}
+  shards = {name for path in sent for name in re.findall(r'data%2F([\w.-]+)%3A', path)}
   assert {name for name in shards if '.tfrecord-' in name} == {lost.removeprefix('data/')}
 
 

@@ -1,5 +1,6 @@
 """gs:// through Google's own client: what it raises, and how often it asks."""
 
+import gc
 import io
 
 import numpy as np
@@ -15,12 +16,13 @@ from beam_jobs import corpus, files, gcs, reading
 from features import clips
 from schemas import audio, errors, utterance
 from tests.engines import gcs_emulator, gcs_session
-from tfrecords import storage
+from tfrecords import reader, storage, writer
 
 pytestmark = pytest.mark.engines
 
 RATE_HZ = 16_000
 FOLDER = 'gs://voices/data'
+UPLOAD_BYTES = 16 << 20  # What Beam sends at a time.
 
 
 @pytest.fixture
@@ -117,6 +119,57 @@ def test_a_file_is_replaced_whole_and_nothing_else_is_left(bucket):
     assert bucket.get('voices', 'data/note.json') == content
   assert bucket.names('voices') == ['data/note.json']
   assert there.list_dir(FOLDER) == ['note.json']
+
+
+def test_an_object_is_sent_once_and_never_copied(bucket):
+  there = files.storage_of(FOLDER)
+  storage.write_atomically(f'{FOLDER}/note.json', b'old', there)
+  bucket.requests.clear()
+  storage.write_atomically(f'{FOLDER}/note.json', b'new', there)
+  assert [method for method, path in bucket.requests if '/o' in path] == ['POST', 'PUT']
+
+
+def test_a_shard_appears_whole_or_not_at_all(bucket):
+  there, path = files.storage_of(FOLDER), f'{FOLDER}/x.tfrecord-00000-of-00001'
+  piece = bytes(UPLOAD_BYTES)
+  with writer.ShardWriter(path, there) as shard:
+    for _ in range(3):
+      shard.write([piece])
+      assert not bucket.names('voices')
+  assert list(reader.read_records(path, there)) == [piece] * 3
+  assert bucket.names('voices') == ['data/x.tfrecord-00000-of-00001']
+
+
+@pytest.mark.parametrize('size', [10, 2 * UPLOAD_BYTES], ids=['begun', 'half'])
+@pytest.mark.parametrize('before', [[], [b'whole']], ids=['new', 'replaced'])
+def test_an_upload_that_is_given_up_leaves_what_was_there(bucket, size, before):
+  there, path = files.storage_of(FOLDER), f'{FOLDER}/x.tfrecord-00000-of-00001'
+  for content in before:
+    bucket.put('voices', 'data/x.tfrecord-00000-of-00001', content)
+  with pytest.raises(ZeroDivisionError), writer.ShardWriter(path, there) as shard:
+    shard.write([bytes(size)])
+    raise ZeroDivisionError
+  gc.collect()
+  assert [bucket.get('voices', name) for name in bucket.names('voices')] == before
+
+
+def test_an_upload_that_is_forgotten_leaves_nothing(bucket):
+  stream = files.storage_of(FOLDER).open_write(f'{FOLDER}/x{storage.TEMPORARY_MARK}1')
+  stream.write(bytes(2 * UPLOAD_BYTES))
+  stream.close()
+  del stream  # As where a worker ends before its time.
+  gc.collect()
+  assert not bucket.names('voices')
+
+
+def test_an_upload_that_is_refused_at_its_end_leaves_nothing(bucket):
+  there = files.storage_of(FOLDER)
+  bucket.refuse = lambda method, path: 403 if method == 'PUT' else None
+  with pytest.raises(OSError, match='this user may not do that'):
+    storage.write_atomically(f'{FOLDER}/x', b'data', there)
+  bucket.refuse = lambda method, path: None
+  gc.collect()
+  assert not bucket.names('voices')
 
 
 def test_a_missing_file_is_a_file_not_found_error(bucket):
