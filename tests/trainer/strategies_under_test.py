@@ -5,6 +5,8 @@ import tensorflow as tf
 from trainer import strategies
 
 REPLICAS = {'none': 1, 'mirrored_1': 1, 'mirrored_2': 2, 'mirrored_3': 3}
+# For what a number of replicas between the two cannot change: compiling for each takes seconds.
+EXTREMES = ('none', 'mirrored_3')
 
 
 def make(name: str) -> tf.distribute.Strategy:

@@ -15,7 +15,7 @@ def make(name, decay=0.95, **settings):
   return compiled, model, strategy
 
 
-@pytest.mark.parametrize('name', strategies_under_test.REPLICAS)
+@pytest.mark.parametrize('name', strategies_under_test.EXTREMES)
 def test_averages_are_those_of_every_step(name):
   compiled, model, strategy = make(name)
   feed = small.batches(small.examples(101), strategy)

@@ -1,5 +1,7 @@
 """Pictures: trained, judged and predicted as sounds are."""
 
+import contextlib
+import io
 import json
 
 import numpy as np
@@ -58,8 +60,17 @@ def train(data, run_dir, **settings):
 
 
 @pytest.fixture(scope='module')
-def run_dir(data, tmp_path_factory):
-  return train(data, tmp_path_factory.mktemp('run') / 'cnn')
+def trained(data, tmp_path_factory):
+  """The folder of a run, and what it said."""
+  said = io.StringIO()
+  with contextlib.redirect_stdout(said):
+    folder = train(data, tmp_path_factory.mktemp('run') / 'cnn')
+  return folder, said.getvalue()
+
+
+@pytest.fixture(scope='module')
+def run_dir(trained):
+  return trained[0]
 
 
 def test_shapes_are_learned(run_dir):
@@ -69,13 +80,12 @@ def test_shapes_are_learned(run_dir):
   assert found['accuracy'] >= 0.95
 
 
-def test_pictures_are_called_pictures(data, tmp_path, capsys):
-  train(data, tmp_path / 'run', epochs=1, model='cnn:filters=2,dense_units=2')
-  said = capsys.readouterr().out
+def test_pictures_are_called_pictures(trained, capsys):
+  run_dir, said = trained
   assert '3 labels; pictures: train 360, validation 90, test 180' in said
   assert 'on image 20x20x3' in said
   assert 'on 180 pictures' in said
-  assert command.run(evaluate.main, [f'--run_dir={tmp_path / "run"}']) == 0
+  assert command.run(evaluate.main, [f'--run_dir={run_dir}']) == 0
   said = capsys.readouterr().out
   assert 'of 180 pictures' in said
   assert 'clips' not in said

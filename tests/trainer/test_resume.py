@@ -86,31 +86,48 @@ def assert_same_run(first, second):
   assert history_of(first) == history_of(second)
 
 
-@pytest.mark.parametrize('case', CASES)
-def test_killed_and_resumed_is_as_if_never_killed(case, untested_dir, tmp_path):
-  """At random steps, in the middle of writing a checkpoint, and by SIGTERM."""
-  draws = random.Random(case)
+def check_rough_and_calm(case, endings, data_dir, folder):
+  """A run that ends in these ways, one after the other, and at last goes on to its end."""
 
   def job(name, **ending):
-    settings = {**SETTINGS, **CASES[case], 'data': untested_dir, 'run_dir': str(tmp_path / name)}
+    settings = {**SETTINGS, **CASES[case], 'data': data_dir, 'run_dir': str(folder / name)}
     return {'config': settings, **ending}
 
+  expected = [0 if 'terminate_at' in ending else -signal.SIGKILL for ending in endings]
+  codes, said = run_all(
+    [job('calm'), *(job('rough', **ending) for ending in endings), job('rough')]
+  )
+  assert codes == [0, *expected, 0], said
+  assert_same_run(folder / 'calm', folder / 'rough')
+  assert len(history_of(folder / 'rough')) == 4
+  assert ('goes on from there' in said) == (0 in expected)
+  states = run_folder.RunFolder(str(folder / 'rough')).state_files()
+  assert [os.path.basename(path) for path in states] == [
+    f'state-{STEPS:012d}.npz', f'state-{20:012d}.npz'
+  ]  # fmt: skip
+
+
+def test_killed_or_stopped_at_a_random_step_and_resumed_is_as_if_never(untested_dir, tmp_path):
+  draws = random.Random('none')
+  endings = [{'kill_at': draws.randint(1, 8)}, {'terminate_at': draws.randint(2, 6)}]
+  check_rough_and_calm('none', endings, untested_dir, tmp_path)
+
+
+def test_killed_while_it_writes_a_checkpoint_and_resumed_is_as_if_never(untested_dir, tmp_path):
+  check_rough_and_calm('mirrored', [{'kill_in_write': 2}], untested_dir, tmp_path)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize('case', CASES)
+def test_killed_again_and_again_is_as_if_never(case, untested_dir, tmp_path):
+  draws = random.Random(case)
   endings = [
     {'kill_at': draws.randint(1, 6)},
     {'kill_in_write': 2},
     {'terminate_at': draws.randint(2, 6)},
     {'kill_at': draws.randint(2, 6)},
-    {},
   ]
-  codes, said = run_all([job('calm'), *(job('rough', **ending) for ending in endings)])
-  assert codes == [0, -signal.SIGKILL, -signal.SIGKILL, 0, -signal.SIGKILL, 0], said
-  assert_same_run(tmp_path / 'calm', tmp_path / 'rough')
-  assert len(history_of(tmp_path / 'rough')) == 4
-  assert 'goes on from there' in said
-  states = run_folder.RunFolder(str(tmp_path / 'rough')).state_files()
-  assert [os.path.basename(path) for path in states] == [
-    f'state-{STEPS:012d}.npz', f'state-{20:012d}.npz'
-  ]  # fmt: skip
+  check_rough_and_calm(case, endings, untested_dir, tmp_path)
 
 
 def result(epoch, *, loss=0.1 + 0.2):

@@ -34,6 +34,12 @@ def train(data_dir, **settings):
   return run.train(config.TrainConfig(**{**defaults, **settings}))
 
 
+@pytest.fixture(scope='module')
+def plain(untested_dir, tmp_path_factory):
+  """The folder of a run of three epochs with nothing special about it."""
+  return train(untested_dir, epochs=3, run_dir=str(tmp_path_factory.mktemp('plain') / 'run'))
+
+
 def history_of(folder):
   with open(folder.history_file, encoding='utf-8') as stream:
     return json.load(stream)
@@ -85,22 +91,21 @@ def test_a_run_leaves_everything_in_its_folder(data_dir, capsys):
   assert f'tensorboard --logdir {folder.logs_dir}' in said
 
 
-def test_config_says_how_to_repeat_the_run(untested_dir):
-  folder = train(untested_dir, epochs=1, seed=5)
-  written = folder.read_config()
+def test_config_says_how_to_repeat_the_run(plain, untested_dir):
+  written = plain.read_config()
   assert config.TrainConfig(**written['flags']) == config.TrainConfig(
     data=untested_dir,
+    run_dir=plain.path,
     model=TOY,
-    epochs=1,
+    epochs=3,
     batch_size=16,
     learning_rate=0.01,
-    seed=5,
   )
   assert written['manifest_sha256'] == manifest_file.digest(untested_dir)
   assert written['data_dir'] == untested_dir
   assert written['feature']['name'] == 'log_mel'
   assert written['versions']['keras'] == keras.__version__
-  assert manifest_file.digest(folder.path) == manifest_file.digest(untested_dir)
+  assert manifest_file.digest(plain.path) == manifest_file.digest(untested_dir)
 
 
 def test_best_checkpoint_is_the_best_epoch(untested_dir):
@@ -111,10 +116,13 @@ def test_best_checkpoint_is_the_best_epoch(untested_dir):
     np.testing.assert_allclose(best, last, atol=1e-6)
 
 
-@pytest.mark.parametrize('precision', ['float32', 'mixed_float16', 'mixed_bfloat16'])
-@pytest.mark.parametrize('strategy', ['none', 'mirrored'])
-def test_every_strategy_learns_in_every_precision(untested_dir, strategy, precision):
-  virtual = 0 if strategy == 'none' else 2
+# Step by step every strategy is tried in every precision in test_steps.py, and whole runs on one,
+# two and three devices in test_multi_worker.py.
+@pytest.mark.parametrize(
+  ('strategy', 'virtual', 'precision'),
+  [('none', 0, 'mixed_float16'), ('mirrored', 2, 'mixed_bfloat16')],
+)
+def test_it_learns_in_half_precision(untested_dir, strategy, virtual, precision):
   folder = train(
     untested_dir, strategy=strategy, virtual_devices=virtual, precision=precision, epochs=8
   )
@@ -122,13 +130,6 @@ def test_every_strategy_learns_in_every_precision(untested_dir, strategy, precis
   assert history[-1]['validation']['accuracy'] > 0.9
   assert history[-1]['validation']['num_examples'] == 11
   assert {weights.dtype for weights in weights_of(folder)} == {np.dtype('float32')}
-
-
-@pytest.mark.parametrize('optimizer', ['adam', 'rmsprop'])
-def test_one_and_three_devices_come_to_the_same(untested_dir, optimizer):
-  one = train(untested_dir, optimizer=optimizer)
-  three = train(untested_dir, optimizer=optimizer, strategy='mirrored', virtual_devices=3)
-  np.testing.assert_allclose(losses_of(three), losses_of(one), atol=1e-5)
 
 
 def test_same_flags_same_weights_bit_for_bit(untested_dir):
@@ -140,12 +141,9 @@ def test_same_flags_same_weights_bit_for_bit(untested_dir):
     np.testing.assert_array_equal(a, b)
 
 
-def test_steps_per_execution_changes_nothing_but_the_rhythm(untested_dir):
-  np.testing.assert_allclose(
-    losses_of(train(untested_dir, steps_per_execution=1)),
-    losses_of(train(untested_dir, steps_per_execution=50)),
-    atol=1e-6,
-  )
+def test_steps_per_execution_changes_nothing_but_the_rhythm(plain, untested_dir):
+  one_by_one = train(untested_dir, epochs=3, steps_per_execution=1)
+  np.testing.assert_allclose(losses_of(one_by_one), losses_of(plain), atol=1e-6)
 
 
 def test_stops_when_nothing_gets_better(untested_dir, capsys):
@@ -184,12 +182,16 @@ def test_a_feature_can_be_picked_and_needs_to_be(tmp_path):
   assert history_of(train(tmp_path / 'data', feature='log_mel', epochs=1))
 
 
-def test_what_the_data_job_warned_of_is_repeated(tmp_path, capsys):
-  found = datasets.write_dataset(tmp_path / 'data', speakers={'train': ('ada', 'bob')})
+def test_what_the_data_job_warned_of_and_what_nobody_says_is_told(tmp_path, capsys):
+  found = datasets.write_dataset(
+    tmp_path / 'data', labels=('a', 'b', 'c', 'd'), clips_per_speaker=3, speakers={'train': ('x',)}
+  )
   warned = dataclasses.replace(found, warnings=('The voices are all alike.',))
   manifest_file.save(warned, str(tmp_path / 'data'))
   train(tmp_path / 'data', epochs=1)
-  assert 'note: The voices are all alike.' in capsys.readouterr().out
+  said = capsys.readouterr().out
+  assert 'note: The voices are all alike.' in said
+  assert 'no clip of the train split has the label d.' in said
 
 
 def test_data_may_lie_where_only_tensorflow_reads(untested_dir):
@@ -228,14 +230,6 @@ def test_data_that_teaches_nothing(tmp_path, speakers, labels, sentence):
   with pytest.raises(errors.DatasetError, match=sentence):
     train(tmp_path / 'data')
   assert not os.path.exists('runs')
-
-
-def test_labels_that_nobody_says_in_training_are_named(tmp_path, capsys):
-  datasets.write_dataset(
-    tmp_path / 'data', labels=('a', 'b', 'c', 'd'), clips_per_speaker=3, speakers={'train': ('x',)}
-  )
-  train(tmp_path / 'data', epochs=1)
-  assert 'no clip of the train split has the label d.' in capsys.readouterr().out
 
 
 def test_missing_shard(untested_dir, tmp_path):
@@ -326,13 +320,12 @@ def test_compiled_by_xla_it_learns(untested_dir):
   assert history[-1]['validation']['accuracy'] > 0.9
 
 
-def test_averages_are_what_is_judged_and_kept(untested_dir):
+def test_averages_are_what_is_judged_and_kept(plain, untested_dir):
   from trainer import evaluate
 
   folder = train(untested_dir, epochs=3, ema=0.9)
   report = evaluate.evaluate_run(folder.path, split='validation', checkpoint='last')
   assert report['loss'] == pytest.approx(history_of(folder)[-1]['validation']['loss'], abs=1e-5)
-  plain = train(untested_dir, epochs=3)
   assert losses_of(plain)[-1][0] == losses_of(folder)[-1][0]  # Training itself is the same.
   assert any(
     (a != b).any()
