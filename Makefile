@@ -8,6 +8,7 @@ INSTALLED := $(VENV)/.installed-latest
 TFIO_VENV := .venv-tfio
 TFIO_INSTALLED := $(TFIO_VENV)/.installed-tfio
 PYTHON311 ?= python3.11
+TFIO_TESTS ?= tests
 
 .PHONY: demo test test-faults test-engines test-tfio lint types benchmark lock install clean
 
@@ -30,9 +31,11 @@ test-faults: install
 test-engines: install
 	$(PY) -m pytest -m engines
 
-# The suite on the stack with tensorflow-io, and its decoders.
+# The suite on the stack with tensorflow-io, and its decoders. In the last year of a Python, the
+# Google clients that TensorFlow 2.17 can live with announce that at every start.
+test-tfio: export PYTHONWARNINGS := ignore::FutureWarning:google.api_core._python_version_support
 test-tfio: $(TFIO_INSTALLED)
-	$(TFIO_VENV)/bin/python -m pytest -m 'not faults and not engines'
+	$(TFIO_VENV)/bin/python -m pytest -m 'not faults and not engines' $(TFIO_TESTS)
 
 lint: install
 	$(PY) -m ruff check .
@@ -57,6 +60,8 @@ $(INSTALLED): requirements/latest.txt setup.py
 	touch $@
 
 $(TFIO_INSTALLED): requirements/tfio.txt setup.py
+	@$(PYTHON311) -c 'import venv, ensurepip' || \
+	  { echo 'error: the stack with tensorflow-io needs Python 3.11 with its venv module: PYTHON311=PROGRAM.' >&2; exit 2; }
 	rm -rf $(TFIO_VENV)
 	$(PYTHON311) -m venv $(TFIO_VENV)
 	$(TFIO_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/tfio.txt
