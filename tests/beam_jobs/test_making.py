@@ -65,10 +65,10 @@ def test_originals_are_what_they_are_without_augmentation(corpus, tmp_path):
     np.testing.assert_array_equal(record.arrays['log_mel'], after[name].arrays['log_mel'])
 
 
-def test_copies_are_the_same_bytes_in_other_processes(corpus, noise, tmp_path):
+def test_copies_are_the_same_bytes_in_another_process(corpus, noise, tmp_path):
   more = (*AUGMENT, f'--augment=background_noise:folder={noise}', '--augment=speed')
   first = featurized(corpus, tmp_path / 'first', *more)
-  second = featurized(corpus, tmp_path / 'second', *more, '--workers=2')
+  second = featurized(corpus, tmp_path / 'second', *more, '--workers=1')
   assert digests(first) == digests(second)
 
 
