@@ -15,7 +15,10 @@ def devices():
 
     unused = machine.unused_gpus()
     # Not skipped: whoever asks for these tests on such a machine believes that it trains on it.
-    assert not unused, f'TensorFlow can use none of {", ".join(unused)}: install its CUDA libraries'
+    assert not unused, (
+      f'TensorFlow can use none of {", ".join(unused)}. Into this environment: pip install '
+      "'tensorflow[and-cuda]', of the version that is there"
+    )
     pytest.skip(f'no GPU on this machine; {devices_lib.REHEARSAL}=3 lets CPUs stand in')
   return found
 
