@@ -16,6 +16,9 @@ from schemas.manifest import DatasetManifest, ShardInfo
 from tfrecords import buffers, caches, parsing, parts, pools, shares, stores, tf_options
 from tfrecords import order as order_lib
 
+# Batches that wait, parsed: so many bridge a slow moment of a storage.
+_READY_BATCHES = 4
+
 
 def read_batches(  # noqa: PLR0913 - all that decides which batches come, and nothing else.
   data_dir: str,
@@ -95,7 +98,9 @@ def read_batches(  # noqa: PLR0913 - all that decides which batches come, and no
     start=first_pool * num_batches * batch_size,
     deterministic=deterministic,
   )
-  records = order_lib.ordered([infos[i].num_records for i in mine], store.open_shard, order)
+  records = order_lib.ordered(
+    [infos[i].num_records for i in mine], store.open_shard, order, num_readers=store.num_readers
+  )
   if num_batches > 1:
     records = pools.sorted_in_pools(
       records,
@@ -111,14 +116,14 @@ def read_batches(  # noqa: PLR0913 - all that decides which batches come, and no
   load = tf.identity if num_batches > 1 else store.load  # A pool has loaded them.
   # Parts are parsed alone, but for clips of any length: all parts are as long as the longest clip.
   parsed = (batches if is_variable else parts.divided(batches, share)).map(
-    lambda batch: parse(load(batch)),
+    tf_options.as_written(lambda batch: parse(load(batch))),
     num_parallel_calls=tf.data.AUTOTUNE,
     deterministic=deterministic,
   )
   parsed = parts.divided(parsed, share) if is_variable else parsed
   if repeat:  # Then TensorFlow asks no replica, in every step, whether there is more.
     parsed = parsed.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
-  return tf_options.with_options(parsed.prefetch(tf.data.AUTOTUNE), deterministic=deterministic)
+  return tf_options.with_options(parsed.prefetch(_READY_BATCHES), deterministic=deterministic)
 
 
 def read_records(
@@ -132,7 +137,12 @@ def read_records(
     order: In which order.
   """
   store = stores.make(caches.NONE, paths, shards)
-  return order_lib.ordered([shard.num_records for shard in shards], store.open_shard, order)
+  return order_lib.ordered(
+    [shard.num_records for shard in shards],
+    store.open_shard,
+    order,
+    num_readers=store.num_readers,
+  )
 
 
 def shards_of(manifest: DatasetManifest, split: str) -> list[ShardInfo]:

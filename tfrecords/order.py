@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
+from tfrecords import tf_options
+
 # Shards read at once. The data job packs a train split into at least 16 where it can.
 CYCLE_SHARDS = 16
 # Records taken from a shard before the next one's turn.
@@ -45,25 +47,43 @@ class Order:
   deterministic: bool = True
 
 
-def ordered(counts: Sequence[int], open_shard: OpenShard, order: Order) -> tf.data.Dataset:
+def ordered(
+  counts: Sequence[int],
+  open_shard: OpenShard,
+  order: Order,
+  *,
+  num_readers: int = tf.data.AUTOTUNE,
+) -> tf.data.Dataset:
   """Returns the records of shards in an order, from its start on.
 
   Args:
     counts: Records of each shard, none of them 0.
     open_shard: Gives the records of a shard.
     order: See there.
+    num_readers: Shards that are read from at once; the order does not depend on it.
   """
+
+  def interleaved(shards: tf.Tensor, num_shards: int) -> tf.data.Dataset:
+    return _interleaved(
+      shards,
+      open_shard,
+      num_shards,
+      deterministic=order.deterministic,
+      num_readers=num_readers,
+    )
+
   if order.shuffle:
-    return _shuffled(np.array(counts), open_shard, order)
-  shards = tf.range(len(counts), dtype=tf.int64)
-  records = _interleaved(shards, open_shard, len(counts), order)
+    return _shuffled(np.array(counts), interleaved, order)
+  records = interleaved(tf.range(len(counts), dtype=tf.int64), len(counts))
   if not order.repeat:
     return records.skip(order.start)
   return records.repeat().skip(order.start % sum(counts))
 
 
 def _shuffled(
-  counts: np.ndarray[tuple[int], np.dtype[np.int64]], open_shard: OpenShard, order: Order
+  counts: np.ndarray[tuple[int], np.dtype[np.int64]],
+  interleaved: Callable[[tf.Tensor, int], tf.data.Dataset],
+  order: Order,
 ) -> tf.data.Dataset:
   num_groups = -(-len(counts) // CYCLE_SHARDS)
   # Of about equal size, so that no group is a single shard.
@@ -73,12 +93,14 @@ def _shuffled(
     group = number % num_groups
     shards = _pass_order(len(counts), order.seed, number // num_groups)
     mine = shards[tf.gather(bounds, group) : tf.gather(bounds, group + 1)]
-    records = _interleaved(mine, open_shard, -(-len(counts) // num_groups), order)
+    records = interleaved(mine, -(-len(counts) // num_groups))
     return _mixed(records, order.shuffle_records, seeds=(order.seed + 1, number))
 
   first, skipped = _locate(counts, bounds, order)
   last = _ENDLESS if order.repeat else num_groups
-  return tf.data.Dataset.range(first, last).flat_map(group_records).skip(skipped)
+  return (
+    tf.data.Dataset.range(first, last).flat_map(tf_options.as_written(group_records)).skip(skipped)
+  )
 
 
 def _locate(
@@ -103,15 +125,21 @@ def _pass_order(num_shards: int, seed: int, number: tf.Tensor) -> tf.Tensor:
 
 
 def _interleaved(
-  shards: tf.Tensor, open_shard: OpenShard, num_shards: int, order: Order
+  shards: tf.Tensor,
+  open_shard: OpenShard,
+  num_shards: int,
+  *,
+  deterministic: bool,
+  num_readers: int,
 ) -> tf.data.Dataset:
   """Returns the records of some shards, at most `num_shards`, a few of each in turn."""
+  cycle = min(CYCLE_SHARDS, num_shards)
   return tf.data.Dataset.from_tensor_slices(shards).interleave(
-    open_shard,
-    cycle_length=min(CYCLE_SHARDS, num_shards),
+    tf_options.as_written(open_shard),
+    cycle_length=cycle,
     block_length=_BLOCK_RECORDS,
-    num_parallel_calls=tf.data.AUTOTUNE,
-    deterministic=order.deterministic,
+    num_parallel_calls=min(num_readers, cycle),  # AUTOTUNE is -1.
+    deterministic=deterministic,
   )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from tfrecords import shares
+from tfrecords import shares, tf_options
 
 
 def divided(batches: tf.data.Dataset, share: shares.Share) -> tf.data.Dataset:
@@ -22,9 +22,9 @@ def divided(batches: tf.data.Dataset, share: shares.Share) -> tf.data.Dataset:
 
   def parts_of(batch: tf.Tensor | Mapping[str, tf.Tensor]) -> tf.data.Dataset:
     numbers = tf.data.Dataset.range(share.first_part, share.last_part)
-    return numbers.map(lambda number: _part(batch, number, share.num_parts))
+    return numbers.map(tf_options.as_written(lambda number: _part(batch, number, share.num_parts)))
 
-  return batches.flat_map(parts_of)
+  return batches.flat_map(tf_options.as_written(parts_of))
 
 
 def _part(

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from tfrecords import tf_options
+
 # Lengths up to this ratio apart may change places, so that a small split has other batches in each
 # pass.
 _SIMILAR = 1.25
@@ -49,7 +51,6 @@ def sorted_in_pools(
 
   # Not enumerate(): its numbers would be a second source of elements, and a tf.data service deals
   # out those of every source.
-  numbered = records.batch(size).scan(
-    tf.constant(first_pool, tf.int64), lambda index, pool: (index + 1, (index, pool))
-  )
-  return numbered.flat_map(arrange)
+  number = tf_options.as_written(lambda i, pool: (i + 1, (i, pool)))
+  numbered = records.batch(size).scan(tf.constant(first_pool, tf.int64), number)
+  return numbered.flat_map(tf_options.as_written(arrange))

@@ -28,10 +28,12 @@ class Store:
   Attributes:
     open_shard: From a shard's index to its records, or to what stands for them: their numbers.
     load: From these, [n], to the records, string [n].
+    num_readers: Shards that are read from at once.
   """
 
   open_shard: order.OpenShard
   load: Callable[[tf.Tensor], tf.Tensor]
+  num_readers: int = tf.data.AUTOTUNE
 
 
 def make(
@@ -61,7 +63,9 @@ def _files(paths: Sequence[str]) -> Store:
   def open_shard(index: tf.Tensor) -> tf.data.Dataset:
     return tf.data.TFRecordDataset(tf.gather(list(paths), index), buffer_size=read_bytes)
 
-  return Store(open_shard, tf.identity)
+  # On this machine as many as there are cores; far away they wait more than they compute.
+  num_readers = order.CYCLE_SHARDS if _is_far(paths) else tf.data.AUTOTUNE
+  return Store(open_shard, tf.identity, num_readers)
 
 
 def _in_memory(paths: Sequence[str], shards: Sequence[ShardInfo]) -> Store:
@@ -78,7 +82,11 @@ def _in_memory(paths: Sequence[str], shards: Sequence[ShardInfo]) -> Store:
 
 
 def _read_bytes(paths: Sequence[str]) -> int:
-  return _FAR_BYTES if any('://' in path for path in paths) else _LOCAL_BYTES
+  return _FAR_BYTES if _is_far(paths) else _LOCAL_BYTES
+
+
+def _is_far(paths: Sequence[str]) -> bool:
+  return any('://' in path for path in paths)
 
 
 def _check_memory(shards: Sequence[ShardInfo]) -> None:

@@ -13,7 +13,17 @@ import tensorflow as tf
 
 from schemas import errors, record
 from tests.helpers import datasets
-from tfrecords import buffers, codec, dataset, order, parsing, read_errors, reader, writer
+from tfrecords import (
+  buffers,
+  codec,
+  dataset,
+  example_proto,
+  order,
+  parsing,
+  read_errors,
+  reader,
+  writer,
+)
 
 FEATURES = (
   datasets.LOG_MEL,
@@ -295,13 +305,15 @@ def test_arrays_of_another_length_are_said(tmp_path, read_all, which):
   )
 
 
-def test_a_label_that_is_none_is_said(tmp_path, read_all):
-  manifest = with_records(
-    tmp_path,
-    lambda i, clip: codec.encode(
-      dataclasses.replace(clip, label=3 if i == 4 else clip.label), [datasets.LOG_MEL]
-    ),
-  )
+@pytest.mark.parametrize('label', [3, -1])
+def test_a_label_that_is_none_is_said(tmp_path, read_all, label):
+  def make(i, clip):
+    example = example_proto.Example.FromString(codec.encode(clip, [datasets.LOG_MEL]))
+    if i == 4:  # The codec writes no label below 0.
+      example.features.feature['label'].int64_list.value[:] = [label]
+    return example.SerializeToString()
+
+  manifest = with_records(tmp_path, make)
   with pytest.raises(
     errors.DatasetError, match=r'Labels must be in \[0, 3\), as the manifest says'
   ):
@@ -498,3 +510,13 @@ def test_half_rows_are_said(tmp_path, read_all):
   )
   with pytest.raises(errors.DatasetError, match=sentence):
     read_all(str(tmp_path), made)
+
+
+def test_checks_hold_outside_of_a_graph_too(tmp_path):
+  manifest = datasets.write_dataset(tmp_path)
+  parse = parsing.batch_parser(manifest, feature_names=['log_mel'])
+  path = str(tmp_path / manifest.shards_of('train')[0].file_name)
+  clip = codec.decode(next(iter(reader.read_records(path))), manifest.features)
+  assert parse(tf.constant([codec.encode(clip, [datasets.LOG_MEL])]))['log_mel'].shape[0] == 1
+  with pytest.raises(tf.errors.InvalidArgumentError, match='must have 640 bytes in every record'):
+    parse(tf.constant([shortened(clip)]))

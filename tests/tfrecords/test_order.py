@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tfrecords import order
 
 
-def numbers(counts, count=None, opened=None, **changes):
+def numbers(counts, count=None, opened=None, num_readers=tf.data.AUTOTUNE, **changes):
   """Returns the records of shards that hold 0, 1, 2... in their order."""
   ends = list(itertools.accumulate(counts))
 
@@ -22,7 +22,7 @@ def numbers(counts, count=None, opened=None, **changes):
       tf.cast(start, tf.int64), tf.cast(tf.gather(ends, index), tf.int64)
     )
 
-  records = order.ordered(counts, open_shard, order.Order(**changes))
+  records = order.ordered(counts, open_shard, order.Order(**changes), num_readers=num_readers)
   return [int(number) for number in itertools.islice(records.as_numpy_iterator(), count)]
 
 
@@ -75,6 +75,14 @@ def test_no_group_is_a_single_shard():
   records = numbers([100] * 17, shuffle=True, seed=1, shuffle_records=1)
   shards = [[number // 100 for number in records[i : i + 800]] for i in (0, 900)]
   assert [len(set(part)) for part in shards] == [8, 9]
+
+
+@pytest.mark.parametrize('num_readers', [1, 3, 100])
+@pytest.mark.parametrize('shuffle', [False, True])
+def test_the_order_does_not_depend_on_the_number_of_readers(shuffle, num_readers):
+  counts = [9, 30, 2, 17, 1]  # Shards end at different times.
+  changes = {'shuffle': shuffle, 'shuffle_records': 6, 'seed': 5}
+  assert numbers(counts, num_readers=num_readers, **changes) == numbers(counts, **changes)
 
 
 def test_shards_are_read_in_turn():

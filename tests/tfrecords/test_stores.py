@@ -5,10 +5,11 @@ import pathlib
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from schemas import errors
 from tests.helpers import datasets
-from tfrecords import caches, dataset, free_memory, local_copies
+from tfrecords import caches, dataset, free_memory, local_copies, order, stores
 
 
 @pytest.fixture(scope='module')
@@ -118,3 +119,11 @@ def test_free_memory_is_that_of_the_machine_or_of_the_container(tmp_path):
   (tmp_path / 'memory.max').write_text('1005\n')
   assert free(meminfo, tmp_path) == 1_000
   assert np.sign(free()) == 1
+
+
+def test_from_far_away_all_shards_of_a_group_are_read_at_once(tmp_path):
+  made = datasets.write_dataset(tmp_path)
+  shards = dataset.shards_of(made, 'train')
+  near = stores.make(caches.NONE, [str(tmp_path / shard.file_name) for shard in shards], shards)
+  far = stores.make(caches.NONE, [f'gs://data/{shard.file_name}' for shard in shards], shards)
+  assert (near.num_readers, far.num_readers) == (tf.data.AUTOTUNE, order.CYCLE_SHARDS)
