@@ -19,7 +19,16 @@ from absl import flags
 
 from schemas import command, errors, manifest, splits
 from tfrecords import storage
-from trainer import command_line, fits, quiet, raw_files, reading, run_folder, saved_run
+from trainer import (
+  allocator,
+  command_line,
+  fits,
+  quiet,
+  raw_files,
+  reading,
+  run_folder,
+  saved_run,
+)
 from trainer.report import document, picture, tally, text
 
 BATCH_SIZE = 256
@@ -168,6 +177,7 @@ def main(arguments: Sequence[str]) -> None:
   if config is None:
     return
   run = saved_run.load(config.run_dir)
+  allocator.keep_freed_memory()
   quiet.import_tensorflow(debug='--debug' in arguments)
   report = evaluate_run(
     config.run_dir,

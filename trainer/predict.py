@@ -26,6 +26,7 @@ from absl import flags
 from schemas import command, errors, manifest
 from schemas import splits as splits_lib
 from trainer import (
+  allocator,
   command_line,
   fits,
   prediction,
@@ -142,6 +143,7 @@ def main(arguments: Sequence[str]) -> None:
     return
   run = saved_run.load(config.run_dir)
   dataset = _load_data(run, config) if config.data else None
+  allocator.keep_freed_memory()
   quiet.import_tensorflow(debug='--debug' in arguments)
   model = run.load_model(config.checkpoint)
   num_bad = 0
