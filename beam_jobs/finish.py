@@ -87,7 +87,6 @@ def write_manifest(
   files = files_lib.storage_of(config.output)
   listing_rejects = [entry for entry in unusable if isinstance(entry, rejects.Reject)]
   by_name = {result.info.file_name: result for result in results}
-  by_name.update(_write_empty_shards(config, plan, by_name))
   ordered = [by_name[name] for name in _file_names(config, plan)]
   rejected = sorted(
     [*listing_rejects, *(reject for result in ordered for reject in result.rejects)],
@@ -194,22 +193,6 @@ def _file_names(config: config_lib.FeaturizeConfig, plan: plan_lib.Plan) -> list
     for split in splits.SPLITS
     for index in range(plan.shards_by_split.get(split, 0))
   ]
-
-
-def _write_empty_shards(
-  config: config_lib.FeaturizeConfig,
-  plan: plan_lib.Plan,
-  by_name: dict[str, shard.ShardResult],
-) -> dict[str, shard.ShardResult]:
-  """Writes the shards that no clip was hashed to: `-of-00004` promises four files."""
-  return {
-    plan.file_name(config, split, index): write_or_take_over(
-      [], config, plan, split=split, index=index
-    )
-    for split, count in plan.shards_by_split.items()
-    for index in range(count)
-    if plan.file_name(config, split, index) not in by_name
-  }
 
 
 def _refuse_too_many(

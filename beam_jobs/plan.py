@@ -89,6 +89,21 @@ class Plan:
     """Returns the shard of an utterance of a split."""
     return self.places[split, utterance.speaker_id].shard_of(utterance.utterance_id)
 
+  def shards_largest_first(self, config: config_lib.FeaturizeConfig) -> list[tuple[str, int]]:
+    """Returns (split, index) of every shard by its number of records, as far as that is known.
+
+    The clips of a speaker who is cut into several shards are taken to be spread evenly.
+    """
+    records = {
+      (split, index): 0.0 for split, count in self.shards_by_split.items() for index in range(count)
+    }
+    for (split, speaker), place in self.places.items():
+      clips = self.selections[split].num_records[speaker]
+      share = clips * config.records_per_clip(split) / place.count
+      for index in range(place.first, place.first + place.count):
+        records[split, index] += share
+    return sorted(records, key=lambda key: (-records[key], key))
+
   def file_name(self, config: config_lib.FeaturizeConfig, split: str, index: int) -> str:
     """Returns a shard's file name."""
     return str(

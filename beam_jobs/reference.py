@@ -6,9 +6,6 @@ from collections.abc import Iterable
 from schemas import stable_hash
 from schemas.utterance import Excerpt, Utterance
 
-# The fields of a Reference as plain values, which Beam encodes with its own compact coders.
-PlainReference = tuple[str, str, int, str, tuple[float, ...], str, int]
-
 
 @dataclasses.dataclass(frozen=True)
 class Reference:
@@ -19,7 +16,7 @@ class Reference:
     speaker_id: Utterance.speaker_id.
     label: Number of the label in the plan's list.
     uri: The file to read.
-    excerpt: The fields of Utterance.excerpt; () for the whole file.
+    excerpt: Utterance.excerpt.
     origin: Utterance.origin.
     num_records: Records that are made of it: augmented copies and repetitions count.
   """
@@ -28,26 +25,21 @@ class Reference:
   speaker_id: str
   label: int
   uri: str
-  excerpt: tuple[float, ...] = ()
+  excerpt: Excerpt | None = None
   origin: str = ''
   num_records: int = 1
 
-  def to_tuple(self) -> PlainReference:
-    """Returns plain values."""
-    return (
+  def to_json(self) -> list[object]:
+    """Returns plain values, for digests."""
+    return [
       self.utterance_id,
       self.speaker_id,
       self.label,
       self.uri,
-      self.excerpt,
+      dataclasses.astuple(self.excerpt) if self.excerpt else (),
       self.origin,
       self.num_records,
-    )
-
-  @property
-  def part(self) -> Excerpt | None:
-    """The part of the file that is the clip; None for the whole."""
-    return _excerpt(self.excerpt) if self.excerpt else None
+    ]
 
 
 def of(utterance: Utterance, label: int, *, num_records: int = 1) -> Reference:
@@ -57,7 +49,7 @@ def of(utterance: Utterance, label: int, *, num_records: int = 1) -> Reference:
     utterance.speaker_id,
     label,
     utterance.uri,
-    dataclasses.astuple(utterance.excerpt) if utterance.excerpt else (),
+    utterance.excerpt,
     utterance.origin,
     num_records,
   )
@@ -92,8 +84,3 @@ def items_in_order(references: Iterable[Reference], seed: int) -> list[Item]:
   return sorted(
     items, key=lambda item: (stable_hash.digest(item.record_id, salt=salt), item.record_id)
   )
-
-
-def _excerpt(values: tuple[float, ...]) -> Excerpt:
-  names = [field.name for field in dataclasses.fields(Excerpt)]
-  return Excerpt(**dict(zip(names, values, strict=True)))

@@ -6,9 +6,10 @@ from typing import Any
 import apache_beam as beam
 from apache_beam import pvalue
 
+from beam_jobs import blocks, corpus, finish, progress, reference, shard, sources, work_folder
 from beam_jobs import config as config_lib
-from beam_jobs import corpus, finish, progress, reference, shard, sources, work_folder
 from beam_jobs import plan as plan_lib
+from beam_jobs.sources import source as source_lib
 from schemas.rejects import LeftOut, Reject
 from schemas.utterance import Utterance
 
@@ -16,10 +17,14 @@ UTTERANCES = 'utterances'
 REJECTS = 'rejects'
 
 ShardKey = tuple[str, int]
+_Keyed = tuple[ShardKey, blocks.Block]
 
 
 class ListUtterances(beam.PTransform):
-  """The corpus -> its utterances, and what cannot be used or was not asked for. Opens no audio."""
+  """The corpus -> its utterances in blocks, and what cannot be used or was not asked for.
+
+  Opens no audio.
+  """
 
   def __init__(self, config: config_lib.FeaturizeConfig) -> None:
     super().__init__()
@@ -42,13 +47,36 @@ class _ListDoFn(beam.DoFn):
   def process(self, element: None) -> Iterator[Any]:
     with self._work.reporting_failure():
       source = sources.SOURCES[self._config.source]
-      folder = corpus.Corpus(self._config.input)
-      for item in source.list_utterances(folder, self._config.source_settings):
-        yield item if isinstance(item, Utterance) else pvalue.TaggedOutput(REJECTS, item)
+      listed = source.list_utterances(
+        corpus.Corpus(self._config.input), self._config.source_settings
+      )
+      unusable: list[Reject | LeftOut] = []
+      for block in blocks.packed(_usable(listed, unusable)):
+        yield block
+        yield from _tagged(unusable)
+      yield from _tagged(unusable)
+
+
+def _usable(
+  entries: Iterable[source_lib.Entry], unusable: list[Reject | LeftOut]
+) -> Iterator[Utterance]:
+  """Yields the utterances and puts what is between them aside."""
+  for entry in entries:
+    if isinstance(entry, Utterance):
+      yield entry
+    else:
+      unusable.append(entry)
+
+
+def _tagged(unusable: list[Reject | LeftOut]) -> Iterator[pvalue.TaggedOutput]:
+  """Yields what was put aside, and forgets it."""
+  for entry in unusable:
+    yield pvalue.TaggedOutput(REJECTS, entry)
+  unusable.clear()
 
 
 class MakePlan(beam.PTransform):
-  """Utterances -> the one Plan of labels, splits and shards."""
+  """Blocks of utterances -> the one Plan of labels, splits and shards."""
 
   def __init__(self, config: config_lib.FeaturizeConfig) -> None:
     super().__init__()
@@ -70,9 +98,10 @@ class _CensusFn(beam.CombineFn):
   def create_accumulator(self) -> plan_lib.Census:
     return plan_lib.Census()
 
-  def add_input(self, census: plan_lib.Census, utterance: Utterance) -> plan_lib.Census:
+  def add_input(self, census: plan_lib.Census, block: blocks.Block) -> plan_lib.Census:
     with self._work.reporting_failure():
-      census.add(utterance, self._config)
+      for utterance in blocks.unpack(block):
+        census.add(utterance, self._config)
     return census
 
   def merge_accumulators(self, accumulators: Iterable[plan_lib.Census]) -> plan_lib.Census:
@@ -100,9 +129,11 @@ class _PlanDoFn(beam.DoFn):
 
 
 class AssignShards(beam.PTransform):
-  """Utterances -> ((split, shard), reference) of those that are taken.
+  """Blocks of utterances -> ((split, shard), block of references) of those that are taken.
 
-  From here on a clip is a few plain values.
+  Every shard also has an empty block, and it comes first: so a shard that no clip is hashed to is
+  written like any other, and Beam's local runner, which deals shards to its workers in the order
+  in which it hears of them, deals the largest first and gives all about the same.
   """
 
   def __init__(self, config: config_lib.FeaturizeConfig, plan: pvalue.AsSingleton) -> None:
@@ -111,9 +142,21 @@ class AssignShards(beam.PTransform):
     self._plan = plan
 
   def expand(self, utterances: Any) -> Any:
-    return utterances | 'Assign' >> beam.ParDo(
+    shards = self._plan.pvalue | 'Shards' >> beam.FlatMap(
+      _empty_blocks, self._config
+    ).with_output_types(_Keyed)
+    assigned = utterances | 'Assign' >> beam.ParDo(
       _AssignDoFn(self._config), self._plan
-    ).with_output_types(tuple[ShardKey, reference.PlainReference])
+    ).with_output_types(_Keyed)
+    return (shards, assigned) | 'All' >> beam.Flatten()
+
+
+def _empty_blocks(
+  plan: plan_lib.Plan, config: config_lib.FeaturizeConfig
+) -> Iterator[tuple[ShardKey, blocks.Block]]:
+  nothing = blocks.pack([])
+  for key in plan.shards_largest_first(config):
+    yield key, nothing
 
 
 class _AssignDoFn(beam.DoFn):
@@ -122,18 +165,22 @@ class _AssignDoFn(beam.DoFn):
     self._numbers: dict[str, int] = {}
 
   def process(
-    self, utterance: Utterance, plan: plan_lib.Plan
-  ) -> Iterator[tuple[ShardKey, reference.PlainReference]]:
+    self, block: blocks.Block, plan: plan_lib.Plan
+  ) -> Iterator[tuple[ShardKey, blocks.Block]]:
     if not self._numbers:
       self._numbers = {label: number for number, label in enumerate(plan.labels)}
-    split, num_records = plan.num_records_of(utterance, self._config)
-    if num_records:
-      ref = reference.of(utterance, self._numbers[utterance.label], num_records=num_records)
-      yield (split, plan.shard_of(utterance, split)), ref.to_tuple()
+    by_shard: dict[ShardKey, list[reference.Reference]] = {}
+    for utterance in blocks.unpack(block):
+      split, num_records = plan.num_records_of(utterance, self._config)
+      if num_records:
+        ref = reference.of(utterance, self._numbers[utterance.label], num_records=num_records)
+        by_shard.setdefault((split, plan.shard_of(utterance, split)), []).append(ref)
+    for key, references in by_shard.items():
+      yield key, blocks.pack(references)
 
 
 class WriteShards(beam.PTransform):
-  """((split, shard), references) -> the shard's file, and its ShardResult."""
+  """((split, shard), blocks of references) -> the shard's file, and its ShardResult."""
 
   def __init__(self, config: config_lib.FeaturizeConfig, plan: pvalue.AsSingleton) -> None:
     super().__init__()
@@ -159,10 +206,10 @@ class _WriteDoFn(beam.DoFn):
       self._meter.close()
 
   def process(
-    self, group: tuple[ShardKey, Iterable[reference.PlainReference]], plan: plan_lib.Plan
+    self, group: tuple[ShardKey, Iterable[blocks.Block]], plan: plan_lib.Plan
   ) -> Iterator[shard.ShardResult]:
-    (split, index), plain = group
-    references = [reference.Reference(*values) for values in plain]
+    (split, index), packed = group
+    references = [ref for block in packed for ref in blocks.unpack(block)]
     with self._work.reporting_failure():
       yield finish.write_or_take_over(
         references,

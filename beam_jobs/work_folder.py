@@ -175,7 +175,7 @@ def shard_key(
   references: Sequence[reference.Reference],
 ) -> str:
   """Returns a digest of all that decides a shard's bytes, but for the audio itself."""
-  content = [config.fingerprint(), list(labels), [ref.to_tuple() for ref in references]]
+  content = [config.fingerprint(), list(labels), [ref.to_json() for ref in references]]
   return hashlib.blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()
 
 

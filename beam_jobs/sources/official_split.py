@@ -1,5 +1,6 @@
 """The official split of Speech Commands: its two lists, or the rule by which they were made."""
 
+import functools
 import hashlib
 from collections.abc import Sequence
 
@@ -13,6 +14,7 @@ TESTING_LIST = 'testing_list.txt'
 _MAX_NUM_WAVS_PER_CLASS = 2**27 - 1
 
 
+@functools.lru_cache(maxsize=1 << 16)  # A speaker has many clips.
 def hashed_split(name: str, *, validation_percentage: float, testing_percentage: float) -> str:
   """Returns the split of a speaker by the official rule, `which_set`: SHA-1 of the name.
 

@@ -120,7 +120,8 @@ def list_utterances(corpus: corpus_lib.Corpus, settings: SpeechCommands) -> Iter
       return True  # To be rejected, not passed over.
     return _is_wanted(match, settings) or path in unknown
 
-  clips = listing.read_paths(corpus, filter(is_listed, files.clips), read_path)
+  wanted = files.clips if settings.words is None else filter(is_listed, files.clips)
+  clips = listing.read_paths(corpus, wanted, read_path)
   silence = _silence(corpus, files, sizes, settings)
   yield from heapq.merge(clips, silence, key=_order)
   if num_left_out:
@@ -173,6 +174,8 @@ def _choose(
   settings: SpeechCommands,
 ) -> tuple[frozenset[str], int, dict[str, int]]:
   """Returns the paths of the label `unknown`, how many are left out, and wanted clips by split."""
+  if settings.words is None and not settings.silence:
+    return frozenset(), 0, {}  # Nobody asks, and to go through all paths takes its time.
   sizes: collections.Counter[str] = collections.Counter()
   words: set[str] = set()
   rest: dict[str, list[tuple[bytes, str]]] = collections.defaultdict(list)
