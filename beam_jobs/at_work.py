@@ -1,16 +1,16 @@
 """Which file a worker is decoding: so that, if it dies of it, the launcher can name the file.
 
 A decoder is foreign code, and files are made by strangers. A worker writes the name before it
-decodes and blanks it afterwards, two system calls a clip, to a file of its own in the launcher's
-scratch folder.
+decodes and blanks it afterwards, in a file of its own in the launcher's scratch folder. The file is
+mapped: what stands there outlives the process, and a name costs no system call.
 """
 
 import contextlib
 import fcntl
+import mmap
 import os
 import time
 import uuid
-from collections.abc import Iterator
 
 _PREFIX = 'reading-'
 _SLOT_BYTES = 1_024
@@ -20,49 +20,51 @@ _DEATH_S = 2.0
 class AtWork:
   """The files under the hands of one process; one slot a thread."""
 
-  def __init__(self, folder: str) -> None:
-    self._file = -1
-    self._free: list[int] = []
-    self._num_slots = 0
+  def __init__(self, folder: str, num_slots: int) -> None:
+    self._free = list(range(num_slots))
+    self._slots: mmap.mmap | None = None
+    # Neither a full disk nor a folder that is gone must stop the job over this.
     if folder:
       with contextlib.suppress(OSError):
         os.makedirs(folder, exist_ok=True)
-        self._path = os.path.join(folder, f'{_PREFIX}{os.getpid()}-{uuid.uuid4().hex}')
-        self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o666)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._open(os.path.join(folder, f'{_PREFIX}{os.getpid()}-{uuid.uuid4().hex}'), num_slots)
 
-  @contextlib.contextmanager
-  def on(self, uri: str) -> Iterator[None]:
-    """Names a file for as long as the body runs."""
-    if self._file < 0:
-      yield
-      return
-    slot = self._take_slot()
-    self._write(slot, uri.encode('utf-8', 'surrogateescape')[-_SLOT_BYTES:])
+  def _open(self, path: str, num_slots: int) -> None:
+    self._path = path
+    self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-      yield
-    finally:
-      self._write(slot, b'')
-      self._free.append(slot)
+      fcntl.flock(self._file, fcntl.LOCK_EX)
+      # All its room now: to write to a mapped page for which the disk has none kills the process.
+      os.posix_fallocate(self._file, 0, num_slots * _SLOT_BYTES)
+      self._slots = mmap.mmap(self._file, num_slots * _SLOT_BYTES)
+    except OSError:
+      os.close(self._file)
+      raise
+
+  def begin(self, uri: str) -> int:
+    """Names a file that is read from now on; returns what `end` takes."""
+    slot = self._free.pop()
+    self._write(slot, uri.encode('utf-8', 'surrogateescape')[-_SLOT_BYTES:])
+    return slot
+
+  def end(self, slot: int) -> None:
+    """Takes the name back."""
+    self._write(slot, b'')
+    self._free.append(slot)
 
   def close(self) -> None:
     """Removes the notes."""
-    if self._file >= 0:
+    if self._slots is not None:
+      self._slots.close()
+      self._slots = None
       os.close(self._file)
-      self._file = -1
       with contextlib.suppress(OSError):
         os.remove(self._path)
 
-  def _take_slot(self) -> int:
-    with contextlib.suppress(IndexError):
-      return self._free.pop()
-    self._num_slots += 1
-    return self._num_slots - 1
-
   def _write(self, slot: int, content: bytes) -> None:
-    # Neither a full disk nor a folder that is gone must stop the job over this.
-    with contextlib.suppress(OSError):
-      os.pwrite(self._file, content.ljust(_SLOT_BYTES, b'\0'), slot * _SLOT_BYTES)
+    if self._slots is not None:
+      at = slot * _SLOT_BYTES
+      self._slots[at : at + _SLOT_BYTES] = content.ljust(_SLOT_BYTES, b'\0')
 
 
 def of_dead_workers(folder: str) -> list[str]:

@@ -55,7 +55,7 @@ class Loader:
 
   def __init__(self, config: config_lib.FeaturizeConfig) -> None:
     self._config = config
-    self._at_work = at_work.AtWork(config.progress_dir)
+    self._at_work = at_work.AtWork(config.progress_dir, num_slots=REMOTE_THREADS)
     self._chain: chain.Chain | None = None
     if config.augmentations and config.audio:
       source = noise.Noise(config.noise, config.audio.sample_rate_hz) if config.noise else None
@@ -63,11 +63,13 @@ class Loader:
 
   def load(self, item: reference.Item) -> Loaded:
     """Returns the clip of a record, or why there is none."""
+    slot = self._at_work.begin(item.reference.uri)
     try:
-      with self._at_work.on(item.reference.uri):
-        clip = self._decoded(item.reference)
+      clip = self._decoded(item.reference)
     except clips.ClipError as error:
       return Loaded(item=item, clip=None, error=error)
+    finally:
+      self._at_work.end(slot)
     # Of a clip that is repeated for balance, each repetition has its copies.
     if self._chain is None or item.copy % (1 + self._config.augment_copies) == 0:
       return Loaded(item=item, clip=clip)
@@ -90,7 +92,7 @@ class Loader:
       (spec,) = self._config.features
       return pictures.decode(reading.read(ref.uri), features.settings_of(spec))
     return reading.load(
-      ref.uri, self._config.audio, excerpt=ref.part, min_clip_s=self._config.min_clip_s
+      ref.uri, self._config.audio, excerpt=ref.excerpt, min_clip_s=self._config.min_clip_s
     )
 
   def _augmented(self, steps: chain.Chain, item: reference.Item, clip: clips.Clip) -> Loaded:

@@ -1,29 +1,22 @@
 """Reads and decodes one clip, from a local file or from an object in a bucket.
 
-A local file that something writes to while it is read is refused, rather than that a clip is made
-of two states of it. Objects in buckets do not change, they are replaced.
+A local file that something writes to while it is read is refused (local_files.py). Objects in
+buckets do not change, they are replaced.
 """
 
 import contextlib
-import os
-import time
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from apache_beam.io import filesystems
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 
-from beam_jobs import gcs, tfds_records
+from beam_jobs import gcs, local_files, tfds_records
 from features import byte_ranges, clips
 from schemas import audio, utterance
 
 # Larger files are not read as a whole, but only where the decoder asks.
 WHOLE_BYTES = 64 << 20
-
-# A file that was changed less than this ago is perhaps not done: its writer may be about to go on.
-# File systems stamp a change when it begins, with a clock that stands still for up to 10 ms.
-_REST_NS = 200_000_000
-_MAX_WAITS = 3
 
 
 def load(
@@ -43,6 +36,10 @@ def load(
       return clips.decode_excerpt(stream, spec, excerpt, min_clip_s=min_clip_s)
   if tfds_records.is_uri(uri):
     return clips.decode(tfds_records.read_bytes(uri), spec, min_clip_s=min_clip_s)
+  if not is_remote(uri):
+    data = local_files.read_whole(uri, WHOLE_BYTES)
+    if data is not None:
+      return clips.decode(data, spec, min_clip_s=min_clip_s)
   with opened(uri) as stream:
     ranges = byte_ranges.ByteRanges(stream)
     if len(ranges) > WHOLE_BYTES:
@@ -76,7 +73,7 @@ def opened(uri: str) -> Iterator[BinaryIO]:
     OSError: if a bucket does not answer.
   """
   if not is_remote(uri):
-    with clips.opened_file(uri) as stream, _unchanged(stream):
+    with local_files.opened(uri) as stream:
       yield stream
     return
   if uri.startswith(gcs.SCHEME):
@@ -92,39 +89,6 @@ def opened(uri: str) -> Iterator[BinaryIO]:
     raise clips.ClipError('missing', 'There is no object of this name.') from error
   except (OSError, BeamIOError) as error:
     raise clips.ClipError('unreadable', f'The file system says: {error}.') from error
-
-
-@contextlib.contextmanager
-def _unchanged(stream: BinaryIO) -> Iterator[None]:
-  """Raises ClipError if the file is not the same at the end as at the beginning."""
-  before = _at_rest(stream)
-  try:
-    yield
-  except clips.ClipError:
-    _check_same(stream, before)  # This explains the other error.
-    raise
-  _check_same(stream, before)
-
-
-def _at_rest(stream: BinaryIO) -> os.stat_result:
-  for _ in range(_MAX_WAITS):
-    state = os.fstat(stream.fileno())
-    # Stamps in the future are those of another machine's clock.
-    age_ns = time.time_ns() - state.st_mtime_ns
-    if not 0 <= age_ns < _REST_NS:
-      return state
-    time.sleep((_REST_NS - age_ns) / 1e9)
-  raise clips.ClipError('changed', 'Wanted a file at rest, got one that is being written to.')
-
-
-def _check_same(stream: BinaryIO, before: os.stat_result) -> None:
-  after = os.fstat(stream.fileno())
-  if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-    raise clips.ClipError(
-      'changed',
-      f'Wanted a file that stays as it is, got one of {before.st_size} bytes that was written to '
-      f'while it was read, and has {after.st_size} bytes now.',
-    )
 
 
 def is_remote(uri: str) -> bool:

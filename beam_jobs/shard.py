@@ -18,7 +18,7 @@ from tfrecords import codec, storage, writer
 
 # Clips per kernel call: 64 one-second clips are 4 MiB of samples, and the kernels cut a batch into
 # pieces that fit the cache themselves. Clips of lengths of their own are computed one by one.
-BATCH_CLIPS = 64
+BATCH_CLIPS = 16
 
 Advance = Callable[[int, float], None]
 

@@ -6,6 +6,7 @@ heard in training.
 
 import contextlib
 import dataclasses
+import errno
 import math
 import os
 import stat
@@ -113,22 +114,36 @@ def opened_file(path: str) -> Iterator[BinaryIO]:
   Raises:
     ClipError: reason missing, not_a_file, no_permission or unreadable.
   """
-  try:
+  with telling_of_file(path):
     # Asked before it is opened: to open a named pipe would wait for ever.
     if not stat.S_ISREG(os.stat(path).st_mode):
-      raise ClipError('not_a_file', 'Wanted a file, got a folder or a device.')
+      raise not_a_file()
     with open(path, 'rb') as stream:
       yield stream
+
+
+@contextlib.contextmanager
+def telling_of_file(path: str) -> Iterator[None]:
+  """Turns what the system says of a local file into a ClipError, as opened_file tells it."""
+  try:
+    yield
   except (FileNotFoundError, NotADirectoryError):
     raise ClipError('missing', 'Wanted a file, got nothing under this name.') from None
   except PermissionError:
     raise ClipError('no_permission', 'Wanted to read the file, got no permission.') from None
   except OSError as error:
+    if error.errno == errno.ENXIO:  # A socket.
+      raise not_a_file() from None
     raise _unreadable(error.strerror or str(error)) from None
   except ValueError as error:  # A zero byte in the path.
     if '\0' not in path:
       raise
     raise _unreadable(str(error)) from None
+
+
+def not_a_file() -> ClipError:
+  """Returns the error of a path at which there is something else than a file."""
+  return ClipError('not_a_file', 'Wanted a file, got a folder or a device.')
 
 
 def _unreadable(said: str) -> ClipError:

@@ -31,10 +31,15 @@ def cut(samples: NDArray[np.float32], audio: audio_schema.AudioSpec) -> NDArray[
 
 
 def padded(samples: NDArray[np.float32], audio: audio_schema.AudioSpec) -> NDArray[np.float32]:
-  """Returns samples [num_samples], at most a clip, in zeros [clip_samples]; always a copy."""
+  """Returns samples [num_samples], at most a clip, in zeros [clip_samples].
+
+  Samples that are a clip already come back as they are; but not a part of something larger, which
+  would be held in memory with it.
+  """
   wanted = audio.clip_samples
-  if not wanted:
-    return np.array(samples, np.float32)
+  if not wanted or len(samples) == wanted:
+    is_whole = samples.base is None or samples.base.nbytes == samples.nbytes
+    return samples if is_whole else np.array(samples, np.float32)
   out = np.zeros(wanted, np.float32)
   start = offset(len(samples), wanted, audio.position)
   out[start : start + len(samples)] = samples

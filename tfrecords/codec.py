@@ -14,7 +14,7 @@ from google.protobuf import message
 from numpy.typing import NDArray
 
 from schemas import errors, record
-from tfrecords import example_proto
+from tfrecords import example_proto, example_wire
 
 _DTYPES: Mapping[str, np.dtype[Any]] = {
   name: np.dtype(name).newbyteorder('<') for name in record.ITEM_BYTES
@@ -58,23 +58,21 @@ def encode(clip: Record, features: Sequence[record.FeatureSpec]) -> bytes:
     RecordError: if the clip's arrays are not exactly those of `features`, of their shapes and
       dtypes, or a number is out of range.
   """
-  example = example_proto.Example()
-  fields = example.features.feature
-  fields[record.ID].bytes_list.value.append(clip.utterance_id.encode(*_ENCODING))
-  fields[record.SPEAKER].bytes_list.value.append(clip.speaker_id.encode(*_ENCODING))
-  fields[record.LABEL].int64_list.value.append(_checked(clip, record.LABEL))
-  fields[record.NUM_SAMPLES].int64_list.value.append(_checked(clip, record.NUM_SAMPLES))
-  fields[record.AUGMENTATION].bytes_list.value.append(clip.augmentation.encode(*_ENCODING))
   if len(clip.arrays) != len(features):
     raise errors.RecordError(
       f'Record {clip.utterance_id!r}: expected the features '
       f'{sorted(spec.name for spec in features)}, got {sorted(clip.arrays)}.'
     )
+  fields = {
+    record.ID: example_wire.bytes_feature(clip.utterance_id.encode(*_ENCODING)),
+    record.SPEAKER: example_wire.bytes_feature(clip.speaker_id.encode(*_ENCODING)),
+    record.LABEL: example_wire.int64_feature(_checked(clip, record.LABEL)),
+    record.NUM_SAMPLES: example_wire.int64_feature(_checked(clip, record.NUM_SAMPLES)),
+    record.AUGMENTATION: example_wire.bytes_feature(clip.augmentation.encode(*_ENCODING)),
+  }
   for spec in features:
-    fields[spec.name].bytes_list.value.append(_array_bytes(clip, spec))
-  # A map has no order of its own; this asks for the order of its keys.
-  data: bytes = example.SerializeToString(deterministic=True)
-  return data
+    fields[spec.name] = example_wire.bytes_feature(_array_bytes(clip, spec))
+  return example_wire.example(fields)
 
 
 def decode(data: bytes, features: Sequence[record.FeatureSpec]) -> Record:

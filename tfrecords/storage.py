@@ -5,6 +5,8 @@ import os
 import uuid
 from typing import BinaryIO, Protocol
 
+from tfrecords import write_behind
+
 TEMPORARY_MARK = '.tmp-'
 
 
@@ -44,7 +46,7 @@ class LocalStorage:
 
   def open_write(self, path: str) -> BinaryIO:
     """Returns a stream that writes a new file."""
-    return open(path, 'wb')
+    return write_behind.open_new(path)
 
   def open_read(self, path: str) -> BinaryIO:
     """Returns a stream of a file's bytes."""

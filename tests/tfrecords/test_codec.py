@@ -84,6 +84,24 @@ def assert_same(one, other):
 
 
 @hypothesis.given(clips())
+def test_the_bytes_are_those_of_protobuf(drawn):
+  features, clip = drawn
+  hypothesis.assume(well_formed(clip.utterance_id))
+  data = codec.encode(clip, features)
+  example = tf.train.Example.FromString(data)
+  assert example.SerializeToString(deterministic=True) == data
+
+
+@pytest.mark.parametrize('num_values', [0, 1, 60, 63, 64, 8_000, 8_192, 1_100_000])
+def test_lengths_of_every_number_of_varint_bytes_are_those_of_protobuf(num_values):
+  spec = record.FeatureSpec(name='waveform', shape=(None,), dtype='int16', settings={})
+  arrays = {'waveform': np.zeros(max(1, num_values), '<i2')}
+  clip = dataclasses.replace(CLIP, arrays=arrays, utterance_id='x' * num_values)
+  data = codec.encode(clip, (spec,))
+  assert tf.train.Example.FromString(data).SerializeToString(deterministic=True) == data
+
+
+@hypothesis.given(clips())
 def test_decode_reads_what_encode_wrote(made):
   features, clip = made
   hypothesis.assume(well_formed(clip.utterance_id))
