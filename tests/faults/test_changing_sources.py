@@ -29,17 +29,23 @@ SPEC = audio.AudioSpec(sample_rate_hz=RATE_HZ, clip_s=float(LONG_S))
 # Longer than a file has to be at rest.
 REST_S = 0.3
 
-# Writes a file over and over: all samples of one value, then all of the other.
+# Writes a file over and over: all samples of one value, then all of the other. Leaves a note if it
+# was held up for so long that the file was at rest, half old and half new: nobody can see that.
 REWRITE = """
-import sys
+import pathlib, sys, time
 path, size = sys.argv[1], int(sys.argv[2])
 patterns = [bytes([value]) * size for value in (16, 48)]
+last_s = time.monotonic()
 with open(path, 'r+b', buffering=0) as file:
   while True:
     for pattern in patterns:
       for start in range(0, size, 1 << 18):
         file.seek(44 + start)
         file.write(pattern[start:start + (1 << 18)])
+        now_s = time.monotonic()
+        if now_s - last_s > 0.15:
+          pathlib.Path(path + '.held-up').touch()
+        last_s = now_s
 """
 GROW = """
 import sys, time
@@ -81,10 +87,15 @@ def results(path, count):
 
 
 def test_a_file_that_is_rewritten_gives_one_state_of_it_or_none(tmp_path):
-  path = write_steady(tmp_path / 'x.wav')
-  with another_program(REWRITE, path, LONG_S * RATE_HZ * 2):
-    time.sleep(REST_S)
-    reasons, values = results(path, 20)
+  for attempt in range(5):
+    path = write_steady(tmp_path / f'{attempt}.wav')
+    with another_program(REWRITE, path, LONG_S * RATE_HZ * 2):
+      time.sleep(REST_S)
+      reasons, values = results(path, 20)
+    if not path.with_name(f'{path.name}.held-up').exists():
+      break
+  else:
+    pytest.skip('This machine is too busy to write a file without a pause.')
   assert set(reasons) == {'changed'}, (reasons, values)
   # Never a clip of which a part is old and a part new.
   assert all(value in ([0x1010], [0x3030]) for value in values)
