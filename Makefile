@@ -10,7 +10,7 @@ TFIO_INSTALLED := $(TFIO_VENV)/.installed-tfio
 PYTHON311 ?= python3.11
 TFIO_TESTS ?= tests
 
-.PHONY: demo test test-faults test-engines test-tfio lint types benchmark lock install clean
+.PHONY: demo test test-faults test-engines test-tfio test-gpu lint types benchmark lock install clean
 
 demo: install
 	$(PY) -m beam_jobs.featurize
@@ -35,7 +35,11 @@ test-engines: install
 # Google clients that TensorFlow 2.17 can live with announce that at every start.
 test-tfio: export PYTHONWARNINGS := ignore::FutureWarning:google.api_core._python_version_support
 test-tfio: $(TFIO_INSTALLED)
-	$(TFIO_VENV)/bin/python -m pytest -m 'not faults and not engines' $(TFIO_TESTS)
+	$(TFIO_VENV)/bin/python -m pytest -m 'not faults and not engines and not gpu' $(TFIO_TESTS)
+
+# On a machine with GPUs; skipped elsewhere. VOXSHARD_GPU_REHEARSAL=2 lets CPUs stand in for two.
+test-gpu: install
+	$(PY) -m pytest tests/gpu -m gpu
 
 lint: install
 	$(PY) -m ruff check .

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from schemas.manifest import FeatureStatistics
 
+# Rows that are added up in float32.
+_BLOCK_ROWS = 128
+
 
 @dataclasses.dataclass
 class Moments:
@@ -38,13 +41,18 @@ class Moments:
     rows = values.reshape(-1, num_bins)
     if not len(rows):
       return cls.none(num_bins)
-    mean = rows.mean(axis=0, dtype=np.float64)
-    # Sums of float32 squares around the mean: small numbers, so that float32 products lose nothing
-    # that matters, added up in float64.
-    centred = rows - mean.astype(np.float32)
-    shift = mean - mean.astype(np.float32)
-    m2 = np.einsum('ij,ij->j', centred, centred, dtype=np.float64) - len(rows) * shift**2
-    return cls(len(rows), mean, np.maximum(m2, 0.0))
+    # Around what is about the mean, values are small, so that float32 products and sums of a few
+    # rows lose nothing that matters; these sums are added up in float64. All in float64 takes
+    # twice as long, and a twentieth of what a clip takes.
+    pivot = rows[:_BLOCK_ROWS].mean(axis=0)
+    centred = rows - pivot
+    whole = len(rows) // _BLOCK_ROWS * _BLOCK_ROWS
+    total, squares = np.zeros(num_bins), np.zeros(num_bins)
+    for blocks in (centred[:whole].reshape(-1, _BLOCK_ROWS, num_bins), centred[None, whole:]):
+      total += np.add.reduce(blocks, axis=1).sum(axis=0, dtype=np.float64)
+      squares += np.einsum('kij,kij->kj', blocks, blocks).sum(axis=0, dtype=np.float64)
+    shift = total / len(rows)
+    return cls(len(rows), pivot + shift, np.maximum(squares - len(rows) * shift**2, 0.0))
 
   def merge(self, other: 'Moments') -> 'Moments':
     """The moments of both together.

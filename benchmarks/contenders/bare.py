@@ -3,15 +3,10 @@
 python -m benchmarks.contenders.bare INPUT OUTPUT NUM_PROCESSES
 """
 
-import os
 import pathlib
 import struct
 import sys
 from collections.abc import Callable
-
-# A BLAS pool in every process would fight over the cores: without this two processes were slower
-# than one. Read when NumPy is imported.
-os.environ['OPENBLAS_NUM_THREADS'] = '1'
 
 import google_crc32c
 import numpy as np

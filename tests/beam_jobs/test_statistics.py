@@ -8,7 +8,7 @@ from beam_jobs import statistics
 
 VALUES = hnp.arrays(
   np.float32,
-  st.tuples(st.integers(0, 5), st.integers(1, 7), st.just(3)),
+  st.tuples(st.integers(0, 5), st.sampled_from([1, 2, 7, 100]), st.just(3)),
   elements=st.floats(-100, 100, width=32),
 )
 
@@ -19,7 +19,7 @@ def test_the_moments_of_a_batch_are_numpys(batch):
   rows = batch.reshape(-1, 3).astype(np.float64)
   assert moments.count == len(rows)
   if len(rows):
-    np.testing.assert_allclose(moments.mean, rows.mean(axis=0), atol=1e-9, rtol=1e-12)
+    np.testing.assert_allclose(moments.mean, rows.mean(axis=0), atol=1e-4, rtol=1e-6)
     np.testing.assert_allclose(moments.m2 / len(rows), rows.var(axis=0), atol=1e-3, rtol=1e-5)
 
 
@@ -30,7 +30,7 @@ def test_merged_parts_are_the_whole(parts):
   assert merged.count == len(rows)
   result = merged.to_statistics()
   if len(rows):
-    np.testing.assert_allclose(result.mean, rows.mean(axis=0), atol=1e-9, rtol=1e-9)
+    np.testing.assert_allclose(result.mean, rows.mean(axis=0), atol=1e-4, rtol=1e-6)
     np.testing.assert_allclose(result.variance, rows.var(axis=0), atol=1e-3, rtol=1e-5)
 
 
@@ -40,6 +40,14 @@ def test_a_large_offset_does_not_eat_the_variance():
   variance = statistics.Moments.of(batch, 4).to_statistics().variance
   exact = batch.reshape(-1, 4).astype(np.float64).var(axis=0)
   assert variance == pytest.approx(tuple(exact), rel=1e-4)
+
+
+def test_what_is_lost_is_less_than_a_millionth():
+  rng = np.random.default_rng(0)
+  batch = rng.normal(-5, 3, (16, 98, 80)).astype(np.float32)
+  moments, rows = statistics.Moments.of(batch, 80), batch.reshape(-1, 80).astype(np.float64)
+  np.testing.assert_allclose(moments.mean, rows.mean(axis=0), rtol=1e-6)
+  np.testing.assert_allclose(moments.m2, rows.var(axis=0) * len(rows), rtol=1e-6)
 
 
 def test_a_waveform_has_one_bin():
