@@ -18,7 +18,7 @@ def keep_freed_memory() -> bool:
   one with zeros. And each thread has a heap of its own, up to 8 for each core: what one frees no
   other takes, and whole heaps are given back. To be called before there are threads.
 
-  Measured with batches of 256 clips 98x80 on 2 cores, nothing else running: the thresholds take 13 %
+  Measured with batches of 256 clips 98x80 on 2 cores, nothing else running: thresholds take 13 %
   of the CPU of a clip away. A heap for each core is as quick as 8, and holds 830 MiB in place of
   1,190; a single heap, for which threads wait, costs a fifth more.
   """
