@@ -107,7 +107,7 @@ def test_padding_is_counted(data):
   assert {record.num_samples for record in records(data, 'test')} == {3_200}
 
 
-@pytest.mark.parametrize('workers', ['--workers=1', '--workers=2'])
+@pytest.mark.parametrize('workers', ['--workers=1', '--workers=2', '--workers=4'])
 def test_worker_processes_write_the_same_bytes(corpus, data, tmp_path, workers):
   assert digests(featurized(corpus, tmp_path / 'out', workers)) == digests(data)
 
