@@ -168,7 +168,7 @@ def _decode(
     from features import effects
 
     samples = effects.apply(samples, audio.effects, audio.sample_rate_hz)
-  return Clip(cutting.padded(samples, audio), len(samples), source_s)
+  return Clip(cutting.filled(samples, audio), len(samples), source_s)
 
 
 def _part(

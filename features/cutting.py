@@ -31,19 +31,25 @@ def cut(samples: NDArray[np.float32], audio: audio_schema.AudioSpec) -> NDArray[
 
 
 def padded(samples: NDArray[np.float32], audio: audio_schema.AudioSpec) -> NDArray[np.float32]:
-  """Returns samples [num_samples], at most a clip, in zeros [clip_samples].
-
-  Samples that are a clip already come back as they are; but not a part of something larger, which
-  would be held in memory with it.
-  """
+  """Returns samples [num_samples], at most a clip, in zeros [clip_samples]; always a copy."""
   wanted = audio.clip_samples
-  if not wanted or len(samples) == wanted:
-    is_whole = samples.base is None or samples.base.nbytes == samples.nbytes
-    return samples if is_whole else np.array(samples, np.float32)
+  if not wanted:
+    return np.array(samples, np.float32)
   out = np.zeros(wanted, np.float32)
   start = offset(len(samples), wanted, audio.position)
   out[start : start + len(samples)] = samples
   return out
+
+
+def filled(samples: NDArray[np.float32], audio: audio_schema.AudioSpec) -> NDArray[np.float32]:
+  """Returns what `padded` does; the samples themselves where they are a clip already.
+
+  But not where they are a part of something larger, which would be held in memory with them.
+  """
+  is_whole = samples.base is None or samples.base.nbytes == samples.nbytes
+  if is_whole and len(samples) == (audio.clip_samples or len(samples)):
+    return samples
+  return padded(samples, audio)
 
 
 def fitted(
