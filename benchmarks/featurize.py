@@ -1,11 +1,13 @@
 """Clips per second of the data job, of the bare limit and of a librosa script, on the same files.
 
   python -m benchmarks.featurize
-  python -m benchmarks.featurize --clips=60000 --repeats=5 --lhotse_python=/opt/lhotse/bin/python
+  python -m benchmarks.featurize --clips=60000 --repeats=5 --scratch=/dev/shm
+  python -m benchmarks.featurize --lhotse_python=/opt/lhotse/bin/python
   python -m benchmarks.featurize --files=mp3
 
-lhotse needs torch, so it is a rival only where --lhotse_python names the Python of an environment
-that has both.
+With --scratch=/dev/shm the corpora lie in memory; else it is measured too how much of them the page
+cache still holds. lhotse needs torch, so it is a rival only where --lhotse_python names the Python
+of an environment that has both.
 
 Every contender is a command of its own. Start-up (imports, workers) is set apart by running each
 command on a small and on the full corpus: clips/s = (clips - few) / (seconds - few seconds). The
