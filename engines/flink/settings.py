@@ -27,9 +27,10 @@ SETTINGS = {
   'taskmanager.memory.managed.size': '128m',
   'taskmanager.memory.framework.off-heap.size': '128m',
   'taskmanager.memory.task.off-heap.size': '0b',
-  # A shuffle of batches asks for 512 buffers of 32 KiB; half of that is not enough.
-  'taskmanager.memory.network.min': '128m',
-  'taskmanager.memory.network.max': '128m',
+  # Each shuffle of batches asks for 512 buffers of 32 KiB; with 128 MiB one TaskManager lacked 8 of
+  # them when it had to do the work of two.
+  'taskmanager.memory.network.min': '192m',
+  'taskmanager.memory.network.max': '192m',
   'taskmanager.memory.jvm-metaspace.size': '256m',
   'taskmanager.memory.jvm-overhead.min': '64m',
   'taskmanager.memory.jvm-overhead.max': '64m',
