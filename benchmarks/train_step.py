@@ -5,8 +5,9 @@
 
 Steps on batches of the real pipeline and on one batch that is held on the device (--random_data)
 take turns in one process, with one compiled step; the median of the turns' ratios is shown, so that
-a drift of the machine's speed meets both. In front of each turn some steps are not counted: those
-use up what was read ahead while the other had its turn.
+a drift of the machine's speed meets all. A third takes the latter under MirroredStrategy on the one
+device: what that costs. In front of each turn some steps are not counted: those
+use up what was read ahead while others had their turn.
 
 The start-up is that of a whole `python -m trainer` to the end of its first step, whose only line of
 output it waits for: TensorFlow's import and the compilation of the step are in it.
@@ -30,25 +31,36 @@ import tensorflow as tf
 
 from benchmarks import clips
 from tfrecords import manifest_file
-from trainer import allocator, input_pipeline, models, steps
+from trainer import allocator, input_pipeline, models, steps, strategies
 
 ROOT = pathlib.Path(__file__).parent.parent
 NUM_CLIPS, NUM_SHARDS = 16_000, 16
 IDLE_STEPS = 16
 
 
-def make_steps(model_text: str, folder: str) -> steps.Steps:
+def make_steps(
+  model_text: str, folder: str, strategy: tf.distribute.Strategy | None = None
+) -> steps.Steps:
   """Returns the compiled steps of a model, as `python -m trainer` makes them."""
+  strategy = strategy or tf.distribute.get_strategy()
   keras.utils.set_random_seed(0)
   name, settings = models.parse(model_text)
-  model = models.build(name, settings, manifest_file.load(folder), clips.SPEC.name)
-  optimizer = keras.optimizers.Adam(models.MODELS[name].learning_rate)
-  optimizer.build(model.trainable_variables)
-  return steps.Steps(model, optimizer, tf.distribute.get_strategy(), feature_name=clips.SPEC.name)
+  with strategy.scope():
+    model = models.build(name, settings, manifest_file.load(folder), clips.SPEC.name)
+    optimizer = keras.optimizers.Adam(models.MODELS[name].learning_rate)
+    optimizer.build(model.trainable_variables)
+  return steps.Steps(model, optimizer, strategy, feature_name=clips.SPEC.name)
 
 
-def feed(folder: str, *, batch_size: int, random_data: bool) -> Iterator[Any]:
+def feed(
+  folder: str,
+  *,
+  batch_size: int,
+  random_data: bool,
+  strategy: tf.distribute.Strategy | None = None,
+) -> Iterator[Any]:
   """Returns the batches of the trainer, read or made up."""
+  strategy = strategy or tf.distribute.get_strategy()
   source = input_pipeline.Source(
     data_dir=folder,
     manifest=manifest_file.load(folder),
@@ -56,7 +68,7 @@ def feed(folder: str, *, batch_size: int, random_data: bool) -> Iterator[Any]:
     batch_size=batch_size,
     random_data=random_data,
   )
-  return iter(input_pipeline.train_batches(source, tf.distribute.get_strategy(), seed=0))
+  return iter(input_pipeline.train_batches(source, strategy, seed=0))
 
 
 def compare(take: dict[str, Callable[[int], object]], *, num_steps: int, repeats: int) -> list[str]:
@@ -109,15 +121,25 @@ def main() -> None:
     clips.write(root / 'many', NUM_CLIPS, num_shards=NUM_SHARDS)
     clips.write(root / 'one', args.batch_size, num_shards=1)
     folder = str(root / 'many')
-    compiled = make_steps(args.model, folder)
+    single = tf.distribute.get_strategy()
+    mirrored = strategies.make('mirrored', ['CPU:0'])
+    compiled = {
+      strategy: make_steps(args.model, folder, strategy) for strategy in (single, mirrored)
+    }
 
-    def taker(random_data: bool) -> Callable[[int], object]:
-      batches = feed(folder, batch_size=args.batch_size, random_data=random_data)
+    def taker(
+      random_data: bool, strategy: tf.distribute.Strategy = single
+    ) -> Callable[[int], object]:
+      batches = feed(folder, batch_size=args.batch_size, random_data=random_data, strategy=strategy)
       # A compiled step of its own for each kind of iterator, of the same model.
-      return lambda num_steps: compiled.train(batches, num_steps)
+      return lambda num_steps: compiled[strategy].train(batches, num_steps)
 
     print('| | ms a step | it / made up |\n|---|---|---|')
-    take = {'real pipeline': taker(False), 'made up, held on the device': taker(True)}
+    take = {
+      'real pipeline': taker(False),
+      'made up, --strategy=mirrored on one device': taker(True, mirrored),
+      'made up, held on the device': taker(True),
+    }
     print('\n'.join(compare(take, num_steps=args.steps, repeats=args.repeats)), flush=True)
     starts = [
       start_up_s(args.model, root, batch_size=args.batch_size, repeat=i) for i in range(args.starts)
