@@ -1,13 +1,12 @@
 """Where a data set is written: the local disk, or a bucket through Beam's filesystems."""
 
-import contextlib
 import io
 from typing import Any, BinaryIO, cast
 
 from apache_beam.io import filesystems
 from apache_beam.io.filesystem import CompressionTypes
 
-from beam_jobs import cloud_errors, gcs
+from beam_jobs import cloud_errors, gcs, object_writer
 from schemas import errors
 from tfrecords import storage
 
@@ -101,33 +100,16 @@ class _RawReader(io.RawIOBase):
     super().close()
 
 
-class _RawWriter(io.RawIOBase):
-  def __init__(self, path: str) -> None:
-    self._path = path
-    with cloud_errors.as_os_errors(path):
-      self._stream: Any = filesystems.FileSystems.create(
-        path, compression_type=CompressionTypes.UNCOMPRESSED
-      )
-
-  def writable(self) -> bool:
-    return True
-
-  def write(self, data: Any) -> int:
-    content = bytes(data)
-    with cloud_errors.as_os_errors(self._path):
-      self._stream.write(content)
-    return len(content)
-
+class _RawWriter(object_writer.ObjectWriter):
   def close(self) -> None:
     if self.closed:
       return
     try:
-      with cloud_errors.as_os_errors(self._path):
+      with cloud_errors.as_os_errors(self._uri):
         self._stream.close()
     except OSError:
       # Google's stream would try again when it is forgotten: for minutes, at any time.
-      with contextlib.suppress(Exception):
-        self._stream.terminate()
+      self.abort()
       raise
     finally:
       super().close()

@@ -14,9 +14,9 @@ import io
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from apache_beam.io import filesystem, filesystems
+from apache_beam.io import filesystems
 
-from beam_jobs import cloud_errors
+from beam_jobs import cloud_errors, object_writer
 from features.clip_error import ClipError
 
 SCHEME = 'gs://'
@@ -74,33 +74,14 @@ def _head(blob: Any) -> bytes:
     return b''
 
 
-class Upload(io.RawIOBase):
+class Upload(object_writer.ObjectWriter):
   """An object in the making. It appears with `finish`; without, nothing ever does."""
 
   def __init__(self, uri: str) -> None:
-    """Begins an upload to `uri`, where an object may be that it replaces.
-
-    Raises:
-      OSError: if Cloud Storage refuses, here and in all that follows.
-    """
-    self._uri = uri
-    with cloud_errors.as_os_errors(uri):
-      self._stream: Any = filesystems.FileSystems.create(
-        uri, compression_type=filesystem.CompressionTypes.UNCOMPRESSED
-      )
+    """Begins an upload, as ObjectWriter does."""
+    super().__init__(uri)
     # A stream of Google's that is forgotten closes itself, and half an object would appear.
     self._finish, self._stream.close = self._stream.close, lambda: None
-
-  def writable(self) -> bool:
-    """It is there to be written."""
-    return True
-
-  def write(self, data: Any) -> int:
-    """Adds bytes."""
-    content = bytes(data)
-    with cloud_errors.as_os_errors(self._uri):
-      self._stream.write(content)
-    return len(content)
 
   def finish(self) -> None:
     """Makes what was written the object."""
@@ -110,11 +91,6 @@ class Upload(io.RawIOBase):
     except OSError:
       self.abort()
       raise
-
-  def abort(self) -> None:
-    """Drops what was written."""
-    with contextlib.suppress(Exception):  # The service drops what is not finished, after a week.
-      self._stream.terminate()
 
 
 @functools.cache
