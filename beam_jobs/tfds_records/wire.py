@@ -4,17 +4,9 @@ Source: protobuf.dev/programming-guides/encoding. A field is a varint of number 
 what follows; with wire type 2 a varint of the length and so many bytes.
 """
 
+from tfrecords.example_wire import varint
+
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-
-
-def varint(number: int) -> bytes:
-  """Returns a number from 0 on in groups of seven bits, the lowest first."""
-  data = bytearray()
-  while number > 0x7F:
-    data.append(number & 0x7F | 0x80)
-    number >>= 7
-  data.append(number)
-  return bytes(data)
 
 
 def field(number: int, data: bytes) -> bytes:
