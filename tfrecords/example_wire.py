@@ -1,7 +1,8 @@
 """A tf.train.Example put together byte by byte: a third of the time that protobuf takes.
 
 What is written is what protobuf writes with deterministic=True: entries of the map in the order of
-their keys, numbers packed. Reading is protobuf's (example_proto.py), which takes any legal form.
+their keys, of which one that begins another comes behind it, numbers packed. Reading is protobuf's
+(example_proto.py), which takes any legal form.
 
 Source: Protocol Buffers, Encoding (protobuf.dev/programming-guides/encoding): a field is its key,
 number << 3 | wire type, and for wire type 2 its length as a varint, then the content.
@@ -38,7 +39,7 @@ def example(fields: Mapping[str, Feature]) -> bytes:
   """Returns the bytes of the Example whose features are `fields`."""
   pieces: list[bytes] = []
   total_bytes = 0
-  for name in sorted(fields):
+  for name in sorted(fields, key=_place):
     parts, num_bytes = fields[name]
     key = _key(name)
     value_head = _FIELD_2 + varint(num_bytes)
@@ -69,3 +70,9 @@ def _key(name: str) -> bytes:
   """Returns the first field of an entry of the map: its key."""
   data = name.encode()
   return _FIELD_1 + varint(len(data)) + data
+
+
+@functools.lru_cache(maxsize=256)
+def _place(name: str) -> bytes:
+  """Returns what protobuf sorts an entry by: no byte of UTF-8 is as large as the one behind it."""
+  return name.encode() + b'\xff'

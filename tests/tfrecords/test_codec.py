@@ -92,6 +92,14 @@ def test_the_bytes_are_those_of_protobuf(drawn):
   assert example.SerializeToString(deterministic=True) == data
 
 
+def test_of_two_names_the_one_that_begins_the_other_comes_behind_it_as_in_protobuf():
+  names = ['mel', 'mel_x', 'mela', 'mfcc', 'i', 'idx', 'labe']
+  specs = [record.FeatureSpec(name=n, shape=(1,), dtype='int16', settings={}) for n in names]
+  arrays = {name: np.zeros(1, '<i2') for name in names}
+  data = codec.encode(dataclasses.replace(CLIP, arrays=arrays), specs)
+  assert tf.train.Example.FromString(data).SerializeToString(deterministic=True) == data
+
+
 @pytest.mark.parametrize('num_values', [0, 1, 60, 63, 64, 8_000, 8_192, 1_100_000])
 def test_lengths_of_every_number_of_varint_bytes_are_those_of_protobuf(num_values):
   spec = record.FeatureSpec(name='waveform', shape=(None,), dtype='int16', settings={})
