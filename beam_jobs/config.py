@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import features
-from beam_jobs import selection as selection_lib
-from beam_jobs import splitting
+from beam_jobs.planning import selection as selection_lib
+from beam_jobs.planning import splitting
 from features import augmentations, effects
 from schemas import audio, errors, naming, options, record, splits
 

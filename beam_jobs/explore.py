@@ -61,9 +61,9 @@ def _write(path: str, text: str) -> None:
 def _storage_of(path: str) -> storage_lib.Storage:
   if '://' not in path:
     return storage_lib.LOCAL
-  from beam_jobs import files  # noqa: PLC0415
+  from tfrecords.storage import buckets  # noqa: PLC0415
 
-  return files.storage_of(path)
+  return buckets.storage_of(path)
 
 
 def run() -> int:

@@ -17,10 +17,12 @@ import sys
 import time
 from collections.abc import Sequence
 
-from beam_jobs import dry_run, files, flags, launch, summary
+from beam_jobs.launching import flags, launch, summary
+from beam_jobs.planning import dry_run
 from schemas import command
 from schemas.manifest import DatasetManifest
 from tfrecords import manifest_file
+from tfrecords.storage import buckets
 
 
 def main(argv: Sequence[str]) -> None:
@@ -35,7 +37,7 @@ def main(argv: Sequence[str]) -> None:
   start_s = time.monotonic()
   launch.run_job(invocation)
   output = invocation.config.output
-  manifest = manifest_file.load(output, files.storage_of(output))
+  manifest = manifest_file.load(output, buckets.storage_of(output))
   summary.show(manifest, time.monotonic() - start_s, title=f'{manifest.name}: {output}')
   if invocation.tfds_metadata:
     _write_tfds_metadata(output, manifest)
@@ -48,7 +50,7 @@ def _write_tfds_metadata(output: str, manifest: DatasetManifest) -> None:
     return
   from tfrecords import tfds_metadata  # noqa: PLC0415 - Seconds, and only now needed.
 
-  tfds_metadata.write(output, manifest, files.storage_of(output))
+  tfds_metadata.write(output, manifest, buckets.storage_of(output))
 
 
 def run() -> int:

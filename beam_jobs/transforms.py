@@ -6,9 +6,13 @@ from typing import Any
 import apache_beam as beam
 from apache_beam import pvalue
 
-from beam_jobs import blocks, corpus, finish, progress, reference, shard, sources, work_folder
 from beam_jobs import config as config_lib
-from beam_jobs import plan as plan_lib
+from beam_jobs import sources
+from beam_jobs.launching import progress
+from beam_jobs.output import finish, notes
+from beam_jobs.planning import plan as plan_lib
+from beam_jobs.shards import blocks, reference, shard
+from beam_jobs.sources import corpus
 from beam_jobs.sources import source as source_lib
 from schemas.rejects import LeftOut, Reject
 from schemas.utterance import Utterance
@@ -41,7 +45,7 @@ class ListUtterances(beam.PTransform):
 class _ListDoFn(beam.DoFn):
   def __init__(self, config: config_lib.FeaturizeConfig) -> None:
     self._config = config
-    self._work = work_folder.WorkFolder(config.output, config.progress_dir)
+    self._work = notes.WorkFolder(config.output, config.progress_dir)
 
   # Any: Beam would take the tagged rejects for a part of the main output's type.
   def process(self, element: None) -> Iterator[Any]:
@@ -93,7 +97,7 @@ class MakePlan(beam.PTransform):
 class _CensusFn(beam.CombineFn):
   def __init__(self, config: config_lib.FeaturizeConfig) -> None:
     self._config = config
-    self._work = work_folder.WorkFolder(config.output, config.progress_dir)
+    self._work = notes.WorkFolder(config.output, config.progress_dir)
 
   def create_accumulator(self) -> plan_lib.Census:
     return plan_lib.Census()
@@ -117,7 +121,7 @@ class _CensusFn(beam.CombineFn):
 class _PlanDoFn(beam.DoFn):
   def __init__(self, config: config_lib.FeaturizeConfig) -> None:
     self._config = config
-    self._work = work_folder.WorkFolder(config.output, config.progress_dir)
+    self._work = notes.WorkFolder(config.output, config.progress_dir)
 
   def process(self, census: plan_lib.Census) -> Iterator[plan_lib.Plan]:
     with self._work.reporting_failure():
@@ -194,7 +198,7 @@ class WriteShards(beam.PTransform):
 class _WriteDoFn(beam.DoFn):
   def __init__(self, config: config_lib.FeaturizeConfig) -> None:
     self._config = config
-    self._work = work_folder.WorkFolder(config.output, config.progress_dir)
+    self._work = notes.WorkFolder(config.output, config.progress_dir)
     self._meter: progress.Meter | None = None
 
   def setup(self) -> None:
@@ -247,7 +251,7 @@ class WriteManifest(beam.PTransform):
 class _ManifestDoFn(beam.DoFn):
   def __init__(self, config: config_lib.FeaturizeConfig) -> None:
     self._config = config
-    self._work = work_folder.WorkFolder(config.output, config.progress_dir)
+    self._work = notes.WorkFolder(config.output, config.progress_dir)
 
   def process(
     self,

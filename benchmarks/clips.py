@@ -7,7 +7,8 @@ import numpy as np
 
 from schemas import audio, naming, record
 from schemas.manifest import DatasetManifest, FeatureStatistics, ShardInfo
-from tfrecords import codec, manifest_file, writer
+from tfrecords import manifest_file, writer
+from tfrecords.wire import codec
 
 SPEC = record.FeatureSpec(name='log_mel', shape=(98, 80), dtype='float16', settings={})
 LABELS = tuple(f'word{i}' for i in range(10))

@@ -17,7 +17,8 @@ import threadpoolctl
 from numpy.typing import NDArray
 
 import features
-from features import clips, extractor
+from features import extractor
+from features.decoding import clips
 from schemas import audio
 from schemas import medium as media
 

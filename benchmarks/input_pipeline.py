@@ -26,8 +26,9 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 import tensorflow as tf
 
 from benchmarks import clips
-from tfrecords import buffers, dataset, manifest_file, reader
-from trainer import allocator
+from tfrecords import manifest_file, reader
+from tfrecords.pipeline import buffers, dataset
+from trainer.devices import allocator
 
 BATCH = 256
 NUM_SHARDS = 16

@@ -18,8 +18,10 @@ from apache_beam import pipeline as beam_pipeline
 from apache_beam.runners.portability.fn_api_runner import fn_runner
 
 from beam_jobs import config as config_lib
-from beam_jobs import corpus as corpus_lib
-from beam_jobs import finish, pipeline, shard, sources, work_folder
+from beam_jobs import pipeline, sources
+from beam_jobs.output import finish, notes
+from beam_jobs.shards import shard
+from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import source
 from schemas import audio, utterance
 from schemas.manifest import ShardInfo
@@ -98,7 +100,7 @@ def run(clips: int, output: str) -> int:
     features=(features.spec(*features.parse('log_mel'), spec),),
     audio=spec,
   )
-  work_folder.WorkFolder(output).write_settings(config)
+  notes.WorkFolder(output).write_settings(config)
   with beam_pipeline.Pipeline(runner=fn_runner.FnApiRunner()) as root:
     pipeline.build(root, config)
   return counted

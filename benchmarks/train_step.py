@@ -31,7 +31,10 @@ import tensorflow as tf
 
 from benchmarks import clips
 from tfrecords import manifest_file
-from trainer import allocator, input_pipeline, models, steps, strategies
+from trainer import models
+from trainer.data import input_pipeline
+from trainer.devices import allocator, strategies
+from trainer.learning import steps
 
 ROOT = pathlib.Path(__file__).parent.parent
 NUM_CLIPS, NUM_SHARDS = 16_000, 16

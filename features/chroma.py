@@ -9,7 +9,9 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from features import chroma_filterbank, feature, framing, norms, spectrum, storage
+from features import feature, stored_form
+from features.spectra import chroma_filterbank, norms, spectrum
+from features.spectra import frames as frames_lib
 from schemas import audio, errors
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ MAX_CHROMA = 120
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Chroma(framing.FrameSettings):
+class Chroma(frames_lib.FrameSettings):
   """Settings of the chromagram.
 
   Attributes:
@@ -71,11 +73,11 @@ def shape(settings: Chroma, spec: audio.AudioSpec) -> tuple[int | None, ...]:
   num_frames = settings.num_frames(spec)
   if settings.norm == 'none' and settings.dtype == 'float16':
     highest = highest_energy(settings, spec)
-    if highest > storage.FLOAT16_MAX:
+    if highest > stored_form.FLOAT16_MAX:
       raise errors.FeatureError(
         f'Without a norm chroma can reach {highest:.3g} with these settings at '
-        f'{spec.sample_rate_hz} Hz, float16 ends at {storage.FLOAT16_MAX:g}. Use dtype=float32, '
-        'or norm=inf.'
+        f'{spec.sample_rate_hz} Hz, float16 ends at {stored_form.FLOAT16_MAX:g}. Use '
+        'dtype=float32, or norm=inf.'
       )
   return num_frames, settings.num_chroma
 
@@ -86,7 +88,7 @@ def highest_energy(settings: Chroma, spec: audio.AudioSpec) -> float:
   Parseval: the |X|^2 of all bins add up to at most N sum(w^2).
   """
   frames = settings.frames(spec)
-  window = framing.hann_window(frames.window_samples).astype(np.float64)
+  window = frames_lib.hann_window(frames.window_samples).astype(np.float64)
   total = frames.transform_samples * float(np.square(window).sum())
   return float(settings.filterbank(spec).max()) * total
 
@@ -120,5 +122,5 @@ def layer(settings: Chroma, spec: audio.AudioSpec) -> keras.layers.Layer:
 
 
 FEATURE = feature.Feature(
-  settings=Chroma, shape=shape, kernel=kernel, layer=layer, min_samples=framing.min_samples
+  settings=Chroma, shape=shape, kernel=kernel, layer=layer, min_samples=frames_lib.min_samples
 )

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import features
-from features import feature, storage
+from features import feature, stored_form
 from schemas import audio as audio_schema
 from schemas import errors, record
 
@@ -62,7 +62,7 @@ class Extractor:
   def compute_stored(self, batch: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
     """Returns the features by name as they are stored: [clips, *shape] of the spec's dtype."""
     arrays = self.compute(batch)
-    return {spec.name: storage.to_stored(arrays[spec.name], spec.dtype) for spec in self.specs}
+    return {spec.name: stored_form.to_stored(arrays[spec.name], spec.dtype) for spec in self.specs}
 
   def _check(self, batch: NDArray[np.float32]) -> None:
     """Raises FeatureError for a batch that is not as `compute` wants it."""

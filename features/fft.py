@@ -12,7 +12,8 @@ import scipy.fft
 import scipy.sparse
 from numpy.typing import NDArray
 
-from features import feature, framing, spectrum, storage
+from features import feature, stored_form
+from features.spectra import frames, spectrum
 from schemas import audio, errors
 
 if TYPE_CHECKING:
@@ -48,11 +49,11 @@ class Fft:
   floor: float = 1e-2
 
   def __post_init__(self) -> None:
-    framing.check_dtype(self.dtype, framing.SPECTRAL_DTYPES)
-    framing.check_floor(self.floor)
-    if self.fft_samples and not 2 <= self.fft_samples <= framing.MAX_FFT_SAMPLES:
+    frames.check_dtype(self.dtype, frames.SPECTRAL_DTYPES)
+    frames.check_floor(self.floor)
+    if self.fft_samples and not 2 <= self.fft_samples <= frames.MAX_FFT_SAMPLES:
       raise errors.FeatureError(
-        f'fft_samples must be 0 or in [2, {framing.MAX_FFT_SAMPLES}] samples, got '
+        f'fft_samples must be 0 or in [2, {frames.MAX_FFT_SAMPLES}] samples, got '
         f'{self.fft_samples}. 0 picks the next power of two of the clip.'
       )
     if not (math.isfinite(self.max_hz) and self.max_hz >= 0):
@@ -75,10 +76,10 @@ class Fft:
         'longer than that are cut), or clips of one length.'
       )
     fft_samples = max(2, 1 << (spec.clip_samples - 1).bit_length())
-    if fft_samples > framing.MAX_FFT_SAMPLES:
+    if fft_samples > frames.MAX_FFT_SAMPLES:
       raise errors.FeatureError(
         f'A clip of {spec.clip_s} s is {spec.clip_samples} samples at {spec.sample_rate_hz} Hz; '
-        f'the transform may have at most {framing.MAX_FFT_SAMPLES}. Use shorter clips, or '
+        f'the transform may have at most {frames.MAX_FFT_SAMPLES}. Use shorter clips, or '
         'fft_samples, to which they are cut.'
       )
     return fft_samples
@@ -110,12 +111,12 @@ class Fft:
 def shape(settings: Fft, spec: audio.AudioSpec) -> tuple[int, ...]:
   """(1, bins): one frame, so that statistics are kept per bin, and models take it as an image."""
   edges = settings.band_edges(spec)
-  longest = min(settings.transform_samples(spec), spec.clip_samples or framing.MAX_FFT_SAMPLES)
-  is_small = settings.scale == LOG or longest <= storage.FLOAT16_MAX
+  longest = min(settings.transform_samples(spec), spec.clip_samples or frames.MAX_FFT_SAMPLES)
+  is_small = settings.scale == LOG or longest <= stored_form.FLOAT16_MAX
   if settings.dtype == 'float16' and not is_small:
     raise errors.FeatureError(
       f'Magnitudes of {longest} samples can reach {longest}, float16 ends at '
-      f'{storage.FLOAT16_MAX:g}. Use dtype=float32, or scale=log.'
+      f'{stored_form.FLOAT16_MAX:g}. Use dtype=float32, or scale=log.'
     )
   return 1, len(edges) - 1
 

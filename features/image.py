@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from features import feature, framing
+from features import feature
+from features.spectra import frames
 from schemas import errors, medium
 
 STRETCH = 'stretch'
@@ -39,7 +40,7 @@ class Image:
   fit: str = STRETCH
 
   def __post_init__(self) -> None:
-    framing.check_dtype(self.dtype, ('uint8',))
+    frames.check_dtype(self.dtype, ('uint8',))
     for name, side in (('height', self.height), ('width', self.width)):
       if not 1 <= side <= MAX_SIDE:
         raise errors.FeatureError(f'{name} must be in [1, {MAX_SIDE}] pixels, got {side}.')
@@ -58,7 +59,7 @@ def shape(settings: Image, spec: None) -> tuple[int, ...]:
 def kernel(settings: Image, spec: None) -> feature.Kernel:
   """Returns a kernel that copies: [clips, height, width, channels] in and out, from 0 to 255.
 
-  The work is done where a picture is decoded: see features/pictures.py.
+  The work is done where a picture is decoded: see features/decoding/pictures.py.
   """
   del settings, spec
 

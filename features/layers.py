@@ -24,7 +24,9 @@ import scipy.fft
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from features import chroma, fft, framing, log_mel, mel, mel_energy, mfcc, norms, stft
+from features import chroma, fft, log_mel, mel, mfcc, stft
+from features.spectra import frames as frames_lib
+from features.spectra import mel_energy, norms
 from schemas import audio as audio_schema
 
 _TINY = np.finfo(np.float32).tiny
@@ -63,7 +65,7 @@ class _Spectral(_Samples):
 
   def __init__(
     self,
-    settings_class: type[framing.FrameSettings],
+    settings_class: type[frames_lib.FrameSettings],
     *,
     settings: Mapping[str, Any],
     audio: Mapping[str, Any],
@@ -72,7 +74,7 @@ class _Spectral(_Samples):
     super().__init__(settings=settings, audio=audio, **kwargs)
     self._parsed: Any = settings_class(**settings)
     self._frames = self._parsed.frames(self._spec)
-    self._window = framing.hann_window(self._frames.window_samples)
+    self._window = frames_lib.hann_window(self._frames.window_samples)
 
   def _power(self, samples: Any) -> Any:
     """[batch, num_samples] -> |X|^2 [batch, num_frames, num_bins]."""

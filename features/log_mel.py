@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from features import feature, framing, mel_energy, spectrum
+from features import feature
+from features.spectra import frames as frames_lib
+from features.spectra import mel_energy, spectrum
 from schemas import audio
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ class LogMel(mel_energy.MelSettings):
 
   def __post_init__(self) -> None:
     super().__post_init__()
-    framing.check_floor(self.floor)
+    frames_lib.check_floor(self.floor)
 
 
 def kernel(settings: LogMel, spec: audio.AudioSpec) -> feature.Kernel:
@@ -63,5 +65,5 @@ FEATURE = feature.Feature(
   shape=mel_energy.shape,
   kernel=kernel,
   layer=layer,
-  min_samples=framing.min_samples,
+  min_samples=frames_lib.min_samples,
 )

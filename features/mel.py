@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from features import feature, framing, mel_energy, spectrum, storage
+from features import feature, stored_form
+from features.spectra import frames as frames_lib
+from features.spectra import mel_energy, spectrum
 from schemas import audio, errors
 
 if TYPE_CHECKING:
@@ -32,10 +34,10 @@ class Mel(mel_energy.MelSettings):
 def shape(settings: Mel, spec: audio.AudioSpec) -> tuple[int | None, ...]:
   """(num_frames, num_mels); num_frames is None where each clip has a length of its own."""
   highest = highest_energy(settings, spec)
-  if settings.dtype == 'float16' and highest > storage.FLOAT16_MAX:
+  if settings.dtype == 'float16' and highest > stored_form.FLOAT16_MAX:
     raise errors.FeatureError(
       f'Mel energies can reach {highest:.3g} with these settings at {spec.sample_rate_hz} Hz, '
-      f'float16 ends at {storage.FLOAT16_MAX:g}. Use dtype=float32, or the feature log_mel.'
+      f'float16 ends at {stored_form.FLOAT16_MAX:g}. Use dtype=float32, or the feature log_mel.'
     )
   return mel_energy.shape(settings, spec)
 
@@ -47,7 +49,7 @@ def highest_energy(settings: Mel, spec: audio.AudioSpec) -> float:
   most N sum(w^2) / 2. The bins at the two ends have no weight in any filter.
   """
   frames = settings.frames(spec)
-  window = framing.hann_window(frames.window_samples).astype(np.float64)
+  window = frames_lib.hann_window(frames.window_samples).astype(np.float64)
   total = frames.transform_samples * float(np.square(window).sum()) / 2
   return float(settings.filterbank(spec).max()) * total
 
@@ -74,5 +76,5 @@ def layer(settings: Mel, spec: audio.AudioSpec) -> keras.layers.Layer:
 
 
 FEATURE = feature.Feature(
-  settings=Mel, shape=shape, kernel=kernel, layer=layer, min_samples=framing.min_samples
+  settings=Mel, shape=shape, kernel=kernel, layer=layer, min_samples=frames_lib.min_samples
 )

@@ -10,7 +10,9 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from features import feature, framing, log_mel, mel_energy, spectrum
+from features import feature, log_mel
+from features.spectra import frames as frames_lib
+from features.spectra import mel_energy, spectrum
 from schemas import audio, errors
 
 if TYPE_CHECKING:
@@ -132,5 +134,5 @@ def layer(settings: Mfcc, spec: audio.AudioSpec) -> keras.layers.Layer:
 
 
 FEATURE = feature.Feature(
-  settings=Mfcc, shape=shape, kernel=kernel, layer=layer, min_samples=framing.min_samples
+  settings=Mfcc, shape=shape, kernel=kernel, layer=layer, min_samples=frames_lib.min_samples
 )

@@ -10,7 +10,9 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from features import colormaps, feature, framing, mel_energy, resize, spectrum
+from features import feature
+from features.spectra import colormaps, mel_energy, resize, spectrum
+from features.spectra import frames as frames_lib
 from schemas import audio, errors
 
 OF = ('log_mel', 'stft')
@@ -68,7 +70,7 @@ class SpectrogramImage:
   scale: str = 'htk'
 
   def __post_init__(self) -> None:
-    framing.check_dtype(self.dtype, ('uint8',))
+    frames_lib.check_dtype(self.dtype, ('uint8',))
     if self.of not in OF:
       raise errors.FeatureError(f'of must be {" or ".join(OF)}, got {self.of!r}.')
     for name in ('height', 'width'):
@@ -121,7 +123,7 @@ def shape(settings: SpectrogramImage, spec: audio.AudioSpec) -> tuple[int | None
 
 def min_samples(settings: SpectrogramImage, spec: audio.AudioSpec) -> int:
   """Samples of the shortest clip that has a frame: one window."""
-  return framing.min_samples(settings.bands(), spec)
+  return frames_lib.min_samples(settings.bands(), spec)
 
 
 def kernel(settings: SpectrogramImage, spec: audio.AudioSpec) -> feature.Kernel:

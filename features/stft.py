@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from features import feature, framing, spectrum
+from features import feature
+from features.spectra import frames as frames_lib
+from features.spectra import spectrum
 from schemas import audio
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Stft(framing.FrameSettings):
+class Stft(frames_lib.FrameSettings):
   """Settings of the spectrogram.
 
   Attributes:
@@ -28,7 +30,7 @@ class Stft(framing.FrameSettings):
 
   def __post_init__(self) -> None:
     super().__post_init__()
-    framing.check_floor(self.floor)
+    frames_lib.check_floor(self.floor)
 
 
 def shape(settings: Stft, spec: audio.AudioSpec) -> tuple[int | None, ...]:
@@ -65,5 +67,5 @@ def layer(settings: Stft, spec: audio.AudioSpec) -> keras.layers.Layer:
 
 
 FEATURE = feature.Feature(
-  settings=Stft, shape=shape, kernel=kernel, layer=layer, min_samples=framing.min_samples
+  settings=Stft, shape=shape, kernel=kernel, layer=layer, min_samples=frames_lib.min_samples
 )

@@ -10,7 +10,9 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from features import feature, framing, mel_energy, onset, spectrum, storage
+from features import feature, stored_form
+from features.spectra import frames as frames_lib
+from features.spectra import mel_energy, onset, spectrum
 from schemas import audio, errors
 
 # More is a typing error, not a wish: 65 seconds at the default hop.
@@ -70,11 +72,11 @@ def shape(settings: Tempogram, spec: audio.AudioSpec) -> tuple[int | None, ...]:
   num_frames, _ = mel_energy.shape(settings, spec)
   num_lags = settings.num_lags(spec)
   # No band can rise by more than top_db.
-  highest = settings.top_db**2 * float(np.square(framing.hann_window(num_lags)).sum())
-  if settings.norm == 'none' and settings.dtype == 'float16' and highest > storage.FLOAT16_MAX:
+  highest = settings.top_db**2 * float(np.square(frames_lib.hann_window(num_lags)).sum())
+  if settings.norm == 'none' and settings.dtype == 'float16' and highest > stored_form.FLOAT16_MAX:
     raise errors.FeatureError(
       f'Without a norm a tempogram can reach {highest:.3g} with these settings, float16 ends at '
-      f'{storage.FLOAT16_MAX:g}. Use dtype=float32, or norm=inf.'
+      f'{stored_form.FLOAT16_MAX:g}. Use dtype=float32, or norm=inf.'
     )
   return num_frames, num_lags
 
@@ -118,13 +120,13 @@ class Autocorrelation:
   def __init__(self, num_lags: int) -> None:
     # Long enough that no window meets its own beginning.
     fft_samples = 2 * scipy.fft.next_fast_len(num_lags, real=True)
-    settings = framing.FrameSettings(
+    settings = frames_lib.FrameSettings(
       window_s=num_lags / 1000, hop_s=1 / 1000, fft_samples=fft_samples
     )
     self._spectrum = spectrum.PowerSpectrum(
       settings, audio.AudioSpec(sample_rate_hz=1000, clip_s=0.0)
     )
-    self.window = framing.hann_window(num_lags)
+    self.window = frames_lib.hann_window(num_lags)
 
   def pieces(
     self, envelopes: NDArray[np.float32]
@@ -162,5 +164,5 @@ def _with_ramps(envelopes: NDArray[np.float32], length: int) -> NDArray[np.float
 
 
 FEATURE = feature.Feature(
-  settings=Tempogram, shape=shape, kernel=kernel, min_samples=framing.min_samples
+  settings=Tempogram, shape=shape, kernel=kernel, min_samples=frames_lib.min_samples
 )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from features import feature, framing
+from features import feature
+from features.spectra import frames
 from schemas import audio
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Waveform:
   dtype: str = 'int16'
 
   def __post_init__(self) -> None:
-    framing.check_dtype(self.dtype, _DTYPES)
+    frames.check_dtype(self.dtype, _DTYPES)
 
 
 def shape(settings: Waveform, spec: audio.AudioSpec) -> tuple[int | None, ...]:

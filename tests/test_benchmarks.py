@@ -10,7 +10,8 @@ import tensorflow as tf
 from beam_jobs import featurize as job
 from benchmarks import featurize
 from schemas import command
-from tfrecords import codec, manifest_file, reader
+from tfrecords import manifest_file, reader
+from tfrecords.wire import codec
 
 ROOT = pathlib.Path(__file__).parent.parent
 NUM_CLIPS = 48

@@ -11,14 +11,16 @@ import pytest
 from absl import flags
 
 import features
-from beam_jobs import corpus, sources
-from beam_jobs import flags as job_flags
+from beam_jobs import sources
 from beam_jobs.exploration import request
+from beam_jobs.launching import flags as job_flags
+from beam_jobs.sources import corpus
 from features import augmentations, effects
 from features.augmentations import augmentation
 from schemas import audio, options
-from trainer import augment, command_line, data_server, evaluate, models, predict, strategies
+from trainer import augment, command_line, data_server, evaluate, models, predict
 from trainer import flags as trainer_flags
+from trainer.devices import strategies
 
 ROOT = pathlib.Path(__file__).parent.parent
 DOCS = sorted([*ROOT.glob('*.md'), *(ROOT / 'docs').glob('*.md')])

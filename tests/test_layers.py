@@ -119,15 +119,15 @@ def imported_at_start(path):
 # Only imported by the trainer, by tests, or when there is work that needs TensorFlow.
 NOT_ON_A_WORKER = {
   'features/layers.py',
-  'tfrecords/dataset.py',
-  'tfrecords/gfile_storage.py',
-  'tfrecords/order.py',
-  'tfrecords/parsing.py',
-  'tfrecords/parts.py',
-  'tfrecords/pools.py',
-  'tfrecords/read_errors.py',
-  'tfrecords/stores.py',
-  'tfrecords/tf_options.py',
+  'tfrecords/pipeline/dataset.py',
+  'tfrecords/storage/gfile.py',
+  'tfrecords/pipeline/order.py',
+  'tfrecords/pipeline/parsing.py',
+  'tfrecords/pipeline/parts.py',
+  'tfrecords/pipeline/pools.py',
+  'tfrecords/pipeline/read_errors.py',
+  'tfrecords/pipeline/stores.py',
+  'tfrecords/pipeline/tf_options.py',
   'tfrecords/tfds_metadata.py',
 }
 

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import clips, input_pipeline, train_step
 from tfrecords import manifest_file, verify
-from trainer import allocator
+from trainer.devices import allocator
 
 
 @pytest.fixture(scope='module')

@@ -6,8 +6,9 @@ from typing import Any
 
 from schemas import audio, command, rejects
 from schemas.manifest import DatasetManifest
-from tfrecords import arguments, codec, manifest_file
+from tfrecords import arguments, manifest_file
 from tfrecords import storage as storage_lib
+from tfrecords.wire import codec
 
 _PROGRAM = 'python -m tfrecords.describe'
 

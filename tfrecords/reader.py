@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from schemas import errors
-from tfrecords import framing
 from tfrecords import storage as storage_lib
+from tfrecords.wire import framing
 
 # A length is believed piece by piece: a damaged one must not allocate what the file cannot hold.
 _PIECE_BYTES = 1 << 24

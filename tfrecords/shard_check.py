@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from schemas import errors, stable_hash
 from schemas.manifest import DatasetManifest, ShardInfo
-from tfrecords import codec, reader
+from tfrecords import reader
 from tfrecords import storage as storage_lib
+from tfrecords.wire import codec
 
 # A file that is damaged throughout has as many problems as records; the first ones tell the story.
 _MAX_PROBLEMS_PER_FILE = 10

@@ -12,8 +12,8 @@ import numpy as np
 
 from schemas import audio, errors, record
 from schemas.manifest import DatasetManifest
-from tfrecords import codec
 from tfrecords import storage as storage_lib
+from tfrecords.wire import codec
 
 
 def write(

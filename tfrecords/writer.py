@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from schemas import errors
-from tfrecords import framing
 from tfrecords import storage as storage_lib
+from tfrecords.wire import framing
 
 
 class ShardWriter:

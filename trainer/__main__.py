@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from absl import flags
 
 from schemas import command
-from trainer import allocator, command_line, preflight, quiet
+from trainer import command_line, preflight
 from trainer import flags as trainer_flags
+from trainer.devices import allocator, quiet
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -7,19 +7,14 @@ from collections.abc import Collection
 from typing import Any
 
 from schemas import errors, options
-from tfrecords import caches
-from trainer import (
-  class_weights,
-  input_checks,
-  models,
-  monitor,
-  optimizers,
-  precision,
-  raw_files,
-  schedules,
-  strategies,
-)
+from tfrecords.pipeline import caches
+from trainer import models
 from trainer.augment import chain
+from trainer.data import input_checks
+from trainer.data.raw import files
+from trainer.devices import strategies
+from trainer.judging import monitor
+from trainer.learning import class_weights, optimizers, precision, schedules
 from trainer.models import front_end
 
 RESUME_AUTO, RESUME_MUST, RESUME_NEVER = 'auto', 'must', 'never'
@@ -184,7 +179,7 @@ def _check_raw(data: str, sample_rate_hz: int, clip_seconds: float) -> None:
   for name, value in (('sample_rate_hz', sample_rate_hz), ('clip_seconds', clip_seconds)):
     if not (math.isfinite(value) and value >= 0):
       raise errors.ConfigError(f'--{name} must be positive, or 0 for the usual, got {value}.')
-    if value and not raw_files.is_raw(data):
+    if value and not files.is_raw(data):
       raise errors.ConfigError(
         f'--{name}={value} is for raw files (--data=table:FILE or folders:FOLDER): the clips of a '
         'data set have the form that the data job gave them. Leave it away.'

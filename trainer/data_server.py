@@ -23,7 +23,9 @@ from typing import Any
 from absl import flags
 
 from schemas import command, errors
-from trainer import command_line, input_checks, quiet
+from trainer import command_line
+from trainer.data import input_checks
+from trainer.devices import quiet
 
 DISPATCHER, WORKER = 'dispatcher', 'worker'
 

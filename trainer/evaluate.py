@@ -19,17 +19,12 @@ from absl import flags
 
 from schemas import command, errors, manifest, splits
 from tfrecords import storage
-from trainer import (
-  allocator,
-  command_line,
-  fits,
-  quiet,
-  raw_files,
-  reading,
-  run_folder,
-  saved_run,
-)
-from trainer.report import document, picture, tally, text
+from trainer import command_line
+from trainer.data import reading
+from trainer.data.raw import files
+from trainer.devices import allocator, quiet
+from trainer.judging.report import document, picture, tally, text
+from trainer.runs import compatibility, run_folder, saved_run
 
 BATCH_SIZE = 256
 
@@ -95,9 +90,9 @@ def evaluate_run(
   run = saved_run.load(run_dir)
   data_dir = data_dir or run.data_dir
   dataset, digest = reading.load_like(data_dir, run.manifest)
-  fits.check_labels(run, dataset, data_dir=data_dir)
-  fits.check_split(dataset, split, data_dir=data_dir)
-  fits.check_feature(run, dataset, data_dir=data_dir)
+  compatibility.check_labels(run, dataset, data_dir=data_dir)
+  compatibility.check_split(dataset, split, data_dir=data_dir)
+  compatibility.check_feature(run, dataset, data_dir=data_dir)
   model = run.load_model(checkpoint)
   counts = _count(run, model, dataset, data_dir=data_dir, split=split, batch_size=batch_size)
   report = document.make(
@@ -109,7 +104,7 @@ def evaluate_run(
       'checkpoint': checkpoint,
       'model': run.model_text,
       'feature': run.feature.name,
-      'data_dir': raw_files.absolute(data_dir),
+      'data_dir': files.absolute(data_dir),
       'dataset': dataset.name,
       'manifest_sha256': digest,
       'same_data_as_training': digest == run.manifest_sha256,
@@ -135,7 +130,8 @@ def _count(
   batch_size: int,
 ) -> tally.Tally:
   # Imported here: TensorFlow takes seconds, and a wrong flag is to be told at once.
-  from trainer import failures, input_pipeline
+  from trainer.data import input_pipeline
+  from trainer.learning import failures
 
   counts = tally.Tally(dataset.num_labels)
   with failures.readable(data_dir=data_dir, batch_size=batch_size):

@@ -4,19 +4,11 @@ import dataclasses
 
 from absl import flags
 
-from tfrecords import caches
-from trainer import (
-  augment,
-  class_weights,
-  command_line,
-  config,
-  models,
-  monitor,
-  optimizers,
-  precision,
-  schedules,
-  strategies,
-)
+from tfrecords.pipeline import caches
+from trainer import augment, command_line, config, models
+from trainer.devices import strategies
+from trainer.judging import monitor
+from trainer.learning import class_weights, optimizers, precision, schedules
 
 _DEFAULT = config.TrainConfig
 

@@ -25,17 +25,11 @@ from absl import flags
 
 from schemas import command, errors, manifest
 from schemas import splits as splits_lib
-from trainer import (
-  allocator,
-  command_line,
-  fits,
-  prediction,
-  prediction_lines,
-  quiet,
-  reading,
-  run_folder,
-  saved_run,
-)
+from trainer import command_line
+from trainer.data import reading
+from trainer.devices import allocator, quiet
+from trainer.judging import prediction, prediction_lines
+from trainer.runs import compatibility, run_folder, saved_run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -173,9 +167,9 @@ def main(arguments: Sequence[str]) -> None:
 def _load_data(run: saved_run.SavedRun, config: PredictConfig) -> manifest.DatasetManifest:
   """Returns the manifest of --data, if the model can be put before it."""
   dataset, _ = reading.load_like(config.data, run.manifest)
-  fits.check_feature(run, dataset, data_dir=config.data)
+  compatibility.check_feature(run, dataset, data_dir=config.data)
   if config.split:
-    fits.check_split(dataset, config.split, data_dir=config.data)
+    compatibility.check_split(dataset, config.split, data_dir=config.data)
   return dataset
 
 

@@ -2,8 +2,10 @@
 
 from schemas import errors
 from trainer import config as config_lib
-from trainer import datasets, input_checks, raw_files, resume
 from trainer.augment import chain
+from trainer.data import datasets, input_checks
+from trainer.data.raw import files
+from trainer.runs import resume
 
 
 def check(config: config_lib.TrainConfig) -> tuple[datasets.Data, resume.Start]:
@@ -24,7 +26,7 @@ def check(config: config_lib.TrainConfig) -> tuple[datasets.Data, resume.Start]:
   if config.random_data:
     data = datasets.train_only(data)
   if config.data_service:
-    if raw_files.is_raw(config.data):
+    if files.is_raw(config.data):
       raise errors.ConfigError(
         '--data_service reads the shards of a data set; raw files are read by the trainer itself. '
         'Leave the service away, or run the data job.'

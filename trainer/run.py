@@ -11,31 +11,17 @@ import tensorflow as tf
 
 from schemas import options, splits, version
 from tfrecords import manifest_file
-from trainer import (
-  agreement,
-  announce,
-  building,
-  culprits,
-  datasets,
-  evaluate,
-  failures,
-  input_pipeline,
-  keeper,
-  loop,
-  machine,
-  models,
-  preflight,
-  raw_files,
-  resume,
-  run_folder,
-  sample_pictures,
-  steps,
-)
 from trainer import config as config_lib
-from trainer import position as position_lib
-from trainer import workers as workers_lib
+from trainer import evaluate, models, preflight
 from trainer.callbacks import best as best_lib
 from trainer.callbacks import callback, checkpoints, early_stopping, history, progress, tensorboard
+from trainer.data import culprits, datasets, input_pipeline, sample_pictures
+from trainer.data.raw import files
+from trainer.devices import agreement, machine
+from trainer.devices import workers as workers_lib
+from trainer.learning import assembly, failures, loop, steps
+from trainer.runs import announce, checkpointer, resume, run_folder
+from trainer.runs import position as position_lib
 
 
 def train(config: config_lib.TrainConfig) -> run_folder.RunFolder:
@@ -54,10 +40,10 @@ def train(config: config_lib.TrainConfig) -> run_folder.RunFolder:
   ):
     start = agreement.agree(config, data, start, workers)
     plan = _plan(config, data)
-    model, compiled = building.build(config, data, strategy, plan)
+    model, compiled = assembly.build(config, data, strategy, plan)
     folder, position = run_folder.RunFolder(config.run_dir), position_lib.Position()
     if start == resume.Start.CONTINUED:
-      position = keeper.load(folder, compiled)
+      position = checkpointer.load(folder, compiled)
     batches = _batches(config, data, strategy, start_step=position.step)
     if workers.is_chief and start != resume.Start.CONTINUED:
       folder = _create_folder(config, data, start)
@@ -127,7 +113,7 @@ def _callbacks(
       flags=resume.binding_flags(config),
       weights=model.trainable_variables if config.histograms else (),
       profiled=config.profiled_steps,
-      draw_samples=lambda: sample_pictures.draw(building.source(config, data)),
+      draw_samples=lambda: sample_pictures.draw(assembly.source(config, data)),
     ),
     progress.Progress(best, plan),
     stopping,
@@ -138,7 +124,7 @@ def _blame(
   config: config_lib.TrainConfig, data: datasets.Data, folder: run_folder.RunFolder, step: int
 ) -> str:
   """Returns what is said of the batch of a step, whose ids it writes into the run folder."""
-  ids = culprits.batch_ids(building.source(config, data), seed=config.seed, step=step)
+  ids = culprits.batch_ids(assembly.source(config, data), seed=config.seed, step=step)
   if ids:
     folder.write_json(folder.failed_batch_file, {'step': step, 'ids': ids})
   return culprits.sentence(ids, folder.failed_batch_file)
@@ -146,8 +132,8 @@ def _blame(
 
 def _keeper(
   config: config_lib.TrainConfig, compiled: steps.Steps, folder: run_folder.RunFolder
-) -> keeper.Keeper:
-  return keeper.Keeper(
+) -> checkpointer.Keeper:
+  return checkpointer.Keeper(
     compiled,
     folder,
     every_steps=config.checkpoint_steps,
@@ -164,7 +150,7 @@ def _batches(
   start_step: int,
 ) -> tuple[Any, Any | None]:
   """Returns the batches of the train split, and of the validation split if there is one."""
-  source = building.source(config, data)
+  source = assembly.source(config, data)
   validation = None
   if data.has_validation:
     validation = input_pipeline.evaluation_batches(source, splits.VALIDATION, strategy)
@@ -203,7 +189,7 @@ def _record(
   libraries = {name: importlib.metadata.version(name) for name in ('keras', 'numpy', 'tensorflow')}
   return {
     'flags': config.to_json(),
-    'data_dir': raw_files.absolute(data.path),
+    'data_dir': files.absolute(data.path),
     'dataset': data.manifest.name,
     'manifest_sha256': data.digest,
     'feature': data.feature.to_json(),

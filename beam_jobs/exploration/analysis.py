@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beam_jobs.exploration import sound as sound_lib
-from features import chroma_filterbank, mel_filterbank
+from features.spectra import chroma_filterbank, mel_filterbank
 
 # So much of a clip is drawn, and can be heard.
 MAX_SECONDS = 6.0

@@ -7,17 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from beam_jobs import corpus as corpus_lib
 from beam_jobs import sources
 from beam_jobs.exploration import census as census_lib
-from beam_jobs.exploration import (
-  duplicates,
-  findings,
-  measuring,
-  opening,
-  request,
-  sampling,
-)
+from beam_jobs.exploration import duplicates, findings, measuring, originals, request, sampling
+from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import source as source_lib
 from schemas import medium as media
 from schemas import options, rejects
@@ -136,7 +129,7 @@ def _look(
 ) -> findings.Findings:
   digests = [
     (measuring.named(clip), hashlib.blake2b(pixels.tobytes(), digest_size=8).digest())
-    for clip, pixels in measuring.opened(listing.sample.items(), opening.picture, listing.rejects)
+    for clip, pixels in measuring.opened(listing.sample.items(), originals.picture, listing.rejects)
   ]
   listing.discard_rejects()
   return dataclasses.replace(

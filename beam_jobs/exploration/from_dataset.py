@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from beam_jobs import corpus as corpus_lib
 from beam_jobs import sources
 from beam_jobs.exploration import (
   colours,
@@ -18,12 +17,14 @@ from beam_jobs.exploration import (
   request,
   sampling,
 )
+from beam_jobs.sources import corpus as corpus_lib
 from schemas import errors, naming, options, rejects
 from schemas import medium as media
 from schemas.manifest import DatasetManifest
 from schemas.utterance import Utterance
-from tfrecords import codec, manifest_file
+from tfrecords import manifest_file
 from tfrecords import storage as storage_lib
+from tfrecords.wire import codec
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -4,10 +4,10 @@ import collections
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from beam_jobs.exploration import duplicates, findings, fingerprint, opening, progress, sampling
+from beam_jobs.exploration import bar, duplicates, findings, fingerprint, originals, sampling
 from beam_jobs.exploration import sound as sound_lib
-from features.clip_error import ClipError
 from schemas import rejects
+from schemas.clip_error import ClipError
 from schemas.utterance import Utterance
 
 MAX_EXAMPLE_LABELS = 12
@@ -75,7 +75,7 @@ def opened(
     opener: opening.sound or opening.picture.
     failed: Where the others are counted.
   """
-  for clip in progress.track(clips, 'opening clips'):
+  for clip in bar.track(clips, 'opening clips'):
     try:
       content = opener(clip)
     except ClipError as error:
@@ -86,7 +86,7 @@ def opened(
 
 def measured_all(clips: Sequence[Utterance], failed: Rejects) -> list[findings.Measured]:
   """Returns what is measured of those clips that can be used; `failed` counts the others."""
-  return [measured(named(clip), sound) for clip, sound in opened(clips, opening.sound, failed)]
+  return [measured(named(clip), sound) for clip, sound in opened(clips, originals.sound, failed)]
 
 
 def same_recordings(items: Sequence[findings.Measured]) -> list[duplicates.Link]:
@@ -101,12 +101,12 @@ def with_spares(max_examples: int) -> int:
 
 def heard(clip: Utterance) -> findings.Example:
   """Returns a clip to listen to."""
-  return findings.Example(clip=named(clip), sound=opening.sound(clip))
+  return findings.Example(clip=named(clip), sound=originals.sound(clip))
 
 
 def seen(clip: Utterance) -> findings.Example:
   """Returns a picture to look at."""
-  return findings.Example(clip=named(clip), picture=opening.picture(clip))
+  return findings.Example(clip=named(clip), picture=originals.picture(clip))
 
 
 def examples(

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from beam_jobs.exploration import bar, duplicates, findings, measuring, sampling
 from beam_jobs.exploration import census as census_lib
-from beam_jobs.exploration import duplicates, findings, measuring, progress, sampling
 from beam_jobs.exploration import sound as sound_lib
-from features import storage as stored_form
+from features import stored_form
 from schemas import audio as audio_schema
 from schemas.manifest import DatasetManifest
-from tfrecords import codec, reader
+from tfrecords import reader
 from tfrecords import storage as storage_lib
+from tfrecords.wire import codec
 
 WAVEFORM = 'waveform'
 # A clip that is repeated, for balance or to be augmented, has this behind its id.
@@ -132,7 +133,7 @@ class Records:
       shown.offer(clip.clip_id, kept)
 
   def _read(self) -> Iterator[tuple[str, codec.Record]]:
-    for shard in progress.track(self._manifest.shards, 'reading shards'):
+    for shard in bar.track(self._manifest.shards, 'reading shards'):
       path = self._storage.join(self._data_dir, shard.file_name)
       for data in reader.read_records(path, self._storage):
         yield shard.split, codec.decode(data, self._manifest.features)

@@ -8,9 +8,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from features import byte_ranges, wav
-from features.clip_error import ClipError
+from features.decoding import byte_ranges, wav
 from schemas import utterance
+from schemas.clip_error import ClipError
 
 # Of a longer clip the beginning is measured: a clip is held in memory.
 MAX_MEASURED_S = 60.0

@@ -12,7 +12,7 @@ import dataclasses
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
-from beam_jobs import corpus as corpus_lib
+from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import listing, source
 from schemas import errors, options, rejects, splits, stable_hash, utterance
 

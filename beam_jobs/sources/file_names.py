@@ -9,7 +9,7 @@ import functools
 import re
 from collections.abc import Iterator
 
-from beam_jobs import corpus as corpus_lib
+from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import listing, source
 from schemas import errors, utterance
 

@@ -10,7 +10,7 @@ import functools
 import re
 from collections.abc import Iterator
 
-from beam_jobs import corpus as corpus_lib
+from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import listing, source
 from schemas import errors, rejects, utterance
 from schemas import medium as media

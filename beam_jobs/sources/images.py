@@ -8,7 +8,7 @@ is the speaker, and is found as in the source `folders`.
 import dataclasses
 from collections.abc import Iterator
 
-from beam_jobs import corpus as corpus_lib
+from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import folders, source
 from schemas import medium as media
 

@@ -4,7 +4,7 @@ import functools
 import hashlib
 from collections.abc import Sequence
 
-from beam_jobs import corpus as corpus_lib
+from beam_jobs.sources import corpus as corpus_lib
 from schemas import splits
 
 VALIDATION_LIST = 'validation_list.txt'

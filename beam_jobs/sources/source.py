@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from beam_jobs import corpus
+from beam_jobs.sources import corpus
 from schemas import medium as media
 from schemas import rejects, utterance
 

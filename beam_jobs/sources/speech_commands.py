@@ -20,8 +20,8 @@ import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from beam_jobs import corpus as corpus_lib
-from beam_jobs.sources import amounts, listing, noise_pieces, official_split, source, word_folders
+from beam_jobs.sources import amounts, listing, official_split, silence_pieces, source, word_folders
+from beam_jobs.sources import corpus as corpus_lib
 from schemas import errors, options, rejects, splits, stable_hash, utterance
 
 ALL = 'all'
@@ -223,7 +223,7 @@ def _silence(
       f'beside the folders of the words below {corpus.folder}, and there are none. Put some '
       'there, or do without with silence=0.'
     )
-  return noise_pieces.pieces(
+  return silence_pieces.pieces(
     corpus,
     files.noise,
     amounts.by_split(settings.silence, sizes),

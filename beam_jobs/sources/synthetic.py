@@ -15,9 +15,9 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from beam_jobs import corpus as corpus_lib
 from beam_jobs.sources import amounts, source, speech_commands
-from beam_jobs.synthesis import build, languages, plan, voices
+from beam_jobs.sources import corpus as corpus_lib
+from beam_jobs.sources.synthesis import build, languages, script, voices
 from schemas import errors
 
 OFF = 'off'
@@ -130,7 +130,7 @@ def prepare(root: str, settings: Synthetic) -> None:
     SourceError: if the folder holds something else, is in a bucket, or the synthesizer is not
       installed or fails.
   """
-  corpus_plan = plan.CorpusPlan(
+  corpus_plan = script.CorpusPlan(
     language=settings.language,
     words=settings.spoken_words(),
     unknown_words=settings.spoken_unknown_words(),

@@ -12,9 +12,9 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from beam_jobs import corpus as corpus_lib
+from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import source
-from beam_jobs.tables import cells, columns, first_rows, lines, rows
+from beam_jobs.sources.tables import cells, columns, first_rows, lines, rows
 from schemas import errors, rejects, table_columns, utterance
 
 _DELIMITERS = {'comma': ',', 'semicolon': ';', 'tab': '\t', 'pipe': '|', 'space': ' '}

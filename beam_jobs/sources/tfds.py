@@ -14,9 +14,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from beam_jobs import corpus as corpus_lib
+from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import source
-from beam_jobs.tfds_records import choice, clip_uri, example, feature_list, prepared, skim
+from beam_jobs.sources.tfds_records import choice, clip_uri, example, feature_list, prepared, skim
 from schemas import errors, rejects, utterance
 
 
@@ -111,7 +111,7 @@ class _RecordReader:
 
   def __init__(self, data_set: prepared.Prepared, settings: Tfds) -> None:
     # Imported here: a program that lists its sources needs no protobuf.
-    from tfrecords import example_proto  # noqa: PLC0415
+    from tfrecords.wire import example_proto  # noqa: PLC0415
 
     self._example = example_proto.Example
     self._data_set = data_set

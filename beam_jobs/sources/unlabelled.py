@@ -7,7 +7,7 @@ split and have one label, `unlabelled`; every file counts as a speaker of its ow
 import dataclasses
 from collections.abc import Iterator
 
-from beam_jobs import corpus as corpus_lib
+from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import listing, source
 from schemas import splits, utterance
 

@@ -12,7 +12,7 @@ from schemas import errors, stable_hash
 # What is recorded of a copy that nothing was done to.
 NONE = 'none'
 
-# As for what is decoded (features/sound_file.py): beyond it the power of a frame could overflow.
+# As for what is decoded (decoding/sound_file.py): beyond it the power of a frame could overflow.
 MAX_SAMPLE = 1e9
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from features import framing
+from features.spectra import frames as frames_lib
 
 # Hops per window: three quarters of a window overlap.
 HOPS = 4
@@ -49,7 +49,7 @@ def stretched(
   times = np.arange(0, 1 + len(samples) // hop_samples, rate)  # In frames of the input.
   total = np.zeros((len(times) + HOPS - 1, hop_samples), np.float32)
   weight = np.zeros_like(total)
-  window = framing.hann_window(window_samples)
+  window = frames_lib.hann_window(window_samples)
   start = 0
   for spectrum in _spectra(samples, times, window):
     frames = scipy.fft.irfft(spectrum, n=window_samples, axis=1) * window

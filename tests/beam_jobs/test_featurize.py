@@ -16,7 +16,8 @@ import soundfile
 from beam_jobs import featurize
 from schemas import command
 from tests.beam_jobs import corpora
-from tfrecords import codec, manifest_file, reader
+from tfrecords import manifest_file, reader
+from tfrecords.wire import codec
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 
@@ -153,7 +154,7 @@ def run_with_hook(tmp_path, argv, action):
 import os, signal, sys
 class Hook:
   def find_spec(self, name, path=None, target=None):
-    if '.' not in name and 'beam_jobs.local_worker' in sys.orig_argv:
+    if '.' not in name and 'beam_jobs.launching.local_worker' in sys.orig_argv:
       {action}
 sys.meta_path.insert(0, Hook())
 """

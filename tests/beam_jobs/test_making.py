@@ -174,7 +174,9 @@ def test_a_missing_file_of_a_table_is_named_with_its_row(tmp_path):
 
 
 def test_a_plan_opens_no_audio_and_writes_nothing(corpus, tmp_path, capsys, monkeypatch):
-  monkeypatch.setattr('features.clips.read_bytes', lambda path: pytest.fail(f'read {path}'))
+  monkeypatch.setattr(
+    'features.decoding.clips.read_bytes', lambda path: pytest.fail(f'read {path}')
+  )
   run(*corpora.argv(corpus, tmp_path / 'data', '--plan', '--sample=0.5'))
   said = capsys.readouterr().out
   assert not (tmp_path / 'data').exists()

@@ -3,7 +3,7 @@
 import os
 import pathlib
 
-from beam_jobs import corpus as corpus_lib
+from beam_jobs.sources import corpus as corpus_lib
 
 
 def make(source, settings, root: pathlib.Path) -> corpus_lib.Corpus:

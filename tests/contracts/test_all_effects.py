@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from features import clips, effects
+from features import effects
+from features.decoding import clips
 from schemas import audio, options
 from tests.helpers import signals, wav_files
 

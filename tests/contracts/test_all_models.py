@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from schemas import errors, options
 from tests.helpers import tiny_manifest
-from trainer import models, precision
+from trainer import models
+from trainer.learning import precision
 
 keras = pytest.importorskip('keras')
 tf = pytest.importorskip('tensorflow')

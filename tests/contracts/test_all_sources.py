@@ -12,8 +12,8 @@ import sys
 
 import pytest
 
-from beam_jobs import corpus as corpus_lib
 from beam_jobs import sources
+from beam_jobs.sources import corpus as corpus_lib
 from schemas import errors, options, rejects, splits, utterance
 from tests.contracts import example_corpus as example
 

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beam_jobs import config as config_lib
-from beam_jobs import corpus, plan, sources, splitting
+from beam_jobs import sources
+from beam_jobs.planning import plan, splitting
+from beam_jobs.sources import corpus
 from schemas import audio, record, splits
 from schemas.utterance import Utterance
 

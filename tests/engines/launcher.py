@@ -5,7 +5,7 @@ import pathlib
 import sys
 from collections.abc import Callable, Sequence
 
-from engines import process
+from tests.engines import process
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 PATTERN = 'pattern={label}/{speaker}_{take}.wav'

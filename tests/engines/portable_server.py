@@ -8,8 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from engines import process
-from tests.engines import launcher
+from tests.engines import launcher, process
 
 _START_TIMEOUT_S = 60.0
 

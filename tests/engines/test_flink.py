@@ -9,10 +9,9 @@ import time
 
 import pytest
 
-from engines import error, process
-from engines.flink import cluster, distribution
 from tests.beam_jobs import corpora
-from tests.engines import launcher
+from tests.engines import error, launcher, process
+from tests.engines.flink import cluster, distribution
 
 pytestmark = pytest.mark.engines
 

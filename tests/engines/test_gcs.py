@@ -12,11 +12,13 @@ pytest.importorskip('gcp_storage_emulator', reason='it is in the extra [dev]')
 from apache_beam.io import filesystems
 from apache_beam.options import pipeline_options
 
-from beam_jobs import corpus, files, gcs, reading
-from features import clips
+from beam_jobs.shards import reading
+from beam_jobs.sources import corpus
+from features.decoding import clips
 from schemas import audio, errors, utterance
 from tests.engines import gcs_emulator, gcs_session
 from tfrecords import reader, storage, writer
+from tfrecords.storage import buckets, gcs
 
 pytestmark = pytest.mark.engines
 
@@ -113,7 +115,7 @@ def test_an_empty_object_is_a_reject(bucket):
 
 
 def test_a_file_is_replaced_whole_and_nothing_else_is_left(bucket):
-  there = files.storage_of(FOLDER)
+  there = buckets.storage_of(FOLDER)
   for content in (b'old', b'new'):
     storage.write_atomically(f'{FOLDER}/note.json', content, there)
     assert bucket.get('voices', 'data/note.json') == content
@@ -122,7 +124,7 @@ def test_a_file_is_replaced_whole_and_nothing_else_is_left(bucket):
 
 
 def test_an_object_is_sent_once_and_never_copied(bucket):
-  there = files.storage_of(FOLDER)
+  there = buckets.storage_of(FOLDER)
   storage.write_atomically(f'{FOLDER}/note.json', b'old', there)
   bucket.requests.clear()
   storage.write_atomically(f'{FOLDER}/note.json', b'new', there)
@@ -130,7 +132,7 @@ def test_an_object_is_sent_once_and_never_copied(bucket):
 
 
 def test_a_shard_appears_whole_or_not_at_all(bucket):
-  there, path = files.storage_of(FOLDER), f'{FOLDER}/x.tfrecord-00000-of-00001'
+  there, path = buckets.storage_of(FOLDER), f'{FOLDER}/x.tfrecord-00000-of-00001'
   piece = bytes(UPLOAD_BYTES)
   with writer.ShardWriter(path, there) as shard:
     for _ in range(3):
@@ -143,7 +145,7 @@ def test_a_shard_appears_whole_or_not_at_all(bucket):
 @pytest.mark.parametrize('size', [10, 2 * UPLOAD_BYTES], ids=['begun', 'half'])
 @pytest.mark.parametrize('before', [[], [b'whole']], ids=['new', 'replaced'])
 def test_an_upload_that_is_given_up_leaves_what_was_there(bucket, size, before):
-  there, path = files.storage_of(FOLDER), f'{FOLDER}/x.tfrecord-00000-of-00001'
+  there, path = buckets.storage_of(FOLDER), f'{FOLDER}/x.tfrecord-00000-of-00001'
   for content in before:
     bucket.put('voices', 'data/x.tfrecord-00000-of-00001', content)
   with pytest.raises(ZeroDivisionError), writer.ShardWriter(path, there) as shard:
@@ -154,7 +156,7 @@ def test_an_upload_that_is_given_up_leaves_what_was_there(bucket, size, before):
 
 
 def test_an_upload_that_is_forgotten_leaves_nothing(bucket):
-  stream = files.storage_of(FOLDER).open_write(f'{FOLDER}/x{storage.TEMPORARY_MARK}1')
+  stream = buckets.storage_of(FOLDER).open_write(f'{FOLDER}/x{storage.TEMPORARY_MARK}1')
   stream.write(bytes(2 * UPLOAD_BYTES))
   stream.close()
   del stream  # As where a worker ends before its time.
@@ -163,7 +165,7 @@ def test_an_upload_that_is_forgotten_leaves_nothing(bucket):
 
 
 def test_an_upload_that_is_refused_at_its_end_leaves_nothing(bucket):
-  there = files.storage_of(FOLDER)
+  there = buckets.storage_of(FOLDER)
   bucket.refuse = lambda method, path: 403 if method == 'PUT' else None
   with pytest.raises(OSError, match='this user may not do that'):
     storage.write_atomically(f'{FOLDER}/x', b'data', there)
@@ -174,7 +176,7 @@ def test_an_upload_that_is_refused_at_its_end_leaves_nothing(bucket):
 
 def test_a_missing_file_is_a_file_not_found_error(bucket):
   with pytest.raises(FileNotFoundError):
-    files.storage_of(FOLDER).open_read(f'{FOLDER}/none.json')
+    buckets.storage_of(FOLDER).open_read(f'{FOLDER}/none.json')
 
 
 @pytest.mark.parametrize(
@@ -194,7 +196,7 @@ def test_what_a_bucket_refuses_is_an_os_error(bucket, act):
   bucket.put('voices', 'data/x', b'data')
   bucket.refuse = lambda method, path: 403
   with pytest.raises(OSError, match='this user may not do that'):
-    act(files.storage_of(FOLDER))
+    act(buckets.storage_of(FOLDER))
 
 
 def test_a_corpus_in_no_bucket_is_told_in_words(bucket):
@@ -205,4 +207,4 @@ def test_a_corpus_in_no_bucket_is_told_in_words(bucket):
 
 def test_a_scheme_that_nothing_reads_is_named():
   with pytest.raises(errors.ConfigError, match='nothing installed here reads and writes gss://'):
-    files.storage_of('gss://voices/data')
+    buckets.storage_of('gss://voices/data')

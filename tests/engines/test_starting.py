@@ -8,9 +8,8 @@ import time
 
 import pytest
 
-from engines import error, process
-from engines.flink import cluster, distribution, settings
-from tests.engines import launcher
+from tests.engines import error, launcher, process
+from tests.engines.flink import cluster, distribution, settings
 
 # Starts a child that would live for long, says its number, and waits.
 PARENT = """

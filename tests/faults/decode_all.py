@@ -15,8 +15,8 @@ import time
 import soundfile  # Loaded now, so that it counts for the start.
 import soxr
 
-from beam_jobs import reading
-from features import clips
+from beam_jobs.shards import reading
+from features.decoding import clips
 from schemas import audio
 
 _PAGE_BYTES = os.sysconf('SC_PAGE_SIZE')

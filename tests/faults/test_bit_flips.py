@@ -9,7 +9,8 @@ import pytest
 from beam_jobs import featurize
 from schemas import command, errors
 from tests.beam_jobs import corpora
-from tfrecords import framing, manifest_file, verify
+from tfrecords import manifest_file, verify
+from tfrecords.wire import framing
 
 pytestmark = pytest.mark.faults
 

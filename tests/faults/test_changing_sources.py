@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from beam_jobs import reading
-from features import clips
+from beam_jobs.shards import reading
+from features.decoding import clips
 from schemas import audio
 from tests.faults import jobs
-from tfrecords import codec, manifest_file, reader
+from tfrecords import manifest_file, reader
+from tfrecords.wire import codec
 
 pytestmark = pytest.mark.faults
 

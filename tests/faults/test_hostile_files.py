@@ -13,14 +13,15 @@ from schemas import rejects
 from tests.beam_jobs import corpora
 from tests.faults import conftest, jobs, mutations
 from tests.helpers import wav_files
-from tfrecords import codec, manifest_file, reader, verify
+from tfrecords import manifest_file, reader, verify
+from tfrecords.wire import codec
 
 pytestmark = pytest.mark.faults
 
 MIB = 1 << 20
 # What a file may take in memory, besides its own bytes and those of the clip.
 BLOCK_BYTES = 32 * MIB
-# What trimming holds, at most: see features.clips.MAX_TRIM_FRAMES.
+# What trimming holds, at most: see features.decoding.clips.MAX_TRIM_FRAMES.
 TRIM_BYTES = 384 * MIB
 CLIP_BYTES = 60 * 16_000 * 4 * 4  # The longest clip, in the stages of its making.
 FILE_CPU_S = 20  # The worst is to count 115 million frames of a stream that does not say how many.

@@ -185,7 +185,7 @@ def test_the_file_that_a_worker_dies_of_is_named(corpus, tmp_path):
   (tmp_path / 'sitecustomize.py').write_text(
     """
 import os, signal, sys
-if 'beam_jobs.local_worker' in sys.orig_argv:
+if 'beam_jobs.launching.local_worker' in sys.orig_argv:
   from features import clips
   decode = clips.decode
   def crashing(data, *args, **kwargs):

@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from beam_jobs import output_lock
+from beam_jobs.output import lock
 from schemas import errors
-from tests.beam_jobs import bucket
 from tests.faults import jobs
+from tests.helpers import bucket
 
 pytestmark = pytest.mark.faults
 
@@ -37,7 +37,7 @@ def test_the_second_launcher_is_refused_and_told_of_the_first(corpus, undisturbe
   _, err = first.communicate(timeout=jobs.TIMEOUT_S)
   assert first.returncode == 0, err
   assert jobs.digests(output) == undisturbed
-  assert not (output / output_lock.FILE).exists()
+  assert not (output / lock.FILE).exists()
 
 
 def test_the_lock_of_a_killed_launcher_is_taken_over(corpus, undisturbed, tmp_path):
@@ -46,7 +46,7 @@ def test_the_lock_of_a_killed_launcher_is_taken_over(corpus, undisturbed, tmp_pa
   first = jobs.start(arguments)
   jobs.wait_for(lambda: jobs.finished(output), what='the first shard')
   jobs.kill(first)
-  assert (output / output_lock.FILE).exists()
+  assert (output / lock.FILE).exists()
   done = jobs.run(arguments)
   assert done.returncode == 0, done.stderr
   assert jobs.digests(output) == undisturbed
@@ -71,22 +71,22 @@ def remote(tmp_path):
 
 
 def holder(**changes):
-  here = output_lock.Holder.here()
-  return output_lock.Holder(**{**vars(here), **changes})
+  here = lock.Holder.here()
+  return lock.Holder(**{**vars(here), **changes})
 
 
 def leave_note(tmp_path, who):
   (tmp_path / 'data').mkdir()
-  (tmp_path / 'data' / output_lock.FILE).write_bytes(who.to_bytes())
+  (tmp_path / 'data' / lock.FILE).write_bytes(who.to_bytes())
 
 
 def test_in_a_bucket_a_note_stands_for_the_lock(tmp_path):
-  with output_lock.held(remote(tmp_path)):
+  with lock.held(remote(tmp_path)):
     with pytest.raises(errors.ConfigError, match=f'process {os.getpid()} on .*If it is gone'):
-      with output_lock.held(remote(tmp_path)):
+      with lock.held(remote(tmp_path)):
         pass
-    assert (tmp_path / 'data' / output_lock.FILE).exists()
-  assert not (tmp_path / 'data' / output_lock.FILE).exists()
+    assert (tmp_path / 'data' / lock.FILE).exists()
+  assert not (tmp_path / 'data' / lock.FILE).exists()
 
 
 @pytest.mark.parametrize(
@@ -100,43 +100,43 @@ def test_in_a_bucket_a_note_stands_for_the_lock(tmp_path):
 )
 def test_in_a_bucket_the_note_of_a_dead_launcher_is_taken_over(tmp_path, changes):
   leave_note(tmp_path, holder(**changes))
-  with output_lock.held(remote(tmp_path)):
+  with lock.held(remote(tmp_path)):
     pass
-  assert not (tmp_path / 'data' / output_lock.FILE).exists()
+  assert not (tmp_path / 'data' / lock.FILE).exists()
 
 
 def test_in_a_bucket_the_note_of_another_machine_holds_as_long_as_it_beats(tmp_path):
   leave_note(tmp_path, holder(host='elsewhere', pid=7))
   with pytest.raises(errors.ConfigError, match='process 7 on elsewhere'):
-    with output_lock.held(remote(tmp_path)):
+    with lock.held(remote(tmp_path)):
       pass
 
 
 def test_a_note_is_kept_fresh_and_not_removed_from_another(tmp_path, monkeypatch):
-  monkeypatch.setattr(output_lock, '_BEAT_S', 0.05)
-  path = tmp_path / 'data' / output_lock.FILE
+  monkeypatch.setattr(lock, '_BEAT_S', 0.05)
+  path = tmp_path / 'data' / lock.FILE
 
   def beat_s():
-    note = output_lock.Holder.from_bytes(path.read_bytes())
+    note = lock.Holder.from_bytes(path.read_bytes())
     return note.beat_s if note else 0
 
-  with output_lock.held(remote(tmp_path)):
+  with lock.held(remote(tmp_path)):
     first = beat_s()
     jobs.wait_for(lambda: beat_s() > first, what='a heartbeat', timeout_s=60)
   leave = holder(host='elsewhere')
-  with output_lock.held(remote(tmp_path)):
-    monkeypatch.setattr(output_lock, '_write', lambda *args: None)  # No beat writes over it.
+  with lock.held(remote(tmp_path)):
+    monkeypatch.setattr(lock, '_write', lambda *args: None)  # No beat writes over it.
     path.write_bytes(leave.to_bytes())
-  assert output_lock.Holder.from_bytes(path.read_bytes()) == leave
+  assert lock.Holder.from_bytes(path.read_bytes()) == leave
 
 
 def test_a_disk_without_locks_is_held_by_a_note(tmp_path, monkeypatch):
   def none(descriptor, operation):
     raise OSError(95, 'Operation not supported')
 
-  monkeypatch.setattr(output_lock.fcntl, 'flock', none)
-  with output_lock.held(str(tmp_path / 'data')):
+  monkeypatch.setattr(lock.fcntl, 'flock', none)
+  with lock.held(str(tmp_path / 'data')):
     with pytest.raises(errors.ConfigError, match='Another launcher is writing'):
-      with output_lock.held(str(tmp_path / 'data')):
+      with lock.held(str(tmp_path / 'data')):
         pass
   assert list((tmp_path / 'data').iterdir()) == []

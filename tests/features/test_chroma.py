@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features import chroma, chroma_filterbank, clips
+from features import chroma
+from features.decoding import clips
+from features.spectra import chroma_filterbank
 from schemas import audio, errors
 from tests.helpers import signals
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import features
-from features import extractor, storage
+from features import extractor, stored_form
 from schemas import audio, errors
 from tests.helpers import signals
 
@@ -34,7 +34,7 @@ def test_stored_arrays_are_as_the_specs_say():
   for spec in specs():
     array = stored[spec.name]
     assert (array.dtype, array.shape) == (np.dtype(spec.dtype), (len(BATCH), *spec.shape))
-    np.testing.assert_array_equal(array, storage.to_stored(arrays[spec.name], spec.dtype))
+    np.testing.assert_array_equal(array, stored_form.to_stored(arrays[spec.name], spec.dtype))
 
 
 def test_it_travels_to_another_process_also_after_use():

@@ -11,7 +11,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import features
-from features import clips, fft, framing
+from features import fft
+from features.decoding import clips
+from features.spectra import frames
 from schemas import audio, errors
 from tests.helpers import signals
 
@@ -165,7 +167,7 @@ def test_what_does_not_fit_the_audio_is_refused(values, spec, sentence):
 
 
 def test_the_longest_clips_that_fit():
-  spec = audio.AudioSpec(clip_s=framing.MAX_FFT_SAMPLES / 16_000)
+  spec = audio.AudioSpec(clip_s=frames.MAX_FFT_SAMPLES / 16_000)
   assert fft.shape(fft.Fft(num_bins=8), spec) == (1, 8)
   assert fft.shape(fft.Fft(fft_samples=16_000), audio.AudioSpec(clip_s=100.0)) == (1, 8_001)
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import features
-from features import clips
+from features.decoding import clips
 from schemas import audio, medium
 from tests.helpers import signals
 
@@ -217,9 +217,9 @@ def test_bits_do_not_depend_on_the_number_of_threads(option):
 def test_no_doubles_in_the_hot_path(monkeypatch):
   # A float64 anywhere would show in what the transform is given, or in what comes out.
   seen = []
-  transform = features.spectrum.scipy.fft.rfft
+  transform = features.spectra.spectrum.scipy.fft.rfft
   monkeypatch.setattr(
-    features.spectrum.scipy.fft,
+    features.spectra.spectrum.scipy.fft,
     'rfft',
     lambda array, **kwargs: seen.append(array.dtype) or transform(array, **kwargs),
   )

@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 
 import features
-from features import clips, extractor
+from features import extractor
+from features.decoding import clips
 from schemas import audio
 from tests.helpers import signals
 

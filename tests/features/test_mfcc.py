@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from features import clips, log_mel, mfcc
+from features import log_mel, mfcc
+from features.decoding import clips
 from schemas import audio, errors
 from tests.helpers import signals
 

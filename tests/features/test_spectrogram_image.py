@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import features
-from features import clips, colormaps, extractor, resize, spectrogram_image
+from features import extractor, spectrogram_image
+from features.decoding import clips
+from features.spectra import colormaps, resize
 from schemas import audio, errors
 from tests.helpers import signals
 

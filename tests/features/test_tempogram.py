@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import features
-from features import clips, framing, onset, tempogram
+from features import tempogram
+from features.decoding import clips
+from features.spectra import frames, onset
 from schemas import audio, errors
 from tests.helpers import signals
 
@@ -62,7 +64,7 @@ def tempogram_by_librosa(onsets, *, num_lags=100, norm=True):
   """
   result = librosa.feature.tempogram(onset_envelope=onsets, win_length=num_lags, norm=None)
   result = result.transpose(0, 2, 1)
-  least = tempogram.LEAST_ONSET_DB**2 * np.square(framing.hann_window(num_lags)).sum()
+  least = tempogram.LEAST_ONSET_DB**2 * np.square(frames.hann_window(num_lags)).sum()
   return result / np.maximum(result[..., :1], least) if norm else result
 
 

@@ -11,7 +11,7 @@ def devices():
   """The GPUs of this machine, or what stands in for them."""
   found = devices_lib.find()
   if not found.count:
-    from trainer import machine
+    from trainer.devices import machine
 
     unused = machine.unused_gpus()
     # Not skipped: whoever asks for these tests on such a machine believes that it trains on it.

@@ -18,7 +18,7 @@ import time
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 from benchmarks import clips, train_step
-from trainer import allocator
+from trainer.devices import allocator
 
 KINDS = {'real': False, 'random': True}
 IDLE_STEPS = 16  # They use up what was read ahead while the other had its turn.

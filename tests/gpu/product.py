@@ -9,7 +9,8 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-from trainer import config, machine
+from trainer import config
+from trainer.devices import machine
 
 
 def main() -> None:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from schemas import audio as audio_lib
 from schemas import naming, record, splits
 from schemas.manifest import DatasetManifest, FeatureStatistics, ShardInfo
-from tfrecords import codec, manifest_file, writer
+from tfrecords import manifest_file, writer
+from tfrecords.wire import codec
 
 AUDIO = audio_lib.AudioSpec(sample_rate_hz=8_000, clip_s=0.5)
 LOG_MEL = record.FeatureSpec(name='log_mel', shape=(20, 16), dtype='float16', settings={})

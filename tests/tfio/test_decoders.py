@@ -11,7 +11,9 @@ import tensorflow as tf
 
 from schemas import errors
 from tests.helpers import signals
-from trainer import config, graph_decoders, predict, raw_batches, raw_files, run
+from trainer import config, predict, run
+from trainer.data.raw import batches as batches_lib
+from trainer.data.raw import files, graph_decoders
 
 pytest.importorskip('tensorflow_io')
 
@@ -20,11 +22,11 @@ pytestmark = pytest.mark.tfio
 RATE_HZ = 16_000
 # Container, coding, decoder, and the greatest difference: lossy decoders differ in rounding alone.
 CODINGS = [
-  ('WAV', 'PCM_16', raw_files.WAV16, 0),
-  ('FLAC', 'PCM_16', raw_files.FLAC16, 0),
-  ('FLAC', 'PCM_24', raw_files.FLAC24, 0),
-  ('OGG', 'VORBIS', raw_files.OGG, 1e-5),
-  ('MP3', 'MPEG_LAYER_III', raw_files.MP3, 1e-5),
+  ('WAV', 'PCM_16', files.WAV16, 0),
+  ('FLAC', 'PCM_16', files.FLAC16, 0),
+  ('FLAC', 'PCM_24', files.FLAC24, 0),
+  ('OGG', 'VORBIS', files.OGG, 1e-5),
+  ('MP3', 'MPEG_LAYER_III', files.MP3, 1e-5),
 ]
 
 
@@ -82,8 +84,8 @@ def mixed_corpus(folder, *, speakers=8):
 
 def test_files_of_all_codings_stand_in_one_batch(tmp_path):
   data = mixed_corpus(tmp_path, speakers=5)
-  loaded = raw_files.load(data)
-  batches = raw_batches.read_batches(
+  loaded = files.load(data)
+  batches = batches_lib.read_batches(
     data,
     loaded.manifest,
     'train',
@@ -143,7 +145,7 @@ def test_damaged_files_are_refused_or_give_samples(
   path = tmp_path / f'a.{container.lower()}'
   path.write_bytes(damaged)
   with contextlib.suppress(errors.DatasetError, tf.errors.OpError):
-    raw_files.load(write_table(tmp_path, [('path', 'label'), (path.name, 'x')]))
+    files.load(write_table(tmp_path, [('path', 'label'), (path.name, 'x')]))
     assert damage not in ('text', 'begin') or container in ('WAV', 'FLAC')
     assert graph_decoders.DECODERS[decoder](tf.constant(damaged)).shape[0] > 0
 
@@ -154,4 +156,4 @@ def test_another_rate_is_refused_before_anything_is_decoded(tmp_path):
   (tmp_path / 'b.mp3').write_bytes(fast)
   rows = [('path', 'label'), ('a.flac', 'x'), ('b.mp3', 'y')]
   with pytest.raises(errors.DatasetError, match='b.mp3. has 44100 samples a second, wanted 16000'):
-    raw_files.load(write_table(tmp_path, rows))
+    files.load(write_table(tmp_path, rows))

@@ -8,9 +8,9 @@ import pytest
 
 ON_THE_JOBS_PATH = [
   'tfrecords',
-  'tfrecords.codec',
-  'tfrecords.example_proto',
-  'tfrecords.framing',
+  'tfrecords.wire.codec',
+  'tfrecords.wire.example_proto',
+  'tfrecords.wire.framing',
   'tfrecords.manifest_file',
   'tfrecords.reader',
   'tfrecords.storage',

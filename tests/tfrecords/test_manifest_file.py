@@ -9,7 +9,7 @@ import pytest
 
 from schemas import errors
 from tests.helpers import datasets, tiny_manifest
-from tests.tfrecords import storages
+from tests.tfrecords.storage import storages
 from tfrecords import manifest_file
 
 

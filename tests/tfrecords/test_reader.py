@@ -12,8 +12,9 @@ import tensorflow as tf
 from hypothesis import strategies as st
 
 from schemas import errors
-from tests.tfrecords import storages
-from tfrecords import framing, reader, writer
+from tests.tfrecords.storage import storages
+from tfrecords import reader, writer
+from tfrecords.wire import framing
 
 RECORDS = [b'first', b'', b'third' * 100]
 # Where each record's frame begins: 16 bytes of frame around 5, 0 and 500 bytes.

@@ -10,8 +10,9 @@ import tensorflow_datasets as tfds
 
 from schemas import errors, naming, record
 from tests.helpers import datasets, tiny_manifest
-from tests.tfrecords import storages
-from tfrecords import codec, manifest_file, reader, tfds_metadata
+from tests.tfrecords.storage import storages
+from tfrecords import manifest_file, reader, tfds_metadata
+from tfrecords.wire import codec
 
 FEATURES = tuple(
   record.FeatureSpec(name=f'as_{dtype}', shape=shape, dtype=dtype, settings={})

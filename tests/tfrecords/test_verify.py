@@ -10,7 +10,8 @@ import pytest
 
 from schemas import command, record
 from tests.helpers import datasets
-from tfrecords import codec, manifest_file, reader, verify, writer
+from tfrecords import manifest_file, reader, verify, writer
+from tfrecords.wire import codec
 
 
 @pytest.fixture

@@ -13,8 +13,9 @@ import tensorflow as tf
 from hypothesis import strategies as st
 
 from schemas import errors
-from tests.tfrecords import storages
-from tfrecords import framing, writer
+from tests.tfrecords.storage import storages
+from tfrecords import writer
+from tfrecords.wire import framing
 
 RECORDS = [b'', b'a', b'x' * 5_000]
 

@@ -11,13 +11,18 @@ import pytest
 import soundfile
 
 import features
-from features import clips, extractor, storage
+from features import extractor, stored_form
+from features.decoding import clips
 from schemas import errors
 from tests.helpers import datasets, signals
-from tests.trainer import strategies_under_test
-from tfrecords import dataset as dataset_lib
+from tests.trainer.devices import strategies_under_test
 from tfrecords import manifest_file
-from trainer import config, evaluate, input_pipeline, models, prediction, run, saved_run, steps
+from tfrecords.pipeline import dataset as dataset_lib
+from trainer import config, evaluate, models, run
+from trainer.data import input_pipeline
+from trainer.judging import prediction
+from trainer.learning import steps
+from trainer.runs import saved_run
 
 AUDIO = datasets.VARIABLE_AUDIO
 TOY = 'cnn:conv_layers=1,filters=4,dense_units=16,dropout=0'
@@ -125,7 +130,7 @@ def test_a_file_is_predicted_as_the_job_would_have_stored_it(run_dir, files):
   expected = []
   for file in files:
     samples = clips.decode(clips.read_bytes(file), AUDIO).samples
-    array = storage.from_stored(job.compute_stored(samples[np.newaxis])['log_mel'])
+    array = stored_form.from_stored(job.compute_stored(samples[np.newaxis])['log_mel'])
     expected.append(np.array(model([array, np.array([array.shape[1]])]))[0])
   for batch_size in (1, 3, 64):
     found = list(prediction.predict_files(saved, model, files, batch_size=batch_size))

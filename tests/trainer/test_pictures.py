@@ -11,8 +11,11 @@ import pytest
 import features
 from schemas import command
 from tests.helpers import datasets
-from tfrecords import codec, manifest_file, reader
-from trainer import config, evaluate, predict, prediction, run, saved_run
+from tfrecords import manifest_file, reader
+from tfrecords.wire import codec
+from trainer import config, evaluate, predict, run
+from trainer.judging import prediction
+from trainer.runs import saved_run
 
 SIZE = 20
 SHAPES = ('disc', 'frame', 'stripe')

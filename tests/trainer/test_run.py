@@ -13,7 +13,9 @@ import tensorflow as tf
 from schemas import errors
 from tests.helpers import datasets
 from tfrecords import manifest_file
-from trainer import config, run, run_folder, steps
+from trainer import config, run
+from trainer.learning import steps
+from trainer.runs import run_folder
 
 TOY = 'cnn:conv_layers=1,filters=4,dense_units=16,dropout=0'
 

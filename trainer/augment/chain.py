@@ -105,7 +105,7 @@ class Chain:
     """Returns the batches with the numbers that are drawn for them, mixed where that is asked for.
 
     Args:
-      batches: Whole ones, in the order of the steps, as tfrecords.dataset.read_batches gives them.
+      batches: Whole ones, in the order of the steps, as dataset.read_batches gives them.
       feature_name: What is read.
       seed: The run's.
       start_step: The number of the first batch's step, from 0.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trainer import monitor, scores
 from trainer.callbacks import callback
+from trainer.judging import monitor, scores
 
 
 class Best(callback.Callback):

@@ -8,8 +8,9 @@ import uuid
 
 import keras
 
-from trainer import run_folder, scores
 from trainer.callbacks import best, callback
+from trainer.judging import scores
+from trainer.runs import run_folder
 
 
 class Checkpoints(callback.Callback):

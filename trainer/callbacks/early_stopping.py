@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trainer import scores
 from trainer.callbacks import best, callback
+from trainer.judging import scores
 
 
 class EarlyStopping(callback.Callback):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trainer import run_folder, scores
 from trainer.callbacks import callback
+from trainer.judging import scores
+from trainer.runs import run_folder
 
 
 class History(callback.Callback):

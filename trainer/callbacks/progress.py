@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TextIO
 
-from trainer import loop, scores
 from trainer.callbacks import best, callback
+from trainer.judging import scores
+from trainer.learning import loop
 
 # Seconds between the lines of an epoch that takes long, where there is no terminal.
 LINE_EVERY_S = 30.0

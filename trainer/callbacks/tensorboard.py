@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from tensorboard.plugins.hparams import api as hparams
 
 from schemas import errors, splits
-from trainer import scores, steps
 from trainer.callbacks import callback
+from trainer.judging import scores
+from trainer.learning import steps
 
 _PICTURE_PIXELS = 256
 

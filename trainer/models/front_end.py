@@ -11,7 +11,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import features
-from features import framing
+from features.spectra import frames as frames_lib
 from schemas import audio as audio_lib
 from schemas import errors, manifest, record
 
@@ -97,7 +97,7 @@ def num_rows(num_samples: Any, spec: record.FeatureSpec, audio: audio_lib.AudioS
   from keras import ops
 
   settings = features.settings_of(spec)
-  if not isinstance(settings, framing.FrameSettings):
+  if not isinstance(settings, frames_lib.FrameSettings):
     raise errors.FeatureError(f'{spec.name!r} has no frames that follow the length of a clip.')
   frames = settings.frames(audio)
   # The layer fills shorter clips up to one window.

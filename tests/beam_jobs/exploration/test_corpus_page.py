@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from beam_jobs.exploration import opening
+from beam_jobs.exploration import originals
 from beam_jobs.sources import tfds
-from beam_jobs.tfds_records import clip_uri, wire
+from beam_jobs.sources.tfds_records import clip_uri, wire
 from schemas import utterance
 from tests.beam_jobs import corpora
 from tests.beam_jobs.exploration import pages
-from tfrecords import framing
+from tfrecords.wire import framing
 
 SOURCE = '--source=file_names:pattern={label}/{speaker}_{take}.*'
 
@@ -272,7 +272,7 @@ def test_clips_inside_of_records_of_tfds(tmp_path):
   clip = utterance.Utterance(
     utterance_id='0', speaker_id='ann', label='no', uri=clip_uri.uri(place)
   )
-  sound = opening.sound(clip)
+  sound = originals.sound(clip)
   assert sound.sample_rate_hz == 8000
   np.testing.assert_array_equal(sound.mono * 32768, samples)
 

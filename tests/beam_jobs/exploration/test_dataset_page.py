@@ -8,9 +8,8 @@ import pytest
 
 from beam_jobs import featurize
 from schemas import command
-from tests.beam_jobs import bucket
 from tests.beam_jobs.exploration import pages
-from tests.helpers import datasets
+from tests.helpers import bucket, datasets
 
 PATTERN = 'file_names:pattern={label}/{speaker}_{take}.wav'
 

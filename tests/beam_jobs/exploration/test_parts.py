@@ -25,8 +25,8 @@ from beam_jobs.exploration import (
   skew,
 )
 from beam_jobs.exploration import sound as sound_lib
-from features.clip_error import ClipError
 from schemas import utterance
+from schemas.clip_error import ClipError
 from tests.beam_jobs.exploration import pages
 
 counts = st.lists(st.integers(1, 1000), min_size=1, max_size=30)

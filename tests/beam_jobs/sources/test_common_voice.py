@@ -2,8 +2,8 @@ import csv
 
 import pytest
 
-from beam_jobs import corpus as corpus_lib
 from beam_jobs.sources import common_voice
+from beam_jobs.sources import corpus as corpus_lib
 from schemas import errors, utterance
 from tests.beam_jobs.sources import trees
 

@@ -5,7 +5,7 @@ import pickle
 import pytest
 from apache_beam.io import filesystem
 
-from beam_jobs import corpus as corpus_lib
+from beam_jobs.sources import corpus as corpus_lib
 from schemas import errors
 from tests.beam_jobs.sources import trees
 

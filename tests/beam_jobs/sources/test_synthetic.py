@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from beam_jobs import corpus as corpus_lib
 from beam_jobs import sources
+from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import synthetic
-from beam_jobs.synthesis import build, languages, noises, plan, voices
+from beam_jobs.sources.synthesis import backgrounds, build, languages, script, voices
 from schemas import errors
 from tests.beam_jobs.sources import trees
 
@@ -114,8 +114,8 @@ def test_noise_is_loud_enough_long_enough_and_of_the_colour_it_says(made):
 
 
 def test_no_held_out_voice_is_in_the_babble():
-  clips = plan.CorpusPlan(words=('a', 'b'), speakers=voices.VOICES, takes=1).clips()
-  split_of = plan.split_of_speakers(voices.VOICES)
+  clips = script.CorpusPlan(words=('a', 'b'), speakers=voices.VOICES, takes=1).clips()
+  split_of = script.split_of_speakers(voices.VOICES)
   babblers = build._babblers(clips, split_of)
   assert len(babblers) == 16
   assert {split_of[name] for name in babblers} == {'train'}
@@ -142,7 +142,7 @@ def test_noise_under_the_words_is_as_far_below_as_was_asked(tmp_path):
 def test_mixing_meets_the_ratio_exactly():
   rng = np.random.default_rng(0)
   speech, noise = rng.standard_normal(100), rng.standard_normal(300)
-  rest = noises.mixed(speech, noise, snr_db=7.0)
+  rest = backgrounds.mixed(speech, noise, snr_db=7.0)
   rest[:100] -= speech
   assert 10 * np.log10(np.mean(speech**2) / np.mean(rest**2)) == pytest.approx(7.0)
 
@@ -200,7 +200,7 @@ def test_clips_are_words_of_less_than_a_second(made):
 
 
 def test_silence_is_trimmed_and_the_peak_is_as_planned(made):
-  clips = plan.CorpusPlan(words=tuple(WORDS.split('+')), speakers=voices.VOICES, takes=2).clips()
+  clips = script.CorpusPlan(words=tuple(WORDS.split('+')), speakers=voices.VOICES, takes=2).clips()
   for clip in clips[::7]:
     samples = samples_of(made / clip.path)
     peak = np.abs(samples).max()
@@ -394,7 +394,7 @@ def test_an_installation_at_the_end_of_a_long_path_speaks_too(tmp_path, monkeypa
 
 
 def test_takes_differ_in_speed_pitch_and_loudness():
-  clips = plan.CorpusPlan(words=('yes',), speakers=voices.VOICES[:1], takes=10).clips()
+  clips = script.CorpusPlan(words=('yes',), speakers=voices.VOICES[:1], takes=10).clips()
   speeds = [clip.words_per_minute for clip in clips]
   assert speeds == sorted(set(speeds))
   assert speeds[0] < 125

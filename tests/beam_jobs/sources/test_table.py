@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beam_jobs import corpus as corpus_lib
+from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import table
-from beam_jobs.tables import first_rows
+from beam_jobs.sources.tables import first_rows
 from schemas import errors, options, rejects, splits
 from schemas.utterance import Excerpt, Utterance
-from tests.beam_jobs import bucket
+from tests.helpers import bucket
 
 
 def listed(path, **table_settings):

@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beam_jobs import corpus as corpus_lib
-from beam_jobs import reading, tfds_records
-from beam_jobs.sources import tfds
-from beam_jobs.tfds_records import clip_uri, feature_list, skim, stored_audio
-from features import clips
+from beam_jobs.shards import reading
+from beam_jobs.sources import corpus as corpus_lib
+from beam_jobs.sources import tfds, tfds_records
+from beam_jobs.sources.tfds_records import clip_uri, feature_list, skim, stored_audio
+from features.decoding import clips
 from schemas import audio, errors, options, rejects
 from schemas.utterance import Utterance
-from tests.beam_jobs import bucket
 from tests.beam_jobs.sources import tfds_corpora
-from tests.tfrecords import storages
-from tfrecords import example_proto, framing
+from tests.helpers import bucket
+from tests.tfrecords.storage import storages
+from tfrecords.wire import example_proto, framing
 
 SPEC = audio.AudioSpec(sample_rate_hz=tfds_corpora.RATE_HZ, clip_s=0.05)
 

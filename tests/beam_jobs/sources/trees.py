@@ -2,8 +2,8 @@
 
 import pathlib
 
-from beam_jobs import corpus as corpus_lib
 from beam_jobs import sources
+from beam_jobs.sources import corpus as corpus_lib
 from schemas import rejects, utterance
 
 

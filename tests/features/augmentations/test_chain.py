@@ -9,8 +9,9 @@ import librosa
 import numpy as np
 import pytest
 
-from features import augmentations, clips
+from features import augmentations
 from features.augmentations import chain, phase_vocoder, pitch_shift
+from features.decoding import clips
 from schemas import audio, errors, options, stable_hash
 from tests.helpers import signals
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features import augmentations, storage
+from features import augmentations, stored_form
 from features.augmentations import (
   augmentation,
   chain,
@@ -198,7 +198,7 @@ def test_gain_is_a_factor():
 def test_what_is_too_loud_is_left_so_and_saturates_when_stored():
   found, _ = run('gain:min_db=20,max_db=20', SINE)
   assert np.abs(found).max() == pytest.approx(3.0, rel=1e-3)
-  stored = storage.to_stored(found, 'int16')
+  stored = stored_form.to_stored(found, 'int16')
   assert stored.min() == -32_768
   assert stored.max() == 32_767
   # A later, quieter step finds it whole.

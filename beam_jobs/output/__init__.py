@@ -1,0 +1,1 @@
+"""The folder of the data set: taken over or refused, held, noted, finished."""

@@ -1,0 +1,77 @@
+"""What makes the numbers of a data set look better, or worse, than they are."""
+
+from collections.abc import Iterator, Sequence
+
+from beam_jobs import config as config_lib
+from beam_jobs import sources
+from beam_jobs.planning import plan as plan_lib
+from beam_jobs.shards import shard
+from schemas import medium as media
+from schemas import splits
+
+
+def of(
+  plan: plan_lib.Plan,
+  results: Sequence[shard.ShardResult],
+  config: config_lib.FeaturizeConfig,
+) -> Iterator[str]:
+  """Yields a sentence for everything that the user of a data set should know."""
+  yield from _shared_voices(results)
+  yield from _unknown_voices(plan, results, medium=sources.SOURCES[config.source].medium)
+  if plan.mixed_groups:
+    yield (
+      f'{len(plan.mixed_groups)} speakers stand in more than one official split '
+      f'({_some(plan.mixed_groups)}). Each went whole to test, else to validation, so results are '
+      'not comparable with published ones.'
+    )
+  for split in (splits.TRAIN, splits.TEST):
+    lacking = _labels_without_clips(plan, results, split)
+    if lacking:
+      yield f'The {split} split has no clip of {len(lacking)} labels: {_some(lacking)}.'
+
+
+def _shared_voices(results: Sequence[shard.ShardResult]) -> Iterator[str]:
+  speakers: dict[str, set[str]] = {split: set() for split in splits.SPLITS}
+  for result in results:
+    speakers[result.info.split].update(result.speakers)
+  held_out = speakers[splits.VALIDATION] | speakers[splits.TEST]
+  shared = sorted(speakers[splits.TRAIN] & held_out)
+  if shared:
+    yield (
+      f'{len(shared)} speakers are in train and in another split ({_some(shared)}): the accuracy '
+      'is that on known voices.'
+    )
+
+
+def _unknown_voices(
+  plan: plan_lib.Plan, results: Sequence[shard.ShardResult], *, medium: str
+) -> Iterator[str]:
+  num_speakers = sum(len(chosen.num_records) for chosen in plan.selections.values())
+  filled = {result.info.split for result in results if result.info.num_records}
+  if len(filled) < 2 or num_speakers != plan.num_clips:
+    return
+  if medium == media.PICTURES:
+    yield (
+      'Every picture stands for itself. If some belong together (one person, one recording, one '
+      'film), train and test share them and the accuracy looks better than it is: tell the source '
+      'which with speaker_level or speaker_pattern.'
+    )
+  else:
+    yield (
+      'Every clip has a speaker of its own. If a person speaks in several clips, train and test '
+      'share voices and the accuracy looks better than it is: tell the source where the speaker is.'
+    )
+
+
+def _labels_without_clips(
+  plan: plan_lib.Plan, results: Sequence[shard.ShardResult], split: str
+) -> list[str]:
+  infos = [result.info for result in results if result.info.split == split]
+  if not infos:
+    return []
+  counts = [sum(info.label_counts[i] for info in infos) for i in range(len(plan.labels))]
+  return [label for label, count in zip(plan.labels, counts, strict=True) if not count]
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+  return ', '.join(names[:most]) + (', ...' if len(names) > most else '')

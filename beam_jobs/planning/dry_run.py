@@ -1,0 +1,136 @@
+"""What a job would do, told from the listing alone: clips, splits, shards, bytes, time."""
+
+import collections
+import dataclasses
+import math
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from beam_jobs import config as config_lib
+from beam_jobs import sources
+from beam_jobs.launching import flags, launch, summary
+from beam_jobs.planning import plan as plan_lib
+from beam_jobs.sources import corpus
+from features import extractor
+from schemas import naming, rejects, splits
+from schemas.utterance import Utterance
+
+# The kernels are timed on so many made-up clips.
+_TIMED_CLIPS = 64
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DryRun:
+  """What is known before any audio is read.
+
+  Attributes:
+    plan: Where every clip would go.
+    num_speakers: By split, of the clips that are taken.
+    rejects: Entries that the source cannot use, by reason.
+    left_out: Good clips that were not asked for, by reason.
+    num_bytes: Size of the data set, about.
+    compute_s: Seconds that the features would take in one worker, about.
+  """
+
+  plan: plan_lib.Plan
+  num_speakers: dict[str, int]
+  rejects: dict[str, int]
+  left_out: dict[str, int]
+  num_bytes: int
+  compute_s: float
+
+
+def show(invocation: flags.Invocation) -> None:
+  """Prints what the job would do; writes nothing but a corpus that the source makes itself.
+
+  Raises:
+    VoxshardError: for what would stop the job before it reads audio.
+  """
+  config = launch.prepare_input(invocation.config)
+  found = run(config)
+  title = f'Plan of {config.name}: {config.input} to {config.output}'
+  summary.print_table(rows(found, config, num_workers=max(1, invocation.workers)), title=title)
+
+
+def run(config: config_lib.FeaturizeConfig) -> DryRun:
+  """Lists the corpus and plans the job, in this process."""
+  census = plan_lib.Census()
+  unusable: collections.Counter[str] = collections.Counter()
+  left_out: collections.Counter[str] = collections.Counter()
+  source = sources.SOURCES[config.source]
+  for entry in source.list_utterances(corpus.Corpus(config.input), config.source_settings):
+    if isinstance(entry, Utterance):
+      census.add(entry, config)
+    elif isinstance(entry, rejects.Reject):
+      unusable[entry.reason] += 1
+    else:
+      left_out[entry.reason] += entry.count
+  plan = plan_lib.make_plan(census, config)
+  left_out.update(plan.left_out)
+  return DryRun(
+    plan=plan,
+    num_speakers={split: len(s.num_records) for split, s in plan.selections.items()},
+    rejects=dict(sorted(unusable.items())),
+    left_out=dict(sorted(left_out.items())),
+    num_bytes=plan.num_records * config.record_bytes,
+    compute_s=plan.num_records * _seconds_per_record(config),
+  )
+
+
+def rows(
+  found: DryRun, config: config_lib.FeaturizeConfig, *, num_workers: int
+) -> Iterator[tuple[str, str]]:
+  """Yields what the dry run says, line by line."""
+  plan = found.plan
+  for split in splits.SPLITS:
+    if plan.shards_by_split.get(split):
+      clips = sum(plan.selections[split].num_records.values())
+      records = clips * config.records_per_clip(split)
+      yield (
+        split,
+        f'{summary.count(records, "record")}, '
+        f'{summary.count(found.num_speakers[split], "speaker")}, '
+        f'{summary.count(plan.shards_by_split[split], "shard")}',
+      )
+  yield 'clips', f'{plan.num_clips:,}'
+  yield 'labels', f'{len(plan.labels)}: {summary.some(plan.labels)}'
+  yield 'features', ', '.join(map(summary.feature, config.features))
+  typical = config.audio is not None and config.audio.is_variable
+  yield (
+    'size',
+    f'about {found.num_bytes / 1e6:,.1f} MB'
+    + (f', if clips last {config_lib.TYPICAL_CLIP_S:g} s' if typical else ''),
+  )
+  yield (
+    'time',
+    f'features about {_duration(found.compute_s / num_workers)} with '
+    f'{summary.count(num_workers, "worker")}, timed on noise; reading and decoding come on top',
+  )
+  for reason, count in found.rejects.items():
+    yield 'rejects', f'{count:,} {reason}: {rejects.ADVICE[reason]}'
+  yield from summary.left_out(found.left_out)
+  yield 'written', f'nothing; without --plan the job writes {naming.MANIFEST} and the shards'
+
+
+def _seconds_per_record(config: config_lib.FeaturizeConfig) -> float:
+  """Returns how long the features of one clip take here, measured on noise."""
+  if config.audio is None:
+    return 0.0
+  samples = config.audio.clip_samples or round(
+    config_lib.TYPICAL_CLIP_S * config.audio.sample_rate_hz
+  )
+  clips = max(1, min(_TIMED_CLIPS, math.ceil((1 << 20) / samples)))
+  noise = np.random.default_rng(0).standard_normal((clips, samples), np.float32) / 10
+  kernels = extractor.Extractor(config.features, config.audio)
+  kernels.compute_stored(noise)  # Tables are made here.
+  start_s = time.perf_counter()
+  kernels.compute_stored(noise)
+  return (time.perf_counter() - start_s) / clips
+
+
+def _duration(seconds: float) -> str:
+  if seconds < 90:
+    return f'{max(1, round(seconds))} s'
+  return f'{seconds / 60:.0f} min' if seconds < 5400 else f'{seconds / 3600:.1f} h'

@@ -1,0 +1,205 @@
+"""From counts to a plan: the labels, what is taken, every group's split and every speaker's shard.
+
+A Census is what the whole corpus is reduced to. It grows with speakers and their labels, and where
+clips are selected one by one (limits, balance) by 8 bytes a clip.
+"""
+
+import array
+import collections
+import dataclasses
+import math
+from collections.abc import Mapping
+
+from beam_jobs import config as config_lib
+from beam_jobs import sources
+from beam_jobs.planning import packing, selection, splitting
+from schemas import errors, naming, splits
+from schemas.utterance import Utterance
+
+# What clips have in common: speaker, group, official split ('' for none), label.
+CellKey = tuple[str, str, str, str]
+
+
+@dataclasses.dataclass
+class Census:
+  """Counts over utterances; two of them add up.
+
+  Attributes:
+    clips: Number of clips by CellKey.
+    hashes: selection.clip_hash of every clip by CellKey, where the configuration asks for them.
+  """
+
+  clips: collections.Counter[CellKey] = dataclasses.field(default_factory=collections.Counter)
+  hashes: dict[CellKey, array.array] = dataclasses.field(default_factory=dict)
+
+  def add(self, utterance: Utterance, config: config_lib.FeaturizeConfig) -> None:
+    """Counts one utterance."""
+    group = splitting.group_of(utterance, config.split_by, config.fractions, config.seed)
+    key = utterance.speaker_id, group, utterance.split, utterance.label
+    self.clips[key] += 1
+    if config.selection.needs_hashes:
+      place = selection.clip_hash(utterance.utterance_id, config.seed)
+      self.hashes.setdefault(key, array.array('Q')).append(place)
+
+  def merge(self, other: 'Census') -> None:
+    """Adds the counts of another census."""
+    self.clips.update(other.clips)
+    for key, hashes in other.hashes.items():
+      self.hashes.setdefault(key, array.array('Q')).extend(hashes)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+  """Where every clip goes; the same for the same corpus and configuration.
+
+  Attributes:
+    labels: All labels, sorted: a label's number is its place here.
+    num_clips: Clips that are taken.
+    num_records: Records that they make: copies and repetitions count.
+    split_of_group: The split of every group.
+    selections: By split, what is taken of it.
+    places: By (split, speaker), the shards.
+    shards_by_split: Number of shards of every split that has clips.
+    mixed_groups: Groups that the corpus itself lists in more than one split.
+    left_out: Clips that are not taken, by reason.
+  """
+
+  labels: tuple[str, ...]
+  num_clips: int
+  num_records: int
+  split_of_group: Mapping[str, str]
+  selections: Mapping[str, selection.Selection]
+  places: Mapping[tuple[str, str], packing.Place]
+  shards_by_split: Mapping[str, int]
+  mixed_groups: tuple[str, ...]
+  left_out: Mapping[str, int]
+
+  def num_records_of(
+    self, utterance: Utterance, config: config_lib.FeaturizeConfig
+  ) -> tuple[str, int]:
+    """Returns the split of an utterance, and how many records are made of it; 0 leaves it out."""
+    group = splitting.group_of(utterance, config.split_by, config.fractions, config.seed)
+    split = self.split_of_group[group]
+    # The hash is wanted where there are limits only; without, each place is as good.
+    needed = config.selection.needs_hashes
+    place = selection.clip_hash(utterance.utterance_id, config.seed) if needed else 0
+    times = self.selections[split].times(utterance.speaker_id, utterance.label, place)
+    return split, times * config.records_per_clip(split)
+
+  def shard_of(self, utterance: Utterance, split: str) -> int:
+    """Returns the shard of an utterance of a split."""
+    return self.places[split, utterance.speaker_id].shard_of(utterance.utterance_id)
+
+  def shards_largest_first(self, config: config_lib.FeaturizeConfig) -> list[tuple[str, int]]:
+    """Returns (split, index) of every shard by its number of records, as far as that is known.
+
+    The clips of a speaker who is cut into several shards are taken to be spread evenly.
+    """
+    records = {
+      (split, index): 0.0 for split, count in self.shards_by_split.items() for index in range(count)
+    }
+    for (split, speaker), place in self.places.items():
+      clips = self.selections[split].num_records[speaker]
+      share = clips * config.records_per_clip(split) / place.count
+      for index in range(place.first, place.first + place.count):
+        records[split, index] += share
+    return sorted(records, key=lambda key: (-records[key], key))
+
+  def file_name(self, config: config_lib.FeaturizeConfig, split: str, index: int) -> str:
+    """Returns a shard's file name."""
+    return str(
+      naming.ShardName(
+        dataset_name=config.name,
+        split=split,
+        index=index,
+        num_shards=self.shards_by_split[split],
+      )
+    )
+
+
+def make_plan(census: Census, config: config_lib.FeaturizeConfig) -> Plan:
+  """Returns the plan for a corpus.
+
+  Raises:
+    SourceError: if there is no clip.
+    ConfigError: if the split rule does not fit, or leaves nothing to train on.
+  """
+  if not census.clips:
+    raise errors.SourceError(
+      f'No usable clip was found in {config.input!r} by the source {config.source!r}: every entry '
+      f'was rejected. See {naming.REJECTS} in {config.output!r}, and check --source and --input.'
+    )
+  official = collections.defaultdict(set)
+  for _, group, split, _ in census.clips:
+    official[group].add(split)
+  split_of_group = splitting.assign_splits(official, config.split_by, config.fractions, config.seed)
+  cells = _cells_by_split(census, split_of_group)
+  if not cells[splits.TRAIN] and sources.SOURCES[config.source].is_labelled:
+    raise errors.ConfigError(
+      f'--split_by={config.split_by} leaves no clip for the train split. '
+      'Name fewer values, or make --test_fraction and --validation_fraction smaller.'
+    )
+  selections = {
+    split: selection.select(found, config.selection, split=split, seed=config.seed)
+    for split, found in cells.items()
+  }
+  records_by_split = {
+    split: {
+      speaker: count * config.records_per_clip(split)
+      for speaker, count in chosen.num_records.items()
+    }
+    for split, chosen in selections.items()
+  }
+  places, shards_by_split = _pack_splits(records_by_split, config)
+  left_out: collections.Counter[str] = collections.Counter()
+  for chosen in selections.values():
+    left_out.update(chosen.left_out)
+  return Plan(
+    labels=tuple(sorted({label for _, _, _, label in census.clips})),
+    num_clips=sum(census.clips.values()) - sum(left_out.values()),
+    num_records=sum(sum(records.values()) for records in records_by_split.values()),
+    split_of_group=split_of_group,
+    selections=selections,
+    places=places,
+    shards_by_split=shards_by_split,
+    mixed_groups=tuple(sorted(name for name, found in official.items() if len(found - {''}) > 1))
+    if config.split_by.field == splitting.SPEAKER
+    else (),
+    left_out=dict(left_out),
+  )
+
+
+def _cells_by_split(
+  census: Census, split_of_group: Mapping[str, str]
+) -> dict[str, list[selection.Cell]]:
+  """Returns the cells of every split, in an order that does not depend on that of the listing."""
+  cells: dict[str, list[selection.Cell]] = {split: [] for split in splits.SPLITS}
+  for key in sorted(census.clips):
+    speaker, group, _, label = key
+    cells[split_of_group[group]].append(
+      selection.Cell(
+        speaker=speaker, label=label, count=census.clips[key], hashes=census.hashes.get(key, ())
+      )
+    )
+  return cells
+
+
+def _pack_splits(
+  records_by_split: Mapping[str, Mapping[str, int]], config: config_lib.FeaturizeConfig
+) -> tuple[dict[tuple[str, str], packing.Place], dict[str, int]]:
+  places: dict[tuple[str, str], packing.Place] = {}
+  shards_by_split: dict[str, int] = {}
+  most = max(1, config.shard_bytes // config.record_bytes)
+  train = sum(records_by_split[splits.TRAIN].values())
+  for split, records in records_by_split.items():
+    total = sum(records.values())
+    if not total:
+      continue
+    if split == splits.TRAIN or not train:
+      wanted = packing.num_shards(total, max_clips=most, min_shards=config.min_train_shards)
+    else:
+      # As large as the train shards, so that a worker's turn takes as long for one as for another.
+      wanted = max(1, math.ceil(total * shards_by_split[splits.TRAIN] / train))
+    by_speaker, shards_by_split[split] = packing.pack(records, shards=wanted)
+    places.update({(split, speaker): place for speaker, place in by_speaker.items()})
+  return places, shards_by_split

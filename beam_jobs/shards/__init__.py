@@ -1,0 +1,1 @@
+"""From references to a written shard: read, decoded, computed, encoded."""

@@ -1,0 +1,167 @@
+"""Writes one shard: reads, decodes, computes on whole batches, encodes, renames into place."""
+
+import contextlib
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import threadpoolctl
+
+from beam_jobs import config as config_lib
+from beam_jobs.shards import loading, reference
+from beam_jobs.shards import moments as moments_lib
+from features import extractor
+from features import stored_form as feature_storage
+from features.decoding import clips
+from schemas import rejects, splits
+from schemas.manifest import ShardInfo
+from tfrecords import storage, writer
+from tfrecords.wire import codec
+
+# Clips per kernel call: 64 one-second clips are 4 MiB of samples, and the kernels cut a batch into
+# pieces that fit the cache themselves. Clips of lengths of their own are computed one by one.
+BATCH_CLIPS = 16
+
+Advance = Callable[[int, float], None]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ShardResult:
+  """What a finished shard adds to the manifest.
+
+  Attributes:
+    info: The shard's entry.
+    speakers: Sorted.
+    moments: Per feature, for the train split; empty for others.
+    rejects: Clips that are left out.
+  """
+
+  info: ShardInfo
+  speakers: tuple[str, ...]
+  moments: dict[str, moments_lib.Moments]
+  rejects: tuple[rejects.Reject, ...]
+
+
+def write_shard(
+  path: str,
+  references: Sequence[reference.Reference],
+  config: config_lib.FeaturizeConfig,
+  *,
+  split: str,
+  num_labels: int,
+  files: storage.Storage = storage.LOCAL,
+  advance: Advance = lambda num_clips, audio_s: None,
+) -> ShardResult:
+  """Writes the shard file at `path` and returns what it holds.
+
+  Args:
+    path: Final path; nothing stands there until the shard is whole.
+    references: The shard's clips, in any order.
+    config: The job's configuration.
+    split: The shard's split; statistics are gathered for train.
+    num_labels: Labels of the data set.
+    files: Where `path` lies.
+    advance: Called with the number of clips done and their seconds of audio.
+  """
+  items = reference.items_in_order(references, config.seed)
+  job = _ShardJob(config, num_labels, gather=split == splits.TRAIN)
+  expected_bytes = len(items) * config.record_bytes
+  with (
+    _single_blas_thread(),
+    contextlib.closing(loading.Loader(config)) as loader,
+    writer.ShardWriter(path, files, expected_bytes=expected_bytes) as out,
+  ):
+    loaded = loader.load_all(items)
+    is_variable = config.audio is not None and config.audio.is_variable
+    for batch in _batched(loaded, 1 if is_variable else BATCH_CLIPS):
+      audio_s = job.audio_s
+      out.write(job.encode(batch))
+      advance(len(batch), job.audio_s - audio_s)
+  return job.result(out, file_name=path.rsplit('/', 1)[-1])
+
+
+class _ShardJob:
+  """Counts and moments of one shard, gathered batch by batch."""
+
+  def __init__(self, config: config_lib.FeaturizeConfig, num_labels: int, *, gather: bool) -> None:
+    self._specs = config.features
+    self._extractor = extractor.Extractor(config.features, config.audio)
+    self._gather = gather
+    self._moments = {spec.name: moments_lib.Moments.none(spec.num_bins) for spec in self._specs}
+    self._label_counts = np.zeros(num_labels, np.int64)
+    self._speakers: set[str] = set()
+    self._rejects: dict[str, rejects.Reject] = {}  # By utterance, however many copies it has.
+    self._lengths_samples: tuple[int, ...] = ()
+    self.audio_s = 0.0
+
+  def encode(self, batch: Sequence[loading.Loaded]) -> list[bytes]:
+    """Returns the records of a batch; its rejects are kept."""
+    for loaded in batch:
+      # Also a copy's, whose file was there when the original was read.
+      if reject := loaded.reject:
+        self._rejects.setdefault(reject.utterance_id, reject)
+    good = [(loaded, loaded.clip) for loaded in batch if loaded.clip]
+    if not good:
+      return []
+    arrays = self._extractor.compute(np.stack([clip.samples for _, clip in good]))
+    if self._gather:
+      for spec in self._specs:
+        part = moments_lib.Moments.of(arrays[spec.name], spec.num_bins)
+        self._moments[spec.name] = self._moments[spec.name].merge(part)
+    stored = {
+      spec.name: feature_storage.to_stored(arrays[spec.name], spec.dtype) for spec in self._specs
+    }
+    for loaded, clip in good:
+      self._count(loaded.item, clip)
+    return [
+      codec.encode(
+        codec.Record(
+          utterance_id=loaded.item.record_id,
+          speaker_id=loaded.item.reference.speaker_id,
+          label=loaded.item.reference.label,
+          num_samples=clip.num_samples,
+          augmentation=loaded.augmentation,
+          arrays={name: array[i] for name, array in stored.items()},
+        ),
+        self._specs,
+      )
+      for i, (loaded, clip) in enumerate(good)
+    ]
+
+  def _count(self, item: reference.Item, clip: clips.Clip) -> None:
+    self._label_counts[item.reference.label] += 1
+    self._speakers.add(item.reference.speaker_id)
+    lengths = (*self._lengths_samples, clip.num_samples)
+    self._lengths_samples = min(lengths), max(lengths)
+    if not item.copy:
+      self.audio_s += clip.source_s
+
+  def result(self, out: writer.ShardWriter, *, file_name: str) -> ShardResult:
+    """Returns the result, once the writer is closed."""
+    return ShardResult(
+      info=ShardInfo(
+        file_name=file_name,
+        num_records=out.num_records,
+        num_bytes=out.num_bytes,
+        sha256=out.sha256,
+        num_speakers=len(self._speakers),
+        label_counts=tuple(self._label_counts.tolist()),
+        audio_s=round(self.audio_s, 6),
+        shortest_samples=min(self._lengths_samples, default=0),
+        longest_samples=max(self._lengths_samples, default=0),
+      ),
+      speakers=tuple(sorted(self._speakers)),
+      moments=self._moments if self._gather else {},
+      rejects=tuple(self._rejects.values()),
+    )
+
+
+def _batched(items: Iterator[loading.Loaded], size: int) -> Iterator[list[loading.Loaded]]:
+  while batch := list(itertools.islice(items, size)):
+    yield batch
+
+
+def _single_blas_thread() -> contextlib.AbstractContextManager[object]:
+  """Several workers with a BLAS pool each would fight over the cores."""
+  return threadpoolctl.threadpool_limits(limits=1)

@@ -1,0 +1,260 @@
+"""The folder that a source lists, on a disk or in a bucket. No clip is opened here."""
+
+import contextlib
+import dataclasses
+import functools
+import io
+import os
+from collections.abc import Iterator, Mapping
+from typing import BinaryIO, TextIO
+
+from schemas import errors
+from schemas import medium as media
+from tfrecords.storage import cloud_errors
+
+# What libsndfile reads, by the names that such files go by.
+AUDIO_SUFFIXES = (
+  '.wav',
+  '.wave',
+  '.flac',
+  '.ogg',
+  '.oga',
+  '.opus',
+  '.mp3',
+  '.aif',
+  '.aiff',
+  '.aifc',
+  '.au',
+  '.snd',
+  '.caf',
+  '.w64',
+  '.rf64',
+  '.sph',
+)
+
+# What Pillow reads, likewise.
+PICTURE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.gif', '.webp')
+
+SUFFIXES: Mapping[str, tuple[str, ...]] = {
+  media.AUDIO: AUDIO_SUFFIXES,
+  media.PICTURES: PICTURE_SUFFIXES,
+}
+
+# Left by macOS's zip and at the root of Linux disks: never a part of a corpus.
+_NOT_OURS = ('__MACOSX', 'lost+found')
+_ARCHIVES = ('.zip', '.tar', '.gz', '.tgz', '.bz2', '.xz', '.7z', '.rar')
+_WILDCARDS = '*?['
+
+# Device and number: what tells a folder from all others, by whatever path it was reached.
+_Identity = tuple[int, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpus:
+  """A folder of recordings or pictures.
+
+  Attributes:
+    root: A local path (`~` is the home folder), or one that Beam's filesystems read, such as
+      `gs://bucket/folder` or `s3://bucket/folder`.
+  """
+
+  root: str
+
+  @property
+  def is_remote(self) -> bool:
+    """Whether Beam's filesystems are asked, and not the local disk."""
+    return '://' in self.root
+
+  @functools.cached_property
+  def folder(self) -> str:
+    """The root without `~` and relative parts, so that every worker finds it."""
+    if self.is_remote:
+      return self.root.rstrip('/')
+    return os.path.abspath(os.path.expanduser(self.root))
+
+  def check(self) -> None:
+    """Raises SourceError if the root is no folder; for a bucket, if there is nothing below it."""
+    if self.is_remote:
+      self._remote_paths(limit=1)
+    else:
+      self._check_local()
+
+  def uri(self, relative: str) -> str:
+    """Returns what opens the file at a path relative to the root."""
+    return f'{self.folder}/{relative}' if self.is_remote else os.path.join(self.folder, relative)
+
+  def entries(self, suffixes: tuple[str, ...]) -> list[str]:
+    """Returns the paths, relative to the root and with `/`, of all that is named as asked.
+
+    Linked folders are followed, as `find -L` does: a link to one of the folders it stands in is
+    left out. So are names that start with a dot (`._x.wav` of macOS among them), `__MACOSX` and
+    `lost+found`. A dangling link or a folder with such a name is listed like a file (and a folder
+    so named is not entered): who opens it finds out, and reports it.
+
+    Args:
+      suffixes: Lower-case endings such as `.wav`; upper and lower case in names are the same.
+
+    Returns:
+      Sorted by code point, whatever the order of the file system. A name that is not UTF-8 holds
+      surrogates, as all of Python's file names do.
+
+    Raises:
+      SourceError: if the root is missing, is no folder, or cannot be read in full.
+    """
+    paths = self._remote_paths() if self.is_remote else self._local_paths(suffixes)
+    return sorted(path for path in paths if path.lower().endswith(suffixes))
+
+  def read_text(self, relative: str) -> str | None:
+    """Returns the text of a list file of the corpus; None where there is no such file.
+
+    Raises:
+      SourceError: if it is there and is not text in UTF-8 or cannot be read.
+    """
+    try:
+      stream = self._open_remote(relative) if self.is_remote else self._open_local(relative)
+      if stream is None:
+        return None
+      with stream:
+        return stream.read().decode('utf-8-sig')
+    except (OSError, ValueError) as error:
+      raise errors.SourceError(
+        f'Could not read the list {self.uri(relative)} as UTF-8 text: {error}. '
+        'Repair it, or remove it to do without.'
+      ) from error
+
+  @contextlib.contextmanager
+  def open_text(self, relative: str) -> Iterator[TextIO | None]:
+    """Gives the lines of a table of the corpus as they are read; None where there is no such file.
+
+    Bytes that are not UTF-8 become surrogates, as in file names: one odd row spoils no table.
+
+    Raises:
+      SourceError: if it is there and cannot be read.
+    """
+    try:
+      stream = self._open_remote(relative) if self.is_remote else self._open_local(relative)
+      if stream is None:
+        yield None
+        return
+      with io.TextIOWrapper(
+        stream, encoding='utf-8-sig', errors='surrogateescape', newline='\n'
+      ) as text:
+        yield text
+    except OSError as error:
+      raise errors.SourceError(
+        f'Could not read the table {self.uri(relative)}: {error}. Repair it or its rights.'
+      ) from error
+
+  def count_by_suffix(self) -> dict[str, int]:
+    """Returns how many files there are by their ending, the most frequent first; for errors."""
+    counts: dict[str, int] = {}
+    for path in self._remote_paths() if self.is_remote else self._local_paths(()):
+      suffix = os.path.splitext(path)[1].lower() or 'no ending'
+      counts[suffix] = counts.get(suffix, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+  def _local_paths(self, suffixes: tuple[str, ...]) -> Iterator[str]:
+    """Yields all files, and the folders whose name ends so, in the order of the disk."""
+    self._check_local()
+    pending: list[tuple[str, tuple[_Identity, ...]]] = [('', (_identity(self.folder),))]
+    while pending:
+      prefix, ancestors = pending.pop()
+      for name, identity in self._scan(prefix):
+        path = prefix + name
+        if identity is None or (suffixes and name.lower().endswith(suffixes)):
+          yield path
+        elif identity not in ancestors:
+          pending.append((f'{path}/', (*ancestors, identity)))
+
+  def _scan(self, prefix: str) -> list[tuple[str, _Identity | None]]:
+    """Returns what is in a folder, each with its identity if it is a folder itself."""
+    folder = self.uri(prefix.rstrip('/')) if prefix else self.folder
+    try:
+      with os.scandir(folder) as entries:
+        return [
+          (entry.name, _identity(entry.path) if _is_folder(entry) else None)
+          for entry in entries
+          if _is_visible(entry.name)
+        ]
+    except OSError as error:
+      # How much is behind it nobody knows, so this is no matter of one rejected clip.
+      raise errors.SourceError(
+        f'Could not list the folder {folder}: {error.strerror}. Give the user of this job the '
+        'right to read it, or move it out of the corpus.'
+      ) from error
+
+  def _check_local(self) -> None:
+    if os.path.isdir(self.folder):
+      return
+    if not os.path.lexists(self.folder):
+      raise errors.SourceError(
+        f'There is no folder {self.folder}. Name the folder of the corpus with --input=FOLDER.'
+      )
+    if self.folder.lower().endswith(_ARCHIVES):
+      raise errors.SourceError(
+        f'{self.folder} is an archive, and a folder was wanted. Unpack it and name the folder '
+        'with --input=FOLDER.'
+      )
+    raise errors.SourceError(
+      f'{self.folder} is no folder. Name the folder that holds the audio files with --input=FOLDER.'
+    )
+
+  def _open_local(self, relative: str) -> BinaryIO | None:
+    try:
+      return open(self.uri(relative), 'rb')
+    except (FileNotFoundError, NotADirectoryError):
+      return None
+
+  def _remote_paths(self, limit: int | None = None) -> list[str]:
+    # Imported here: Beam takes a second, and a corpus on a disk does not need it.
+    from apache_beam.io import filesystems  # noqa: PLC0415
+
+    if any(sign in self.folder for sign in _WILDCARDS):
+      raise errors.SourceError(
+        f'{self.folder} holds one of the wildcards {" ".join(_WILDCARDS)}. Name one folder, '
+        'all of whose files are to be listed.'
+      )
+    start = f'{self.folder}/'
+    try:
+      (match,) = filesystems.FileSystems.match([f'{start}**'], [limit])
+    except (OSError, ValueError) as error:  # BeamIOError is an OSError.
+      raise errors.SourceError(
+        f'Could not list {self.folder}: {cloud_errors.why(error)}. Check the name, the rights, and '
+        "that Beam is installed for this kind of storage (such as `pip install 'voxshard[gcp]'` "
+        'for gs://).'
+      ) from error
+    paths = [metadata.path[len(start) :] for metadata in match.metadata_list]
+    if not paths:
+      raise errors.SourceError(
+        f'There is nothing below {start}. Name the folder of the corpus with --input=FOLDER.'
+      )
+    # Buckets may hold empty objects that stand for folders: their names end with a slash.
+    return [
+      path
+      for path in paths
+      if path and not path.endswith('/') and all(map(_is_visible, path.split('/')))
+    ]
+
+  def _open_remote(self, relative: str) -> BinaryIO | None:
+    from apache_beam.io import filesystems  # noqa: PLC0415
+
+    if not filesystems.FileSystems.exists(self.uri(relative)):
+      return None
+    stream: BinaryIO = filesystems.FileSystems.open(self.uri(relative))
+    return stream
+
+
+def _is_visible(name: str) -> bool:
+  return not name.startswith('.') and name not in _NOT_OURS
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+  try:
+    return entry.is_dir()
+  except OSError:  # A link that leads to itself.
+    return False
+
+
+def _identity(folder: str) -> _Identity:
+  status = os.stat(folder)
+  return status.st_dev, status.st_ino

@@ -1,0 +1,186 @@
+"""The rows of a table, whatever its form: CSV, TSV or JSON Lines."""
+
+import csv
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from beam_jobs.sources.tables import lines
+from schemas import errors
+
+COMMA, SEMICOLON, TAB = ',', ';', '\t'
+# Endings -> what separates cells; '' for JSON Lines.
+FORMS = {
+  '.csv': COMMA,
+  '.tsv': TAB,
+  '.tab': TAB,
+  '.jsonl': '',
+  '.ndjson': '',
+  '.json': '',
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+  """One row.
+
+  Attributes:
+    number: The line on which it begins, as an editor counts: that of the header is 1.
+    columns: The names of the table's columns; the same for all of its rows.
+    values: Its cells by column, without spaces at both ends. JSON Lines may have others than
+      `columns` names, or lack some.
+    problem: Why it cannot be read, as a sentence; '' if it can.
+  """
+
+  number: int
+  columns: tuple[str, ...]
+  values: Mapping[str, str]
+  problem: str = ''
+
+
+def read(path: str, *, delimiter: str = '', quotes: bool = True) -> Iterator[Row]:
+  """Yields the rows of a table, without its header and without rows whose cells are all empty.
+
+  Args:
+    path: A file that ends with one of FORMS, or with one of them and .gz.
+    delimiter: What separates cells; '' goes by the ending, and takes for a .csv whichever of
+      comma, semicolon and tab its header has most of.
+    quotes: Whether `"` holds a cell together; otherwise it stands for itself.
+
+  Raises:
+    SourceError: if the table as a whole cannot be read: another ending, not UTF-8, quotes that do
+      not pair, columns of the same name, a first line that is not JSON.
+  """
+  by_ending = _form_of(path)
+  if by_ending:
+    return _delimited_rows(path, delimiter, quotes)
+  return _json_rows(path)
+
+
+def _form_of(path: str) -> str | None:
+  """Returns the delimiter that an ending stands for; None for JSON Lines."""
+  name = lines.name_of(path).lower().removesuffix(lines.GZIP_SUFFIX)
+  for ending, delimiter in FORMS.items():
+    if name.endswith(ending):
+      return delimiter or None
+  next(lines.read_lines(path), None)  # If it is missing or a folder, that is to be said.
+  raise errors.SourceError(
+    f'The ending of a table tells its form, and {path} has none of {", ".join(FORMS)} (each also '
+    'with .gz). Rename it, or name another file with --input=FILE.'
+  )
+
+
+def _delimited_rows(path: str, delimiter: str, quotes: bool) -> Iterator[Row]:
+  texts = (text for _, text in lines.read_lines(path))
+  header = next(texts, '')
+  delimiter = delimiter or _delimiter_of(path, header)
+  reader = csv.reader(
+    _chained(header, texts),
+    delimiter=delimiter,
+    quoting=csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE,
+    strict=True,
+  )
+  columns: tuple[str, ...] = ()
+  for number, cells in _numbered(reader, path):
+    if not any(cells):
+      continue
+    if not columns:
+      columns = _checked_header(path, number, cells)
+      continue
+    if len(cells) == len(columns):
+      named = zip(columns, cells, strict=True)
+      yield Row(number, columns, {name: cell for name, cell in named if name})
+    else:
+      problem = (
+        f'Wanted {len(columns)} cells, as the header has, got {len(cells)}. A cell that holds the '
+        'delimiter stands in double quotes.'
+      )
+      yield Row(number, columns, {}, problem)
+
+
+def _chained(first: str, others: Iterator[str]) -> Iterator[str]:
+  if first:
+    yield first
+  yield from others
+
+
+def _delimiter_of(path: str, header: str) -> str:
+  by_ending = _form_of(path) or COMMA
+  if by_ending == TAB:
+    return TAB
+  # The first of equals: a table of one column is read with commas.
+  return max((COMMA, SEMICOLON, TAB), key=header.count)
+
+
+def _numbered(reader: Any, path: str) -> Iterator[tuple[int, list[str]]]:
+  """Yields the line on which each row begins, and its cells without spaces around them."""
+  while True:
+    number = reader.line_num + 1
+    try:
+      cells = next(reader, None)
+    except csv.Error as error:
+      raise errors.SourceError(
+        f'{lines.name_of(path)}, row {number}: this row and those behind it cannot be read: '
+        f'{error}. Double quotes come in pairs, and stand twice inside of quotes; where they stand '
+        'for themselves say table:quotes=false.'
+      ) from error
+    if cells is None:
+      return
+    yield number, [cell.strip() for cell in cells]
+
+
+def _checked_header(path: str, number: int, cells: list[str]) -> tuple[str, ...]:
+  """Returns the names of the columns; '' for those without one, such as an index of pandas."""
+  twice = sorted({name for name in cells if name and cells.count(name) > 1})
+  if twice:
+    raise errors.SourceError(
+      f'{lines.name_of(path)}, row {number}: wanted a name of its own for every column, got '
+      f'{twice[0]!r} {cells.count(twice[0])} times. Rename or remove one of them.'
+    )
+  return tuple(cells)
+
+
+def _json_rows(path: str) -> Iterator[Row]:
+  columns: tuple[str, ...] = ()
+  for number, text in lines.read_lines(path):
+    if not text.strip():
+      continue
+    values, problem = _json_values(text)
+    if not columns:
+      if problem:
+        raise errors.SourceError(
+          f'{lines.name_of(path)}, row {number}: {problem} Wanted JSON Lines: one object a line, '
+          'such as {"path": "a.wav", "label": "yes"}. A JSON list becomes that by '
+          "`jq -c '.[]'`."
+        )
+      columns = tuple(values)
+    yield Row(number, columns, values, problem)
+
+
+def _json_values(text: str) -> tuple[dict[str, str], str]:
+  """Returns the values of one line as text, and what is wrong with it."""
+  try:
+    parsed = json.loads(text)
+  except (ValueError, RecursionError) as error:
+    return {}, f'Wanted a JSON object, got what is not JSON: {error}.'
+  if not isinstance(parsed, dict):
+    return {}, f'Wanted a JSON object, got a {type(parsed).__name__}.'
+  values = {name: _as_text(value).strip() for name, value in parsed.items() if name}
+  if not all(_is_utf8(name) and _is_utf8(value) for name, value in values.items()):
+    return {}, r'Wanted text, got half of a surrogate pair (such as \ud800).'
+  return values, ''
+
+
+def _as_text(value: Any) -> str:
+  if value is None:
+    return ''
+  return value if isinstance(value, str) else json.dumps(value)
+
+
+def _is_utf8(text: str) -> bool:
+  try:
+    text.encode('utf-8')
+  except UnicodeEncodeError:
+    return False
+  return True

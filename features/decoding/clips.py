@@ -1,0 +1,263 @@
+"""From an audio file to one clip: mono, one rate, one length.
+
+The data job and prediction decode with the same function, so a model hears in service what it
+heard in training.
+"""
+
+import contextlib
+import dataclasses
+import errno
+import math
+import os
+import stat
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.decoding import byte_ranges, cutting, opening, recording, resampling, trimming
+from features.decoding.cutting import fitted as fitted
+from schemas import audio as audio_schema
+from schemas import utterance
+from schemas.clip_error import ClipError as ClipError
+
+
+@dataclasses.dataclass(frozen=True)
+class Clip:
+  """One clip, ready for features.
+
+  Attributes:
+    samples: Mono, float32 [clip_samples], in [-1, 1] for a recording that is; zeros around the
+      audio. [num_samples] where clips are as long as they are.
+    num_samples: How many of them are audio.
+    source_s: Duration before it was trimmed and cut, in seconds: of the whole recording, or of
+      the excerpt of which the clip is made.
+  """
+
+  samples: NDArray[np.float32]
+  num_samples: int
+  source_s: float
+
+
+# What is trimmed is held in memory as a whole, at up to 20 bytes a frame: no more than 320 MiB.
+MAX_TRIM_FRAMES = 1 << 24
+
+
+def decode(
+  data: byte_ranges.Bytes, audio: audio_schema.AudioSpec, *, min_clip_s: float = 0.0
+) -> Clip:
+  """Returns the clip in `data`: what `audio` says, in the order in which it says it.
+
+  Only as much is decoded as the clip needs: from a long recording, its beginning, its middle or its
+  end, and what the resampler looks ahead and back. So the samples depend on nothing but the file
+  and `audio`. Damage elsewhere is noticed only where the header tells. Trimming needs the whole
+  recording, which is then held in memory; one of more than MAX_TRIM_FRAMES is too_long for it.
+
+  Args:
+    data: A whole file in a format that libsndfile knows: WAV, FLAC, OGG, Opus, MP3, AIFF... Of
+      ByteRanges, only what is needed is read.
+    audio: The rate and length wanted, and what is done to the samples.
+    min_clip_s: Recordings shorter than this, in seconds, are refused.
+
+  Raises:
+    ClipError: reason empty, not_audio, truncated, no_samples, bad_rate, too_short, too_long or
+      not_finite.
+  """
+  return _decode(data, audio, None, min_clip_s)
+
+
+def decode_excerpt(
+  stream: BinaryIO,
+  audio: audio_schema.AudioSpec,
+  excerpt: utterance.Excerpt,
+  *,
+  min_clip_s: float = 0.0,
+) -> Clip:
+  """Returns the clip that is a part of a recording, without reading the rest.
+
+  The excerpt is for `audio` what the whole recording is in `decode`. WAV and other uncompressed
+  audio is read where the excerpt lies. FLAC, Vorbis and Opus are searched for it; of MP3, what lies
+  before is read and not decoded, which takes some 0.2 s for each hour of it. A recording whose
+  header does not say how long it is (a FLAC stream, an MP3 file without a count) has to be decoded
+  to its end.
+
+  Args:
+    stream: The file, binary and seekable; it is left open, standing anywhere.
+    audio: As in `decode`; max_clip_s limits the excerpt, not the recording.
+    excerpt: Which part, and its gain.
+    min_clip_s: Excerpts shorter than this, in seconds, are refused.
+
+  Raises:
+    ClipError: as `decode`, and bad_excerpt where the excerpt begins behind the end, unreadable.
+  """
+  return _decode(byte_ranges.ByteRanges(stream), audio, excerpt, min_clip_s)
+
+
+def read_bytes(path: str) -> bytes:
+  """Returns the content of a local file.
+
+  Raises:
+    ClipError: reason missing, not_a_file, no_permission, unreadable or empty.
+  """
+  with opened_file(path) as stream:
+    data = stream.read()
+  if not data:
+    raise ClipError('empty', 'Wanted an audio file, got 0 bytes.')
+  return data
+
+
+@contextlib.contextmanager
+def opened_file(path: str) -> Iterator[BinaryIO]:
+  """Gives a local file as a stream; what goes wrong while it is open is told like the opening.
+
+  Raises:
+    ClipError: reason missing, not_a_file, no_permission or unreadable.
+  """
+  with telling_of_file(path):
+    # Asked before it is opened: to open a named pipe would wait for ever.
+    if not stat.S_ISREG(os.stat(path).st_mode):
+      raise not_a_file()
+    with open(path, 'rb') as stream:
+      yield stream
+
+
+@contextlib.contextmanager
+def telling_of_file(path: str) -> Iterator[None]:
+  """Turns what the system says of a local file into a ClipError, as opened_file tells it."""
+  try:
+    yield
+  except (FileNotFoundError, NotADirectoryError):
+    raise ClipError('missing', 'Wanted a file, got nothing under this name.') from None
+  except PermissionError:
+    raise ClipError('no_permission', 'Wanted to read the file, got no permission.') from None
+  except OSError as error:
+    if error.errno == errno.ENXIO:  # A socket.
+      raise not_a_file() from None
+    raise _unreadable(error.strerror or str(error)) from None
+  except ValueError as error:  # A zero byte in the path.
+    if '\0' not in path:
+      raise
+    raise _unreadable(str(error)) from None
+
+
+def not_a_file() -> ClipError:
+  """Returns the error of a path at which there is something else than a file."""
+  return ClipError('not_a_file', 'Wanted a file, got a folder or a device.')
+
+
+def _unreadable(said: str) -> ClipError:
+  return ClipError('unreadable', f'Wanted the content of the file, got: {said}.')
+
+
+def _decode(
+  data: byte_ranges.Bytes,
+  audio: audio_schema.AudioSpec,
+  excerpt: utterance.Excerpt | None,
+  min_clip_s: float,
+) -> Clip:
+  if not len(data):
+    raise ClipError('empty', 'Wanted an audio file, got 0 bytes.')
+  source = opening.open_recording(data)
+  try:
+    samples, source_s = _part(source, audio, excerpt, min_clip_s)
+  finally:
+    source.close()
+  if audio.effects:
+    # Here, not above: filters load SciPy's signal package.
+    from features import effects
+
+    samples = effects.apply(samples, audio.effects, audio.sample_rate_hz)
+  return Clip(cutting.filled(samples, audio), len(samples), source_s)
+
+
+def _part(
+  source: recording.Recording,
+  audio: audio_schema.AudioSpec,
+  excerpt: utterance.Excerpt | None,
+  min_clip_s: float,
+) -> tuple[NDArray[np.float32], float]:
+  """Returns the audio of a clip, and the duration of what it was cut from, in seconds."""
+  from_hz, to_hz = source.sample_rate_hz, audio.sample_rate_hz
+  total_frames = source.count(_max_frames(source, audio, excerpt))
+  if not total_frames:
+    raise ClipError('no_samples', 'Wanted samples, got a header with none behind it.')
+  begin, end = 0, resampling.num_resampled(total_frames, from_hz, to_hz)
+  source_s = total_frames / from_hz
+  if excerpt is not None:
+    begin, end, source_s = _bounds(excerpt, source_s, end, to_hz)
+  _check_duration(source_s, audio, min_clip_s)
+  if audio.trim_db:
+    _check_trimmable(max(source_s * from_hz, end - begin), source_s)
+  if begin == end:
+    raise ClipError(
+      'no_samples',
+      f'Wanted samples at {to_hz} Hz, got {total_frames} at {from_hz} Hz, less than half of one.',
+    )
+  wanted = audio.clip_samples
+  if wanted and end - begin > wanted and not audio.trim_db:
+    begin += cutting.offset(end - begin, wanted, audio.position)
+    end = begin + wanted
+  samples = resampling.read(source, to_hz, begin, end)
+  if audio.trim_db:
+    first, last = trimming.bounds(samples, to_hz, audio.trim_db)
+    samples = cutting.cut(samples[first:last], audio)
+  if excerpt is not None and excerpt.gain_db:
+    samples = _amplified(samples, excerpt.gain_db)
+  return samples, source_s
+
+
+def _max_frames(
+  source: recording.Recording, audio: audio_schema.AudioSpec, excerpt: utterance.Excerpt | None
+) -> int | None:
+  """How far to count the frames of a recording: further, it is refused anyway."""
+  if excerpt is not None:
+    return None
+  limits = []
+  if audio.is_variable:
+    limits.append(math.ceil(audio.max_clip_s * source.sample_rate_hz))
+  if audio.trim_db:
+    limits.append(MAX_TRIM_FRAMES)
+  return min(limits, default=None)
+
+
+def _bounds(
+  excerpt: utterance.Excerpt, recording_s: float, num_samples: int, sample_rate_hz: int
+) -> tuple[int, int, float]:
+  """Returns where the excerpt begins and ends, in samples, and its duration in seconds."""
+  begin_s, end_s = excerpt.bounds_s(recording_s)
+  # A duration of 1 s that begins at 0.1 s must not come out as 0.9999999999999999 s: too short.
+  duration_s = round(end_s - begin_s, 9)
+  begin = min(num_samples, round(begin_s * sample_rate_hz))
+  end = min(num_samples, begin + round(duration_s * sample_rate_hz))
+  if begin == end:
+    start_s = excerpt.window_start * recording_s + excerpt.start_s
+    raise ClipError(
+      'bad_excerpt',
+      f'Wanted a part that begins before {excerpt.window_end * recording_s:.6g} s, where the '
+      f'audio ends, got one from {start_s:.6g} s to {start_s + excerpt.duration_s:.6g} s.',
+    )
+  return begin, end, duration_s
+
+
+def _check_duration(source_s: float, audio: audio_schema.AudioSpec, min_clip_s: float) -> None:
+  if source_s < min_clip_s:
+    raise ClipError('too_short', f'Wanted at least {min_clip_s:g} s, got {source_s:.6g} s.')
+  if audio.is_variable and source_s > audio.max_clip_s:
+    raise ClipError('too_long', f'Wanted at most {audio.max_clip_s:g} s, got {source_s:.6g} s.')
+
+
+def _check_trimmable(num_frames: float, source_s: float) -> None:
+  if num_frames > MAX_TRIM_FRAMES:
+    raise ClipError(
+      'too_long',
+      f'Wanted at most {MAX_TRIM_FRAMES} frames to trim silence from, got {num_frames:.0f} in '
+      f'{source_s:.6g} s. Cut the recording by a table, or do without trimming.',
+    )
+
+
+def _amplified(samples: NDArray[np.float32], gain_db: float) -> NDArray[np.float32]:
+  peak = float(np.abs(samples).max()) * math.pow(10, min(gain_db, 1_000) / 20)
+  if peak > recording.MAX_SAMPLE:
+    raise ClipError('not_finite', f'Wanted samples in [-1, 1], got {peak:g} after {gain_db:g} dB.')
+  return samples * np.float32(math.pow(10, gain_db / 20))

@@ -1,0 +1,77 @@
+"""What a decoder gives: any part of a recording, mixed to mono, at the rate of the recording."""
+
+import abc
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas import audio
+from schemas.clip_error import ClipError
+
+MIN_SAMPLE_RATE_HZ = 1_000
+
+# Float samples are meant to be in [-1, 1]. Beyond this the power of a frame could overflow float32
+# and a feature would be infinite.
+MAX_SAMPLE = 1e9
+
+
+class Recording(abc.ABC):
+  """An opened recording.
+
+  Attributes:
+    sample_rate_hz: Samples per second.
+    num_frames: Frames of the whole recording; None where only decoding to the end can tell.
+  """
+
+  sample_rate_hz: int
+  num_frames: int | None
+
+  @abc.abstractmethod
+  def read(self, begin: int, end: int) -> NDArray[np.float32]:
+    """Returns the mean of the channels, float32 [end - begin] of the frames from begin to end.
+
+    Fewer where the recording ends before. The same range always gives the same bits.
+
+    Raises:
+      ClipError: where what the header promises cannot be decoded.
+    """
+
+  @abc.abstractmethod
+  def count(self, max_frames: int | None = None) -> int:
+    """Returns the number of frames, if need be by decoding all; num_frames is then known.
+
+    Args:
+      max_frames: Decodes no further than needed to see that there are more than so many, and
+        then returns some number above.
+
+    Raises:
+      ClipError: where it cannot be decoded.
+    """
+
+  @abc.abstractmethod
+  def close(self) -> None:
+    """Gives back what a decoder holds, and leaves the file open."""
+
+
+def mono(frames: NDArray[np.float32]) -> NDArray[np.float32]:
+  """Mean of the channels: [num_frames, channels] -> [num_frames]."""
+  total = frames[:, 0]
+  for channel in range(1, frames.shape[1]):
+    total = total + frames[:, channel]
+  return total / np.float32(frames.shape[1]) if frames.shape[1] > 1 else total
+
+
+def check_rate(sample_rate_hz: int) -> None:
+  """Raises ClipError (`bad_rate`) for a rate at which nobody records."""
+  if not MIN_SAMPLE_RATE_HZ <= sample_rate_hz <= audio.MAX_SAMPLE_RATE_HZ:
+    raise ClipError(
+      'bad_rate',
+      f'Wanted {MIN_SAMPLE_RATE_HZ} to {audio.MAX_SAMPLE_RATE_HZ} Hz, got {sample_rate_hz} Hz.',
+    )
+
+
+def truncated(promised_frames: int, held_frames: int) -> ClipError:
+  """Returns the error of a file that holds less than its header says."""
+  return ClipError(
+    'truncated', f'Wanted {promised_frames} frames, as the header says, got {held_frames}.'
+  )

@@ -1,0 +1,118 @@
+import pytest
+from absl import flags as absl_flags
+
+from beam_jobs.launching import flags
+from schemas import errors
+
+BASE = ('--source=folders', '--input=/x', '--output=/y')
+
+
+def config(*argv):
+  return flags.parse([*BASE, *argv]).config
+
+
+def test_without_flags_the_demo_corpus_is_featurized():
+  invocation = flags.parse([])
+  assert (invocation.config.source, invocation.config.output) == ('synthetic', 'demo/data')
+  assert invocation.runner == ''
+  assert [spec.name for spec in invocation.config.features] == ['log_mel']
+
+
+def test_values_arrive_where_they_belong():
+  result = config(
+    '--feature=log_mel:num_mels=64', '--feature=waveform', '--clip_seconds=0.5',
+    '--sample_rate_hz=8000', '--split_by=take:test=0-4', '--validation_fraction=0',
+    '--shard_mib=1', '--seed=7', '--name=digits', '--min_clip_seconds=0.1',
+  )  # fmt: skip
+  assert [(spec.name, spec.dtype) for spec in result.features] == [
+    ('log_mel', 'float16'), ('waveform', 'int16'),
+  ]  # fmt: skip
+  assert result.features[0].shape == (48, 64)
+  assert result.features[1].shape == (4_000,)
+  assert result.split_by.settings.test == '0-4'
+  assert result.fractions.validation == 0
+  assert (result.shard_bytes, result.seed, result.name) == (1 << 20, 7, 'digits')
+  assert result.min_clip_s == 0.1
+
+
+def test_the_default_name_is_the_source():
+  assert config().name == 'folders'
+
+
+def test_options_of_beam_stand_beside_ours():
+  argv = ['--runner=DataflowRunner', '--project=p', '--temp_location', 'gs://b/t', '--streaming']
+  invocation = flags.parse([*BASE, *argv])
+  assert invocation.runner == 'DataflowRunner'
+  assert invocation.beam_arguments == ('--project=p', '--temp_location', 'gs://b/t', '--streaming')
+  everything = flags.beam_options(invocation.beam_arguments).get_all_options()
+  assert (everything['project'], everything['temp_location']) == ('p', 'gs://b/t')
+
+
+def test_no_flag_of_ours_hides_one_of_beam():
+  ours = absl_flags.FlagValues()
+  flags.define(ours)
+  assert {f'--{name}' for name in ours} & set(flags._beam_options()) == {'--runner'}
+
+
+def test_the_local_runner_goes_by_several_names():
+  assert flags.parse(BASE).is_local
+  assert flags.parse([*BASE, '--runner=DirectRunner']).is_local
+  assert not flags.parse([*BASE, '--runner=FlinkRunner']).is_local
+
+
+@pytest.mark.parametrize(
+  ('argv', 'sentence'),
+  [
+    (['--sourc=folders'], "No flag is called '--sourc'.* Did you mean '--source'"),
+    (['--projct=p'], "Did you mean '--project'"),
+    (['/data/audio'], "Expected flags such as --input=FOLDER, got '/data/audio'"),
+    (['--source=foldrs'], "No source is called 'foldrs'. Did you mean 'folders'"),
+    (['--feature=log_mle'], "No feature is called 'log_mle'. Did you mean 'log_mel'"),
+    (['--feature=log_mel:mels=3'], "feature 'log_mel' has no setting 'mels'"),
+    (['--feature=log_mel:num_mels=x'], "expected int, got 'x'"),
+    (['--feature=log_mel', '--feature=log_mel:num_mels=64'], 'each kind once'),
+    (['--clip_seconds=0.00001'], 'at least one sample long'),
+    (['--balance=over'], 'undersample'),
+    (['--sample=0'], r'--sample must be in \(0, 1\]'),
+    (['--augment_copies=2'], 'give both or neither|Give both or neither'),
+    (['--effect=low_pass:hz=9000'], 'below half the sample rate'),
+    (['--feature=image'], 'pictures'),
+    (['--clip_seconds=0.01'], 'window'),
+    (['--clip_seconds=-1'], 'clip_seconds'),
+    (['--workers=-1'], 'workers'),
+    (['--workers=two'], 'workers'),
+    (['--sample_rate_hz=0'], 'sample_rate_hz'),
+    (['--test_fraction=0.7', '--validation_fraction=0.5'], 'leave something for train'),
+    (['--max_reject_fraction=2'], r'must be in \[0, 1\]'),
+    (['--min_clip_seconds=2'], 'must not be larger than --clip_seconds'),
+    (['--name=My Data'], "got 'My Data'"),
+    (['--split_by=speaker:test=a,validation=a'], "names 'a' for validation and for test"),
+    (['--streaming', 'x'], "got 'x'"),
+  ],
+)
+def test_a_wrong_command_line_is_refused_with_a_sentence(argv, sentence):
+  with pytest.raises(errors.VoxshardError, match=sentence):
+    flags.parse([*BASE, *argv])
+
+
+@pytest.mark.parametrize(
+  ('argv', 'sentence'),
+  [
+    (['--source=folders', '--output=/y'], '--source=folders needs --input=FOLDER'),
+    (['--source=folders', '--input=/x'], '--output=FOLDER, the folder for the data set'),
+  ],
+)
+def test_what_must_be_given_is_asked_for(argv, sentence):
+  with pytest.raises(errors.ConfigError, match=sentence):
+    flags.parse(argv)
+
+
+def test_a_value_that_beam_refuses_is_a_sentence():
+  with pytest.raises(errors.ConfigError, match='Beam says: .*invalid int value'):
+    flags.beam_options(['--num_workers=many'])
+
+
+def test_the_help_names_every_flag():
+  text = flags.help_text()
+  for name in ('source', 'input', 'output', 'feature', 'split_by', 'workers', 'runner', 'debug'):
+    assert f'--{name}' in text or f'--[no]{name}' in text

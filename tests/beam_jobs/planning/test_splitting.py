@@ -1,0 +1,171 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from beam_jobs.planning import splitting
+from schemas import errors, splits
+from schemas.utterance import Utterance
+
+FRACTIONS = splits.SplitFractions()
+NAMES = st.text(st.characters(min_codepoint=33, max_codepoint=1000), min_size=1, max_size=8)
+
+
+def utterance(**changes):
+  values = {
+    'utterance_id': 'yes/a_1.wav', 'speaker_id': 'a', 'label': 'yes', 'uri': '/x/yes/a_1.wav',
+    'fields': (('take', '1'),), **changes,
+  }  # fmt: skip
+  return Utterance(**values)
+
+
+@given(st.sets(NAMES, min_size=1, max_size=60), st.integers(0, 3))
+def test_every_speaker_is_in_exactly_one_split_and_train_is_never_empty(speakers, seed):
+  groups = {speaker: {''} for speaker in speakers}
+  result = splitting.assign_splits(groups, splitting.SplitRule(), FRACTIONS, seed)
+  assert set(result) == speakers
+  assert set(result.values()) <= set(splits.SPLITS)
+  assert splits.TRAIN in result.values()
+
+
+@given(st.sets(NAMES, min_size=4, max_size=29), st.integers(0, 3))
+def test_few_speakers_meet_the_fractions(speakers, seed):
+  groups = {speaker: {''} for speaker in speakers}
+  result = splitting.assign_splits(groups, splitting.SplitRule(), FRACTIONS, seed)
+  for split in ('test', 'validation'):
+    assert list(result.values()).count(split) == max(1, round(0.1 * len(speakers)))
+
+
+@given(st.sets(NAMES, min_size=3, max_size=60), st.integers(0, 3))
+def test_three_speakers_are_enough_for_three_splits(speakers, seed):
+  groups = {speaker: {''} for speaker in speakers}
+  result = splitting.assign_splits(groups, splitting.SplitRule(), FRACTIONS, seed)
+  assert set(result.values()) == set(splits.SPLITS)
+
+
+def test_a_new_speaker_moves_no_other():
+  rule = splitting.SplitRule()
+  speakers = {f'speaker {i}': {''} for i in range(200)}
+  before = splitting.assign_splits(speakers, rule, FRACTIONS)
+  after = splitting.assign_splits({**speakers, 'newcomer': {''}}, rule, FRACTIONS)
+  assert {name: after[name] for name in speakers} == before
+
+
+def test_the_hash_is_pinned():
+  # A change of these values changes every data set on disk: bump RECORD_VERSION with it.
+  groups = {f's{i}': {''} for i in range(60)}
+  result = splitting.assign_splits(groups, splitting.SplitRule(), FRACTIONS)
+  assert [name for name, split in result.items() if split == 'test'] == [
+    's13',
+    's26',
+    's3',
+    's31',
+    's32',
+    's50',
+  ]
+  assert [name for name, split in result.items() if split == 'validation'] == [
+    's0',
+    's12',
+    's45',
+    's56',
+  ]
+
+
+def test_shares_are_met_over_many_speakers():
+  groups = {f'speaker {i}': {''} for i in range(20_000)}
+  result = splitting.assign_splits(
+    groups, splitting.SplitRule(), splits.SplitFractions(validation=0.2, test=0.05)
+  )
+  counts = {name: sum(split == name for split in result.values()) for name in splits.SPLITS}
+  assert counts['validation'] == pytest.approx(4_000, rel=0.05)
+  assert counts['test'] == pytest.approx(1_000, rel=0.1)
+
+
+def test_official_lists_win_over_the_hash():
+  groups = {'a': {'validation'}, 'b': {'test'}, 'c': {'train'}}
+  assert splitting.assign_splits(groups, splitting.SplitRule(), FRACTIONS) == {
+    'a': 'validation', 'b': 'test', 'c': 'train',
+  }  # fmt: skip
+
+
+def test_a_speaker_in_two_official_splits_goes_whole_to_the_stricter_one():
+  groups = {'a': {'train', 'test'}, 'b': {'train'}, 'c': {'validation', 'train'}}
+  result = splitting.assign_splits(groups, splitting.SplitRule(), FRACTIONS)
+  assert result == {'a': 'test', 'b': 'train', 'c': 'validation'}
+
+
+def test_official_lists_can_be_set_aside():
+  groups = {name: {'train'} for name in 'abcdefgh'}
+  rule = splitting.SplitRule.parse('speaker:official=false')
+  assert set(splitting.assign_splits(groups, rule, FRACTIONS).values()) == set(splits.SPLITS)
+
+
+def test_named_speakers_go_where_they_are_named():
+  groups = {name: {''} for name in ('jackson', 'nicolas', 'theo', 'yweweler')}
+  rule = splitting.SplitRule.parse('speaker:test=theo,validation=jackson')
+  result = splitting.assign_splits(groups, rule, FRACTIONS)
+  assert result == {
+    'jackson': 'validation', 'nicolas': 'train', 'theo': 'test', 'yweweler': 'train',
+  }  # fmt: skip
+
+
+def test_a_range_of_takes_makes_the_test_split():
+  groups = {str(take): {''} for take in range(50)}
+  rule = splitting.SplitRule.parse('take:test=0-4')
+  result = splitting.assign_splits(groups, rule, splits.SplitFractions(validation=0.0))
+  assert {take for take, split in result.items() if split == 'test'} == set('01234')
+  assert set(result.values()) == {'test', 'train'}
+
+
+def test_no_fraction_no_split():
+  groups = {name: {''} for name in 'abcdefgh'}
+  result = splitting.assign_splits(
+    groups, splitting.SplitRule(), splits.SplitFractions(validation=0.0, test=0.0)
+  )
+  assert set(result.values()) == {'train'}
+
+
+def test_one_speaker_trains():
+  assert splitting.assign_splits({'a': {''}}, splitting.SplitRule(), FRACTIONS) == {'a': 'train'}
+
+
+@pytest.mark.parametrize(
+  ('text', 'sentence'),
+  [
+    ('', '--split_by must name a field'),
+    ('speaker:tset=a', "has no setting 'tset'. Did you mean 'test'"),
+    ('speaker:test=a,validation=a', "names 'a' for validation and for test"),
+    ('clip:test=a', '--split_by=clip takes no values'),
+    ('take:test=9-1', 'must run upwards'),
+  ],
+)
+def test_a_wrong_rule_is_refused(text, sentence):
+  with pytest.raises(errors.ConfigError, match=sentence):
+    splitting.SplitRule.parse(text)
+
+
+def test_a_value_that_no_clip_has_is_refused_with_the_nearest():
+  rule = splitting.SplitRule.parse('speaker:test=jakson')
+  with pytest.raises(
+    errors.ConfigError, match="no clip has speaker 'jakson'. Did you mean 'jackson'"
+  ):
+    splitting.assign_splits({'jackson': {''}, 'theo': {''}}, rule, FRACTIONS)
+
+
+def test_a_field_that_the_source_does_not_give_is_refused():
+  rule = splitting.SplitRule.parse('taek')
+  with pytest.raises(errors.SourceError, match="has no field 'taek'. Did you mean 'take'"):
+    splitting.group_of(utterance(), rule, FRACTIONS, 0)
+
+
+def test_splitting_by_clip_follows_the_fractions():
+  rule = splitting.SplitRule.parse('clip')
+  groups = [
+    splitting.group_of(utterance(utterance_id=f'{i}.wav'), rule, FRACTIONS, 0) for i in range(5_000)
+  ]
+  assert groups.count('test') == pytest.approx(500, rel=0.2)
+  assert groups.count('train') == pytest.approx(4_000, rel=0.05)
+
+
+@pytest.mark.parametrize('text', ['speaker', 'take:test=0-4', 'speaker:test=a+b,validation=c'])
+def test_a_rule_reads_back_from_its_text(text):
+  assert str(splitting.SplitRule.parse(text)) == text

@@ -1,0 +1,134 @@
+"""Every Storage keeps the same promises: the local disk, and what TensorFlow reaches."""
+
+import os
+import uuid
+
+import pytest
+
+from schemas import errors
+from tests.tfrecords.storage import storages
+from tfrecords import manifest_file, reader, storage, writer
+from tfrecords.storage import gfile
+
+
+@pytest.fixture(params=['local', 'gfile_local', 'gfile_ram', 'memory'])
+def place(request, tmp_path):
+  """Returns a storage and a folder that is there and empty."""
+  if request.param == 'memory':
+    return storages.MemoryStorage(), 'folder'
+  made = storage.LOCAL if request.param == 'local' else gfile.GfileStorage()
+  # TensorFlow's file system in memory stands for a bucket.
+  folder = f'ram://{uuid.uuid4().hex}/d' if request.param == 'gfile_ram' else str(tmp_path / 'd')
+  made.make_dirs(folder)
+  return made, folder
+
+
+def put(files, path, data):
+  with files.open_write(path) as stream:
+    stream.write(data)
+
+
+def get(files, path):
+  with files.open_read(path) as stream:
+    pieces = []
+    while piece := stream.read(1_000):
+      pieces.append(piece)
+  return b''.join(pieces)
+
+
+@pytest.mark.parametrize('data', [b'', b'x', bytes(range(256)) * 10_000])
+def test_what_is_written_is_read(place, data):
+  files, folder = place
+  put(files, files.join(folder, 'a'), data)
+  assert get(files, files.join(folder, 'a')) == data
+
+
+def test_names_are_listed_in_order(place):
+  files, folder = place
+  for name in ('b', 'c', 'a', 'B'):
+    put(files, files.join(folder, name), b'x')
+  assert files.list_dir(folder) == ['B', 'a', 'b', 'c']
+
+
+def test_what_is_there_exists(place):
+  files, folder = place
+  put(files, files.join(folder, 'a'), b'x')
+  assert files.exists(folder)
+  assert files.exists(files.join(folder, 'a'))
+  assert not files.exists(files.join(folder, 'b'))
+
+
+def test_a_rename_replaces_what_was_there(place):
+  files, folder = place
+  old, new = files.join(folder, 'old'), files.join(folder, 'new')
+  put(files, old, b'old')
+  put(files, new, b'new')
+  files.rename(new, old)
+  assert files.list_dir(folder) == ['old']
+  assert get(files, old) == b'new'
+
+
+def test_a_removed_file_is_gone(place):
+  files, folder = place
+  put(files, files.join(folder, 'a'), b'x')
+  files.remove(files.join(folder, 'a'))
+  assert not files.exists(files.join(folder, 'a'))
+
+
+@pytest.mark.parametrize('act', ['open_read', 'remove'])
+def test_a_missing_file_is_a_file_not_found_error(place, act):
+  files, folder = place
+  with pytest.raises(FileNotFoundError):
+    getattr(files, act)(files.join(folder, 'no'))
+
+
+def test_folders_may_be_made_twice(place):
+  files, folder = place
+  files.make_dirs(files.join(folder, 'x/y'))
+  files.make_dirs(files.join(folder, 'x/y'))
+
+
+def test_a_shard_written_there_is_read_there(place):
+  files, folder = place
+  path = files.join(folder, 'shard')
+  with writer.ShardWriter(path, files) as shard:
+    shard.write([b'one', b'two'])
+  assert list(reader.read_records(path, files)) == [b'one', b'two']
+  assert files.list_dir(folder) == ['shard']
+
+
+def test_an_atomic_write_leaves_one_file(place):
+  files, folder = place
+  path = files.join(folder, 'note')
+  storage.write_atomically(path, b'one', files)
+  storage.write_atomically(path, b'two', files)
+  assert files.list_dir(folder) == ['note']
+  assert get(files, path) == b'two'
+
+
+@pytest.mark.parametrize('failing', [{'fail_on_write': 1}, {'fail_on_rename': True}])
+def test_an_atomic_write_that_fails_leaves_nothing(failing):
+  files = storages.MemoryStorage(**failing)
+  with pytest.raises(OSError, match=r'No space|Permission'):
+    storage.write_atomically('folder/note', b'one', files)
+  assert files.files == {}
+
+
+def test_a_path_with_a_scheme_is_tensorflows():
+  assert storage.storage_of('/data/set') is storage.LOCAL
+  assert isinstance(storage.storage_of('ram://set'), gfile.GfileStorage)
+
+
+def test_the_local_storage_syncs_before_it_renames(tmp_path, monkeypatch):
+  done = []
+  monkeypatch.setattr(os, 'fsync', lambda descriptor: done.append('fsync'))
+  replace = os.replace
+  monkeypatch.setattr(os, 'replace', lambda *paths: (done.append('rename'), replace(*paths)))
+  storage.write_atomically(str(tmp_path / 'note'), b'x')
+  assert done == ['fsync', 'rename']
+
+
+def test_no_manifest_where_tensorflow_finds_none():
+  with pytest.raises(errors.DatasetError, match='There is no folder'):
+    folder = f'ram://{uuid.uuid4().hex}/no'
+    manifest_file.load(folder, storage.storage_of(folder))

@@ -1,0 +1,172 @@
+"""The numbers of the report, against scikit-learn and by hand; its text and its picture."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from sklearn import metrics
+
+from schemas import errors, json_form
+from trainer.judging.report import document, measures, picture, tally, text
+
+LABELS = ('no', 'yes', 'zero', 'never')
+PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60)
+
+
+def arrays(pairs):
+  truth, predicted = np.array(pairs).T
+  return truth, predicted
+
+
+def logits_for(predicted, num_labels=4):
+  return (5.0 * np.eye(num_labels, dtype=np.float32))[predicted]
+
+
+def tallied(pairs, *, batch_size=1_000, max_mistakes=100):
+  truth, predicted = arrays(pairs)
+  counts = tally.Tally(4, max_mistakes=max_mistakes)
+  for start in range(0, len(truth), batch_size):
+    part = slice(start, start + batch_size)
+    ids = [f'clip {i}' for i in range(len(truth))][part]
+    speakers = [('ann', 'bob', 'cyd')[i % 3] for i in range(len(truth))][part]
+    counts.add(logits_for(predicted[part]), truth[part], ids=ids, speakers=speakers)
+  return counts
+
+
+def report_of(pairs, **context):
+  return document.make(tallied(pairs), labels=LABELS, train_counts=(3, 5, 2, 0), context=context)
+
+
+@given(PAIRS)
+def test_the_measures_are_those_of_scikit_learn(pairs):
+  truth, predicted = arrays(pairs)
+  counts = measures.confusion(truth, predicted, num_labels=4)
+  assert np.array_equal(counts, metrics.confusion_matrix(truth, predicted, labels=range(4)))
+  assert measures.accuracy(counts) == pytest.approx(metrics.accuracy_score(truth, predicted))
+  found = measures.per_label(counts)
+  precision, recall, f1, support = metrics.precision_recall_fscore_support(
+    truth, predicted, labels=range(4), zero_division=0
+  )
+  np.testing.assert_allclose(found.precision, precision)
+  np.testing.assert_allclose(found.recall, recall)
+  np.testing.assert_allclose(found.f1, f1)
+  assert np.array_equal(found.support, support)
+  averages = measures.averages(counts)
+  assert averages['weighted']['recall'] == pytest.approx(measures.accuracy(counts))
+  expected = metrics.f1_score(truth, predicted, labels=sorted(set(truth)), average='macro')
+  assert averages['macro']['f1'] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+  ('right', 'total', 'low', 'high'),
+  # Wilson's formula by hand with z = 1.959964.
+  [(0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (81, 263, 0.2553, 0.3662)],
+)
+def test_the_interval_is_wilsons(right, total, low, high):
+  interval = measures.accuracy_interval(np.array([[right, total - right], [0, 0]]))
+  assert interval.low == pytest.approx(low, abs=1e-4)
+  assert interval.high == pytest.approx(high, abs=1e-4)
+
+
+@given(PAIRS, st.integers(1, 7))
+def test_batches_add_up(pairs, batch_size):
+  whole, parts = tallied(pairs), tallied(pairs, batch_size=batch_size)
+  assert np.array_equal(whole.confusion, parts.confusion)
+  assert whole.loss == pytest.approx(parts.loss)
+  assert whole.speakers == parts.speakers
+  assert [m.utterance_id for m in whole.mistakes] == [m.utterance_id for m in parts.mistakes]
+
+
+def test_the_loss_is_the_mean_cross_entropy():
+  counts = tallied([(0, 0), (1, 0)])
+  right = -np.log(np.exp(5) / (np.exp(5) + 3))
+  assert counts.loss == pytest.approx((right + right + 5) / 2)
+
+
+def test_speakers_are_counted_apart():
+  counts = tallied([(0, 0), (1, 1), (2, 0), (0, 0), (1, 0), (2, 2)])
+  assert {name: (c.num_examples, c.num_correct) for name, c in counts.speakers.items()} == {
+    'ann': (2, 2), 'bob': (2, 1), 'cyd': (2, 1),
+  }  # fmt: skip
+
+
+def test_mistakes_are_bounded_and_the_worst_come_first():
+  counts = tally.Tally(2, max_mistakes=2)
+  logits = np.array([[1, 0], [3, 0], [2, 0], [0, 9]], np.float32)
+  counts.add(logits, np.array([1, 1, 1, 1]), ids=list('abcd'), speakers=['s'] * 4)
+  assert [mistake.utterance_id for mistake in counts.mistakes] == ['b', 'c']
+  assert counts.num_mistakes == 3
+
+
+def test_logits_that_are_no_numbers_are_refused():
+  with pytest.raises(errors.ConfigError, match='logits that are not numbers'):
+    tally.Tally(2).add(
+      np.array([[np.nan, 0]], np.float32), np.array([0]), ids=['a'], speakers=['s']
+    )
+
+
+def test_the_report_holds_baseline_mixups_and_mistakes():
+  report = report_of([(0, 0), (1, 1), (2, 1), (2, 1), (0, 1)], split='test')
+  assert report['split'] == 'test'
+  assert report['majority_baseline'] == {'label': 'yes', 'accuracy': 0.2}
+  assert report['worst_mixups'][0] == {
+    'label': 'zero', 'predicted': 'yes', 'count': 2, 'share_of_label': 1.0,
+  }  # fmt: skip
+  assert report['num_mistakes'] == len(report['mistakes']) == 3
+  assert {'id', 'speaker', 'label', 'predicted', 'probability', 'loss'} == set(
+    report['mistakes'][0]
+  )
+
+
+@given(PAIRS)
+@settings(max_examples=20)
+def test_the_report_is_json_and_the_same_each_time(pairs):
+  once, again = (json_form.dumps(report_of(pairs)) for _ in range(2))
+  assert once == again
+  assert json.loads(once)['report_version'] == document.REPORT_VERSION
+
+
+def test_the_text_says_what_matters():
+  said = text.describe(report_of([(0, 0)] * 9 + [(2, 1)]))
+  assert 'accuracy  90.0 % of 10 clips (95 % interval: 59.6 % to 98.2 %)' in said
+  assert "baseline  0.0 % by always saying 'yes'" in said
+  assert "'zero' taken for 'yes': 1 times, 100.0 % of its clips" in said
+  assert all(name in said for name in (*LABELS, 'ann', 'bob', 'cyd'))
+
+
+def test_the_text_of_many_labels_shows_the_worst():
+  labels = [f'word {i:03d}' for i in range(100)]
+  counts = tally.Tally(100)
+  truth = np.arange(100)
+  predicted = np.where(truth == 70, 71, truth)
+  counts.add(logits_for(predicted, 100), truth, ids=labels, speakers=labels)
+  report = document.make(counts, labels=labels, train_counts=[1] * 100, context={})
+  said = text.describe(report)
+  assert f'the {text.MAX_LABELS} of 100 with the lowest F1' in said
+  assert 'word 070' in said
+  assert 'word 099' not in said
+
+
+def test_columns_of_chinese_labels_line_up():
+  lines = text.table([('标签', '1'), ('ab', '22')]).splitlines()
+  assert lines == ['标签   1', 'ab    22']
+
+
+@pytest.mark.parametrize('num_labels', [2, 10, 100])
+def test_the_picture_is_a_png_that_fits_a_screen_and_the_same_each_time(num_labels):
+  rng = np.random.default_rng(0)
+  counts = np.diag(rng.integers(5, 40, num_labels)) + rng.integers(0, 2, (num_labels, num_labels))
+  labels = [f'label {i}' for i in range(num_labels)]
+  once, again = (picture.confusion_png(counts, labels, title='title') for _ in range(2))
+  assert once == again
+  image = Image.open(io.BytesIO(once))
+  image.load()
+  assert image.format == 'PNG'
+  assert 400 < image.width < 4_000 and 400 < image.height < 4_000
+  # The diagonal is dark, what is beside it is light.
+  grey = np.asarray(image.convert('L'))
+  assert (grey < 80).mean() > 0.0005 and (grey > 200).mean() > 0.5

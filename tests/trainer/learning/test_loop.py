@@ -1,0 +1,137 @@
+"""The order of things in a run; the arithmetic is in test_steps.py."""
+
+import contextlib
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas import errors
+from trainer.callbacks import callback
+from trainer.judging import scores
+from trainer.learning import loop, steps
+
+
+@dataclasses.dataclass
+class FakeSteps:
+  """Stands for compiled steps on one device: losses from a list, batches counted."""
+
+  strategy = tf.distribute.get_strategy()
+
+  losses: list
+  validation_loss: float = 0.5
+  learning_rate: float = 0.125
+
+  def train(self, batches, num_steps):
+    losses = [self.losses.pop(0) for _ in range(num_steps)]
+    counts = [next(batches) for _ in range(num_steps)]
+    return steps.StepScores(
+      losses=np.array(losses, np.float32),
+      num_correct=np.array(counts) // 2,
+      counts=np.array(counts),
+    )
+
+  def averaged_weights(self):
+    return contextlib.nullcontext()
+
+  def evaluate(self, batches):
+    return scores.of_sums(self.validation_loss * 10, num_correct=3, num_examples=sum(batches))
+
+
+class Diary(callback.Callback):
+  def __init__(self, stop_at=0):
+    self.events = []
+    self._stop_at = stop_at
+
+  def on_steps(self, done):
+    self.events.append(('steps', done.epoch, done.step, done.step_in_epoch, done.losses))
+
+  def on_epoch(self, result):
+    self.events.append(('epoch', result.epoch, result.step))
+    return 'tired' if result.epoch == self._stop_at else ''
+
+  def on_end(self):
+    self.events.append('end')
+
+
+def run(losses, *, epochs=2, steps_per_epoch=3, diaries=(), validation=(10,), **settings):
+  plan = loop.Plan(epochs=epochs, steps_per_epoch=steps_per_epoch, steps_per_execution=2)
+  fake = FakeSteps(list(losses), **settings)
+  return loop.Loop(fake, plan=plan, callbacks=diaries).run([4] * 1000, validation)
+
+
+@given(st.integers(1, 100), st.integers(1, 60), st.floats(0, 100))
+def test_executions_become_as_long_as_the_steps_are_quick(most, latest, seconds):
+  plan = loop.Plan(epochs=1, steps_per_epoch=1000, steps_per_execution=most)
+  following = plan.next_execution(min(most, latest), seconds=seconds)
+  assert 1 <= following <= most
+  if seconds > 5:
+    assert following <= max(1, latest // 2)
+  if seconds < 0.5:
+    assert following == min(most, 2 * min(most, latest))
+
+
+@given(st.integers(1, 10**7), st.integers(1, 4096))
+def test_an_epoch_is_the_nearest_to_one_pass(num_examples, batch_size):
+  count = loop.steps_per_epoch(num_examples, batch_size=batch_size)
+  assert count >= 1
+  if num_examples >= batch_size:
+    assert abs(count * batch_size - num_examples) <= batch_size / 2
+
+
+def test_callbacks_hear_everything_in_order():
+  diary = Diary()
+  outcome = run([1, 2, 3, 4, 5, 6], diaries=[diary])
+  assert diary.events == [
+    ('steps', 1, 1, 1, (1.0,)),  # The first call is short: nobody knows yet how long steps take.
+    ('steps', 1, 3, 3, (2.0, 3.0)),
+    ('epoch', 1, 3),
+    ('steps', 2, 5, 2, (4.0, 5.0)),
+    ('steps', 2, 6, 3, (6.0,)),
+    ('epoch', 2, 6),
+    'end',
+  ]
+  assert outcome.stopped == ''
+  assert [result.epoch for result in outcome.epochs] == [1, 2]
+
+
+def test_scores_are_means_over_examples():
+  first, second = run([1, 2, 6, 0, 0, 0]).epochs
+  assert first.train == scores.Scores(loss=3.0, accuracy=0.5, num_examples=12)
+  assert second.train.loss == 0
+  assert first.validation == scores.Scores(loss=0.5, accuracy=0.3, num_examples=10)
+  assert first.learning_rate == 0.125
+  assert first.examples_per_s == pytest.approx(12 / first.train_s)
+
+
+def test_without_validation_there_are_no_scores_of_it():
+  assert run([1] * 6, validation=None).epochs[0].validation is None
+
+
+def test_any_callback_may_stop_the_run_and_all_hear_of_the_epoch():
+  first, second = Diary(stop_at=2), Diary()
+  outcome = run([1] * 30, epochs=10, diaries=[first, second])
+  assert outcome.stopped == 'tired'
+  assert len(outcome.epochs) == 2
+  assert first.events == second.events
+  assert second.events[-2:] == [('epoch', 2, 6), 'end']
+
+
+def test_a_reason_to_stop_after_the_last_epoch_is_no_early_stop():
+  assert run([1] * 6, epochs=2, diaries=[Diary(stop_at=2)]).stopped == ''
+
+
+@pytest.mark.parametrize('bad', [float('nan'), float('inf')])
+def test_a_loss_that_is_no_number_stops_with_its_step(bad):
+  diary = Diary()
+  with pytest.raises(errors.ConfigError, match=rf'became {bad} in step 5 \(epoch 2\).*--learning_'):
+    run([1, 1, 1, 1, bad, 1], diaries=[diary])
+  assert diary.events[-1] == 'end'
+
+
+def test_a_validation_loss_that_is_no_number_stops():
+  with pytest.raises(errors.ConfigError, match='validation loss is nan after epoch 1'):
+    run([1] * 6, validation_loss=float('nan'))

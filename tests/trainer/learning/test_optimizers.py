@@ -1,0 +1,69 @@
+import keras
+import numpy as np
+import pytest
+
+from schemas import options
+from trainer.learning import class_weights, optimizers
+
+MEANT = {  # What Keras's own constructor is told for it.
+  'adam:beta_1=0.8,epsilon=1e-3': (keras.optimizers.Adam, {'beta_1': 0.8, 'epsilon': 1e-3}),
+  'adamw:weight_decay=0.1': (keras.optimizers.AdamW, {'weight_decay': 0.1}),
+  'sgd': (keras.optimizers.SGD, {'momentum': 0.9}),
+  'sgd:nesterov=true,weight_decay=0.1': (
+    keras.optimizers.SGD,
+    {'momentum': 0.9, 'nesterov': True, 'weight_decay': 0.1},
+  ),
+  'rmsprop:rho=0.5,momentum=0.3': (keras.optimizers.RMSprop, {'rho': 0.5, 'momentum': 0.3}),
+}
+
+
+def moved(optimizer, variables):
+  """The variables after three steps of one gradient."""
+  optimizer.build(variables)
+  for _ in range(3):
+    optimizer.apply([keras.ops.full(v.shape, 0.3) for v in variables])
+  return [np.array(v.value) for v in variables]
+
+
+def test_settings_can_be_written_as_text():
+  options.check_table({name: settings for name, (settings, _) in optimizers.OPTIMIZERS.items()})
+
+
+@pytest.mark.parametrize('text', MEANT)
+def test_moves_weights_as_kerass_does(text):
+  cls, arguments = MEANT[text]
+  ours, theirs = ([keras.Variable(np.ones((2, 3)))] for _ in range(2))
+  found = moved(optimizers.make(text, 0.1, ours), ours)
+  np.testing.assert_array_equal(found, moved(cls(0.1, **arguments), theirs))
+
+
+@pytest.mark.parametrize('name', ['adamw', 'sgd', 'rmsprop'])
+def test_weight_decay_spares_vectors(name):
+  def make(decay):
+    variables = [keras.Variable(np.ones((2, 3))), keras.Variable(np.ones(3))]
+    return moved(optimizers.make(f'{name}:weight_decay={decay}', 0.1, variables), variables)
+
+  (matrix, vector), (decayed_matrix, decayed_vector) = make(0), make(0.5)
+  assert (decayed_matrix < matrix - 0.05).all()
+  np.testing.assert_array_equal(decayed_vector, vector)
+
+
+@pytest.mark.parametrize(
+  ('rule', 'batch_size', 'expected'),
+  [('none', 256, 0.1), ('linear', 256, 0.4), ('linear', 32, 0.05), ('sqrt', 256, 0.2)],
+)
+def test_rate_of_a_batch(rule, batch_size, expected):
+  found = optimizers.scaled(0.1, rule, batch_size=batch_size)
+  assert found == pytest.approx(expected)
+
+
+def test_balanced_weights_are_scikit_learns():
+  from sklearn.utils import class_weight
+
+  labels = np.repeat([0, 1, 2], [10, 1, 4])
+  expected = class_weight.compute_class_weight('balanced', classes=np.arange(3), y=labels)
+  found = class_weights.CLASS_WEIGHTS['balanced']([10, 1, 4])
+  np.testing.assert_allclose(found, expected)
+  assert np.dot(found, [10, 1, 4]) == pytest.approx(15)
+  assert class_weights.CLASS_WEIGHTS['balanced']([2, 0, 4])[1] == 1
+  assert class_weights.CLASS_WEIGHTS['none']([1, 2]) is None

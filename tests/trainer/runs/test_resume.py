@@ -1,0 +1,321 @@
+"""Runs that are killed and go on: the same weights, bit for bit, as if nothing had happened."""
+
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from schemas import errors
+from tests.helpers import datasets as data_sets
+from trainer import config
+from trainer.data import datasets
+from trainer.judging import scores
+from trainer.runs import checkpointer, position, resume, run_folder, signals, training_state
+
+ROOT = pathlib.Path(__file__).parents[3]
+STEPS = 4 * 6  # 44 clips in batches of 8, four epochs.
+SETTINGS = {
+  'model': 'cnn:conv_layers=1,filters=4,dense_units=16,dropout=0.5',
+  'epochs': 4,
+  'patience': 0,
+  'batch_size': 8,
+  'learning_rate': 0.01,
+  'steps_per_execution': 3,
+  'checkpoint_steps': 5,
+}
+CASES = {
+  'none': {'optimizer': 'sgd:momentum=0.9', 'schedule': 'step:every_epochs=1,factor=0.5'},
+  'mirrored': {
+    'strategy': 'mirrored',
+    'virtual_devices': 2,
+    'precision': 'mixed_float16',
+    'optimizer': 'adamw',
+    'schedule': 'cosine:warmup_epochs=1',
+    'ema': 0.9,
+    'clip_norm': 1.0,
+  },
+}
+
+
+def run_all(jobs):
+  """Exit codes of runs in processes of their own, one after the other."""
+  done = subprocess.run(
+    [sys.executable, '-m', 'tests.trainer.runs.killed_runs', json.dumps(jobs)],
+    cwd=ROOT,
+    env={**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '3'},
+    capture_output=True,
+    text=True,
+    check=False,
+    timeout=300,
+  )
+  assert done.returncode == 0, done.stderr
+  return json.loads(done.stdout), done.stderr
+
+
+def weights_of(run_dir, name):
+  path = run_folder.RunFolder(str(run_dir)).checkpoint_file(name)
+  return keras.saving.load_model(path, compile=False).get_weights()
+
+
+def history_of(run_dir):
+  with open(run_folder.RunFolder(str(run_dir)).history_file, encoding='utf-8') as stream:
+    epochs = json.load(stream)
+  times = ('train_s', 'wait_s', 'examples_per_s')
+  return [{key: epoch[key] for key in epoch if key not in times} for epoch in epochs]
+
+
+def assert_same_run(first, second):
+  for name in ('best', 'last'):
+    for a, b in zip(weights_of(first, name), weights_of(second, name), strict=True):
+      np.testing.assert_array_equal(a, b)
+  assert history_of(first) == history_of(second)
+
+
+def check_rough_and_calm(case, endings, data_dir, folder):
+  """A run that ends in these ways, one after the other, and at last goes on to its end."""
+
+  def job(name, **ending):
+    settings = {**SETTINGS, **CASES[case], 'data': data_dir, 'run_dir': str(folder / name)}
+    return {'config': settings, **ending}
+
+  expected = [0 if 'terminate_at' in ending else -signal.SIGKILL for ending in endings]
+  codes, said = run_all(
+    [job('calm'), *(job('rough', **ending) for ending in endings), job('rough')]
+  )
+  assert codes == [0, *expected, 0], said
+  assert_same_run(folder / 'calm', folder / 'rough')
+  assert len(history_of(folder / 'rough')) == 4
+  assert ('goes on from there' in said) == (0 in expected)
+  states = run_folder.RunFolder(str(folder / 'rough')).state_files()
+  assert [os.path.basename(path) for path in states] == [
+    f'state-{STEPS:012d}.npz', f'state-{20:012d}.npz'
+  ]  # fmt: skip
+
+
+def test_killed_or_stopped_at_a_random_step_and_resumed_is_as_if_never(untested_dir, tmp_path):
+  draws = random.Random('none')
+  endings = [{'kill_at': draws.randint(1, 8)}, {'terminate_at': draws.randint(2, 6)}]
+  check_rough_and_calm('none', endings, untested_dir, tmp_path)
+
+
+def test_killed_while_it_writes_a_checkpoint_and_resumed_is_as_if_never(untested_dir, tmp_path):
+  check_rough_and_calm('mirrored', [{'kill_in_write': 2}], untested_dir, tmp_path)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize('case', CASES)
+def test_killed_again_and_again_is_as_if_never(case, untested_dir, tmp_path):
+  draws = random.Random(case)
+  endings = [
+    {'kill_at': draws.randint(1, 6)},
+    {'kill_in_write': 2},
+    {'terminate_at': draws.randint(2, 6)},
+    {'kill_at': draws.randint(2, 6)},
+  ]
+  check_rough_and_calm(case, endings, untested_dir, tmp_path)
+
+
+def result(epoch, *, loss=0.1 + 0.2):
+  found = scores.Scores(loss=loss, accuracy=0.5, num_examples=10, macro_f1=1 / 3)
+  return scores.EpochResult(
+    epoch=epoch, step=6 * epoch, learning_rate=0.1, train=found, validation=found, train_s=1.5
+  )
+
+
+def test_a_position_is_read_as_it_was_written():
+  at = position.Position(step=9, results=[result(1)], loss_sum=1 / 7, num_examples=24, train_s=0.3)
+  again = position.Position.from_json(json.loads(json.dumps(at.to_json())))
+  assert again == at
+  assert again.epoch == 2
+
+
+class FakeSteps:
+  """One weight on one device."""
+
+  def __init__(self, value=0.0, shape=(2,)):
+    self.weight = tf.Variable(np.full(shape, value, np.float32))
+    self.variables = {'model/0000/kernel': self.weight}
+    self.strategy = tf.distribute.get_strategy()
+
+
+@pytest.fixture
+def folder(tmp_path):
+  made = run_folder.RunFolder(str(tmp_path / 'run'))
+  made.create(overwrite=False)
+  return made
+
+
+def saved(folder, *steps_done, every_steps=0, keep=2):
+  kept = FakeSteps()
+  keeping = checkpointer.Keeper(kept, folder, every_steps=every_steps, every_minutes=0, keep=keep)
+  for step in steps_done:
+    kept.weight.assign(np.full(2, step))
+    keeping.save(position.Position(step=step))
+  kept.weight.assign([0, 0])  # What is written later was copied before.
+  keeping.close()
+
+
+def test_the_last_states_stay_and_the_latest_is_taken(folder):
+  saved(folder, 3, 6, 9, 12, keep=3)
+  assert sorted(os.listdir(folder.checkpoints_dir)) == [
+    f'state-{step:012d}.npz' for step in (6, 9, 12)
+  ]
+  fresh = FakeSteps()
+  assert checkpointer.load(folder, fresh).step == 12
+  assert fresh.weight.numpy().tolist() == [12, 12]
+
+
+@pytest.mark.parametrize('damage', ['cut', 'changed', 'emptied'])
+def test_of_a_damaged_state_the_one_before_is_taken(folder, capsys, damage):
+  saved(folder, 3, 6)
+  latest = folder.state_files()[0]
+  with open(latest, 'r+b') as stream:
+    content = stream.read()
+    stream.seek(0)
+    if damage == 'changed':
+      at = content.index(np.full(2, 6, np.float32).tobytes())
+      stream.write(content[:at] + b'\1' + content[at + 1 :])
+    else:
+      stream.truncate(len(content) // 2 if damage == 'cut' else 0)
+  fresh = FakeSteps()
+  assert checkpointer.load(folder, fresh).step == 3
+  assert fresh.weight.numpy().tolist() == [3, 3]
+  assert f'note: {latest} is damaged' in capsys.readouterr().out
+
+
+def test_no_state_that_can_be_read(folder):
+  saved(folder, 3)
+  with open(folder.state_files()[0], 'w', encoding='utf-8') as stream:
+    stream.write('nothing')
+  with pytest.raises(errors.ConfigError, match='None of the checkpoints.*--overwrite'):
+    checkpointer.load(folder, FakeSteps())
+
+
+def test_a_state_of_another_model_is_refused(folder):
+  saved(folder, 3)
+  with pytest.raises(errors.ConfigError, match=r'kernel is \(3,\) here and \(2,\) there'):
+    checkpointer.load(folder, FakeSteps(shape=(3,)))
+
+
+def test_a_full_disk_is_said_and_leaves_no_half_file(folder, monkeypatch):
+  def full(stream, **arrays):
+    stream.write(b'half')
+    raise OSError(28, 'No space left on device')
+
+  monkeypatch.setattr(training_state.np, 'savez', full)
+  with pytest.raises(errors.ConfigError, match=r'state-.*No space left on device'):
+    saved(folder, 3)
+  assert os.listdir(folder.checkpoints_dir) == []
+
+
+def test_when_a_state_is_due():
+  keeping = checkpointer.Keeper(FakeSteps(), None, every_steps=5, every_minutes=0, keep=1)
+  assert [keeping.steps_until_due(step) for step in (0, 4, 5, 7)] == [5, 1, 5, 3]
+  assert [keeping.is_due(step) for step in (4, 5, 6, 10)] == [False, True, False, True]
+  never = checkpointer.Keeper(FakeSteps(), None, every_steps=0, every_minutes=0, keep=1)
+  assert never.steps_until_due(3) is None
+  assert not never.is_due(3)
+  often = checkpointer.Keeper(FakeSteps(), None, every_steps=0, every_minutes=1e-9, keep=1)
+  assert often.is_due(3)
+  for made in (keeping, never, often):
+    made.close()
+
+
+def test_other_replicas_draw_other_numbers():
+  variable = tf.Variable([0, 0], dtype=tf.int32)
+  strategy = tf.distribute.get_strategy()
+  arrays = {'model/0/seed_generator_state': np.array([[4, 1], [5, 1]], np.int32)}
+  same = training_state.restore({'model/0/seed_generator_state': variable}, arrays, strategy)
+  assert variable.numpy().tolist() == [4, 1]
+  assert not same
+
+
+def test_signals_are_noted_and_a_second_ctrl_c_is_obeyed():
+  before = signal.getsignal(signal.SIGTERM)
+  requests = signals.Requests()
+  with requests.heard():
+    assert requests.signal_name == ''
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert requests.signal_name == 'SIGTERM'
+  requests = signals.Requests()
+  with requests.heard():
+    os.kill(os.getpid(), signal.SIGINT)
+    assert requests.signal_name == 'SIGINT'
+    with pytest.raises(KeyboardInterrupt):
+      os.kill(os.getpid(), signal.SIGINT)
+  assert signal.getsignal(signal.SIGTERM) == before
+
+
+def asked(data_dir, run_dir, **settings):
+  found = config.TrainConfig(data=str(data_dir), run_dir=str(run_dir), **settings)
+  return found, datasets.load(found.data)
+
+
+def begun(data_dir, run_dir, *, states=True, finished=False, **settings):
+  """A run folder as `run.train` would have left it."""
+  wanted, data = asked(data_dir, run_dir, **settings)
+  folder = run_folder.RunFolder(wanted.run_dir)
+  folder.create(overwrite=False)
+  folder.write_json(folder.config_file, {'flags': wanted.to_json(), 'manifest_sha256': data.digest})
+  if states:
+    saved(folder, 3)
+  if finished:
+    folder.write_json(folder.outcome_file, {})
+
+
+def test_how_a_run_begins(untested_dir, tmp_path):
+  decide = lambda name, **settings: resume.decide(*asked(untested_dir, tmp_path / name, **settings))  # noqa: E731
+  assert decide('new') == resume.Start.NEW
+  begun(untested_dir, tmp_path / 'stopped')
+  assert decide('stopped') == resume.Start.CONTINUED
+  assert decide('stopped', resume='must') == resume.Start.CONTINUED
+  assert decide('stopped', overwrite=True) == resume.Start.NEW
+  assert decide('stopped', strategy='mirrored', checkpoint_steps=9) == resume.Start.CONTINUED
+  begun(untested_dir, tmp_path / 'killed_early', states=False)
+  assert decide('killed_early') == resume.Start.ANEW
+
+
+@pytest.mark.parametrize(
+  ('settings', 'sentence'),
+  [
+    ({'resume': 'never'}, r'already holds a run\. Replace it with --overwrite'),
+    ({'batch_size': 7, 'seed': 5}, r'not finished, with --batch_size=64, --seed=0\. Go on with it'),
+  ],
+)
+def test_a_run_that_cannot_be_gone_on_with(untested_dir, tmp_path, settings, sentence):
+  begun(untested_dir, tmp_path / 'run')
+  with pytest.raises(errors.ConfigError, match=sentence):
+    resume.decide(*asked(untested_dir, tmp_path / 'run', **settings))
+
+
+def test_a_finished_run_is_kept(untested_dir, tmp_path):
+  begun(untested_dir, tmp_path / 'run', finished=True)
+  with pytest.raises(errors.ConfigError, match='already holds a run, which is finished'):
+    resume.decide(*asked(untested_dir, tmp_path / 'run'))
+
+
+def test_a_run_of_an_earlier_version_is_kept(untested_dir, tmp_path):
+  begun(untested_dir, tmp_path / 'run', states=False)
+  (tmp_path / 'run' / 'checkpoints' / 'best.keras').write_text('weeks of work')
+  with pytest.raises(errors.ConfigError, match='already holds a run, which is finished'):
+    resume.decide(*asked(untested_dir, tmp_path / 'run'))
+
+
+def test_other_data_under_the_same_name_is_noticed(untested_dir, tmp_path):
+  begun(untested_dir, tmp_path / 'run')
+  data_sets.write_dataset(tmp_path / 'data', seed=1)
+  with pytest.raises(errors.ConfigError, match='on another data set than'):
+    resume.decide(*asked(tmp_path / 'data', tmp_path / 'run'))
+
+
+def test_nothing_to_resume(untested_dir, tmp_path):
+  with pytest.raises(errors.ConfigError, match='--resume=must: there is no run in --run_dir='):
+    resume.decide(*asked(untested_dir, tmp_path / 'run', resume='must'))

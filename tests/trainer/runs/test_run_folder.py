@@ -1,0 +1,99 @@
+import os
+
+import pytest
+
+from schemas import errors
+from trainer.runs import run_folder
+
+
+def make_run(path):
+  folder = run_folder.RunFolder(str(path))
+  folder.create(overwrite=False)
+  folder.write_json(folder.config_file, {'seed': 3})
+  for file in (folder.report_file, folder.history_file, folder.confusion_matrix_file):
+    with open(file, 'w', encoding='utf-8') as stream:
+      stream.write('old')
+  for name in ('best', 'last'):
+    with open(folder.checkpoint_file(name), 'w', encoding='utf-8') as stream:
+      stream.write('old')
+  return folder
+
+
+def files_of(path):
+  return sorted(
+    os.path.relpath(os.path.join(top, name), path)
+    for top, _, names in os.walk(path)
+    for name in names
+  )
+
+
+def test_folders_are_made(tmp_path):
+  folder = run_folder.RunFolder(str(tmp_path / 'a' / 'b'))
+  folder.create(overwrite=False)
+  assert sorted(os.listdir(folder.path)) == ['checkpoints', 'logs']
+  assert folder.checkpoint_file('best') == str(tmp_path / 'a/b/checkpoints/best.keras')
+
+
+def test_empty_folder_is_taken(tmp_path):
+  run_folder.RunFolder(str(tmp_path)).create(overwrite=False)
+
+
+def test_an_earlier_run_is_kept_unless_overwritten(tmp_path):
+  folder = make_run(tmp_path / 'run')
+  before = files_of(folder.path)
+  with pytest.raises(
+    errors.ConfigError, match=r'already holds a run\. Replace it with --overwrite'
+  ):
+    folder.check_usable(overwrite=False)
+  with pytest.raises(errors.ConfigError, match='already holds a run'):
+    folder.create(overwrite=False)
+  assert files_of(folder.path) == before
+
+
+def test_overwriting_takes_the_old_run_away_and_nothing_else(tmp_path):
+  folder = make_run(tmp_path / 'run')
+  (tmp_path / 'run' / 'notes.txt').write_text('mine')
+  folder.create(overwrite=True)
+  assert files_of(folder.path) == ['config.json', 'notes.txt']
+
+
+@pytest.mark.parametrize('overwrite', [False, True])
+def test_a_folder_of_something_else_is_never_touched(tmp_path, overwrite):
+  (tmp_path / 'thesis.tex').write_text('years of work')
+  folder = run_folder.RunFolder(str(tmp_path))
+  with pytest.raises(errors.ConfigError, match=r"files that are of no run \('thesis.tex'"):
+    folder.create(overwrite=overwrite)
+  assert files_of(tmp_path) == ['thesis.tex']
+
+
+def test_a_file_is_no_folder(tmp_path):
+  (tmp_path / 'file').write_text('x')
+  with pytest.raises(errors.ConfigError, match=r'--run_dir=.*file is a file'):
+    run_folder.RunFolder(str(tmp_path / 'file')).check_usable(overwrite=True)
+  with pytest.raises(errors.ConfigError, match=r"Could not write '.*inside': Not a directory"):
+    run_folder.RunFolder(str(tmp_path / 'file' / 'inside')).create(overwrite=True)
+
+
+def test_default_folders_are_numbered(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  claimed = [run_folder.claim_default('demo', 'cnn').path for _ in range(3)]
+  claimed.append(run_folder.claim_default('demo', 'vgg16').path)
+  assert claimed == ['runs/demo-cnn', 'runs/demo-cnn-2', 'runs/demo-cnn-3', 'runs/demo-vgg16']
+  assert all(os.path.isdir(path) for path in claimed)
+
+
+def test_config_is_read_back(tmp_path):
+  assert make_run(tmp_path / 'run').read_config() == {'seed': 3}
+
+
+def test_no_run_in_the_folder(tmp_path):
+  with pytest.raises(errors.ConfigError, match=r'holds no run: there is no config.json'):
+    run_folder.RunFolder(str(tmp_path)).read_config()
+  with pytest.raises(errors.ConfigError, match=r'holds no run'):
+    run_folder.RunFolder(str(tmp_path / 'nothing')).read_config()
+
+
+def test_damaged_config_is_named(tmp_path):
+  (tmp_path / 'config.json').write_text('{"seed": ')
+  with pytest.raises(errors.ConfigError, match=r"Could not read '.*config.json'"):
+    run_folder.RunFolder(str(tmp_path)).read_config()

@@ -1,0 +1,176 @@
+"""A split as a tf.data.Dataset of whole batches. Imports TensorFlow: for the trainer only.
+
+`read_batches` is the whole pipeline; its steps stand by themselves, for pipelines of another order:
+
+  paths, shards = dataset.shard_paths(data_dir, manifest, 'train'), dataset.shards_of(...)
+  records = dataset.read_records(paths, shards, order.Order(shuffle=True, seed=1))
+  batches = records.batch(64).map(parsing.batch_parser(manifest, feature_names=['log_mel']))
+"""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from schemas import errors
+from schemas.manifest import DatasetManifest, ShardInfo
+from tfrecords.pipeline import buffers, caches, parsing, parts, pools, shares, stores, tf_options
+from tfrecords.pipeline import order as order_lib
+
+# Batches that wait, parsed: so many bridge a slow moment of a storage.
+_READY_BATCHES = 4
+
+
+def read_batches(  # noqa: PLR0913 - all that decides which batches come, and nothing else.
+  data_dir: str,
+  manifest: DatasetManifest,
+  split: str,
+  *,
+  feature_names: Sequence[str],
+  batch_size: int,
+  shuffle: bool,
+  repeat: bool,
+  drop_remainder: bool,
+  seed: int,
+  with_ids: bool = False,
+  shuffle_bytes: int = buffers.SHUFFLE_BYTES,
+  start_step: int = 0,
+  share: shares.Share = shares.ALL,
+  cache: str = caches.NONE,
+  cache_dir: str = '',
+  deterministic: bool = True,
+) -> tf.data.Dataset:
+  """Returns the batches of a split, the same ones in the same order for the same seed.
+
+  With `shuffle` every pass has an order of its own, which follows from the seed and the number of
+  the pass (order.py); with `repeat` batches go on over the ends of passes, and no record comes an
+  (n+1)th time before all came n times but for those that share the batch (the pool, see below)
+  with the end of a pass.
+
+  A feature of variable length is padded with zeros to the longest of its batch. With `shuffle`
+  the records of a batch have similar lengths: up to 16 batches are drawn as one pool, sorted by
+  length (roughly: those up to a ratio of 1.25 apart may change places), and come in random order.
+  A pool takes up to buffers.POOL_BYTES by the mean size of a record, or one batch where that is
+  more.
+
+  Args:
+    data_dir: Folder of the data set.
+    manifest: Its manifest.
+    split: Such as `train`.
+    feature_names: The features to read.
+    batch_size: Records per batch.
+    shuffle: Whether to mix; else records come in the same order in every pass.
+    repeat: Whether to go on forever.
+    drop_remainder: Whether to leave out a last batch that is not full.
+    seed: Decides the order.
+    with_ids: Whether batches hold `id` and `speaker` too.
+    shuffle_bytes: Memory for mixing.
+    start_step: Batches that are left out at the beginning: those that follow are the same.
+    share: What of the split this reader takes.
+    cache: One of caches.CACHES; which batches come does not depend on it.
+    cache_dir: Folder for the copies of the cache `disk`.
+    deterministic: Whether the order is kept where one storage answers later than another.
+
+  Returns:
+    Dictionaries: a feature's name to [batch, *shape] in its stored dtype, `label` to int64 [batch],
+    and with_ids `id` and `speaker` to string [batch]. For a feature of variable length
+    num_rows_key(name) gives the rows of each clip, int64 [batch]; behind them there are zeros up
+    to the longest clip of the batch.
+
+  Raises:
+    DatasetError: if the split has no records, the data set no such feature, a file is missing, or
+      the cache does not fit.
+  """
+  specs = [manifest.feature(name) for name in feature_names]
+  paths = shard_paths(data_dir, manifest, split)
+  infos = shards_of(manifest, split)
+  mine = share.shards or range(len(infos))
+  store = stores.make(cache, [paths[i] for i in mine], [infos[i] for i in mine], folder=cache_dir)
+  is_variable = any(spec.is_variable for spec in specs)
+  num_batches = 1
+  if shuffle and is_variable:
+    num_batches = buffers.pool_batches(manifest, split, batch_size=batch_size)
+  first_pool, skipped_batches = divmod(start_step, num_batches)
+  order = order_lib.Order(
+    shuffle=shuffle,
+    repeat=repeat,
+    seed=seed,
+    shuffle_records=buffers.shuffle_records(manifest, split, shuffle_bytes),
+    start=first_pool * num_batches * batch_size,
+    deterministic=deterministic,
+  )
+  records = order_lib.ordered(
+    [infos[i].num_records for i in mine], store.open_shard, order, num_readers=store.num_readers
+  )
+  if num_batches > 1:
+    records = pools.sorted_in_pools(
+      records,
+      store.load,
+      batch_size=batch_size,
+      num_batches=num_batches,
+      seed=seed,
+      first_pool=first_pool,
+    ).skip(skipped_batches * batch_size)
+  # Without an end there is no remainder, and TensorFlow may know the size of every batch.
+  batches = records.batch(batch_size, drop_remainder=drop_remainder or repeat)
+  parse = parsing.batch_parser(manifest, feature_names=feature_names, with_ids=with_ids)
+  load = tf.identity if num_batches > 1 else store.load  # A pool has loaded them.
+  # Parts are parsed alone, but for clips of any length: all parts are as long as the longest clip.
+  parsed = (batches if is_variable else parts.divided(batches, share)).map(
+    tf_options.as_written(lambda batch: parse(load(batch))),
+    num_parallel_calls=tf.data.AUTOTUNE,
+    deterministic=deterministic,
+  )
+  parsed = parts.divided(parsed, share) if is_variable else parsed
+  if repeat:  # Then TensorFlow asks no replica, in every step, whether there is more.
+    parsed = parsed.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+  return tf_options.with_options(parsed.prefetch(_READY_BATCHES), deterministic=deterministic)
+
+
+def read_records(
+  paths: Sequence[str], shards: Sequence[ShardInfo], order: order_lib.Order
+) -> tf.data.Dataset:
+  """Returns the serialized records of shards, string [].
+
+  Args:
+    paths: Shard files.
+    shards: What the manifest says of them.
+    order: In which order.
+  """
+  store = stores.make(caches.NONE, paths, shards)
+  return order_lib.ordered(
+    [shard.num_records for shard in shards],
+    store.open_shard,
+    order,
+    num_readers=store.num_readers,
+  )
+
+
+def shards_of(manifest: DatasetManifest, split: str) -> list[ShardInfo]:
+  """Returns the shards of a split that have records, by index."""
+  return [shard for shard in manifest.shards_of(split) if shard.num_records]
+
+
+def shard_paths(data_dir: str, manifest: DatasetManifest, split: str) -> list[str]:
+  """Returns the paths of a split's shards that have records, by index.
+
+  Raises:
+    DatasetError: if there are none, or files are missing or of another size than the manifest
+      says.
+  """
+  shards = shards_of(manifest, split)
+  if not shards:
+    raise errors.DatasetError(
+      f'The data set in {data_dir!r} has no records in the split {split!r}; it has '
+      f'{", ".join(manifest.split_names()) or "none at all"}. Pick one of these, or run the data '
+      'job again with other split fractions.'
+    )
+  # One listing instead of a question per shard, which a bucket would answer slowly.
+  present = set(tf.io.gfile.listdir(data_dir)) if tf.io.gfile.isdir(data_dir) else set()
+  missing = [shard.file_name for shard in shards if shard.file_name not in present]
+  if missing:
+    raise errors.DatasetError(
+      f'{len(missing)} of {len(shards)} shards of the split {split!r} are not in {data_dir!r}, the '
+      f'first is {missing[0]!r}. Copy the folder again, or run the data job again with the same '
+      'flags (whole shards are kept).'
+    )
+  return [tf.io.gfile.join(data_dir, shard.file_name) for shard in shards]

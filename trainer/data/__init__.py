@@ -1,0 +1,1 @@
+"""From a data set, or raw files, to batches on the devices."""

@@ -1,0 +1,116 @@
+"""The data set of a run, checked before anything is built on it."""
+
+import dataclasses
+import os
+
+from schemas import errors, manifest, record, splits
+from trainer import config as config_lib
+from trainer.data import reading
+from trainer.data.raw import files
+from trainer.models import front_end
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Data:
+  """A data set and what of it the run learns from.
+
+  Attributes:
+    path: The folder.
+    manifest: What is in it.
+    digest: SHA-256 of manifest.json: it names every shard by its digest.
+    feature: The model's input.
+    computed: What the model computes of it in front of all else; None for nothing.
+  """
+
+  path: str
+  manifest: manifest.DatasetManifest
+  digest: str
+  feature: record.FeatureSpec
+  computed: record.FeatureSpec | None = None
+
+  @property
+  def has_validation(self) -> bool:
+    """Whether there is a validation split."""
+    return splits.VALIDATION in self.manifest.split_names()
+
+  @property
+  def has_test(self) -> bool:
+    """Whether there is a test split."""
+    return splits.TEST in self.manifest.split_names()
+
+
+def load(
+  path: str,
+  *,
+  feature_name: str = '',
+  compute: str = '',
+  sample_rate_hz: int = 0,
+  clip_s: float = 0.0,
+) -> Data:
+  """Returns the data set in a folder.
+
+  Args:
+    path: The folder, or raw files as `table:FILE` or `folders:FOLDER`.
+    feature_name: The model's input; may be '' where there is one feature, or with `compute`.
+    compute: What the model computes of it, such as `log_mel:num_mels=64`.
+    sample_rate_hz: Of raw files.
+    clip_s: Length of the clips of raw files, in seconds.
+
+  Raises:
+    DatasetError: if it is missing or unfinished, does not hold the feature, or cannot teach
+      anything: clips without labels, an empty train split, or clips of one label only.
+    ConfigError: if the feature cannot be computed.
+  """
+  if path == config_lib.DEMO_DATA and not os.path.exists(path):
+    raise errors.DatasetError(
+      f'There is no demo data set in {path!r} yet. Make it with `python -m beam_jobs.featurize`, '
+      'or name yours with --data=FOLDER.'
+    )
+  found, digest = reading.load(path, sample_rate_hz=sample_rate_hz, clip_s=clip_s)
+  if files.is_raw(path):
+    compute = compute or files.COMPUTE
+  _check_learnable(found, path)
+  names = [spec.name for spec in found.features]
+  if compute and not feature_name and front_end.WAVEFORM in names:
+    feature_name = front_end.WAVEFORM
+  feature = found.feature(feature_name)
+  return Data(
+    path=path,
+    manifest=found,
+    digest=digest,
+    feature=feature,
+    computed=front_end.feature_spec(compute, feature, found.audio) if compute else None,
+  )
+
+
+def train_only(data: Data) -> Data:
+  """Returns a data set as if it had no splits for validation and test."""
+  shards = data.manifest.shards_of(splits.TRAIN)
+  return dataclasses.replace(data, manifest=dataclasses.replace(data.manifest, shards=shards))
+
+
+def unlearned_labels(found: manifest.DatasetManifest) -> list[str]:
+  """Returns the labels that no clip of the train split has."""
+  counts = found.label_counts(splits.TRAIN)
+  return [label for label, count in zip(found.labels, counts, strict=True) if not count]
+
+
+def _check_learnable(found: manifest.DatasetManifest, path: str) -> None:
+  if not found.is_labelled:
+    raise errors.DatasetError(
+      f'The clips in {path!r} have no labels, so nothing can be learned from them. Name a data set '
+      'with labels, or let a trained model say what these are: '
+      f'python -m trainer.predict --run_dir=RUN --data={path}'
+    )
+  if splits.TRAIN not in found.split_names():
+    raise errors.DatasetError(
+      f'The train split of {path!r} is empty: the data set holds '
+      f'{", ".join(found.split_names()) or "no records at all"}. Run the data job again with more '
+      'speakers, or with a smaller share of them for validation and test.'
+    )
+  learned = found.num_labels - len(unlearned_labels(found))
+  if learned < 2:
+    raise errors.DatasetError(
+      f'The train split of {path!r} holds clips of {learned} label: there is nothing to tell '
+      'apart. Run the data job on a corpus with at least two labels.'
+    )

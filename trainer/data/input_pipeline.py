@@ -1,0 +1,198 @@
+"""From shards to batches on the devices. The only module of the trainer that feeds data."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from schemas import record, splits
+from schemas.manifest import DatasetManifest
+from tfrecords.pipeline import caches, parsing, parts, shares
+from tfrecords.pipeline import dataset as dataset_lib
+from trainer.augment import chain
+from trainer.data import data_service as service_lib
+from trainer.data import device_feed, random_data, reading
+
+LABEL = record.LABEL  # The key of the labels in a batch, beside the feature's name.
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Source:
+  """Where batches come from and how large they are.
+
+  Attributes:
+    data_dir: Folder of the data set.
+    manifest: Its manifest.
+    feature_name: The feature to read.
+    batch_size: Examples per batch, over all replicas.
+    augment: What is done to the examples of the train split.
+    cache: One of tfrecords.pipeline.caches.CACHES.
+    cache_dir: Folder for the cache `disk`.
+    deterministic: Whether the same seed gives the same batches in the same order.
+    random_data: Whether training batches are made up, and no record is read.
+    data_service: The dispatcher of a tf.data service that reads; '' where this process does.
+  """
+
+  data_dir: str
+  manifest: DatasetManifest
+  feature_name: str
+  batch_size: int
+  augment: chain.Chain = dataclasses.field(default_factory=lambda: chain.Chain(()))
+  cache: str = caches.NONE
+  cache_dir: str = ''
+  deterministic: bool = True
+  random_data: bool = False
+  data_service: str = ''
+
+
+def train_batches(
+  source: Source, strategy: tf.distribute.Strategy, *, seed: int, start_step: int = 0
+) -> Any:
+  """Returns the train split without end, in another order in each pass.
+
+  It is repeated before it is batched, so that every batch is full: no replica ever gets an empty
+  part, and a split smaller than a batch works too.
+
+  From `start_step` on the batches are those of an undisturbed run, whatever the number of replicas.
+  What lies before is not parsed, and only what lies before it in its group of 16 shards is read.
+
+  Several workers read shards of their own where there are enough (shares.by_shard);
+  else, and where whole batches are augmented, each reads all and keeps its part of each batch.
+
+  With a data service batches come in no fixed order, and a start in the middle of a pass begins
+  another pass.
+  """
+  if source.random_data:
+    return _made_up(source, strategy, seed=seed)
+
+  def make(place: shares.Place) -> tf.data.Dataset:
+    if source.data_service:
+      return _served(source, place, seed=seed, start_step=start_step)
+    if source.augment:
+      whole = _read(source, splits.TRAIN, shares.ALL, seed=seed, start_step=start_step)
+      whole = source.augment.attach(whole, source.feature_name, seed=seed, start_step=start_step)
+      return parts.divided(whole, shares.by_record(place))
+    share, batch_size = _train_share(source, place)
+    mine = dataclasses.replace(source, batch_size=batch_size)
+    # Workers with shards of their own need no orders of their own.
+    return _read(mine, splits.TRAIN, share, seed=seed, start_step=start_step)
+
+  return device_feed.feed(make, strategy)
+
+
+def evaluation_batches(source: Source, split: str, strategy: tf.distribute.Strategy) -> Any:
+  """Returns a split in order, every example once; the last batch may be smaller."""
+
+  def make(place: shares.Place) -> tf.data.Dataset:
+    if not source.data_service or place.num_workers > 1:  # These must take equally many steps.
+      return _read(source, split, shares.by_record(place))
+    whole = service_lib.distributed(_read(source, split, shares.ALL), source.data_service)
+    return parts.divided(whole, shares.by_record(place))
+
+  return device_feed.feed(make, strategy)
+
+
+def sample_inputs(source: Source, num_clips: int, *, seed: int) -> Iterator[Any]:
+  """Yields what the model takes of some batches: clips of the train split, each at most once."""
+  batches = _read(source, splits.TRAIN, shares.ALL, seed=seed, repeat=False)
+  for batch in batches.take(-(-num_clips // source.batch_size)):
+    yield model_input(batch, source.feature_name)
+
+
+def model_input(batch: Mapping[str, tf.Tensor], feature_name: str) -> Any:
+  """Returns what the model takes: the feature, and where clips are of any length their rows too.
+
+  Args:
+    batch: As tfrecords.pipeline.dataset.read_batches gives it.
+    feature_name: The model's feature.
+  """
+  array = to_input(batch[feature_name])
+  num_rows = batch.get(parsing.num_rows_key(feature_name))
+  return array if num_rows is None else [array, tf.cast(num_rows, tf.int32)]
+
+
+def to_input(stored: tf.Tensor) -> tf.Tensor:
+  """Returns stored values as float32: samples stored as int16 in [-1, 1), pixels in [0, 255].
+
+  Runs on the device, so that half the bytes (of pixels, a quarter) travel there.
+  """
+  if stored.dtype == tf.int16:
+    return tf.cast(stored, tf.float32) / 32768.0
+  return tf.cast(stored, tf.float32)
+
+
+def to_devices(batches: tf.data.Dataset, strategy: tf.distribute.Strategy) -> Any:
+  """Returns whole batches on the devices, each replica's part on its own."""
+  return device_feed.feed_whole(batches, strategy)
+
+
+def _made_up(source: Source, strategy: tf.distribute.Strategy, *, seed: int) -> Any:
+  batch = random_data.make(
+    source.manifest, source.feature_name, batch_size=source.batch_size, seed=seed
+  )
+  if source.augment:
+    batch = source.augment.prepare(batch, source.feature_name, seed=seed, step=0)
+  return random_data.batches(batch, strategy)
+
+
+def _served(source: Source, place: shares.Place, *, seed: int, start_step: int) -> tf.data.Dataset:
+  """Returns a worker's training batches, read by a data service; augmented here."""
+  mine = dataclasses.replace(
+    source, batch_size=shares.worker_batch_size(place, source.batch_size), deterministic=False
+  )
+  # Each worker takes batches of its own of the pipeline that all share.
+  passed = start_step * source.batch_size // source.manifest.num_records(splits.TRAIN)
+  # What every worker would skip by itself is more than was meant: so another seed, from its start.
+  batches = _read(mine, splits.TRAIN, shares.ALL, seed=(seed + passed * 1_000_003) % 2**31)
+  name = ''
+  if place.num_workers > 1:
+    name = service_lib.shared_name(source.data_dir, mine.batch_size, seed, start_step)
+  served = service_lib.distributed(batches, source.data_service, name=name)
+  if source.augment:
+    served = source.augment.attach(
+      served, source.feature_name, seed=seed + place.worker, start_step=start_step
+    )
+  local = place.local_replicas
+  return parts.divided(served, shares.Share(last_part=local, num_parts=local))
+
+
+def _train_share(source: Source, place: shares.Place) -> tuple[shares.Share, int]:
+  """Returns what a worker takes of the train split, and of which batches."""
+  if place.num_workers > 1:
+    infos = dataset_lib.shards_of(source.manifest, splits.TRAIN)
+    own = shares.by_shard(place, [info.num_records for info in infos])
+    if own is not None:
+      return own, shares.worker_batch_size(place, source.batch_size)
+  return shares.by_record(place), source.batch_size
+
+
+def _read(
+  source: Source,
+  split: str,
+  share: shares.Share,
+  *,
+  seed: int | None = None,
+  repeat: bool = True,
+  start_step: int = 0,
+) -> tf.data.Dataset:
+  """Returns batches in the order of a seed, over and over; without one a single pass in order."""
+  repeat = repeat and seed is not None
+  return reading.read_batches(
+    source.data_dir,
+    source.manifest,
+    split,
+    feature_names=(source.feature_name,),
+    batch_size=source.batch_size,
+    shuffle=seed is not None,
+    repeat=repeat,
+    drop_remainder=repeat,
+    seed=seed or 0,
+    start_step=start_step,
+    share=share,
+    cache=source.cache,
+    cache_dir=source.cache_dir,
+    deterministic=source.deterministic,
+  )

@@ -1,0 +1,1 @@
+"""Raw files as a data set, without a data job."""

@@ -1,0 +1,278 @@
+"""Raw audio files as a data set, without a data job: a manifest that is made up in memory.
+
+  python -m trainer --data=table:/data/clips.csv
+  python -m trainer --data=folders:/data/birds
+
+Every file is one clip. Its header is read at the start: so a wrong rate or coding is said before
+anything is trained. The samples are decoded in the graph (raw_batches.py).
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import functools
+import hashlib
+import importlib.util
+import os
+from collections.abc import Mapping, Sequence
+
+import features
+from schemas import audio as audio_lib
+from schemas import errors, group_splits, manifest, naming, splits, version
+from trainer.data.raw import table
+from trainer.models import front_end
+
+CLIP_S = 1.0
+COMPUTE = 'log_mel'  # What a model computes where the user names nothing.
+_SEED = 0  # Of the hash of speakers: that of the data job.
+
+WAV16, FLAC16, FLAC24, OGG, MP3 = range(5)
+# As libsndfile names container and coding -> how it is decoded. Not WAV of 24 bits: tensorflow-io
+# 0.37.1 finds no end in mono files with an odd number of samples.
+_CODECS = {
+  ('WAV', 'PCM_16'): WAV16,
+  ('FLAC', 'PCM_16'): FLAC16,
+  ('FLAC', 'PCM_24'): FLAC24,
+  ('OGG', 'VORBIS'): OGG,
+  ('MP3', 'MPEG_LAYER_III'): MP3,
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Split:
+  """The clips of a split, in their order.
+
+  Attributes:
+    clips: The files.
+    labels: Index of the label of each.
+    codecs: How each is decoded.
+  """
+
+  clips: tuple[table.Clip, ...]
+  labels: tuple[int, ...]
+  codecs: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RawFiles:
+  """Raw files and what stands for their manifest.
+
+  Attributes:
+    manifest: As if the data job had stored their waveforms.
+    digest: SHA-256 of the manifest's text.
+    splits: The files, by split.
+  """
+
+  manifest: manifest.DatasetManifest
+  digest: str
+  splits: Mapping[str, Split]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Header:
+  codec: int
+  sample_rate_hz: int
+  num_samples: int
+
+
+def is_raw(data: str) -> bool:
+  """Whether --data names raw files."""
+  return data.startswith((f'{table.TABLE}:', f'{table.FOLDERS}:'))
+
+
+def absolute(data: str) -> str:
+  """Returns --data so that it means the same in another folder; also of a data set's folder."""
+  kind, colon, path = data.partition(':') if is_raw(data) else ('', '', data)
+  return data if '://' in path else f'{kind}{colon}{os.path.abspath(path)}'
+
+
+def load(data: str, *, sample_rate_hz: int = 0, clip_s: float = CLIP_S) -> RawFiles:
+  """Returns the raw files of `table:FILE` or `folders:FOLDER`.
+
+  Args:
+    data: As --data says it.
+    sample_rate_hz: What all files must have; 0: what the first has.
+    clip_s: Longer files are cut at their end, shorter ones padded.
+
+  Raises:
+    DatasetError: if a file is missing, damaged, of another rate, or of a coding that is not decoded
+      here.
+  """
+  path = data.partition(':')[2]
+  changed_ns = os.stat(path).st_mtime_ns if os.path.exists(path) else 0
+  clips, headers = _listed(data, changed_ns)
+  audio = audio_lib.AudioSpec(
+    sample_rate_hz=sample_rate_hz or headers[0].sample_rate_hz, clip_s=clip_s
+  )
+  _check_rates(clips, headers, audio.sample_rate_hz)
+  made = _split_up(clips, headers)
+  found = _manifest(data.partition(':')[0], clips, headers=headers, made=made, audio=audio)
+  digest = hashlib.sha256(found.to_text().encode('utf-8', 'surrogateescape')).hexdigest()
+  return RawFiles(manifest=found, digest=digest, splits=made)
+
+
+# Kept, as a run asks for the same several times.
+@functools.lru_cache(maxsize=4)
+def _listed(data: str, changed_ns: int) -> tuple[tuple[table.Clip, ...], tuple[_Header, ...]]:
+  """Returns the files and their headers."""
+  del changed_ns  # Only tells a table from one that was edited since.
+  kind, _, path = data.partition(':')
+  clips = table.read_table(path) if kind == table.TABLE else table.read_folders(path)
+  if not clips:
+    raise errors.DatasetError(f'The table {path!r} has no rows: there is nothing to learn from.')
+  _check_ids(clips)
+  return tuple(clips), tuple(_header(clip) for clip in clips)
+
+
+def _check_ids(clips: Sequence[table.Clip]) -> None:
+  first: dict[str, str] = {}
+  for clip in clips:
+    if clip.clip_id in first:
+      raise errors.DatasetError(
+        f'{clip.origin}: {clip.clip_id!r} stands in {first[clip.clip_id]} already. Remove one of '
+        'the rows.'
+      )
+    first[clip.clip_id] = clip.origin
+
+
+def _header(clip: table.Clip) -> _Header:
+  """Returns what the header of a file says.
+
+  Raises:
+    DatasetError: if it cannot be read, or nothing here decodes the file in the graph.
+  """
+  import soundfile  # Here, so that --help does not wait for it.
+
+  try:
+    info = soundfile.info(clip.path)
+  except (OSError, soundfile.LibsndfileError) as error:
+    why = 'there is no such file' if not os.path.exists(clip.path) else str(error).rstrip('.')
+    raise errors.DatasetError(
+      f'{clip.origin}: {clip.path!r} cannot be read as audio: {why}. Without a data job, which '
+      'leaves bad files out and lists them, every file must be good.'
+    ) from error
+  if not info.frames:
+    raise errors.DatasetError(
+      f'{clip.origin}: {clip.path!r} holds no samples: it is empty or was cut off. Remove it, or '
+      'let the data job read the files: it leaves bad ones out.'
+    )
+  codec = _CODECS.get((info.format, info.subtype))
+  if codec is None:
+    raise errors.DatasetError(
+      f'{clip.origin}: {clip.path!r} is {info.format} {info.subtype}. In the graph WAV of 16 bits, '
+      'FLAC of 16 and 24, OGG Vorbis and MP3 are decoded; the data job reads all that libsndfile '
+      'does.'
+    )
+  if codec != WAV16 and not has_decoders():
+    raise errors.DatasetError(
+      f'{clip.origin}: {clip.path!r} is {info.format} {info.subtype}. Here only WAV of 16 bits is '
+      'decoded in the graph; others are by tensorflow-io, which runs on TensorFlow 2.17: use the '
+      'environment of requirements/tfio.txt, or let the data job read the files.'
+    )
+  return _Header(codec=codec, sample_rate_hz=info.samplerate, num_samples=info.frames)
+
+
+def has_decoders() -> bool:
+  """Whether tensorflow-io is installed."""
+  return importlib.util.find_spec('tensorflow_io') is not None
+
+
+def _check_rates(
+  clips: Sequence[table.Clip], headers: Sequence[_Header], sample_rate_hz: int
+) -> None:
+  for clip, header in zip(clips, headers, strict=True):
+    if header.sample_rate_hz != sample_rate_hz:
+      raise errors.DatasetError(
+        f'{clip.origin}: {clip.path!r} has {header.sample_rate_hz} samples a second, wanted '
+        f'{sample_rate_hz}. Without a data job nothing is resampled: name another '
+        '--sample_rate_hz, or let the data job read the files.'
+      )
+
+
+def _split_up(clips: Sequence[table.Clip], headers: Sequence[_Header]) -> dict[str, Split]:
+  """Returns the files by split: as the table lists their speakers, else by the speakers' hash."""
+  listed: dict[str, set[str]] = collections.defaultdict(set)
+  for clip in clips:
+    listed[clip.speaker].add(clip.split)
+  split_of = {speaker: group_splits.official(listed[speaker]) for speaker in sorted(listed)}
+  hashed = [speaker for speaker, split in split_of.items() if not split]
+  filled = set(split_of.values()) - {''}
+  split_of |= group_splits.hashed_groups(hashed, filled, splits.SplitFractions(), _SEED)
+  labels = {label: i for i, label in enumerate(sorted({clip.label for clip in clips}))}
+  made = {}
+  for split in splits.SPLITS:
+    mine = [i for i, clip in enumerate(clips) if split_of[clip.speaker] == split]
+    if mine:
+      made[split] = Split(
+        clips=tuple(clips[i] for i in mine),
+        labels=tuple(labels[clips[i].label] for i in mine),
+        codecs=tuple(headers[i].codec for i in mine),
+      )
+  return made
+
+
+def _manifest(
+  kind: str,
+  clips: Sequence[table.Clip],
+  *,
+  headers: Sequence[_Header],
+  made: Mapping[str, Split],
+  audio: audio_lib.AudioSpec,
+) -> manifest.DatasetManifest:
+  """Returns what the data job would have written, with a made-up shard for each split."""
+  by_id = {clip.clip_id: header for clip, header in zip(clips, headers, strict=True)}
+  labels = tuple(sorted({clip.label for clip in clips}))
+  # float32, so that prediction rounds no more than training does.
+  waveform = features.spec(*features.parse(f'{front_end.WAVEFORM}:dtype=float32'), audio)
+  warnings = []
+  if all(clip.speaker == clip.clip_id for clip in clips):
+    warnings.append(
+      'Nothing tells who speaks, so every file counts as a speaker of its own: a person may be in '
+      'two splits, and the accuracy look better than it is.'
+    )
+  return manifest.DatasetManifest(
+    name=kind,
+    audio=audio,
+    features=(waveform,),
+    labels=labels,
+    shards=tuple(
+      _shard(kind, split, files, headers=by_id, num_labels=len(labels), audio=audio)
+      for split, files in made.items()
+    ),
+    statistics={},
+    num_speakers={
+      split: len({clip.speaker for clip in files.clips}) for split, files in made.items()
+    },
+    rejects={},
+    config={'raw_files': kind, 'split_by': 'speaker'},
+    versions={'voxshard': version.VERSION},
+    warnings=tuple(warnings),
+  )
+
+
+def _shard(
+  kind: str,
+  split: str,
+  files: Split,
+  *,
+  headers: Mapping[str, _Header],
+  num_labels: int,
+  audio: audio_lib.AudioSpec,
+) -> manifest.ShardInfo:
+  lengths = [headers[clip.clip_id].num_samples for clip in files.clips]
+  digest = hashlib.sha256()
+  for clip, samples in zip(files.clips, lengths, strict=True):
+    digest.update(repr((clip.clip_id, clip.label, clip.speaker, samples)).encode())
+  kept = [min(samples, audio.clip_samples) for samples in lengths]
+  return manifest.ShardInfo(
+    file_name=str(naming.ShardName(dataset_name=kind, split=split, index=0, num_shards=1)),
+    num_records=len(lengths),
+    num_bytes=4 * audio.clip_samples * len(lengths),
+    sha256=digest.hexdigest(),
+    num_speakers=len({clip.speaker for clip in files.clips}),
+    label_counts=tuple(files.labels.count(label) for label in range(num_labels)),
+    audio_s=sum(lengths) / audio.sample_rate_hz,
+    shortest_samples=min(kept),
+    longest_samples=max(kept),
+  )

@@ -1,0 +1,81 @@
+"""What --data names, whether a data set of the data job or raw files: its manifest, its batches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from schemas import manifest
+from tfrecords import manifest_file, storage
+from trainer.data.raw import files as files_lib
+
+if TYPE_CHECKING:
+  import tensorflow as tf
+
+
+def load(
+  data_dir: str, *, sample_rate_hz: int = 0, clip_s: float = 0.0
+) -> tuple[manifest.DatasetManifest, str]:
+  """Returns the manifest of a data set or of raw files, and its SHA-256.
+
+  Args:
+    data_dir: A folder, or `table:FILE` or `folders:FOLDER`.
+    sample_rate_hz: Of raw files; 0: see raw_files.load.
+    clip_s: Length of the clips of raw files, in seconds; 0: the usual one.
+
+  Raises:
+    DatasetError: if it is missing or damaged.
+  """
+  if files_lib.is_raw(data_dir):
+    found = files_lib.load(
+      data_dir, sample_rate_hz=sample_rate_hz, clip_s=clip_s or files_lib.CLIP_S
+    )
+    return found.manifest, found.digest
+  files = storage.storage_of(data_dir)
+  return manifest_file.load(data_dir, files), manifest_file.digest(data_dir, files)
+
+
+def load_like(
+  data_dir: str, trained: manifest.DatasetManifest
+) -> tuple[manifest.DatasetManifest, str]:
+  """Returns the same; raw files get the form of those that a model was trained on."""
+  audio = trained.audio
+  if audio is None:
+    return load(data_dir)
+  return load(data_dir, sample_rate_hz=audio.sample_rate_hz, clip_s=audio.clip_s)
+
+
+def read_once(
+  data_dir: str,
+  dataset: manifest.DatasetManifest,
+  split: str,
+  *,
+  feature_name: str,
+  batch_size: int,
+) -> tf.data.Dataset:
+  """Returns every record of a split once, in order and with its id: to be judged or predicted."""
+  return read_batches(
+    data_dir,
+    dataset,
+    split,
+    feature_names=(feature_name,),
+    batch_size=batch_size,
+    shuffle=False,
+    repeat=False,
+    drop_remainder=False,
+    seed=0,
+    with_ids=True,
+  )
+
+
+def read_batches(
+  data_dir: str, dataset: manifest.DatasetManifest, split: str, **settings: Any
+) -> tf.data.Dataset:
+  """Returns the batches of a split; the settings are those of dataset.read_batches."""
+  # Imported here: TensorFlow takes seconds, and a wrong flag is to be told at once.
+  if files_lib.is_raw(data_dir):
+    from trainer.data.raw import batches
+
+    return batches.read_batches(data_dir, dataset, split, **settings)
+  from tfrecords.pipeline import dataset as dataset_lib
+
+  return dataset_lib.read_batches(data_dir, dataset, split, **settings)

@@ -1,0 +1,1 @@
+"""What a run computes on: devices, the strategies over them, other workers."""

@@ -1,0 +1,153 @@
+"""What a model says of files and of the records of a data set, one by one in their order."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+import features
+from features import extractor
+from features import stored_form as feature_storage
+from features.decoding import clips
+from schemas import manifest
+from trainer.data import reading
+from trainer.runs import saved_run
+
+BATCH_SIZE = 64
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Prediction:
+  """What a model says of one example.
+
+  Attributes:
+    name: The file as it was named, or the id of the record.
+    logits: float32 [labels]; empty if the file cannot be used.
+    error: Why it cannot be used, or ''.
+  """
+
+  name: str
+  logits: NDArray[np.float32]
+  error: str = ''
+
+  @property
+  def probabilities(self) -> NDArray[np.float64]:
+    """Softmax of the logits, [labels]."""
+    result: NDArray[np.float64] = special.softmax(self.logits.astype(np.float64))
+    return result
+
+
+def predict_files(
+  run: saved_run.SavedRun, model: Any, files: Sequence[str], *, batch_size: int = BATCH_SIZE
+) -> Iterator[Prediction]:
+  """Yields a prediction per file, in their order; memory does not grow with their number.
+
+  Args:
+    run: Says how a file is brought to the model's form.
+    model: The run's trained model.
+    files: Paths of audio files, or of pictures where the model was trained on pictures.
+    batch_size: Files at a time.
+  """
+  reader = _Reader(run)
+  remaining = iter(files)
+  while batch := list(itertools.islice(remaining, batch_size)):
+    loaded = [reader.load(file) for file in batch]
+    good = [clip.samples for clip in loaded if isinstance(clip, clips.Clip)]
+    logits = iter(_logits(model, reader.inputs(good)) if good else ())
+    for file, clip in zip(batch, loaded, strict=True):
+      if isinstance(clip, clips.Clip):
+        yield Prediction(name=file, logits=next(logits))
+      else:
+        yield Prediction(name=file, logits=np.zeros(0, np.float32), error=str(clip))
+
+
+def predict_records(
+  run: saved_run.SavedRun,
+  model: Any,
+  dataset: manifest.DatasetManifest,
+  *,
+  data_dir: str,
+  splits: Sequence[str],
+  batch_size: int = BATCH_SIZE,
+) -> Iterator[Prediction]:
+  """Yields a prediction per record of a data set that fits the run, in the order of its shards.
+
+  Args:
+    run: The trained run.
+    model: Its model.
+    dataset: The data set's manifest.
+    data_dir: Its folder.
+    splits: Which of its splits.
+    batch_size: Records at a time.
+
+  Raises:
+    DatasetError: if records are damaged or missing.
+  """
+  # Imported here: TensorFlow takes seconds, and a wrong flag is to be told at once.
+  from trainer.data import input_pipeline
+  from trainer.learning import failures
+
+  with failures.readable(data_dir=data_dir, batch_size=batch_size):
+    for split in splits:
+      batches = reading.read_once(
+        data_dir, dataset, split, feature_name=run.feature.name, batch_size=batch_size
+      )
+      for batch in batches:
+        logits = _logits(model, input_pipeline.model_input(batch, run.feature.name))
+        for utterance_id, row in zip(batch['id'].numpy(), logits, strict=True):
+          name = utterance_id.decode('utf-8', 'surrogateescape')
+          yield Prediction(name=name, logits=row)
+
+
+class _Reader:
+  """Brings files to the form of a run's records: the same decoding, features and rounding."""
+
+  def __init__(self, run: saved_run.SavedRun) -> None:
+    self._run = run
+    self._audio = run.manifest.audio
+    self._extractor = extractor.Extractor([run.feature], self._audio)
+    # Where clips are of any length, the job pads to what the most demanding of its features needs.
+    self._min_samples = extractor.Extractor(run.manifest.features, self._audio).min_samples
+
+  def load(self, file: str) -> clips.Clip | clips.ClipError:
+    """Returns the clip or the picture, or why there is none."""
+    try:
+      data = clips.read_bytes(file)
+      if self._audio is not None:
+        return clips.decode(data, self._audio)
+      from features.decoding import pictures
+
+      return pictures.decode(data, features.settings_of(self._run.feature))
+    except clips.ClipError as error:
+      return error
+
+  def inputs(self, samples: Sequence[NDArray[np.float32]]) -> Any:
+    """Returns what the model takes for these clips."""
+    if not self._run.feature.is_variable:
+      return feature_storage.from_stored(self._stored(np.stack(samples)))
+    arrays = [self._stored(self._long_enough(one)[np.newaxis])[0] for one in samples]
+    num_rows = np.array([len(array) for array in arrays], np.int32)
+    padded = np.zeros((len(arrays), num_rows.max(), *arrays[0].shape[1:]), np.float32)
+    for i, array in enumerate(arrays):
+      padded[i, : len(array)] = feature_storage.from_stored(array)
+    return [padded, num_rows]
+
+  def _stored(self, batch: NDArray[np.float32]) -> NDArray[Any]:
+    # Through the stored form: the model learned from values that were rounded so.
+    stored: NDArray[Any] = self._extractor.compute_stored(batch)[self._run.feature.name]
+    return stored
+
+  def _long_enough(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.pad(samples, (0, max(0, self._min_samples - len(samples))))
+
+
+def _logits(model: Any, inputs: Any) -> NDArray[np.float32]:
+  """Returns float32 [examples, labels]."""
+  logits: NDArray[np.float32] = np.asarray(model(inputs, training=False), np.float32)
+  return logits

@@ -1,0 +1,116 @@
+"""The report as one plain value: what report.json holds."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.judging.report import measures, tally
+
+# Bump with every change of a name or a meaning in report.json.
+REPORT_VERSION = 1
+MAX_MIXUPS = 20
+# Beyond these digits lies the order in which threads add up.
+_DIGITS = 6
+
+
+def make(
+  counts: tally.Tally,
+  *,
+  labels: Sequence[str],
+  train_counts: Sequence[int],
+  context: Mapping[str, Any],
+) -> dict[str, Any]:
+  """Returns the report.
+
+  Args:
+    counts: Of every example of a split.
+    labels: Label texts, by index.
+    train_counts: Examples per label in the train split.
+    context: Further fields: what was judged, on what.
+  """
+  interval = measures.accuracy_interval(counts.confusion)
+  most_frequent = measures.majority_label(np.asarray(train_counts))
+  report = {
+    **context,
+    'report_version': REPORT_VERSION,
+    'num_examples': counts.num_examples,
+    'num_mistakes': counts.num_mistakes,
+    'loss': counts.loss,
+    'accuracy': measures.accuracy(counts.confusion),
+    'accuracy_interval_95': {'low': interval.low, 'high': interval.high},
+    'majority_baseline': {
+      'label': labels[most_frequent],
+      'accuracy': measures.share_of(most_frequent, counts.confusion),
+    },
+    'averages': measures.averages(counts.confusion),
+    'labels': _labels(counts.confusion, labels),
+    'confusion_matrix': counts.confusion.tolist(),
+    'worst_mixups': _mixups(counts.confusion, labels),
+    'speakers': _speakers(counts.speakers),
+    'mistakes': [_mistake(mistake, labels) for mistake in counts.mistakes],
+  }
+  rounded: dict[str, Any] = _rounded(report)
+  return rounded
+
+
+def _labels(confusion: measures.Confusion, labels: Sequence[str]) -> list[dict[str, Any]]:
+  found = measures.per_label(confusion)
+  predicted: NDArray[np.int64] = confusion.sum(axis=0)
+  return [
+    {
+      'label': label,
+      'num_examples': int(found.support[i]),
+      'num_predicted': int(predicted[i]),
+      'precision': float(found.precision[i]),
+      'recall': float(found.recall[i]),
+      'f1': float(found.f1[i]),
+    }
+    for i, label in enumerate(labels)
+  ]
+
+
+def _mixups(confusion: measures.Confusion, labels: Sequence[str]) -> list[dict[str, Any]]:
+  return [
+    {
+      'label': labels[mixup.truth],
+      'predicted': labels[mixup.predicted],
+      'count': mixup.count,
+      'share_of_label': mixup.count / int(confusion[mixup.truth].sum()),
+    }
+    for mixup in measures.worst_mixups(confusion, limit=MAX_MIXUPS)
+  ]
+
+
+def _speakers(speakers: Mapping[str, tally.SpeakerCount]) -> list[dict[str, Any]]:
+  return [
+    {
+      'speaker': name,
+      'num_examples': count.num_examples,
+      'num_correct': count.num_correct,
+      'accuracy': count.accuracy,
+    }
+    for name, count in speakers.items()
+  ]
+
+
+def _mistake(mistake: tally.Mistake, labels: Sequence[str]) -> dict[str, Any]:
+  return {
+    'id': mistake.utterance_id,
+    'speaker': mistake.speaker_id,
+    'label': labels[mistake.truth],
+    'predicted': labels[mistake.predicted],
+    'probability': mistake.probability,
+    'loss': mistake.loss,
+  }
+
+
+def _rounded(value: Any) -> Any:
+  if isinstance(value, float):
+    return round(value, _DIGITS)
+  if isinstance(value, Mapping):
+    return {key: _rounded(item) for key, item in value.items()}
+  if isinstance(value, list):
+    return [_rounded(item) for item in value]
+  return value

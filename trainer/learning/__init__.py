@@ -1,0 +1,1 @@
+"""From batches to a trained model: steps, loop, losses, optimizers."""

@@ -1,0 +1,110 @@
+"""The model of a run, and the steps that train it."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from schemas import splits
+from trainer import config as config_lib
+from trainer import models
+from trainer.augment import chain, forward
+from trainer.data import computed_statistics, datasets, input_pipeline
+from trainer.learning import (
+  averaging,
+  class_weights,
+  failures,
+  loop,
+  losses,
+  optimizers,
+  precision,
+  schedules,
+  steps,
+)
+from trainer.models import front_end
+from trainer.runs import announce
+
+
+def build(
+  config: config_lib.TrainConfig,
+  data: datasets.Data,
+  strategy: tf.distribute.Strategy,
+  plan: loop.Plan,
+) -> tuple[keras.Model, steps.Steps]:
+  """Returns the model and the steps that train it, with variables on every device."""
+  computed = _computed(config, data)
+  with strategy.scope(), precision.policy(config.precision):
+    name, settings = models.parse(config.model)
+    model = models.build(name, settings, data.manifest, data.feature.name, computed=computed)
+    horizon = schedules.Horizon(steps_per_epoch=plan.steps_per_epoch, epochs=plan.epochs)
+    rate = schedules.make(config.schedule, announce.peak_learning_rate(config), horizon)
+    optimizer = precision.protect(
+      optimizers.make(config.optimizer, rate, model.trainable_variables), config.precision
+    )
+    optimizer.build(model.trainable_variables)
+  steps.draw_apart(model, strategy)
+  counts = data.manifest.label_counts(splits.TRAIN)
+  compiled = steps.Steps(
+    model,
+    optimizer,
+    strategy,
+    feature_name=data.feature.name,
+    losses=losses.Losses(
+      label_smoothing=config.label_smoothing,
+      class_weights=class_weights.CLASS_WEIGHTS[config.class_weights](counts),
+    ),
+    clip_norm=config.clip_norm,
+    jit_compile=config.jit_compile,
+    averages=averaging.Averages(model, strategy, decay=config.ema) if config.ema else None,
+    augmented=_augmented(config, data, model, computed),
+  )
+  return model, compiled
+
+
+def _computed(config: config_lib.TrainConfig, data: datasets.Data) -> front_end.Computed | None:
+  """Returns what the model computes by itself, with its mean and variance; None for nothing."""
+  if data.computed is None or data.manifest.audio is None:
+    return None
+  statistics = computed_statistics.stored(data.manifest, data.computed)
+  if statistics is None:
+    with failures.readable(data_dir=data.path, batch_size=config.batch_size):
+      inputs = input_pipeline.sample_inputs(
+        source(config, data), computed_statistics.NUM_CLIPS, seed=config.seed
+      )
+      statistics = computed_statistics.measured(inputs, data.computed, data.manifest.audio)
+  return front_end.Computed(spec=data.computed, statistics=statistics, audio=data.manifest.audio)
+
+
+def _augmented(
+  config: config_lib.TrainConfig,
+  data: datasets.Data,
+  model: keras.Model,
+  computed: front_end.Computed | None,
+) -> forward.Forward | None:
+  """Returns the model with what is done to its examples in training; None if nothing is."""
+  if not config.augment:
+    return None
+  statistics = computed.statistics if computed else data.manifest.statistics[data.feature.name]
+  audio = data.manifest.audio
+  return forward.Forward(
+    chain.Chain(config.augment),
+    model,
+    sample_rate_hz=audio.sample_rate_hz if audio else 0,
+    fill=statistics.mean,
+  )
+
+
+def source(config: config_lib.TrainConfig, data: datasets.Data) -> input_pipeline.Source:
+  """Returns where the batches of a run come from."""
+  return input_pipeline.Source(
+    data_dir=data.path,
+    manifest=data.manifest,
+    feature_name=data.feature.name,
+    batch_size=config.batch_size,
+    augment=chain.Chain(config.augment),
+    cache=config.cache,
+    cache_dir=config.cache_dir,
+    deterministic=config.deterministic,
+    random_data=config.random_data,
+    data_service=config.data_service,
+  )

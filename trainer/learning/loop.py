@@ -1,0 +1,236 @@
+"""The training loop: epochs of steps, with exact evaluation between them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from schemas import errors
+from trainer.callbacks import callback
+from trainer.devices import workers as workers_lib
+from trainer.judging import scores
+from trainer.learning import steps
+from trainer.runs import checkpointer, signals
+from trainer.runs import position as position_lib
+
+# How long a call of the compiled function should take.
+EXECUTION_S = 2.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+  """How long to train.
+
+  Attributes:
+    epochs: At most.
+    steps_per_epoch: Steps that make one pass over the train split.
+    steps_per_execution: Steps in one call of the compiled function, at most.
+  """
+
+  epochs: int
+  steps_per_epoch: int
+  steps_per_execution: int
+
+  def next_execution(self, latest: int, *, seconds: float) -> int:
+    """Returns how many steps the next call may take, after `latest` steps took `seconds`.
+
+    Between two calls numbers are shown and Ctrl-C is heard, so a call of slow steps stays short.
+    """
+    if seconds > 2 * EXECUTION_S:
+      return max(1, latest // 2)
+    return min(self.steps_per_execution, 2 * latest) if seconds < EXECUTION_S / 2 else latest
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outcome:
+  """What a run came to.
+
+  Attributes:
+    epochs: One result per epoch.
+    stopped: Why it ended before the last epoch, or ''.
+    interrupted: The signal that asked to stop, or ''; the run can be continued.
+  """
+
+  epochs: tuple[scores.EpochResult, ...]
+  stopped: str = ''
+  interrupted: str = ''
+
+
+def steps_per_epoch(num_examples: int, *, batch_size: int) -> int:
+  """Returns the number of full batches nearest to one pass, at least 1."""
+  return max(1, round(num_examples / batch_size))
+
+
+class Loop:
+  """Trains, evaluates after every epoch, and tells the callbacks."""
+
+  def __init__(
+    self,
+    compiled: steps.Steps,
+    *,
+    plan: Plan,
+    callbacks: Sequence[callback.Callback],
+    position: position_lib.Position | None = None,
+    keeper: checkpointer.Keeper | None = None,
+    blame: Callable[[int], str] | None = None,
+  ) -> None:
+    """Takes what takes part in a run.
+
+    Args:
+      compiled: The steps.
+      plan: How long to train.
+      callbacks: In the order in which they hear of things.
+      position: Where the run goes on; at its beginning by default.
+      keeper: Saves the state now and then, if given.
+      blame: From a step whose loss is no number to a sentence on its batch, if given.
+    """
+    self._compiled = compiled
+    self._plan = plan
+    self._callbacks = tuple(callbacks)
+    self._position = position or position_lib.Position()
+    self._keeper = keeper
+    self._blame = blame or (lambda step: '')
+    self._requests = signals.Requests()
+    self._workers = workers_lib.Workers(compiled.strategy)
+    self._is_stopping = False
+    self._execution = 1
+
+  def run(self, train_batches: Any, validation_batches: Any | None) -> Outcome:
+    """Runs the plan to its end, or until a callback or a signal asks to stop.
+
+    Args:
+      train_batches: Without end, as input_pipeline.train_batches gives them, from the step on at
+        which the run stands.
+      validation_batches: One pass over the validation split, or None where there is none.
+
+    Raises:
+      ConfigError: if the loss is no longer a number, or a state cannot be saved.
+    """
+    batches = iter(train_batches)
+    results = self._position.results
+    stopped = self._ask(lambda listener: listener.on_resume(results)) if results else ''
+    try:
+      with self._requests.heard():
+        return self._run(batches, validation_batches, stopped)
+    finally:
+      for listener in self._callbacks:
+        listener.on_end()
+      if self._keeper:
+        self._keeper.close()
+
+  def _run(self, batches: Iterator[Any], validation_batches: Any | None, stopped: str) -> Outcome:
+    results = self._position.results
+    while not stopped and len(results) < self._plan.epochs:
+      self._train(batches)
+      if self._is_stopping:
+        return Outcome(epochs=tuple(results), interrupted=self._save_and_stop())
+      # What is judged and kept are the averages of the weights, where there are any.
+      with self._compiled.averaged_weights():
+        result = self._result(self._validate(validation_batches))
+        stopped = self._ask(lambda listener, new=result: listener.on_epoch(new))
+      self._position.end_epoch(result)
+      if self._keeper:
+        self._keeper.save(self._position)
+    is_early = len(results) < self._plan.epochs
+    return Outcome(epochs=tuple(results), stopped=stopped if is_early else '')
+
+  def _ask(self, tell: Callable[[callback.Callback], str]) -> str:
+    """Tells every callback, also after one that wants to stop; returns the first reason."""
+    return next(filter(None, [tell(listener) for listener in self._callbacks]), '')
+
+  def _save_and_stop(self) -> str:
+    if self._keeper:
+      self._keeper.save(self._position)
+    return self._requests.signal_name or 'SIGTERM'  # Another worker's.
+
+  def _validate(self, batches: Any | None) -> scores.Scores | None:
+    if batches is None:
+      return None
+    found = self._compiled.evaluate(iter(batches))
+    if not math.isfinite(found.loss):
+      raise _runaway(f'The validation loss is {found.loss} after epoch {self._position.epoch}.')
+    return found
+
+  def _result(self, validation: scores.Scores | None) -> scores.EpochResult:
+    at = self._position
+    return scores.EpochResult(
+      epoch=at.epoch,
+      step=at.step,
+      learning_rate=self._compiled.learning_rate,
+      train=scores.of_sums(at.loss_sum, num_correct=at.num_correct, num_examples=at.num_examples),
+      validation=validation,
+      train_s=at.train_s,
+      wait_s=at.wait_s,
+    )
+
+  def _train(self, batches: Iterator[Any]) -> None:
+    """Takes the steps that are left of the epoch, or fewer if somebody asks to stop."""
+    at = self._position
+    last = at.epoch * self._plan.steps_per_epoch
+    while at.step < last and not self._is_stopping:
+      start_s = time.perf_counter()
+      num_steps = self._num_steps(last - at.step)
+      found = self._compiled.train(batches, num_steps)
+      self._check_finite(found.losses)
+      seconds, is_due = self._agree(num_steps, seconds=time.perf_counter() - start_s)
+      if num_steps == self._execution:  # Fewer, as at the end of an epoch, tell nothing.
+        self._execution = self._plan.next_execution(num_steps, seconds=seconds)
+      at.add(found, seconds=seconds)
+      done = self._steps_done(found)
+      for listener in self._callbacks:
+        listener.on_steps(done)
+      if self._keeper and is_due:
+        self._keeper.save(at)
+
+  def _agree(self, num_steps: int, *, seconds: float) -> tuple[float, bool]:
+    """Returns what all workers take for the steps' seconds, and whether the state is to be saved.
+
+    Notes when any of them was asked to stop. Each must go the same way, or the others wait for it.
+    """
+    due = self._keeper is not None and self._keeper.is_due(self._position.step + num_steps)
+    asked = bool(self._requests.signal_name)
+    seconds, stops, dues = self._workers.total(
+      [seconds / self._workers.count, asked, due and self._workers.is_chief]
+    )
+    self._is_stopping = stops > 0
+    return seconds, dues > 0
+
+  def _num_steps(self, left: int) -> int:
+    """Returns how many steps the next call takes: no checkpoint may be jumped over."""
+    until_due = self._keeper.steps_until_due(self._position.step) if self._keeper else None
+    return min(self._execution, left, until_due or left)
+
+  def _steps_done(self, found: steps.StepScores) -> callback.StepsDone:
+    at = self._position
+    return callback.StepsDone(
+      epoch=at.epoch,
+      step=at.step,
+      step_in_epoch=at.step - len(at.results) * self._plan.steps_per_epoch,
+      losses=tuple(found.losses.tolist()),
+      examples_per_s=at.num_examples / at.train_s,
+      epoch_s=at.train_s,
+      wait_share=at.wait_s / at.train_s,
+      learning_rate=self._compiled.learning_rate,
+    )
+
+  def _check_finite(self, losses: np.ndarray) -> None:
+    """Raises ConfigError with the first step whose loss is no number."""
+    bad = np.flatnonzero(~np.isfinite(losses))
+    if bad.size:
+      step = self._position.step + int(bad[0]) + 1
+      raise _runaway(
+        f'The loss became {losses[bad[0]]} in step {step} (epoch {self._position.epoch}).'
+        f'{self._blame(step)}'
+      )
+
+
+def _runaway(what: str) -> errors.ConfigError:
+  return errors.ConfigError(
+    f'{what} The weights have run away: lower --learning_rate; with --precision=mixed_float16 try '
+    'mixed_bfloat16. The checkpoints of earlier epochs are kept.'
+  )

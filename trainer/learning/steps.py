@@ -1,0 +1,303 @@
+"""The compiled arithmetic of training and evaluation, exact on any number of replicas.
+
+`keras.Model.fit` averages the means of the replicas, which is wrong as soon as a batch does not
+divide evenly, and NaN where a replica gets nothing. Here losses are summed over examples and
+divided by the true number of them in the whole batch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from trainer.augment import chain, forward
+from trainer.data import input_pipeline
+from trainer.devices import replicas
+from trainer.devices import workers as workers_lib
+from trainer.judging import scores
+from trainer.learning import averaging
+from trainer.learning import losses as losses_lib
+from trainer.runs import training_state
+
+_SUM = tf.distribute.ReduceOp.SUM
+# Up to so many labels evaluation counts which was taken for which; more fit no picture.
+_CONFUSION_LABELS = 64
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StepScores:
+  """The scores of some steps, one value each.
+
+  Attributes:
+    losses: Mean over the whole batch, float32 [num_steps].
+    num_correct: Examples whose label had the highest logit, int64 [num_steps].
+    counts: Examples, int64 [num_steps].
+    wait_s: Seconds that these steps waited for their batches, all together.
+  """
+
+  losses: NDArray[np.float32]
+  num_correct: NDArray[np.int64]
+  counts: NDArray[np.int64]
+  wait_s: float = 0.0
+
+
+class Steps:
+  """Training steps and evaluation of one model under one strategy."""
+
+  def __init__(
+    self,
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    strategy: tf.distribute.Strategy,
+    *,
+    feature_name: str,
+    losses: losses_lib.Losses | None = None,
+    clip_norm: float = 0.0,
+    averages: averaging.Averages | None = None,
+    augmented: forward.Forward | None = None,
+    jit_compile: bool = False,
+  ) -> None:
+    """Takes a model and an optimizer that were made, and the latter built, in strategy.scope().
+
+    Args:
+      model: Features in, logits out.
+      optimizer: Follows the gradient.
+      strategy: Spreads each step over replicas.
+      feature_name: What of a batch the model takes.
+      losses: What training makes small; cross-entropy by default.
+      clip_norm: Longest gradient, over all weights and for the whole batch; longer ones are
+        shortened to it. 0: as long as they are.
+      averages: Moving averages that are kept of the weights, if any.
+      jit_compile: Whether XLA compiles the forward and the backward pass.
+      augmented: The model with what is done to its examples in training, if anything is.
+    """
+    self._model = model
+    self._optimizer = optimizer
+    self._strategy = strategy
+    self._feature_name = feature_name
+    self._losses = losses or losses_lib.Losses()
+    self._clip_norm = clip_norm
+    self._averages = averages
+    self._augmented = augmented
+    self._num_labels = int(model.output_shape[-1])
+    self._gradients = self._scaled_gradients
+    if jit_compile:
+      self._gradients = tf.function(self._scaled_gradients, jit_compile=True)
+    self._compiled_train = tf.function(self._train_steps)
+    self._compiled_evaluate = tf.function(self._evaluate_batches)
+    self._graph: tf.Graph | None = None
+    self._confusion: NDArray[np.int64] | None = None
+
+  @property
+  def variables(self) -> dict[str, Any]:
+    """All that a step changes, by name: weights, the optimizer's, averages, random numbers."""
+    averages = self._averages.variables if self._averages else ()
+    return training_state.name_all(
+      model=self._model.variables, optimizer=self._optimizer.variables, averages=averages
+    )
+
+  @property
+  def strategy(self) -> tf.distribute.Strategy:
+    """What spreads the steps over replicas."""
+    return self._strategy
+
+  @property
+  def learning_rate(self) -> float:
+    """The optimizer's, now."""
+    return float(keras.ops.convert_to_numpy(self._optimizer.learning_rate))
+
+  @property
+  def graph(self) -> tf.Graph | None:
+    """The compiled training steps; None before the first."""
+    return self._graph
+
+  def train(self, batches: Iterator[Any], num_steps: int) -> StepScores:
+    """Takes `num_steps` steps of gradient descent and returns the scores of each.
+
+    Args:
+      batches: Iterator over what input_pipeline.train_batches gave.
+      num_steps: How many.
+    """
+    # A tensor, so that another number compiles nothing anew.
+    arguments = (batches, tf.constant(num_steps))
+    if self._graph is None:
+      self._graph = self._compiled_train.get_concrete_function(*arguments).graph
+    losses, num_correct, counts, wait_s = (x.numpy() for x in self._compiled_train(*arguments))
+    return StepScores(losses=losses, num_correct=num_correct, counts=counts, wait_s=float(wait_s))
+
+  def evaluate(self, batches: Iterator[Any]) -> scores.Scores:
+    """Returns the scores over all batches: each example once, however replicas share them.
+
+    Args:
+      batches: Iterator over what input_pipeline.evaluation_batches gave.
+    """
+    loss_sum, by_label, confusion = (x.numpy() for x in self._compiled_evaluate(batches))
+    self._confusion = confusion if confusion.size else None
+    return scores.of_labels(float(loss_sum), *by_label)
+
+  @property
+  def confusion(self) -> NDArray[np.int64] | None:
+    """The latest evaluation's examples of label (row) that were taken for label (column).
+
+    None before the first, and where there are too many labels for a picture.
+    """
+    return self._confusion
+
+  def averaged_weights(self) -> contextlib.AbstractContextManager[None]:
+    """Returns a block in which the model has the averages of its weights, where they are kept."""
+    return self._averages.in_use() if self._averages else contextlib.nullcontext()
+
+  def _train_steps(
+    self, batches: Any, num_steps: tf.Tensor
+  ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The graph of `train`; returns StepScores' fields."""
+    losses = tf.TensorArray(tf.float32, size=num_steps)
+    correct = tf.TensorArray(tf.int64, size=num_steps)
+    counts = tf.TensorArray(tf.int64, size=num_steps)
+    wait_s, count = tf.zeros((), tf.float64), tf.zeros((), tf.int64)
+    for i in tf.range(num_steps):
+      with tf.control_dependencies([count]):  # Not before the last step is done.
+        asked_s = replicas.clock_s()
+      with tf.control_dependencies([asked_s]):
+        batch = next(batches)
+      with tf.control_dependencies(tf.nest.flatten(batch, expand_composites=True)):
+        wait_s += replicas.clock_s() - asked_s
+      parts = self._strategy.run(self._train_replica, args=(batch,))
+      if self._averages:
+        self._averages.update(inner(self._optimizer).iterations.value)
+      loss_sum, num_correct, count = (self._total(part) for part in parts)
+      losses = losses.write(i, loss_sum / tf.cast(count, tf.float32))
+      correct = correct.write(i, num_correct)
+      counts = counts.write(i, count)
+    return losses.stack(), correct.stack(), counts.stack(), wait_s
+
+  def _evaluate_batches(self, batches: Any) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The graph of `evaluate`; returns the loss sum, counts by label and the confusion.
+
+    The counts, int64 [3, num_labels], are those of right ones, of examples, and of answers.
+    """
+    labels = self._num_labels
+    size = labels if labels <= _CONFUSION_LABELS else 0
+    loss_sum = tf.zeros((), tf.float64)
+    by_label, confusion = tf.zeros([3, labels], tf.int64), tf.zeros([size, size], tf.int64)
+    for batch in batches:
+      parts = self._strategy.run(self._evaluate_replica, args=(batch,))
+      totals = [self._total(part) for part in parts]
+      loss_sum += tf.cast(totals[0], tf.float64)
+      by_label += totals[1]
+      confusion += totals[2]
+    return loss_sum, by_label, confusion
+
+  def _train_replica(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """One step on one replica's part of the batch; returns its sums."""
+    replica = tf.distribute.get_replica_context()
+    variables = self._model.trainable_variables
+    count = tf.shape(batch[input_pipeline.LABEL], tf.int64)[0]
+    everywhere = tf.cast(replica.all_reduce(_SUM, count), tf.float32)
+    gradients, loss_sum, num_correct = self._gradients(batch, everywhere)
+    if isinstance(self._optimizer, keras.optimizers.LossScaleOptimizer):
+      gradients = replicas.with_shared_overflow(gradients, replica)
+    if self._clip_norm:
+      gradients = self._clipped(gradients, replica)
+    self._optimizer.apply(gradients, variables)
+    return loss_sum, num_correct, count
+
+  def _scaled_gradients(
+    self, batch: dict[str, tf.Tensor], everywhere: tf.Tensor
+  ) -> tuple[list[tf.Tensor | None], tf.Tensor, tf.Tensor]:
+    """Returns one replica's gradients, loss sum and right ones; what XLA may compile."""
+    with tf.GradientTape() as tape:
+      loss_sum, num_correct = self._train_scores(batch)
+      # The optimizer adds the gradients of all replicas: the sum of these parts is the mean.
+      loss = loss_sum / everywhere + self._penalty()
+      scaled = self._optimizer.scale_loss(loss)
+    return tape.gradient(scaled, self._model.trainable_variables), loss_sum, num_correct
+
+  def _clipped(
+    self, gradients: list[tf.Tensor | None], replica: tf.distribute.ReplicaContext
+  ) -> list[tf.Tensor | None]:
+    """Returns this replica's gradients, shortened so that the sum over replicas is short enough.
+
+    Keras would clip the part of each replica, which is another step for each number of them.
+    """
+    parts = [gradient for gradient in gradients if gradient is not None]
+    whole = replica.all_reduce(_SUM, parts) if replica.num_replicas_in_sync > 1 else parts
+    limit = self._optimizer.scale_loss(tf.constant(self._clip_norm))
+    factor = limit / tf.maximum(tf.linalg.global_norm(whole), limit)
+    return [g if g is None else g * tf.cast(factor, g.dtype) for g in gradients]
+
+  def _evaluate_replica(
+    self, batch: dict[str, tf.Tensor]
+  ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns one replica's part of what _evaluate_batches adds up."""
+    labels, logits = self._logits(batch, training=False)
+    answers = tf.argmax(logits, axis=-1, output_type=labels.dtype)  # [part]
+    right = tf.boolean_mask(labels, tf.equal(labels, answers))
+    by_label = tf.stack(
+      [
+        tf.math.bincount(tf.cast(some, tf.int32), minlength=self._num_labels, dtype=tf.int64)
+        for some in (right, labels, answers)
+      ]
+    )
+    if self._num_labels <= _CONFUSION_LABELS:
+      confusion = tf.math.confusion_matrix(labels, answers, self._num_labels, dtype=tf.int64)
+    else:
+      confusion = tf.zeros([0, 0], tf.int64)
+    return tf.reduce_sum(losses_lib.evaluation(labels, logits)), by_label, confusion
+
+  def _train_scores(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns loss sum and right ones of one replica's part; zeros if it is empty."""
+    labels, logits = self._logits(batch, training=True)
+    right = tf.equal(tf.argmax(logits, axis=-1, output_type=labels.dtype), labels)  # [part]
+    return (
+      tf.reduce_sum(chain.losses(self._losses.training, labels, logits, batch)),
+      tf.math.count_nonzero(right),
+    )
+
+  def _logits(self, batch: dict[str, tf.Tensor], *, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns labels [part] and logits [part, num_labels] of one replica's part."""
+    labels = batch[input_pipeline.LABEL]
+    examples = {
+      name: replicas.at_least_one(part)
+      for name, part in batch.items()
+      if name != input_pipeline.LABEL
+    }  # Each [max(part, 1), ...].
+    inputs = input_pipeline.model_input(examples, self._feature_name)
+    if training and self._augmented:
+      logits = self._augmented(inputs, examples[chain.DRAWS])
+    else:
+      logits = self._model(inputs, training=training)
+    return labels, logits[: tf.shape(labels)[0]]
+
+  def _penalty(self) -> tf.Tensor | float:
+    """This replica's share of what the layers add to the loss (weight decay)."""
+    return sum(self._model.losses) / self._strategy.num_replicas_in_sync
+
+  def _total(self, part: Any) -> tf.Tensor:
+    return self._strategy.reduce(_SUM, part, axis=None)
+
+
+def inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+  """Returns the optimizer that moves the weights: the one inside of loss scaling, if there is."""
+  return getattr(optimizer, 'inner_optimizer', optimizer)
+
+
+def draw_apart(model: keras.Model, strategy: tf.distribute.Strategy) -> None:
+  """Gives each replica random numbers of its own.
+
+  Mirrored seeds are equal: every replica would drop the same units of its examples.
+  """
+  for variable in model.variables:
+    if not variable.path.endswith('seed_generator_state'):
+      continue
+    copies = strategy.experimental_local_results(variable.value)
+    first = copies[0].numpy()
+    for i, copy in enumerate(copies, start=workers_lib.Workers(strategy).first_replica):
+      copy.assign(first + np.array([i, 0], first.dtype))

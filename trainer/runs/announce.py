@@ -1,0 +1,137 @@
+"""What a run says before, between and after its epochs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from schemas import options, splits
+from trainer import config as config_lib
+from trainer import models
+from trainer.augment import chain
+from trainer.callbacks import best as best_lib
+from trainer.data import datasets
+from trainer.devices import machine, strategies
+from trainer.devices import workers as workers_lib
+from trainer.learning import loop, optimizers, schedules
+from trainer.runs import position as position_lib
+from trainer.runs import run_folder
+
+
+def start(
+  config: config_lib.TrainConfig,
+  data: datasets.Data,
+  *,
+  model: keras.Model,
+  strategy: tf.distribute.Strategy,
+  folder: run_folder.RunFolder,
+) -> None:
+  """Prints what is going to be trained, on what, and where it goes."""
+  workers = workers_lib.Workers(strategy)
+  if not workers.is_chief:
+    print(f'worker {workers.index} of {workers.count}: worker 0 says how it goes.', flush=True)
+    return
+  counts = ', '.join(
+    f'{split} {data.manifest.num_records(split):,}' for split in data.manifest.split_names()
+  )
+  noun = 'clips' if data.manifest.audio else 'pictures'
+  print(f'data     {data.path}: {data.manifest.num_labels} labels; {noun}: {counts}')
+  taken = data.computed or data.feature
+  shape = 'x'.join('any' if size is None else str(size) for size in taken.shape)
+  name = options.format_option(*models.parse(config.model))
+  computed = f', computed from {data.feature.name}' if data.computed else ''
+  print(f'model    {name}: {model.count_params():,} parameters on {taken.name} {shape}{computed}')
+  print(f'devices  {machine.describe(strategy, config)}, {config.precision}')
+  print(f'learning {_learning(config)}')
+  if config.augment:
+    print(f'augment  {chain.Chain(config.augment)}')
+  print(f'run      {folder.path}', flush=True)
+  for warning in data.manifest.warnings:
+    print(f'note: {warning}')
+  unused = machine.unused_gpus()
+  if unused:
+    print(
+      f'note: this machine has a GPU ({", ".join(unused)}) that TensorFlow cannot use, so the CPU '
+      'does everything. Install `pip install tensorflow[and-cuda]` and a driver that fits.'
+    )
+  asked = strategies.parse(config.strategy)[0]
+  if asked != 'none' and strategy.num_replicas_in_sync == 1:
+    print(f'note: there is one device, so --strategy={asked} does what none does.')
+  missing = datasets.unlearned_labels(data.manifest)
+  if missing:
+    print(f'note: no clip of the train split has the label {", ".join(missing)}.')
+  if not data.has_validation:
+    print(
+      f'note: there is no validation split, so all {config.epochs} epochs are trained and the last '
+      'one is kept as the best.'
+    )
+
+
+def resumed(position: position_lib.Position) -> None:
+  """Prints where a run goes on."""
+  if position.step:
+    print(
+      f'resumed  behind step {position.step:,}, in epoch {position.epoch}, as if the run had never '
+      'stopped.',
+      flush=True,
+    )
+
+
+def interrupted(
+  outcome: loop.Outcome, position: position_lib.Position, folder: run_folder.RunFolder
+) -> None:
+  """Prints where a run was stopped from outside, and how to go on."""
+  print(
+    f'stopped by {outcome.interrupted} behind step {position.step:,}, in epoch {position.epoch}; '
+    f'saved. The same command with --run_dir={folder.path} goes on from there.',
+    flush=True,
+  )
+
+
+def peak_learning_rate(config: config_lib.TrainConfig) -> float:
+  """Returns the full learning rate, of whole batches: what the schedule is of."""
+  base = config.learning_rate or models.MODELS[models.parse(config.model)[0]].learning_rate
+  return optimizers.scaled(base, config.scale_learning_rate, batch_size=config.batch_size)
+
+
+def _learning(config: config_lib.TrainConfig) -> str:
+  """Returns how the weights move, and what the learning rate is of."""
+  parts = [options.format_option(*optimizers.parse(config.optimizer))]
+  rate = f'learning rate {peak_learning_rate(config):g} for the whole batch of {config.batch_size}'
+  if config.scale_learning_rate != 'none':
+    rate += f' ({config.scale_learning_rate} from batches of {optimizers.REFERENCE_BATCH})'
+  parts.append(rate)
+  parts.append(options.format_option(*schedules.parse(config.schedule)))
+  for name in ('label_smoothing', 'clip_norm', 'ema'):
+    if getattr(config, name):
+      parts.append(f'{name} {getattr(config, name):g}')
+  if config.class_weights != 'none':
+    parts.append(f'class weights {config.class_weights}')
+  return ', '.join(parts)
+
+
+def end(config: config_lib.TrainConfig, outcome: loop.Outcome, best: best_lib.Best) -> None:
+  """Prints why training ended and which epoch was kept."""
+  if outcome.stopped:
+    print(f'stopped early: {outcome.stopped}')
+  if best.validation is not None:
+    shown = f'accuracy {best.validation.accuracy:.1%}, loss {best.validation.loss:.4f}'
+    if config.monitor not in ('accuracy', 'loss'):
+      shown = f'{config.monitor} {getattr(best.validation, config.monitor):.1%}, {shown}'
+    print(f'best     epoch {best.epoch}: validation {shown}')
+
+
+def results(folder: run_folder.RunFolder, report: dict[str, Any] | None) -> None:
+  """Prints how good the best epoch is on the test split, and where everything lies."""
+  if report is None:
+    print(f'note: there is no {splits.TEST} split, so there is no report.')
+  else:
+    print(
+      f'test     accuracy {report["accuracy"]:.1%} on {report["num_examples"]:,} '
+      f'{report["examples"]}'
+    )
+    print(f'report   {folder.report_file}, {folder.confusion_matrix_file}')
+  print(f'model    {folder.checkpoint_file(run_folder.BEST)}')
+  print(f'curves   tensorboard --logdir {folder.logs_dir}', flush=True)

@@ -1,0 +1,122 @@
+"""Keeps a run safe: writes all that it stands on, now and then, and reads it back."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import io
+import math
+import os
+import time
+from typing import Any
+
+from schemas import errors
+from trainer.devices import workers as workers_lib
+from trainer.learning import steps
+from trainer.runs import position as position_lib
+from trainer.runs import run_folder, training_state
+
+
+class Keeper:
+  """Writes the last few states of a run to its folder, beside the training steps.
+
+  The numbers are copied between two steps; a thread writes them while the next steps run. Of
+  several workers the chief writes.
+  """
+
+  def __init__(
+    self,
+    compiled: steps.Steps,
+    folder: run_folder.RunFolder,
+    *,
+    every_steps: int,
+    every_minutes: float,
+    keep: int,
+  ) -> None:
+    """Takes how many steps or minutes may be lost, 0 for no limit, and how many states stay."""
+    self._compiled = compiled
+    self._folder = folder
+    self._every_steps = every_steps
+    self._every_s = 60 * every_minutes or math.inf
+    self._keep = keep
+    self._is_chief = workers_lib.Workers(compiled.strategy).is_chief
+    self._saved_s = time.monotonic()
+    self._writer = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix='keeper')
+    self._writing: concurrent.futures.Future[None] | None = None
+
+  def steps_until_due(self, step: int) -> int | None:
+    """Returns how many steps may follow step `step` before the state is to be saved."""
+    return self._every_steps - step % self._every_steps if self._every_steps else None
+
+  def is_due(self, step: int) -> bool:
+    """Returns whether the state after step `step` is to be saved."""
+    if self._every_steps and step % self._every_steps == 0:
+      return True
+    return time.monotonic() - self._saved_s >= self._every_s
+
+  def save(self, position: position_lib.Position) -> None:
+    """Copies the state, which is then written while the run goes on; for all workers at once.
+
+    Raises:
+      ConfigError: if this or the one before could not be written.
+    """
+    self._wait()
+    arrays = training_state.capture(self._compiled.variables, self._compiled.strategy)
+    if self._is_chief:
+      self._writing = self._writer.submit(self._write, arrays, position.step, position.to_json())
+    self._saved_s = time.monotonic()
+
+  def close(self) -> None:
+    """Waits until everything is written; raises as `save` does."""
+    try:
+      self._wait()
+    finally:
+      self._writer.shutdown()
+
+  def _wait(self) -> None:
+    writing, self._writing = self._writing, None
+    if writing is not None:
+      writing.result()
+
+  def _write(self, arrays: dict[str, Any], step: int, position: dict[str, Any]) -> None:
+    training_state.write(self._folder.state_file(step), arrays, position)
+    for path in self._folder.state_files()[self._keep :]:
+      with contextlib.suppress(FileNotFoundError):
+        os.remove(path)
+
+
+def load(folder: run_folder.RunFolder, compiled: steps.Steps) -> position_lib.Position:
+  """Gives the model and the optimizer the latest state of a run and returns where it stands.
+
+  A damaged file is said, and the one before it taken. Only the chief of several workers reads.
+
+  Raises:
+    ConfigError: if no state can be read, or they are of another model.
+  """
+  workers = workers_lib.Workers(compiled.strategy)
+  data = workers.from_chief(_latest(folder) if workers.is_chief else None)
+  arrays, fields = training_state.read(io.BytesIO(data))
+  is_same = training_state.restore(compiled.variables, arrays, compiled.strategy)
+  if not is_same and workers.is_chief:
+    print(
+      'note: the run had another number of devices, so it goes on with other random numbers and '
+      'other roundings.'
+    )
+  return position_lib.Position.from_json(fields)
+
+
+def _latest(folder: run_folder.RunFolder) -> bytes:
+  """Returns the content of the latest state that is whole."""
+  for path in folder.state_files():
+    with open(path, 'rb') as stream:
+      data = stream.read()
+    try:
+      training_state.read(io.BytesIO(data))
+    except ValueError as error:
+      print(f'note: {path} is damaged ({error}), so the checkpoint before it is taken.')
+      continue
+    return data
+  raise errors.ConfigError(
+    f'None of the checkpoints in {folder.checkpoints_dir!r} can be read. Begin anew with '
+    '--overwrite, or name another --run_dir.'
+  )

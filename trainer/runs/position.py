@@ -1,0 +1,66 @@
+"""Where a run stands: what a checkpoint says beside the weights."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from trainer.judging import scores
+
+if TYPE_CHECKING:
+  from trainer.learning import steps
+
+
+@dataclasses.dataclass(kw_only=True)
+class Position:
+  """Counts up as the run goes on.
+
+  Attributes:
+    step: Training steps that are done.
+    results: One for each epoch that is done.
+    loss_sum: Over the examples of the epoch that is under way; so are the following.
+    num_correct: Examples whose label had the highest logit.
+    num_examples: Examples.
+    train_s: Seconds of training.
+    wait_s: Seconds of these that were spent waiting for input.
+  """
+
+  step: int = 0
+  results: list[scores.EpochResult] = dataclasses.field(default_factory=list)
+  loss_sum: float = 0.0
+  num_correct: int = 0
+  num_examples: int = 0
+  train_s: float = 0.0
+  wait_s: float = 0.0
+
+  @property
+  def epoch(self) -> int:
+    """The epoch under way, from 1."""
+    return len(self.results) + 1
+
+  def add(self, found: steps.StepScores, *, seconds: float) -> None:
+    """Adds steps, one by one: sums do not depend on how many were taken at once."""
+    for loss, count in zip(found.losses.tolist(), found.counts.tolist(), strict=True):
+      self.loss_sum += loss * count
+    self.step += len(found.losses)
+    self.num_correct += int(found.num_correct.sum())
+    self.num_examples += int(found.counts.sum())
+    self.train_s += seconds
+    self.wait_s += found.wait_s
+
+  def end_epoch(self, result: scores.EpochResult) -> None:
+    """Adds an epoch, and begins the next."""
+    self.results.append(result)
+    self.loss_sum, self.num_correct, self.num_examples = 0.0, 0, 0
+    self.train_s, self.wait_s = 0.0, 0.0
+
+  def to_json(self) -> dict[str, Any]:
+    """Returns plain numbers; Python writes a float so that the same one is read."""
+    return {**vars(self), 'results': [result.to_json() for result in self.results]}
+
+  @classmethod
+  def from_json(cls, fields: Mapping[str, Any]) -> Position:
+    """Returns what to_json was called on."""
+    results = [scores.EpochResult.from_json(result) for result in fields['results']]
+    return cls(**{**fields, 'results': results})

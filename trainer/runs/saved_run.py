@@ -1,0 +1,112 @@
+"""A run folder as evaluation and prediction meet it: what was trained, and the trained model."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from schemas import errors, json_form, manifest, record
+from tfrecords import manifest_file
+from trainer.runs import run_folder
+
+if TYPE_CHECKING:
+  import keras
+
+CHECKPOINTS = (run_folder.BEST, run_folder.LAST)
+DEFAULT_RUN_DIR = 'demo/run'
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SavedRun:
+  """One run.
+
+  Attributes:
+    folder: Where it lies.
+    data_dir: The data set that it was trained on.
+    manifest_sha256: Digest of that data set's manifest, at that time.
+    manifest: The copy of it in the run folder.
+    feature: The model's input.
+    model_text: Such as `cnn:filters=64`.
+  """
+
+  folder: run_folder.RunFolder
+  data_dir: str
+  manifest_sha256: str
+  manifest: manifest.DatasetManifest
+  feature: record.FeatureSpec
+  model_text: str
+
+  def load_model(self, checkpoint: str) -> keras.Model:
+    """Returns the trained model: stored features as float32 in, float32 logits out.
+
+    Where clips are of any length, the rows of each go in too.
+
+    Raises:
+      ConfigError: if there is no such checkpoint, or it is damaged.
+    """
+    if checkpoint not in CHECKPOINTS:
+      raise errors.ConfigError(
+        f'--checkpoint: expected one of {", ".join(CHECKPOINTS)}, got {checkpoint!r}.'
+      )
+    path = self.folder.checkpoint_file(checkpoint)
+    if not os.path.exists(path):
+      raise errors.ConfigError(
+        f'There is no checkpoint {path!r}: training stopped before its first epoch was done. '
+        'Train again, or name another --run_dir.'
+      )
+    import keras
+
+    from features import layers  # noqa: F401 - so that Keras finds those that a model computes with.
+
+    try:
+      model: keras.Model = keras.models.load_model(path, compile=False)
+    except Exception as error:  # Keras raises what zipfile, h5py or its own reader happen to raise.
+      raise errors.ConfigError(
+        f'The checkpoint {path!r} cannot be read ({type(error).__name__}). It is damaged, or was '
+        'written by another version of Keras. Train again, or take the other --checkpoint.'
+      ) from error
+    expected = [(None, *self.feature.shape)]
+    if self.feature.is_variable:
+      expected.append((None,))  # The rows of each clip.
+    found = [tuple(tensor.shape) for tensor in model.inputs]
+    if found != expected:
+      raise errors.ConfigError(
+        f'The checkpoint {path!r} takes {_shapes_text(found)}, but the run was on '
+        f'{self.feature.name} {_shapes_text(expected)}. The folder mixes two runs: train again.'
+      )
+    return model
+
+
+def load(run_dir: str) -> SavedRun:
+  """Returns the run in a folder.
+
+  Raises:
+    ConfigError: if there is none, or its config.json is damaged.
+  """
+  if run_dir == DEFAULT_RUN_DIR and not os.path.exists(run_dir):
+    raise errors.ConfigError(
+      f'There is no demo run in {run_dir!r} yet. Make it with `make demo`, or name yours with '
+      '--run_dir=FOLDER.'
+    )
+  folder = run_folder.RunFolder(run_dir)
+  config = folder.read_config()
+  try:
+    obj = json_form.Reader(config, folder.config_file)
+    return SavedRun(
+      folder=folder,
+      data_dir=obj.text('data_dir'),
+      manifest_sha256=obj.text('manifest_sha256'),
+      manifest=manifest_file.load(run_dir),
+      feature=record.FeatureSpec.from_json(
+        obj.mapping('feature'), where=f'{folder.config_file}, feature'
+      ),
+      model_text=obj.text('model'),
+    )
+  except (errors.SchemaError, errors.DatasetError) as error:
+    raise errors.ConfigError(f'{run_dir!r} holds no whole run: {error}') from error
+
+
+def _shapes_text(shapes: Sequence[Sequence[int | None]]) -> str:
+  return ' and '.join(str(list(shape)) for shape in shapes)
