@@ -6,8 +6,7 @@ import json
 from typing import Any
 
 import features
-from beam_jobs.planning import selection as selection_lib
-from beam_jobs.planning import splitting
+from beam_jobs import rules
 from features import augmentations, effects
 from schemas import audio, errors, naming, options, record, splits
 
@@ -53,11 +52,11 @@ class FeaturizeConfig:
   features: tuple[record.FeatureSpec, ...]
   audio: audio.AudioSpec | None
   min_clip_s: float = 0.0
-  selection: selection_lib.SelectionRule = selection_lib.SelectionRule()
+  selection: rules.SelectionRule = rules.SelectionRule()
   augmentations: tuple[str, ...] = ()
   augment_copies: int = 0
   noise: tuple[str, ...] = ()
-  split_by: splitting.SplitRule = splitting.SplitRule()
+  split_by: rules.SplitRule = rules.SplitRule()
   fractions: splits.SplitFractions = splits.SplitFractions()
   seed: int = 0
   shard_bytes: int = 128 << 20

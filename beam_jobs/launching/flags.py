@@ -16,9 +16,7 @@ from apache_beam.options import pipeline_options
 
 import features
 from beam_jobs import config as config_lib
-from beam_jobs import sources
-from beam_jobs.planning import selection as selection_lib
-from beam_jobs.planning import splitting
+from beam_jobs import rules, sources
 from features import augmentations, effects
 from schemas import audio, errors, options, splits
 from schemas import medium as media
@@ -105,7 +103,7 @@ def _define_choices(flag_values: flags.FlagValues) -> None:
     flag_values=flag_values,
   )  # fmt: skip
   flags.DEFINE_enum(
-    'balance', selection_lib.NONE, selection_lib.BALANCES,
+    'balance', rules.NONE, rules.BALANCES,
     'As many train clips of every label as of the rarest, or of the most frequent one.',
     flag_values=flag_values,
   )  # fmt: skip
@@ -198,7 +196,7 @@ def to_config(flag_values: flags.FlagValues) -> config_lib.FeaturizeConfig:
     ),
     audio=spec,
     min_clip_s=value('min_clip_seconds'),
-    selection=selection_lib.SelectionRule(
+    selection=rules.SelectionRule(
       sample=value('sample'),
       max_per_speaker=value('max_per_speaker'),
       max_per_label=value('max_per_label'),
@@ -208,7 +206,7 @@ def to_config(flag_values: flags.FlagValues) -> config_lib.FeaturizeConfig:
       options.format_option(*augmentations.parse(text)) for text in value('augment')
     ),
     augment_copies=int(bool(value('augment'))) if copies is None else copies,
-    split_by=splitting.SplitRule.parse(value('split_by')),
+    split_by=rules.SplitRule.parse(value('split_by')),
     fractions=options.build(
       splits.SplitFractions,
       {'validation': value('validation_fraction'), 'test': value('test_fraction')},

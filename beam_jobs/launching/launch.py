@@ -19,16 +19,15 @@ from apache_beam.transforms import environments
 from beam_jobs import config as config_lib
 from beam_jobs import pipeline, sources
 from beam_jobs.launching import (
-  at_work,
   cancelling,
   dataflow,
   flags,
-  held_folder,
   progress,
   worker_watch,
 )
 from beam_jobs.output import folder as folder_lib
 from beam_jobs.output import lock, notes
+from beam_jobs.processes import at_work, held_folder
 from beam_jobs.shards import noise_recordings
 from beam_jobs.sources import corpus
 from schemas import errors

@@ -6,7 +6,8 @@ Started by launch.py as `python -m beam_jobs.launching.local_worker LAUNCHER_PID
 import gc
 import sys
 
-from beam_jobs.launching import lifeline, worker_watch
+from beam_jobs.launching import worker_watch
+from beam_jobs.processes import lifeline
 
 # New objects, not counting those that are gone again, after which Python looks for cycles.
 _GARBAGE_OBJECTS = 50_000

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 
 from beam_jobs import config as config_lib
-from beam_jobs import sources
+from beam_jobs import rules, sources
 from beam_jobs.planning import packing, selection, splitting
 from schemas import errors, naming, splits
 from schemas.utterance import Utterance
@@ -163,7 +163,7 @@ def make_plan(census: Census, config: config_lib.FeaturizeConfig) -> Plan:
     places=places,
     shards_by_split=shards_by_split,
     mixed_groups=tuple(sorted(name for name, found in official.items() if len(found - {''}) > 1))
-    if config.split_by.field == splitting.SPEAKER
+    if config.split_by.field == rules.SPEAKER
     else (),
     left_out=dict(left_out),
   )

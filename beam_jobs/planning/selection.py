@@ -13,45 +13,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas import errors, splits, stable_hash
-
-NONE = 'none'
-UNDERSAMPLE = 'undersample'
-OVERSAMPLE = 'oversample'
-BALANCES = (NONE, UNDERSAMPLE, OVERSAMPLE)
+from beam_jobs import rules
+from schemas import splits, stable_hash
 
 _ALL = 2**64 - 1
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SelectionRule:
-  """What --sample, --max_per_speaker, --max_per_label and --balance ask for, in this order.
-
-  Attributes:
-    sample: Share of the clips, by whole speakers; 1 for all.
-    max_per_speaker: Clips of a speaker in a split; 0 for all.
-    max_per_label: Clips of a label in a split; 0 for all.
-    balance: In the train split, of every label as many clips as of the rarest (undersample) or of
-      the most frequent one (oversample, by repeating clips).
-  """
-
-  sample: float = 1.0
-  max_per_speaker: int = 0
-  max_per_label: int = 0
-  balance: str = NONE
-
-  def __post_init__(self) -> None:
-    if not 0 < self.sample <= 1:
-      raise errors.ConfigError(f'--sample must be in (0, 1], such as 0.05, got {self.sample}.')
-    if self.balance not in BALANCES:
-      raise errors.ConfigError(
-        f'--balance must be one of {", ".join(BALANCES)}, got {self.balance!r}.'
-      )
-
-  @property
-  def needs_hashes(self) -> bool:
-    """Whether the hash of every clip has to be gathered."""
-    return bool(self.max_per_speaker or self.max_per_label or self.balance != NONE)
 
 
 def clip_hash(utterance_id: str, seed: int) -> int:
@@ -106,7 +71,7 @@ class Selection:
     return times + (place <= once_more)
 
 
-def select(cells: Sequence[Cell], rule: SelectionRule, *, split: str, seed: int) -> Selection:
+def select(cells: Sequence[Cell], rule: rules.SelectionRule, *, split: str, seed: int) -> Selection:
   """Returns what is taken of a split.
 
   Args:
@@ -130,11 +95,11 @@ def select(cells: Sequence[Cell], rule: SelectionRule, *, split: str, seed: int)
   label_limits = clips.limit(clips.labels, rule.max_per_label)
   left_out['over_label_limit'] = clips.num_dropped - left_out['over_speaker_limit']
   repeats: dict[str, tuple[int, int]] = {}
-  if split == splits.TRAIN and rule.balance == UNDERSAMPLE:
+  if split == splits.TRAIN and rule.balance == rules.UNDERSAMPLE:
     before = clips.num_dropped
     label_limits |= clips.limit(clips.labels, min(clips.counts(clips.labels).values(), default=0))
     left_out['undersampled'] = clips.num_dropped - before
-  elif split == splits.TRAIN and rule.balance == OVERSAMPLE:
+  elif split == splits.TRAIN and rule.balance == rules.OVERSAMPLE:
     repeats = clips.repeats(max(clips.counts(clips.labels).values(), default=0))
   return Selection(
     speakers=speakers,

@@ -4,116 +4,15 @@ A group is what must stay together, by default a speaker: a voice that was heard
 not be in the test, or the numbers flatter.
 """
 
-import dataclasses
-import re
 from collections.abc import Collection, Mapping
 
+from beam_jobs import rules
 from schemas import errors, group_splits, options, splits
 from schemas.utterance import Utterance
 
-SPEAKER = 'speaker'
-CLIP = 'clip'
-
-_RANGE = re.compile(r'(\d+)-(\d+)\Z')
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SplitSettings:
-  """Options behind `--split_by=FIELD:`.
-
-  Attributes:
-    test: Values of the field that make the test split, such as `jackson+theo` or `0-4`.
-    validation: The same for the validation split.
-    train: The same for the train split.
-    official: Follow the corpus's own lists where it has them; only for the field speaker.
-  """
-
-  test: str = ''
-  validation: str = ''
-  train: str = ''
-  official: bool = True
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SplitRule:
-  """How clips are split.
-
-  Attributes:
-    field: `speaker`, `clip` (each clip for itself: voices leak) or a field of the source.
-    settings: The named values.
-  """
-
-  field: str = SPEAKER
-  settings: SplitSettings = SplitSettings()
-
-  def __post_init__(self) -> None:
-    seen: dict[str, str] = {}
-    for split, values in self._named().items():
-      for value in values:
-        if value in seen:
-          raise errors.ConfigError(
-            f'--split_by names {value!r} for {seen[value]} and for {split}. Name it once.'
-          )
-        seen[value] = split
-    if self.field == CLIP and seen:
-      raise errors.ConfigError(
-        '--split_by=clip takes no values: clips go by a hash. Use --validation_fraction and '
-        '--test_fraction, or split by a field of the source.'
-      )
-
-  @classmethod
-  def parse(cls, text: str) -> 'SplitRule':
-    """Reads `FIELD` or `FIELD:test=VALUES,validation=VALUES`."""
-    field = text.partition(':')[0].strip()
-    if not field:
-      raise errors.ConfigError(
-        '--split_by must name a field, such as speaker, clip or take:test=0-4.'
-      )
-    _, settings = options.parse(text, {field: SplitSettings}, family='split rule')
-    return cls(field=field, settings=settings)
-
-  def __str__(self) -> str:
-    return options.format_option(self.field, self.settings)
-
-  def named_split(self, group: str) -> str:
-    """Returns the split that the settings name for a group, or ''."""
-    for split, values in self._named().items():
-      if group in values:
-        return split
-    return ''
-
-  def missing_values(self, groups: Collection[str]) -> list[str]:
-    """Returns single values that are named but not in the corpus: most likely mistyped."""
-    return [
-      value
-      for split in splits.SPLITS
-      for value in _single_values(getattr(self.settings, split))
-      if value not in groups
-    ]
-
-  def _named(self) -> dict[str, frozenset[str]]:
-    return {split: expand_values(getattr(self.settings, split)) for split in splits.SPLITS}
-
-
-def _single_values(text: str) -> list[str]:
-  return [part for part in text.split('+') if part and not _RANGE.match(part)]
-
-
-def expand_values(text: str) -> frozenset[str]:
-  """Returns the values of `jackson+theo` or `0-4+7`; a range stands for its whole numbers."""
-  values: set[str] = set(_single_values(text))
-  for part in text.split('+'):
-    match = _RANGE.match(part)
-    if match:
-      first, last = int(match[1]), int(match[2])
-      if not 0 <= last - first < 1_000_000:
-        raise errors.ConfigError(f'A range of --split_by must run upwards, got {part!r}.')
-      values.update(str(value) for value in range(first, last + 1))
-  return frozenset(values)
-
 
 def group_of(
-  utterance: Utterance, rule: SplitRule, fractions: splits.SplitFractions, seed: int
+  utterance: Utterance, rule: rules.SplitRule, fractions: splits.SplitFractions, seed: int
 ) -> str:
   """Returns what an utterance is kept together with.
 
@@ -123,11 +22,11 @@ def group_of(
   Raises:
     SourceError: if the source gives the utterance no such field.
   """
-  if rule.field == CLIP:
+  if rule.field == rules.CLIP:
     return group_splits.hashed(utterance.utterance_id, fractions, seed)
   group = utterance.field(rule.field)
   if group is None:
-    known = [SPEAKER, 'label', CLIP, *(name for name, _ in utterance.fields)]
+    known = [rules.SPEAKER, 'label', rules.CLIP, *(name for name, _ in utterance.fields)]
     raise errors.SourceError(
       f'--split_by={rule.field}: {utterance.utterance_id!r} has no field {rule.field!r}.'
       f'{options.did_you_mean(rule.field, known)} Its fields: {", ".join(known)}.'
@@ -137,7 +36,7 @@ def group_of(
 
 def assign_splits(
   groups: Mapping[str, Collection[str]],
-  rule: SplitRule,
+  rule: rules.SplitRule,
   fractions: splits.SplitFractions,
   seed: int = 0,
 ) -> dict[str, str]:
@@ -152,7 +51,7 @@ def assign_splits(
   Raises:
     ConfigError: if the rule names a value that no clip has.
   """
-  if rule.field == CLIP:
+  if rule.field == rules.CLIP:
     return {group: group for group in sorted(groups)}
   missing = rule.missing_values(groups)
   if missing:
@@ -179,7 +78,7 @@ def assign_splits(
   return result
 
 
-def _official_split(official: Collection[str], rule: SplitRule) -> str:
-  if not rule.settings.official or rule.field != SPEAKER:
+def _official_split(official: Collection[str], rule: rules.SplitRule) -> str:
+  if not rule.settings.official or rule.field != rules.SPEAKER:
     return ''
   return group_splits.official(official)

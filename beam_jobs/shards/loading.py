@@ -9,7 +9,7 @@ import numpy as np
 
 import features
 from beam_jobs import config as config_lib
-from beam_jobs.launching import at_work
+from beam_jobs.processes import at_work
 from beam_jobs.shards import noise_recordings, reading, reference
 from features.augmentations import chain
 from features.decoding import clips

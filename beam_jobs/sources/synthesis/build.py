@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from beam_jobs.launching import held_folder
+from beam_jobs.processes import held_folder
 from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import official_split, word_folders
 from beam_jobs.sources.synthesis import script

@@ -17,7 +17,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from beam_jobs.launching import lifeline
+from beam_jobs.processes import lifeline
 from beam_jobs.sources.synthesis import backgrounds, espeak, script
 
 SAMPLE_RATE_HZ = backgrounds.SAMPLE_RATE_HZ

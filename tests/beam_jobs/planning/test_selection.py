@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from beam_jobs import rules
 from beam_jobs.planning import selection
 from schemas import errors
 
@@ -39,11 +40,11 @@ def taken(clips, rule, *, split='train'):
 
 
 RULES = st.builds(
-  selection.SelectionRule,
+  rules.SelectionRule,
   sample=st.sampled_from((0.1, 0.5, 1.0)),
   max_per_speaker=st.sampled_from((0, 1, 3)),
   max_per_label=st.sampled_from((0, 1, 5)),
-  balance=st.sampled_from(selection.BALANCES),
+  balance=st.sampled_from(rules.BALANCES),
 )
 
 
@@ -62,11 +63,11 @@ def test_the_books_balance(clips, rule, split):
 @settings(deadline=None)
 @given(clips=CLIPS, most=st.integers(1, 9))
 def test_a_limit_is_met_exactly(clips, most):
-  _, found = taken(clips, selection.SelectionRule(max_per_label=most))
+  _, found = taken(clips, rules.SelectionRule(max_per_label=most))
   before = collections.Counter(label for _, label in clips)
   after = collections.Counter(label for _, _, label, _ in found)
   assert after == {label: min(count, most) for label, count in before.items()}
-  _, found = taken(clips, selection.SelectionRule(max_per_speaker=most))
+  _, found = taken(clips, rules.SelectionRule(max_per_speaker=most))
   before = collections.Counter(speaker for speaker, _ in clips)
   after = collections.Counter(speaker for _, speaker, _, _ in found)
   assert after == {speaker: min(count, most) for speaker, count in before.items()}
@@ -80,7 +81,7 @@ def test_balance_gives_every_label_as_much(clips):
     ('undersample', min(before.values())),
     ('oversample', max(before.values())),
   ):
-    _, found = taken(clips, selection.SelectionRule(balance=balance))
+    _, found = taken(clips, rules.SelectionRule(balance=balance))
     after = collections.Counter()
     for _, _, label, times in found:
       after[label] += times
@@ -95,15 +96,15 @@ def test_balance_gives_every_label_as_much(clips):
 
 def test_only_the_train_split_is_balanced():
   clips = [('a', 'no')] * 5 + [('a', 'yes')]
-  for balance in selection.BALANCES:
-    _, found = taken(clips, selection.SelectionRule(balance=balance), split='test')
+  for balance in rules.BALANCES:
+    _, found = taken(clips, rules.SelectionRule(balance=balance), split='test')
     assert [times for *_, times in found] == [1] * 6
 
 
 @settings(deadline=None)
 @given(clips=CLIPS, share=st.sampled_from((0.05, 0.3, 0.7)))
 def test_a_sample_has_whole_speakers_and_all_labels(clips, share):
-  _, found = taken(clips, selection.SelectionRule(sample=share))
+  _, found = taken(clips, rules.SelectionRule(sample=share))
   speakers = {speaker for _, speaker, _, _ in found}
   assert len(found) == sum(speaker in speakers for speaker, _ in clips)
   assert {label for _, _, label, _ in found} == {label for _, label in clips}
@@ -112,21 +113,21 @@ def test_a_sample_has_whole_speakers_and_all_labels(clips, share):
 def test_a_sample_of_many_speakers_is_as_large_as_asked():
   clips = [(f'speaker{i % 200}', 'no' if i % 2 else 'yes') for i in range(4_000)]
   clips = [(s, label) for i, (s, _) in enumerate(clips) for label in ('no', 'yes') if i < 2_000]
-  _, found = taken(clips, selection.SelectionRule(sample=0.05))
+  _, found = taken(clips, rules.SelectionRule(sample=0.05))
   assert len(found) == 200
 
 
 def test_a_larger_limit_takes_the_same_clips_and_more():
   clips = [('a', 'no')] * 40
-  _, few = taken(clips, selection.SelectionRule(max_per_label=5))
-  _, more = taken(clips, selection.SelectionRule(max_per_label=12))
+  _, few = taken(clips, rules.SelectionRule(max_per_label=5))
+  _, more = taken(clips, rules.SelectionRule(max_per_label=12))
   assert {number for number, *_ in few} < {number for number, *_ in more}
 
 
 def test_the_order_of_the_listing_does_not_matter():
   clips = [('a', 'no')] * 30 + [('b', 'yes')] * 20
   cells = cells_of(clips)
-  rule = selection.SelectionRule(max_per_speaker=11, balance='oversample')
+  rule = rules.SelectionRule(max_per_speaker=11, balance='oversample')
   turned = [
     selection.Cell(speaker=c.speaker, label=c.label, count=c.count, hashes=c.hashes[::-1])
     for c in cells
@@ -146,4 +147,4 @@ def test_the_order_of_the_listing_does_not_matter():
 )
 def test_wrong_values_are_refused(wrong, sentence):
   with pytest.raises(errors.ConfigError, match=sentence):
-    selection.SelectionRule(**wrong)
+    rules.SelectionRule(**wrong)

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from beam_jobs import rules
 from beam_jobs.planning import splitting
 from schemas import errors, splits
 from schemas.utterance import Utterance
@@ -21,7 +22,7 @@ def utterance(**changes):
 @given(st.sets(NAMES, min_size=1, max_size=60), st.integers(0, 3))
 def test_every_speaker_is_in_exactly_one_split_and_train_is_never_empty(speakers, seed):
   groups = {speaker: {''} for speaker in speakers}
-  result = splitting.assign_splits(groups, splitting.SplitRule(), FRACTIONS, seed)
+  result = splitting.assign_splits(groups, rules.SplitRule(), FRACTIONS, seed)
   assert set(result) == speakers
   assert set(result.values()) <= set(splits.SPLITS)
   assert splits.TRAIN in result.values()
@@ -30,7 +31,7 @@ def test_every_speaker_is_in_exactly_one_split_and_train_is_never_empty(speakers
 @given(st.sets(NAMES, min_size=4, max_size=29), st.integers(0, 3))
 def test_few_speakers_meet_the_fractions(speakers, seed):
   groups = {speaker: {''} for speaker in speakers}
-  result = splitting.assign_splits(groups, splitting.SplitRule(), FRACTIONS, seed)
+  result = splitting.assign_splits(groups, rules.SplitRule(), FRACTIONS, seed)
   for split in ('test', 'validation'):
     assert list(result.values()).count(split) == max(1, round(0.1 * len(speakers)))
 
@@ -38,12 +39,12 @@ def test_few_speakers_meet_the_fractions(speakers, seed):
 @given(st.sets(NAMES, min_size=3, max_size=60), st.integers(0, 3))
 def test_three_speakers_are_enough_for_three_splits(speakers, seed):
   groups = {speaker: {''} for speaker in speakers}
-  result = splitting.assign_splits(groups, splitting.SplitRule(), FRACTIONS, seed)
+  result = splitting.assign_splits(groups, rules.SplitRule(), FRACTIONS, seed)
   assert set(result.values()) == set(splits.SPLITS)
 
 
 def test_a_new_speaker_moves_no_other():
-  rule = splitting.SplitRule()
+  rule = rules.SplitRule()
   speakers = {f'speaker {i}': {''} for i in range(200)}
   before = splitting.assign_splits(speakers, rule, FRACTIONS)
   after = splitting.assign_splits({**speakers, 'newcomer': {''}}, rule, FRACTIONS)
@@ -53,7 +54,7 @@ def test_a_new_speaker_moves_no_other():
 def test_the_hash_is_pinned():
   # A change of these values changes every data set on disk: bump RECORD_VERSION with it.
   groups = {f's{i}': {''} for i in range(60)}
-  result = splitting.assign_splits(groups, splitting.SplitRule(), FRACTIONS)
+  result = splitting.assign_splits(groups, rules.SplitRule(), FRACTIONS)
   assert [name for name, split in result.items() if split == 'test'] == [
     's13',
     's26',
@@ -73,7 +74,7 @@ def test_the_hash_is_pinned():
 def test_shares_are_met_over_many_speakers():
   groups = {f'speaker {i}': {''} for i in range(20_000)}
   result = splitting.assign_splits(
-    groups, splitting.SplitRule(), splits.SplitFractions(validation=0.2, test=0.05)
+    groups, rules.SplitRule(), splits.SplitFractions(validation=0.2, test=0.05)
   )
   counts = {name: sum(split == name for split in result.values()) for name in splits.SPLITS}
   assert counts['validation'] == pytest.approx(4_000, rel=0.05)
@@ -82,26 +83,26 @@ def test_shares_are_met_over_many_speakers():
 
 def test_official_lists_win_over_the_hash():
   groups = {'a': {'validation'}, 'b': {'test'}, 'c': {'train'}}
-  assert splitting.assign_splits(groups, splitting.SplitRule(), FRACTIONS) == {
+  assert splitting.assign_splits(groups, rules.SplitRule(), FRACTIONS) == {
     'a': 'validation', 'b': 'test', 'c': 'train',
   }  # fmt: skip
 
 
 def test_a_speaker_in_two_official_splits_goes_whole_to_the_stricter_one():
   groups = {'a': {'train', 'test'}, 'b': {'train'}, 'c': {'validation', 'train'}}
-  result = splitting.assign_splits(groups, splitting.SplitRule(), FRACTIONS)
+  result = splitting.assign_splits(groups, rules.SplitRule(), FRACTIONS)
   assert result == {'a': 'test', 'b': 'train', 'c': 'validation'}
 
 
 def test_official_lists_can_be_set_aside():
   groups = {name: {'train'} for name in 'abcdefgh'}
-  rule = splitting.SplitRule.parse('speaker:official=false')
+  rule = rules.SplitRule.parse('speaker:official=false')
   assert set(splitting.assign_splits(groups, rule, FRACTIONS).values()) == set(splits.SPLITS)
 
 
 def test_named_speakers_go_where_they_are_named():
   groups = {name: {''} for name in ('jackson', 'nicolas', 'theo', 'yweweler')}
-  rule = splitting.SplitRule.parse('speaker:test=theo,validation=jackson')
+  rule = rules.SplitRule.parse('speaker:test=theo,validation=jackson')
   result = splitting.assign_splits(groups, rule, FRACTIONS)
   assert result == {
     'jackson': 'validation', 'nicolas': 'train', 'theo': 'test', 'yweweler': 'train',
@@ -110,7 +111,7 @@ def test_named_speakers_go_where_they_are_named():
 
 def test_a_range_of_takes_makes_the_test_split():
   groups = {str(take): {''} for take in range(50)}
-  rule = splitting.SplitRule.parse('take:test=0-4')
+  rule = rules.SplitRule.parse('take:test=0-4')
   result = splitting.assign_splits(groups, rule, splits.SplitFractions(validation=0.0))
   assert {take for take, split in result.items() if split == 'test'} == set('01234')
   assert set(result.values()) == {'test', 'train'}
@@ -119,13 +120,13 @@ def test_a_range_of_takes_makes_the_test_split():
 def test_no_fraction_no_split():
   groups = {name: {''} for name in 'abcdefgh'}
   result = splitting.assign_splits(
-    groups, splitting.SplitRule(), splits.SplitFractions(validation=0.0, test=0.0)
+    groups, rules.SplitRule(), splits.SplitFractions(validation=0.0, test=0.0)
   )
   assert set(result.values()) == {'train'}
 
 
 def test_one_speaker_trains():
-  assert splitting.assign_splits({'a': {''}}, splitting.SplitRule(), FRACTIONS) == {'a': 'train'}
+  assert splitting.assign_splits({'a': {''}}, rules.SplitRule(), FRACTIONS) == {'a': 'train'}
 
 
 @pytest.mark.parametrize(
@@ -140,11 +141,11 @@ def test_one_speaker_trains():
 )
 def test_a_wrong_rule_is_refused(text, sentence):
   with pytest.raises(errors.ConfigError, match=sentence):
-    splitting.SplitRule.parse(text)
+    rules.SplitRule.parse(text)
 
 
 def test_a_value_that_no_clip_has_is_refused_with_the_nearest():
-  rule = splitting.SplitRule.parse('speaker:test=jakson')
+  rule = rules.SplitRule.parse('speaker:test=jakson')
   with pytest.raises(
     errors.ConfigError, match="no clip has speaker 'jakson'. Did you mean 'jackson'"
   ):
@@ -152,13 +153,13 @@ def test_a_value_that_no_clip_has_is_refused_with_the_nearest():
 
 
 def test_a_field_that_the_source_does_not_give_is_refused():
-  rule = splitting.SplitRule.parse('taek')
+  rule = rules.SplitRule.parse('taek')
   with pytest.raises(errors.SourceError, match="has no field 'taek'. Did you mean 'take'"):
     splitting.group_of(utterance(), rule, FRACTIONS, 0)
 
 
 def test_splitting_by_clip_follows_the_fractions():
-  rule = splitting.SplitRule.parse('clip')
+  rule = rules.SplitRule.parse('clip')
   groups = [
     splitting.group_of(utterance(utterance_id=f'{i}.wav'), rule, FRACTIONS, 0) for i in range(5_000)
   ]
@@ -168,4 +169,4 @@ def test_splitting_by_clip_follows_the_fractions():
 
 @pytest.mark.parametrize('text', ['speaker', 'take:test=0-4', 'speaker:test=a+b,validation=c'])
 def test_a_rule_reads_back_from_its_text(text):
-  assert str(splitting.SplitRule.parse(text)) == text
+  assert str(rules.SplitRule.parse(text)) == text

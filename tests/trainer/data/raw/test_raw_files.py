@@ -11,6 +11,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 
+from beam_jobs import rules
 from beam_jobs.planning import splitting
 from beam_jobs.sources import corpus, table
 from features.decoding import clips
@@ -82,7 +83,7 @@ def test_splits_are_those_of_the_data_job(data, tmp_path):
   path = data.partition(':')[2]
   listed = list(table.list_utterances(corpus.Corpus(path), table.Table()))
   groups = {clip.speaker_id: {''} for clip in listed}
-  wanted = splitting.assign_splits(groups, splitting.SplitRule(), splits.SplitFractions())
+  wanted = splitting.assign_splits(groups, rules.SplitRule(), splits.SplitFractions())
   loaded = files_lib.load(data)
   assert {clip.clip_id for files in loaded.splits.values() for clip in files.clips} == {
     clip.utterance_id for clip in listed
