@@ -1,10 +1,11 @@
 """From samples to arrays: one definition of each feature with two faces, NumPy and TensorFlow.
 
 FEATURES is the table of kinds. A new one is a file of this folder and a line here. Nothing that is
-imported from here imports TensorFlow; a member's `layer` does when it is called.
+imported from here imports TensorFlow; features.layers has the faces that do.
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,15 +39,8 @@ FEATURES: Mapping[str, feature.Feature] = {
 }
 
 SETTINGS: Mapping[str, type] = {name: member.settings for name, member in FEATURES.items()}
-
-
-def parse(text: str) -> tuple[str, Any]:
-  """Returns the name and the settings of `text`, such as `log_mel:num_mels=64`.
-
-  Raises:
-    ConfigError: for an unknown name or key, or a value that the settings refuse.
-  """
-  return options.parse(text, SETTINGS, family='feature')
+# From a text, such as `log_mel:num_mels=64`, to the name and the settings; ConfigError.
+parse = functools.partial(options.parse, settings_by_name=SETTINGS, family='feature')
 
 
 def spec(name: str, settings: Any, audio: audio_schema.AudioSpec | None) -> record.FeatureSpec:

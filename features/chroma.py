@@ -1,9 +1,6 @@
 """Chroma: how much of each class of pitch, from C to B, is in each frame."""
 
-from __future__ import annotations
-
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse
@@ -13,9 +10,6 @@ from features import feature, stored_form
 from features.spectra import chroma_filterbank, norms, spectrum
 from features.spectra import frames as frames_lib
 from schemas import audio, errors
-
-if TYPE_CHECKING:
-  import keras
 
 # A tenth of a semitone. What is finer than the bins only repeats them.
 MAX_CHROMA = 120
@@ -114,13 +108,6 @@ def kernel(settings: Chroma, spec: audio.AudioSpec) -> feature.Kernel:
   return compute
 
 
-def layer(settings: Chroma, spec: audio.AudioSpec) -> keras.layers.Layer:
-  """Returns the Keras layer with the same result."""
-  from features import layers
-
-  return layers.Chroma(settings=dataclasses.asdict(settings), audio=spec.to_json())
-
-
 FEATURE = feature.Feature(
-  settings=Chroma, shape=shape, kernel=kernel, layer=layer, min_samples=frames_lib.min_samples
+  settings=Chroma, shape=shape, kernel=kernel, has_twin=True, min_samples=frames_lib.min_samples
 )

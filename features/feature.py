@@ -1,18 +1,13 @@
-"""What a member of the feature family is: settings and the two faces that share their tables."""
-
-from __future__ import annotations
+"""What a member of the feature family is: settings, and the NumPy face with its tables."""
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas import medium as media
-
-if TYPE_CHECKING:
-  import keras
 
 # Samples [clips, num_samples] (or pictures [clips, height, width, channels]) in, features
 # [clips, *shape] out. num_samples is AudioSpec.clip_samples, or any number from the feature's
@@ -32,17 +27,15 @@ class Feature:
     kernel: Makes the tables once and returns the NumPy face. A clip's result depends neither on
       the batch it stands in nor on the number of BLAS threads, to the last bit, and the batch is
       not changed.
-    layer: Returns the TensorFlow face, a Keras layer [batch, num_samples] -> [batch, *shape]
-      with the same tables. TensorFlow is imported only when it is called. None where a model
-      cannot compute the feature.
     min_samples: Samples of the shortest clip that gives anything; where clips have lengths of
       their own, shorter ones are padded to it.
     medium: What it is computed from: one of schemas.medium.MEDIA.
+    has_twin: Whether a model can compute it: features.layers has its TensorFlow face.
   """
 
   settings: type
   shape: Callable[[Any, Any], tuple[int | None, ...]]
   kernel: Callable[[Any, Any], Kernel]
-  layer: Callable[[Any, Any], keras.layers.Layer] | None = None
   min_samples: Callable[[Any, Any], int] = lambda settings, spec: 1
   medium: str = media.AUDIO
+  has_twin: bool = False

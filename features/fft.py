@@ -1,11 +1,8 @@
 """Magnitude spectrum of a whole clip."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.fft
@@ -15,9 +12,6 @@ from numpy.typing import NDArray
 from features import feature, stored_form
 from features.spectra import frames, spectrum
 from schemas import audio, errors
-
-if TYPE_CHECKING:
-  import keras
 
 LOG = 'log'
 LINEAR = 'linear'
@@ -171,11 +165,4 @@ def _pooling(edges: NDArray[np.int64]) -> scipy.sparse.csr_array:
   )
 
 
-def layer(settings: Fft, spec: audio.AudioSpec) -> keras.layers.Layer:
-  """Returns the Keras layer with the same result."""
-  from features import layers
-
-  return layers.Fft(settings=dataclasses.asdict(settings), audio=spec.to_json())
-
-
-FEATURE = feature.Feature(settings=Fft, shape=shape, kernel=kernel, layer=layer)
+FEATURE = feature.Feature(settings=Fft, shape=shape, kernel=kernel, has_twin=True)

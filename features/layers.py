@@ -12,9 +12,10 @@ On GPUs from Ampere on TensorFlow multiplies matrices with 11 bits of each facto
 unless tf.config.experimental.enable_tensor_float_32_execution(False) is called. Mel energies may
 then be off by 5e-4 of themselves, a log mel by 5e-4: less than a step of float16 from 0.5 on.
 
-This module imports TensorFlow. Only a feature's `layer` and the trainer import it.
+This module imports TensorFlow, and the trainer alone imports it. The kinds know nothing of it.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -259,6 +260,21 @@ def _normed(values: Any, norm: str) -> Any:
   return values / tf.sqrt(tf.maximum(squares, tiny))
 
 
+# Of each kind of features.FEATURES that has one.
+LAYERS: Mapping[str, type[_Samples]] = {
+  'waveform': Waveform,
+  'fft': Fft,
+  'stft': Stft,
+  'mel': Mel,
+  'log_mel': LogMel,
+  'mfcc': Mfcc,
+  'chroma': Chroma,
+}
 # So that keras.models.load_model finds them by name.
-for _layer in (Waveform, Fft, Stft, Mel, LogMel, Mfcc, Chroma):
+for _layer in LAYERS.values():
   keras.saving.register_keras_serializable(package='voxshard')(_layer)
+
+
+def make(name: str, settings: Any, spec: audio_schema.AudioSpec) -> keras.layers.Layer:
+  """Returns the layer with the result of a kind's kernel: a key of LAYERS with its settings."""
+  return LAYERS[name](settings=dataclasses.asdict(settings), audio=spec.to_json())

@@ -1,9 +1,6 @@
 """Logarithm of mel energies."""
 
-from __future__ import annotations
-
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +9,6 @@ from features import feature
 from features.spectra import frames as frames_lib
 from features.spectra import mel_energy, spectrum
 from schemas import audio
-
-if TYPE_CHECKING:
-  import keras
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,17 +47,10 @@ def kernel(settings: LogMel, spec: audio.AudioSpec) -> feature.Kernel:
   return compute
 
 
-def layer(settings: LogMel, spec: audio.AudioSpec) -> keras.layers.Layer:
-  """Returns the Keras layer with the same result."""
-  from features import layers
-
-  return layers.LogMel(settings=dataclasses.asdict(settings), audio=spec.to_json())
-
-
 FEATURE = feature.Feature(
   settings=LogMel,
   shape=mel_energy.shape,
   kernel=kernel,
-  layer=layer,
+  has_twin=True,
   min_samples=frames_lib.min_samples,
 )

@@ -1,9 +1,6 @@
 """Mel energies: the power spectrum seen through triangular filters."""
 
-from __future__ import annotations
-
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +9,6 @@ from features import feature, stored_form
 from features.spectra import frames as frames_lib
 from features.spectra import mel_energy, spectrum
 from schemas import audio, errors
-
-if TYPE_CHECKING:
-  import keras
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -68,13 +62,6 @@ def kernel(settings: Mel, spec: audio.AudioSpec) -> feature.Kernel:
   return compute
 
 
-def layer(settings: Mel, spec: audio.AudioSpec) -> keras.layers.Layer:
-  """Returns the Keras layer with the same result."""
-  from features import layers
-
-  return layers.Mel(settings=dataclasses.asdict(settings), audio=spec.to_json())
-
-
 FEATURE = feature.Feature(
-  settings=Mel, shape=shape, kernel=kernel, layer=layer, min_samples=frames_lib.min_samples
+  settings=Mel, shape=shape, kernel=kernel, has_twin=True, min_samples=frames_lib.min_samples
 )

@@ -1,10 +1,7 @@
 """Mel-frequency cepstral coefficients, and how they change."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.fft
@@ -14,9 +11,6 @@ from features import feature, log_mel
 from features.spectra import frames as frames_lib
 from features.spectra import mel_energy, spectrum
 from schemas import audio, errors
-
-if TYPE_CHECKING:
-  import keras
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -126,13 +120,6 @@ def _weighted(values: NDArray[np.float32], weights: NDArray[np.float32]) -> NDAr
   return total
 
 
-def layer(settings: Mfcc, spec: audio.AudioSpec) -> keras.layers.Layer:
-  """Returns the Keras layer with the same result."""
-  from features import layers
-
-  return layers.Mfcc(settings=dataclasses.asdict(settings), audio=spec.to_json())
-
-
 FEATURE = feature.Feature(
-  settings=Mfcc, shape=shape, kernel=kernel, layer=layer, min_samples=frames_lib.min_samples
+  settings=Mfcc, shape=shape, kernel=kernel, has_twin=True, min_samples=frames_lib.min_samples
 )

@@ -11,8 +11,9 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from features import feature
-from features.spectra import colormaps, mel_energy, resize, spectrum
+from features.pixels import colormaps, resize
 from features.spectra import frames as frames_lib
+from features.spectra import mel_energy, spectrum
 from schemas import audio, errors
 
 OF = ('log_mel', 'stft')

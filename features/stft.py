@@ -1,9 +1,6 @@
 """Log magnitude of the short-time Fourier transform."""
 
-from __future__ import annotations
-
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +9,6 @@ from features import feature
 from features.spectra import frames as frames_lib
 from features.spectra import spectrum
 from schemas import audio
-
-if TYPE_CHECKING:
-  import keras
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,13 +53,6 @@ def kernel(settings: Stft, spec: audio.AudioSpec) -> feature.Kernel:
   return compute
 
 
-def layer(settings: Stft, spec: audio.AudioSpec) -> keras.layers.Layer:
-  """Returns the Keras layer with the same result."""
-  from features import layers
-
-  return layers.Stft(settings=dataclasses.asdict(settings), audio=spec.to_json())
-
-
 FEATURE = feature.Feature(
-  settings=Stft, shape=shape, kernel=kernel, layer=layer, min_samples=frames_lib.min_samples
+  settings=Stft, shape=shape, kernel=kernel, has_twin=True, min_samples=frames_lib.min_samples
 )

@@ -1,9 +1,6 @@
 """The samples themselves."""
 
-from __future__ import annotations
-
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +8,6 @@ from numpy.typing import NDArray
 from features import feature
 from features.spectra import frames
 from schemas import audio
-
-if TYPE_CHECKING:
-  import keras
 
 _DTYPES = ('int16', 'float32')
 
@@ -49,11 +43,4 @@ def kernel(settings: Waveform, spec: audio.AudioSpec) -> feature.Kernel:
   return compute
 
 
-def layer(settings: Waveform, spec: audio.AudioSpec) -> keras.layers.Layer:
-  """Returns the Keras layer with the same result."""
-  from features import layers
-
-  return layers.Waveform(settings=dataclasses.asdict(settings), audio=spec.to_json())
-
-
-FEATURE = feature.Feature(settings=Waveform, shape=shape, kernel=kernel, layer=layer)
+FEATURE = feature.Feature(settings=Waveform, shape=shape, kernel=kernel, has_twin=True)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.spectra import colormaps
+from features.pixels import colormaps
 
 _COLORMAP = 'magma'
 

@@ -4,8 +4,8 @@ AUGMENTATIONS is the table of kinds. A new one is a file of this folder and a li
 clip becomes is done by chain.Chain.
 """
 
+import functools
 from collections.abc import Mapping
-from typing import Any
 
 from features.augmentations import (
   augmentation,
@@ -28,12 +28,5 @@ AUGMENTATIONS: Mapping[str, augmentation.Augmentation] = {
 }
 
 SETTINGS: Mapping[str, type] = {name: member.settings for name, member in AUGMENTATIONS.items()}
-
-
-def parse(text: str) -> tuple[str, Any]:
-  """Returns the name and the settings of `text`, such as `gain:min_db=-6,max_db=6`.
-
-  Raises:
-    ConfigError: for an unknown name or key, or a value that the settings refuse.
-  """
-  return options.parse(text, SETTINGS, family='augmentation')
+# From a text, such as `gain:min_db=-6,max_db=6`, to the name and the settings; ConfigError.
+parse = functools.partial(options.parse, settings_by_name=SETTINGS, family='augmentation')

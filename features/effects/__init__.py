@@ -5,7 +5,6 @@ EFFECTS is the table of kinds. A new one is a file of this folder and a line her
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +21,8 @@ EFFECTS: Mapping[str, effect.Effect] = {
 }
 
 SETTINGS: Mapping[str, type] = {name: member.settings for name, member in EFFECTS.items()}
-
-
-def parse(text: str) -> tuple[str, Any]:
-  """Returns the name and the settings of `text`, such as `high_pass:hz=60`.
-
-  Raises:
-    ConfigError: for an unknown name or key, or a value that the settings refuse.
-  """
-  return options.parse(text, SETTINGS, family='effect')
+# From a text, such as `high_pass:hz=60`, to the name and the settings; ConfigError.
+parse = functools.partial(options.parse, settings_by_name=SETTINGS, family='effect')
 
 
 def check(effects: Sequence[str], sample_rate_hz: int) -> None:

@@ -1,1 +1,1 @@
-"""What kinds of features are made of: frames, spectra, filter banks, and their pictures."""
+"""What kinds of features are made of: frames, spectra, filter banks."""

@@ -119,11 +119,13 @@ def test_a_short_clip_of_any_length_has_an_entry(name):
 def test_the_twin_takes_clips_of_any_length(name, num_samples):
   tf = pytest.importorskip('tensorflow')
   member = features.FEATURES[name]
-  if member.layer is None:
+  if not member.has_twin:
     pytest.skip('A model cannot compute it.')
+  from features import layers
+
   settings = options_of(name, VARIABLE)[1]
   batch = signals.mixture(num_samples, sample_rate_hz=16_000)
-  twin = member.layer(settings, VARIABLE)
+  twin = layers.make(name, settings, VARIABLE)
   assert twin.compute_output_shape((None, num_samples))[1:] == twin(batch).shape[1:]
   graph = tf.function(twin, input_signature=[tf.TensorSpec([None, None])])
   if num_samples >= member.min_samples(settings, VARIABLE):
@@ -176,14 +178,23 @@ def assert_close(theirs, ours):
 def test_the_twin_agrees(name):
   pytest.importorskip('tensorflow')
   member = features.FEATURES[name]
-  if member.layer is None:
+  if not member.has_twin:
     pytest.skip('A model cannot compute it.')
+  from features import layers
+
   ours = member.kernel(member.settings(), AUDIO)(BATCH)
-  twin = member.layer(member.settings(), AUDIO)
+  twin = layers.make(name, member.settings(), AUDIO)
   theirs = np.asarray(twin(BATCH))
   assert_close(theirs, ours)
   config = json.loads(json.dumps(twin.get_config()))
   np.testing.assert_array_equal(type(twin).from_config(config)(BATCH), theirs)
+
+
+def test_the_kinds_that_have_a_twin_say_so():
+  pytest.importorskip('tensorflow')
+  from features import layers
+
+  assert list(layers.LAYERS) == [name for name, kind in features.FEATURES.items() if kind.has_twin]
 
 
 @every_feature

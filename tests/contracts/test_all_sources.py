@@ -224,7 +224,7 @@ def test_settings_survive_the_command_line_and_pickle(source, settings, request)
 def test_listing_needs_no_tensorflow_and_no_beam():
   # A corpus on a disk must list at once; these two take seconds to import.
   code = (
-    'import sys; from beam_jobs import corpus, sources; '
+    'import sys; from beam_jobs import sources; from beam_jobs.sources import corpus; '
     'print(sorted({"tensorflow", "apache_beam", "numpy"} & set(sys.modules)))'
   )
   root = pathlib.Path(sources.__file__).parents[2]

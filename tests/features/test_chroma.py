@@ -168,7 +168,9 @@ def test_weights_cannot_be_changed_for_everybody():
 def test_the_faces_agree(norm, clip_s):
   tf = pytest.importorskip('tensorflow')
   spec = audio.AudioSpec(sample_rate_hz=16_000, clip_s=clip_s)
-  layer = chroma.layer(chroma.Chroma(norm=norm, dtype='float32'), spec)
+  from features import layers
+
+  layer = layers.make('chroma', chroma.Chroma(norm=norm, dtype='float32'), spec)
   samples = tf.Variable(MIXTURE)
   with tf.GradientTape() as tape:
     theirs = layer(samples)
@@ -183,7 +185,9 @@ def test_the_faces_agree(norm, clip_s):
 
 def test_a_saved_model_holds_the_layer(tmp_path):
   keras = pytest.importorskip('keras')
-  layer = chroma.layer(chroma.Chroma(num_chroma=24), AUDIO)
+  from features import layers
+
+  layer = layers.make('chroma', chroma.Chroma(num_chroma=24), AUDIO)
   model = keras.Sequential([keras.Input([AUDIO.clip_samples]), layer])
   model.save(tmp_path / 'model.keras')
   loaded = keras.models.load_model(tmp_path / 'model.keras')

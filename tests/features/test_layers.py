@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import features
-from features import extractor
+from features import extractor, layers
 from features.decoding import clips
 from schemas import audio
 from tests.helpers import signals
@@ -37,7 +37,7 @@ OPTIONS = [
 def faces(option, spec=AUDIO):
   name, settings = features.parse(option)
   member = features.FEATURES[name]
-  return member.kernel(settings, spec), member.layer(settings, spec)
+  return member.kernel(settings, spec), layers.make(name, settings, spec)
 
 
 def assert_faces_agree(kernel, layer, batch):
@@ -128,7 +128,7 @@ def test_clips_of_any_length(option, num_samples, tmp_path):
   spec = audio.AudioSpec(clip_s=0)
   name, settings = features.parse(option)
   made = extractor.Extractor([features.spec(name, settings, spec)], spec)
-  layer = features.FEATURES[name].layer(settings, spec)
+  layer = layers.make(name, settings, spec)
   inputs = keras.Input([None])
   model = keras.Model(inputs, layer(inputs))
   batch = signals.noise(2 * num_samples).reshape(2, num_samples)

@@ -17,7 +17,7 @@ from PIL import Image
 import features
 from features import extractor, spectrogram_image
 from features.decoding import clips
-from features.spectra import colormaps, resize
+from features.pixels import colormaps, resize
 from schemas import audio, errors
 from tests.helpers import signals
 

@@ -44,12 +44,10 @@ def parse(text: str) -> tuple[str, Any]:
     ConfigError: for an unknown feature or setting, or a feature that no model computes.
   """
   name, settings = features.parse(text)
-  if features.FEATURES[name].layer is None or name == WAVEFORM:
-    known = [
-      other
-      for other, member in features.FEATURES.items()
-      if member.layer is not None and other != WAVEFORM
-    ]
+  known = [
+    other for other, member in features.FEATURES.items() if member.has_twin and other != WAVEFORM
+  ]
+  if name not in known:
     raise errors.ConfigError(
       f'--compute={name}: a model computes {", ".join(known)}. Let the data job store {name!r}.'
     )
@@ -86,10 +84,11 @@ def feature_spec(
 
 def layer(spec: record.FeatureSpec, audio: audio_lib.AudioSpec) -> keras.layers.Layer:
   """Returns the Keras layer [batch, samples] -> [batch, *spec.shape]."""
-  make = features.FEATURES[spec.name].layer
-  if make is None:
+  from features import layers
+
+  if spec.name not in layers.LAYERS:
     raise errors.FeatureError(f'No model computes {spec.name!r}.')
-  return make(features.settings_of(spec), audio)
+  return layers.make(spec.name, features.settings_of(spec), audio)
 
 
 def num_rows(num_samples: Any, spec: record.FeatureSpec, audio: audio_lib.AudioSpec) -> Any:

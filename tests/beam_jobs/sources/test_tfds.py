@@ -523,7 +523,7 @@ def test_skimming_steps_over_the_audio():
 
 def test_listing_needs_neither_tensorflow_nor_beam_nor_numpy(prepared):
   code = (
-    'import sys; from beam_jobs import corpus, sources; from beam_jobs.sources import tfds; '
+    'import sys; from beam_jobs import sources; from beam_jobs.sources import corpus, tfds; '
     'heavy = lambda: sorted({"tensorflow", "apache_beam", "numpy"} & set(sys.modules)); '
     'print(heavy(), "google.protobuf" in sys.modules); '
     'settings = tfds.Tfds(name=sys.argv[2]); '

@@ -192,7 +192,7 @@ READ_AS_NOBODY = """
 import os, sys
 os.setgid(65534)
 os.setuid(65534)
-from features import clips
+from features.decoding import clips
 try:
   clips.read_bytes(sys.argv[1])
 except clips.ClipError as error:
@@ -213,7 +213,7 @@ def test_a_file_that_one_may_not_read(tmp_path):
     if folder.stat().st_uid == 0 and folder.name.startswith('pytest'):
       folder.chmod(0o755)
   completed = subprocess.run(
-    [sys.executable, '-c', 'import features.clips\n' + READ_AS_NOBODY, str(path)],
+    [sys.executable, '-c', 'import features.decoding.clips\n' + READ_AS_NOBODY, str(path)],
     capture_output=True,
     text=True,
     cwd=pathlib.Path(__file__).parents[3],

@@ -1,0 +1,1 @@
+"""Numbers as pictures: the axes of a picture resized, and numbers as colours."""
