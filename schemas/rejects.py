@@ -89,3 +89,23 @@ class Reject:
     """Reads what to_json wrote."""
     obj = json_form.Reader(value, where)
     return cls(**{name: obj.text(name) for name in ('utterance_id', 'uri', 'reason', 'detail')})
+
+
+class ClipError(errors.FeatureError):
+  """A clip that has to be left out, in the words of rejects.jsonl.
+
+  Attributes:
+    reason: One of ADVICE.
+    detail: What was wanted and what was got, in one sentence, without the path.
+  """
+
+  def __init__(self, reason: str, detail: str) -> None:
+    if reason not in ADVICE:
+      raise errors.SchemaError(f'No reject reason is called {reason!r}.')
+    # Both go to the base class, so that the error survives pickling between processes.
+    super().__init__(reason, detail)
+    self.reason = reason
+    self.detail = detail
+
+  def __str__(self) -> str:
+    return f'{self.detail} {ADVICE[self.reason]}'

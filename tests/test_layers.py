@@ -1,6 +1,8 @@
-"""Imports point down only: this table, BUILD and the real imports say the same."""
+"""Imports point down only, between packages and between rooms: the tables here say how."""
 
 import ast
+import collections
+import graphlib
 import importlib.metadata
 import os
 import pathlib
@@ -20,6 +22,59 @@ MAY_IMPORT = {
   'beam_jobs': {'schemas', 'tfrecords', 'features'},
   'trainer': {'schemas', 'tfrecords', 'features'},
 }
+
+# Inside a package: room -> the rooms, and the modules beside them, that it may import. Such modules
+# may import all rooms.
+ROOMS = {
+  'tfrecords': {
+    'storage': '',
+    'wire': '',
+    'pipeline': 'storage wire',
+  },
+  'features': {
+    'pixels': '',
+    'spectra': '',
+    'effects': '',
+    'augmentations': 'spectra',
+    'decoding': 'effects image stored_form',
+  },
+  'beam_jobs': {
+    'processes': '',
+    'sources': 'processes shards',
+    'planning': 'config launching rules sources',
+    'shards': 'config processes sources',
+    'output': 'config planning shards sources',
+    'launching': 'config output pipeline processes rules shards sources',
+    'exploration': 'shards sources',
+  },
+  'trainer': {
+    'models': '',
+    'augment': 'models',
+    'data': 'augment config models',
+    'devices': 'config data runs',
+    'judging': 'data learning runs',
+    'callbacks': 'judging learning runs',
+    'runs': 'augment callbacks config data devices judging learning models',
+    'learning': 'augment callbacks config data devices judging models runs',
+  },
+}
+
+MOST_MODULES = 15
+# Where a member is a module: they grow.
+FAMILIES = {'beam_jobs/sources', 'features', 'trainer/models'}
+CROWDED = {'beam_jobs/exploration'}
+
+# Modules and rooms that mean the same wherever they stand; every other name stands once.
+SAME_EVERYWHERE = {
+  'config',  # Of a program.
+  'flags',
+  'augmentation',  # Of copies, and on the fly.
+  'chain',
+  'gain',
+  'table',  # Of clips.
+  'pipeline',  # Of Beam, and of tf.data.
+}
+TWO_MEANINGS = {'document', 'progress', 'reading', 'wire'}
 
 
 def imported(path):
@@ -49,6 +104,66 @@ def test_a_package_imports_lower_layers_only(package):
   for path in files:
     wrong = set(imported(path)) & set(MAY_IMPORT) - MAY_IMPORT[package] - {package}
     assert not wrong, f'{path.relative_to(ROOT)} imports {sorted(wrong)}'
+
+
+def modules():
+  """Returns the file of every module of the packages by its dotted name."""
+  found = {}
+  for package in MAY_IMPORT:
+    for path in sorted((ROOT / package).rglob('*.py')):
+      parts = path.relative_to(ROOT).with_suffix('').parts
+      found['.'.join(parts[:-1] if parts[-1] == '__init__' else parts)] = path
+  return found
+
+
+def imported_modules(path, known):
+  """Returns those of the `known` modules that a file imports, also inside functions."""
+  found = set()
+  for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+    if isinstance(node, ast.Import):
+      found |= {alias.name for alias in node.names}
+    elif isinstance(node, ast.ImportFrom):
+      members = {f'{node.module}.{alias.name}' for alias in node.names}
+      found |= members & known or {node.module}
+  return found & known
+
+
+def test_no_module_imports_itself_by_way_of_others():
+  known = modules()
+  graph = {name: imported_modules(path, set(known)) for name, path in known.items()}
+  # Until opening a file is a module of its own.
+  graph['beam_jobs.sources.tfds_records.stored_audio'].discard('beam_jobs.shards.reading')
+  graphlib.TopologicalSorter(graph).prepare()  # CycleError names the modules of a circle.
+
+
+@pytest.mark.parametrize('package', ROOMS)
+def test_a_room_imports_what_its_line_says_and_no_more(package):
+  known = modules()
+  rooms = {path.parent.name for path in (ROOT / package).glob('*/__init__.py')}
+  assert rooms == set(ROOMS[package])
+  for name, path in known.items():
+    here = name.split('.')[1:2]
+    if name.startswith(f'{package}.') and here[0] in rooms:
+      others = {tuple(other.split('.')[:2]) for other in imported_modules(path, set(known))}
+      inside = {other[1] for other in others if other[0] == package and len(other) > 1}
+      wrong = inside - {*ROOMS[package][here[0]].split(), *here}
+      assert not wrong, f'{name} imports {sorted(wrong)}'
+
+
+def test_no_folder_is_crowded():
+  counts = collections.Counter(
+    path.parent.relative_to(ROOT).as_posix()
+    for path in modules().values()
+    if path.name != '__init__.py'
+  )
+  crowded = {folder for folder, count in counts.items() if count > MOST_MODULES}
+  assert crowded - FAMILIES <= CROWDED
+
+
+def test_a_name_means_one_thing_in_the_whole_tree():
+  counts = collections.Counter(name.rpartition('.')[2] for name in modules())
+  twice = {name for name, count in counts.items() if count > 1 and not name.startswith('_')}
+  assert twice <= SAME_EVERYWHERE | TWO_MEANINGS
 
 
 def test_schemas_need_nothing_but_the_standard_library():

@@ -7,7 +7,7 @@ from typing import TypeVar
 from beam_jobs.exploration import bar, duplicates, findings, fingerprint, originals, sampling
 from beam_jobs.exploration import sound as sound_lib
 from schemas import rejects
-from schemas.clip_error import ClipError
+from schemas.rejects import ClipError
 from schemas.utterance import Utterance
 
 MAX_EXAMPLE_LABELS = 12

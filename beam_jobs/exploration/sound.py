@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from features.decoding import byte_ranges, wav
 from schemas import utterance
-from schemas.clip_error import ClipError
+from schemas.rejects import ClipError
 
 # Of a longer clip the beginning is measured: a clip is held in memory.
 MAX_MEASURED_S = 60.0

@@ -7,7 +7,7 @@ not be in the test, or the numbers flatter.
 from collections.abc import Collection, Mapping
 
 from beam_jobs import rules
-from schemas import errors, group_splits, options, splits
+from schemas import errors, options, splits
 from schemas.utterance import Utterance
 
 
@@ -23,7 +23,7 @@ def group_of(
     SourceError: if the source gives the utterance no such field.
   """
   if rule.field == rules.CLIP:
-    return group_splits.hashed(utterance.utterance_id, fractions, seed)
+    return splits.hashed(utterance.utterance_id, fractions, seed)
   group = utterance.field(rule.field)
   if group is None:
     known = [rules.SPEAKER, 'label', rules.CLIP, *(name for name, _ in utterance.fields)]
@@ -74,11 +74,11 @@ def assign_splits(
     validation=0.0 if rule.settings.validation else fractions.validation,
     test=0.0 if rule.settings.test else fractions.test,
   )
-  result.update(group_splits.hashed_groups(hashed, set(result.values()), fractions, seed))
+  result.update(splits.hashed_groups(hashed, set(result.values()), fractions, seed))
   return result
 
 
 def _official_split(official: Collection[str], rule: rules.SplitRule) -> str:
   if not rule.settings.official or rule.field != rules.SPEAKER:
     return ''
-  return group_splits.official(official)
+  return splits.official(official)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import BinaryIO
 
-from schemas.clip_error import ClipError
+from schemas.rejects import ClipError
 
 
 class ByteRanges:

@@ -20,7 +20,7 @@ from features.decoding import byte_ranges, cutting, opening, recording, resampli
 from features.decoding.cutting import fitted as fitted
 from schemas import audio as audio_schema
 from schemas import utterance
-from schemas.clip_error import ClipError as ClipError
+from schemas.rejects import ClipError as ClipError
 
 
 @dataclasses.dataclass(frozen=True)

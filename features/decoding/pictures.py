@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from features import image
 from features.decoding import clips
-from schemas.clip_error import ClipError
+from schemas.rejects import ClipError
 
 if TYPE_CHECKING:
   import PIL.Image

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas import audio
-from schemas.clip_error import ClipError
+from schemas.rejects import ClipError
 
 MIN_SAMPLE_RATE_HZ = 1_000
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from features.decoding import recording
 from features.decoding.byte_ranges import ByteRanges, Bytes
-from schemas.clip_error import ClipError
+from schemas.rejects import ClipError
 
 # From here on a number of frames or bytes says that it was not known when the header was written:
 # 2^63 - 1 frames of a FLAC stream, 0x7F000008 or 0xFFFFFFFF bytes of AIFF and AU from a pipe.

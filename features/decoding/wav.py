@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from features import stored_form
 from features.decoding import recording
 from features.decoding.byte_ranges import Bytes
-from schemas.clip_error import ClipError
+from schemas.rejects import ClipError
 
 _RIFF = struct.Struct('<4sI4s')
 _CHUNK = struct.Struct('<4sI')

@@ -6,7 +6,8 @@ import sys
 PROGRAM = """
 import sys
 import features
-from features import clips, extractor, storage, wav
+from features import extractor, stored_form
+from features.decoding import clips, wav
 heavy = {heavy!r}
 found = sorted(set(heavy) & {{name.partition('.')[0] for name in sys.modules}})
 print(','.join(found))

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from apache_beam.io import filesystems
 
-from schemas.clip_error import ClipError
+from schemas.rejects import ClipError
 from tfrecords.storage import cloud_errors, object_writer
 
 SCHEME = 'gs://'

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from beam_jobs.shards import reading
 from beam_jobs.sources.tfds_records import clip_uri
-from schemas.clip_error import ClipError
+from schemas.rejects import ClipError
 from tfrecords.wire import example_proto, framing
 
 _PCM, _FLOAT = 1, 3

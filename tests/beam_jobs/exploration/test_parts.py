@@ -26,7 +26,7 @@ from beam_jobs.exploration import (
 )
 from beam_jobs.exploration import sound as sound_lib
 from schemas import utterance
-from schemas.clip_error import ClipError
+from schemas.rejects import ClipError
 from tests.beam_jobs.exploration import pages
 
 counts = st.lists(st.integers(1, 1000), min_size=1, max_size=30)

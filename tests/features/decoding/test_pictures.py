@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from features import image
 from features.decoding import clips, pictures
-from schemas import clip_error
+from schemas import rejects
 
 LOSSLESS = ('PNG', 'BMP', 'GIF')
 WHITE, BLACK, RED = (255, 255, 255), (0, 0, 0), (255, 0, 0)
@@ -248,7 +248,7 @@ def test_what_is_no_picture_is_refused_with_the_formats():
     b'%!PS-Adobe-3.0 EPSF-3.0',
     b'\0' * 99,
   ):
-    with pytest.raises(clip_error.ClipError) as error:
+    with pytest.raises(rejects.ClipError) as error:
       decoded(data)
     assert error.value.reason == 'not_a_picture'
     detail = 'Wanted a picture as PNG, JPEG, GIF, BMP, WEBP, got none of these.'
@@ -256,7 +256,7 @@ def test_what_is_no_picture_is_refused_with_the_formats():
 
 
 def test_an_empty_file():
-  with pytest.raises(clip_error.ClipError, match='Wanted a picture, got 0 bytes') as error:
+  with pytest.raises(rejects.ClipError, match='Wanted a picture, got 0 bytes') as error:
     decoded(b'')
   assert error.value.reason == 'empty'
 
@@ -266,7 +266,7 @@ def test_an_empty_file():
 def test_truncated_files_are_refused(kind, share):
   noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
   data = encoded(PIL.Image.fromarray(noise), kind)
-  with pytest.raises(clip_error.ClipError, match='Wanted a') as error:
+  with pytest.raises(rejects.ClipError, match='Wanted a') as error:
     decoded(data[: int(share * len(data))])
   assert error.value.reason == 'truncated'
   assert ' at 0x' not in error.value.detail  # An address would differ from run to run.
@@ -284,7 +284,7 @@ def test_damaged_files_give_a_picture_or_a_reason(kind, changes, end):
     data[int(place * len(data))] = value
   try:
     ours = decoded(bytes(data[: int(end * len(data))]), height=16, width=16)
-  except clip_error.ClipError as error:
+  except rejects.ClipError as error:
     assert error.detail.startswith('Wanted ')
   else:
     assert ours.shape == (16, 16, 3)
@@ -296,18 +296,20 @@ def test_a_bomb_is_refused_before_it_is_unpacked(side):
   header = struct.pack('>2I5B', side, side, 1, 0, 0, 0, 0)
   chunk = b'IHDR' + header
   data = b'\x89PNG\r\n\x1a\n' + struct.pack('>I', 13) + chunk + struct.pack('>I', zlib.crc32(chunk))
-  with pytest.raises(clip_error.ClipError, match='Wanted at most 89478485 pixels') as error:
+  with pytest.raises(rejects.ClipError, match='Wanted at most 89478485 pixels') as error:
     decoded(data + struct.pack('>I', 0) + b'IDAT' + struct.pack('>I', zlib.crc32(b'IDAT')))
   assert error.value.reason == 'too_large'
 
 
 NOISY = """
 import struct, sys, zlib
-from features import clip_error, image, pictures
+from features import image
+from features.decoding import pictures
+from schemas import rejects
 for data in sys.stdin.buffer.read().split(b'---separator---'):
   try:
     pictures.decode(data, image.Image())
-  except clip_error.ClipError:
+  except rejects.ClipError:
     pass
 """
 

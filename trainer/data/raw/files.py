@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 
 import features
 from schemas import audio as audio_lib
-from schemas import errors, group_splits, manifest, naming, splits, version
+from schemas import errors, manifest, naming, splits, version
 from trainer.data.raw import table
 from trainer.models import front_end
 
@@ -195,10 +195,10 @@ def _split_up(clips: Sequence[table.Clip], headers: Sequence[_Header]) -> dict[s
   listed: dict[str, set[str]] = collections.defaultdict(set)
   for clip in clips:
     listed[clip.speaker].add(clip.split)
-  split_of = {speaker: group_splits.official(listed[speaker]) for speaker in sorted(listed)}
+  split_of = {speaker: splits.official(listed[speaker]) for speaker in sorted(listed)}
   hashed = [speaker for speaker, split in split_of.items() if not split]
   filled = set(split_of.values()) - {''}
-  split_of |= group_splits.hashed_groups(hashed, filled, splits.SplitFractions(), _SEED)
+  split_of |= splits.hashed_groups(hashed, filled, splits.SplitFractions(), _SEED)
   labels = {label: i for i, label in enumerate(sorted({clip.label for clip in clips}))}
   made = {}
   for split in splits.SPLITS:
