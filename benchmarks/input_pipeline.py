@@ -27,7 +27,7 @@ import tensorflow as tf
 
 from benchmarks import clips
 from tfrecords import manifest_file, reader
-from tfrecords.pipeline import buffers, dataset
+from tfrecords.pipeline import buffers, dataset, request
 from trainer.devices import allocator
 
 BATCH = 256
@@ -66,10 +66,11 @@ def passes(folder: str, float_lists: list[str]) -> Passes:
   held = buffers.shuffle_records(manifest, 'train')
 
   def ours(shuffle: bool) -> tf.data.Dataset:
-    return dataset.read_batches(
-      folder, manifest, 'train', feature_names=['log_mel'], batch_size=BATCH, shuffle=shuffle,
-      repeat=False, drop_remainder=False, seed=1,
+    asked = request.Request(
+      data_dir=folder, manifest=manifest, split='train', feature_names=['log_mel'],
+      batch_size=BATCH, shuffle=shuffle, seed=1,
     )  # fmt: skip
+    return dataset.read_batches(asked)
 
   def parse_one(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     example = tf.io.parse_single_example(
@@ -136,11 +137,11 @@ def compare_sizes(folders: Mapping[int, str], *, steps: int, repeats: int) -> li
   """Returns a row for each size: clips/s and CPU in the middle of training."""
   feeds: dict[int, Any] = {}
   for size, folder in folders.items():
-    batches = dataset.read_batches(
-      folder, manifest_file.load(folder), 'train', feature_names=['log_mel'], batch_size=BATCH,
-      shuffle=True, repeat=True, drop_remainder=True, seed=1,
+    asked = request.Request(
+      data_dir=folder, manifest=manifest_file.load(folder), split='train',
+      feature_names=['log_mel'], batch_size=BATCH, shuffle=True, repeat=True, seed=1,
     )  # fmt: skip
-    feeds[size] = iter(batches)
+    feeds[size] = iter(dataset.read_batches(asked))
   taken: dict[int, list[tuple[float, float]]] = {size: [] for size in feeds}
   for i in range(repeats + 1):
     for size, feed in feeds.items():

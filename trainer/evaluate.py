@@ -19,6 +19,7 @@ from absl import flags
 
 from schemas import command, errors, manifest, splits
 from tfrecords import storage
+from tfrecords.pipeline import request
 from trainer import command_line
 from trainer.data import reading
 from trainer.data.raw import files
@@ -135,8 +136,15 @@ def _count(
 
   counts = tally.Tally(dataset.num_labels)
   with failures.readable(data_dir=data_dir, batch_size=batch_size):
-    batches = reading.read_once(
-      data_dir, dataset, split, feature_name=run.feature.name, batch_size=batch_size
+    batches = reading.read_batches(
+      request.Request(
+        data_dir=data_dir,
+        manifest=dataset,
+        split=split,
+        feature_names=(run.feature.name,),
+        batch_size=batch_size,
+        with_ids=True,
+      )
     )
     for batch in batches:
       logits = model(input_pipeline.model_input(batch, run.feature.name), training=False)

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from schemas import errors
 from tests.helpers import signals
+from tfrecords.pipeline import request
 from trainer import config, predict, run
 from trainer.data.raw import batches as batches_lib
 from trainer.data.raw import files, graph_decoders
@@ -85,18 +86,16 @@ def mixed_corpus(folder, *, speakers=8):
 def test_files_of_all_codings_stand_in_one_batch(tmp_path):
   data = mixed_corpus(tmp_path, speakers=5)
   loaded = files.load(data)
-  batches = batches_lib.read_batches(
-    data,
-    loaded.manifest,
-    'train',
+  asked = request.Request(
+    data_dir=data,
+    manifest=loaded.manifest,
+    split='train',
     feature_names=('waveform',),
     batch_size=7,
     shuffle=True,
-    repeat=False,
-    drop_remainder=False,
-    seed=0,
     with_ids=True,
   )
+  batches = batches_lib.read_batches(asked)
   count = 0
   for batch in batches:
     for name, samples in zip(batch['id'].numpy(), batch['waveform'].numpy(), strict=True):

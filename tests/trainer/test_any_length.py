@@ -18,6 +18,7 @@ from tests.helpers import datasets, signals
 from tests.trainer.devices import strategies_under_test
 from tfrecords import manifest_file
 from tfrecords.pipeline import dataset as dataset_lib
+from tfrecords.pipeline import request
 from trainer import config, evaluate, models, run
 from trainer.data import input_pipeline
 from trainer.judging import prediction
@@ -142,10 +143,11 @@ def test_records_are_predicted_in_their_order(data, run_dir):
   saved = saved_run.load(run_dir)
   model = saved.load_model('best')
   manifest = manifest_file.load(data)
-  batches = dataset_lib.read_batches(
-    data, manifest, 'test', feature_names=['log_mel'], batch_size=1, shuffle=False, repeat=False,
-    drop_remainder=False, seed=0, with_ids=True,
+  asked = request.Request(
+    data_dir=data, manifest=manifest, split='test', feature_names=['log_mel'], batch_size=1,
+    with_ids=True,
   )  # fmt: skip
+  batches = dataset_lib.read_batches(asked)
   expected = {
     batch['id'].numpy()[0].decode(): np.array(model(input_pipeline.model_input(batch, 'log_mel')))
     for batch in batches

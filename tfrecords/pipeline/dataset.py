@@ -13,32 +13,15 @@ import tensorflow as tf
 
 from schemas import errors
 from schemas.manifest import DatasetManifest, ShardInfo
-from tfrecords.pipeline import buffers, caches, parsing, parts, pools, shares, stores, tf_options
+from tfrecords.pipeline import buffers, caches, parsing, parts, pools, stores, tf_options
 from tfrecords.pipeline import order as order_lib
+from tfrecords.pipeline import request as request_lib
 
 # Batches that wait, parsed: so many bridge a slow moment of a storage.
 _READY_BATCHES = 4
 
 
-def read_batches(  # noqa: PLR0913 - all that decides which batches come, and nothing else.
-  data_dir: str,
-  manifest: DatasetManifest,
-  split: str,
-  *,
-  feature_names: Sequence[str],
-  batch_size: int,
-  shuffle: bool,
-  repeat: bool,
-  drop_remainder: bool,
-  seed: int,
-  with_ids: bool = False,
-  shuffle_bytes: int = buffers.SHUFFLE_BYTES,
-  start_step: int = 0,
-  share: shares.Share = shares.ALL,
-  cache: str = caches.NONE,
-  cache_dir: str = '',
-  deterministic: bool = True,
-) -> tf.data.Dataset:
+def read_batches(request: request_lib.Request) -> tf.data.Dataset:
   """Returns the batches of a split, the same ones in the same order for the same seed.
 
   With `shuffle` every pass has an order of its own, which follows from the seed and the number of
@@ -52,24 +35,6 @@ def read_batches(  # noqa: PLR0913 - all that decides which batches come, and no
   A pool takes up to buffers.POOL_BYTES by the mean size of a record, or one batch where that is
   more.
 
-  Args:
-    data_dir: Folder of the data set.
-    manifest: Its manifest.
-    split: Such as `train`.
-    feature_names: The features to read.
-    batch_size: Records per batch.
-    shuffle: Whether to mix; else records come in the same order in every pass.
-    repeat: Whether to go on forever.
-    drop_remainder: Whether to leave out a last batch that is not full.
-    seed: Decides the order.
-    with_ids: Whether batches hold `id` and `speaker` too.
-    shuffle_bytes: Memory for mixing.
-    start_step: Batches that are left out at the beginning: those that follow are the same.
-    share: What of the split this reader takes.
-    cache: One of caches.CACHES; which batches come does not depend on it.
-    cache_dir: Folder for the copies of the cache `disk`.
-    deterministic: Whether the order is kept where one storage answers later than another.
-
   Returns:
     Dictionaries: a feature's name to [batch, *shape] in its stored dtype, `label` to int64 [batch],
     and with_ids `id` and `speaker` to string [batch]. For a feature of variable length
@@ -80,23 +45,26 @@ def read_batches(  # noqa: PLR0913 - all that decides which batches come, and no
     DatasetError: if the split has no records, the data set no such feature, a file is missing, or
       the cache does not fit.
   """
-  specs = [manifest.feature(name) for name in feature_names]
-  paths = shard_paths(data_dir, manifest, split)
+  manifest, split, batch_size = request.manifest, request.split, request.batch_size
+  specs = [manifest.feature(name) for name in request.feature_names]
+  paths = shard_paths(request.data_dir, manifest, split)
   infos = shards_of(manifest, split)
-  mine = share.shards or range(len(infos))
-  store = stores.make(cache, [paths[i] for i in mine], [infos[i] for i in mine], folder=cache_dir)
+  mine = request.share.shards or range(len(infos))
+  store = stores.make(
+    request.cache, [paths[i] for i in mine], [infos[i] for i in mine], folder=request.cache_dir
+  )
   is_variable = any(spec.is_variable for spec in specs)
   num_batches = 1
-  if shuffle and is_variable:
+  if request.shuffle and is_variable:
     num_batches = buffers.pool_batches(manifest, split, batch_size=batch_size)
-  first_pool, skipped_batches = divmod(start_step, num_batches)
+  first_pool, skipped_batches = divmod(request.start_step, num_batches)
   order = order_lib.Order(
-    shuffle=shuffle,
-    repeat=repeat,
-    seed=seed,
-    shuffle_records=buffers.shuffle_records(manifest, split, shuffle_bytes),
+    shuffle=request.shuffle,
+    repeat=request.repeat,
+    seed=request.seed,
+    shuffle_records=buffers.shuffle_records(manifest, split, request.shuffle_bytes),
     start=first_pool * num_batches * batch_size,
-    deterministic=deterministic,
+    deterministic=request.deterministic,
   )
   records = order_lib.ordered(
     [infos[i].num_records for i in mine], store.open_shard, order, num_readers=store.num_readers
@@ -107,23 +75,27 @@ def read_batches(  # noqa: PLR0913 - all that decides which batches come, and no
       store.load,
       batch_size=batch_size,
       num_batches=num_batches,
-      seed=seed,
+      seed=request.seed,
       first_pool=first_pool,
     ).skip(skipped_batches * batch_size)
   # Without an end there is no remainder, and TensorFlow may know the size of every batch.
-  batches = records.batch(batch_size, drop_remainder=drop_remainder or repeat)
-  parse = parsing.batch_parser(manifest, feature_names=feature_names, with_ids=with_ids)
+  batches = records.batch(batch_size, drop_remainder=request.drop_remainder or request.repeat)
+  parse = parsing.batch_parser(
+    manifest, feature_names=request.feature_names, with_ids=request.with_ids
+  )
   load = tf.identity if num_batches > 1 else store.load  # A pool has loaded them.
   # Parts are parsed alone, but for clips of any length: all parts are as long as the longest clip.
-  parsed = (batches if is_variable else parts.divided(batches, share)).map(
+  parsed = (batches if is_variable else parts.divided(batches, request.share)).map(
     tf_options.as_written(lambda batch: parse(load(batch))),
     num_parallel_calls=tf.data.AUTOTUNE,
-    deterministic=deterministic,
+    deterministic=request.deterministic,
   )
-  parsed = parts.divided(parsed, share) if is_variable else parsed
-  if repeat:  # Then TensorFlow asks no replica, in every step, whether there is more.
+  parsed = parts.divided(parsed, request.share) if is_variable else parsed
+  if request.repeat:  # Then TensorFlow asks no replica, in every step, whether there is more.
     parsed = parsed.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
-  return tf_options.with_options(parsed.prefetch(_READY_BATCHES), deterministic=deterministic)
+  return tf_options.with_options(
+    parsed.prefetch(_READY_BATCHES), deterministic=request.deterministic
+  )
 
 
 def read_records(

@@ -16,17 +16,9 @@ def batch_ids(source: input_pipeline.Source, *, seed: int, step: int) -> list[st
   if source.random_data or source.data_service or not source.deterministic:
     return []
   batches = reading.read_batches(
-    source.data_dir,
-    source.manifest,
-    splits.TRAIN,
-    feature_names=(source.feature_name,),
-    batch_size=source.batch_size,
-    shuffle=True,
-    repeat=True,
-    drop_remainder=True,
-    seed=seed,
-    with_ids=True,
-    start_step=step - 1,
+    source.request(
+      splits.TRAIN, shuffle=True, repeat=True, seed=seed, with_ids=True, start_step=step - 1
+    )
   )
   return [name.decode() for name in next(iter(batches))['id'].numpy()]
 

@@ -12,6 +12,7 @@ from schemas import record, splits
 from schemas.manifest import DatasetManifest
 from tfrecords.pipeline import caches, parsing, parts, shares
 from tfrecords.pipeline import dataset as dataset_lib
+from tfrecords.pipeline import request as request_lib
 from trainer.augment import chain
 from trainer.data import data_service as service_lib
 from trainer.data import device_feed, random_data, reading
@@ -47,6 +48,17 @@ class Source:
   random_data: bool = False
   data_service: str = ''
 
+  def request(self, split: str, **changes: Any) -> request_lib.Request:
+    """Returns what asks for one pass over a split in order, or for what `changes` make of it."""
+    asked = request_lib.Request(
+      data_dir=self.data_dir,
+      manifest=self.manifest,
+      split=split,
+      feature_names=(self.feature_name,),
+      batch_size=self.batch_size,
+    )
+    return dataclasses.replace(asked, **changes)
+
 
 def train_batches(
   source: Source, strategy: tf.distribute.Strategy, *, seed: int, start_step: int = 0
@@ -72,13 +84,14 @@ def train_batches(
     if source.data_service:
       return _served(source, place, seed=seed, start_step=start_step)
     if source.augment:
-      whole = _read(source, splits.TRAIN, shares.ALL, seed=seed, start_step=start_step)
+      whole = _read(source, splits.TRAIN, seed=seed, start_step=start_step)
       whole = source.augment.attach(whole, source.feature_name, seed=seed, start_step=start_step)
       return parts.divided(whole, shares.by_record(place))
     share, batch_size = _train_share(source, place)
-    mine = dataclasses.replace(source, batch_size=batch_size)
     # Workers with shards of their own need no orders of their own.
-    return _read(mine, splits.TRAIN, share, seed=seed, start_step=start_step)
+    return _read(
+      source, splits.TRAIN, share=share, batch_size=batch_size, seed=seed, start_step=start_step
+    )
 
   return device_feed.feed(make, strategy)
 
@@ -88,8 +101,8 @@ def evaluation_batches(source: Source, split: str, strategy: tf.distribute.Strat
 
   def make(place: shares.Place) -> tf.data.Dataset:
     if not source.data_service or place.num_workers > 1:  # These must take equally many steps.
-      return _read(source, split, shares.by_record(place))
-    whole = service_lib.distributed(_read(source, split, shares.ALL), source.data_service)
+      return _read(source, split, share=shares.by_record(place))
+    whole = service_lib.distributed(_read(source, split), source.data_service)
     return parts.divided(whole, shares.by_record(place))
 
   return device_feed.feed(make, strategy)
@@ -97,7 +110,7 @@ def evaluation_batches(source: Source, split: str, strategy: tf.distribute.Strat
 
 def sample_inputs(source: Source, num_clips: int, *, seed: int) -> Iterator[Any]:
   """Yields what the model takes of some batches: clips of the train split, each at most once."""
-  batches = _read(source, splits.TRAIN, shares.ALL, seed=seed, repeat=False)
+  batches = _read(source, splits.TRAIN, seed=seed, repeat=False)
   for batch in batches.take(-(-num_clips // source.batch_size)):
     yield model_input(batch, source.feature_name)
 
@@ -140,16 +153,20 @@ def _made_up(source: Source, strategy: tf.distribute.Strategy, *, seed: int) -> 
 
 def _served(source: Source, place: shares.Place, *, seed: int, start_step: int) -> tf.data.Dataset:
   """Returns a worker's training batches, read by a data service; augmented here."""
-  mine = dataclasses.replace(
-    source, batch_size=shares.worker_batch_size(place, source.batch_size), deterministic=False
-  )
+  batch_size = shares.worker_batch_size(place, source.batch_size)
   # Each worker takes batches of its own of the pipeline that all share.
   passed = start_step * source.batch_size // source.manifest.num_records(splits.TRAIN)
   # What every worker would skip by itself is more than was meant: so another seed, from its start.
-  batches = _read(mine, splits.TRAIN, shares.ALL, seed=(seed + passed * 1_000_003) % 2**31)
+  batches = _read(
+    source,
+    splits.TRAIN,
+    batch_size=batch_size,
+    seed=(seed + passed * 1_000_003) % 2**31,
+    deterministic=False,
+  )
   name = ''
   if place.num_workers > 1:
-    name = service_lib.shared_name(source.data_dir, mine.batch_size, seed, start_step)
+    name = service_lib.shared_name(source.data_dir, batch_size, seed, start_step)
   served = service_lib.distributed(batches, source.data_service, name=name)
   if source.augment:
     served = source.augment.attach(
@@ -170,29 +187,16 @@ def _train_share(source: Source, place: shares.Place) -> tuple[shares.Share, int
 
 
 def _read(
-  source: Source,
-  split: str,
-  share: shares.Share,
-  *,
-  seed: int | None = None,
-  repeat: bool = True,
-  start_step: int = 0,
+  source: Source, split: str, *, seed: int | None = None, repeat: bool = True, **changes: Any
 ) -> tf.data.Dataset:
   """Returns batches in the order of a seed, over and over; without one a single pass in order."""
-  repeat = repeat and seed is not None
-  return reading.read_batches(
-    source.data_dir,
-    source.manifest,
+  asked = source.request(
     split,
-    feature_names=(source.feature_name,),
-    batch_size=source.batch_size,
     shuffle=seed is not None,
-    repeat=repeat,
-    drop_remainder=repeat,
+    repeat=repeat and seed is not None,
     seed=seed or 0,
-    start_step=start_step,
-    share=share,
     cache=source.cache,
     cache_dir=source.cache_dir,
     deterministic=source.deterministic,
   )
+  return reading.read_batches(dataclasses.replace(asked, **changes))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from schemas import manifest
 from tfrecords import manifest_file, storage
+from tfrecords.pipeline import request as request_lib
 from trainer.data.raw import files as files_lib
 
 if TYPE_CHECKING:
@@ -44,38 +45,13 @@ def load_like(
   return load(data_dir, sample_rate_hz=audio.sample_rate_hz, clip_s=audio.clip_s)
 
 
-def read_once(
-  data_dir: str,
-  dataset: manifest.DatasetManifest,
-  split: str,
-  *,
-  feature_name: str,
-  batch_size: int,
-) -> tf.data.Dataset:
-  """Returns every record of a split once, in order and with its id: to be judged or predicted."""
-  return read_batches(
-    data_dir,
-    dataset,
-    split,
-    feature_names=(feature_name,),
-    batch_size=batch_size,
-    shuffle=False,
-    repeat=False,
-    drop_remainder=False,
-    seed=0,
-    with_ids=True,
-  )
-
-
-def read_batches(
-  data_dir: str, dataset: manifest.DatasetManifest, split: str, **settings: Any
-) -> tf.data.Dataset:
-  """Returns the batches of a split; the settings are those of dataset.read_batches."""
+def read_batches(request: request_lib.Request) -> tf.data.Dataset:
+  """Returns the batches that are asked for."""
   # Imported here: TensorFlow takes seconds, and a wrong flag is to be told at once.
-  if files_lib.is_raw(data_dir):
+  if files_lib.is_raw(request.data_dir):
     from trainer.data.raw import batches
 
-    return batches.read_batches(data_dir, dataset, split, **settings)
-  from tfrecords.pipeline import dataset as dataset_lib
+    return batches.read_batches(request)
+  from tfrecords.pipeline import dataset
 
-  return dataset_lib.read_batches(data_dir, dataset, split, **settings)
+  return dataset.read_batches(request)

@@ -20,17 +20,7 @@ def draw(source: input_pipeline.Source) -> NDArray[np.float32] | None:
   rank = len(source.manifest.feature(source.feature_name).shape)
   if rank not in (2, 3) or source.random_data or source.data_service:
     return None
-  batches = reading.read_batches(
-    source.data_dir,
-    source.manifest,
-    splits.TRAIN,
-    feature_names=(source.feature_name,),
-    batch_size=_COUNT,
-    shuffle=False,
-    repeat=False,
-    drop_remainder=False,
-    seed=0,
-  )
+  batches = reading.read_batches(source.request(splits.TRAIN, batch_size=_COUNT))
   values = next(iter(batches))[source.feature_name].numpy().astype(np.float32)
   if rank == 2:
     values = values.transpose(0, 2, 1)[:, ::-1, :, np.newaxis]

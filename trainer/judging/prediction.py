@@ -16,6 +16,7 @@ from features import extractor
 from features import stored_form as feature_storage
 from features.decoding import clips
 from schemas import manifest
+from tfrecords.pipeline import request
 from trainer.data import reading
 from trainer.runs import saved_run
 
@@ -95,8 +96,15 @@ def predict_records(
 
   with failures.readable(data_dir=data_dir, batch_size=batch_size):
     for split in splits:
-      batches = reading.read_once(
-        data_dir, dataset, split, feature_name=run.feature.name, batch_size=batch_size
+      batches = reading.read_batches(
+        request.Request(
+          data_dir=data_dir,
+          manifest=dataset,
+          split=split,
+          feature_names=(run.feature.name,),
+          batch_size=batch_size,
+          with_ids=True,
+        )
       )
       for batch in batches:
         logits = _logits(model, input_pipeline.model_input(batch, run.feature.name))

@@ -14,7 +14,7 @@ import tensorflow as tf
 from schemas import errors, record
 from tests.helpers import datasets
 from tfrecords import reader, writer
-from tfrecords.pipeline import buffers, dataset, order, parsing, read_errors
+from tfrecords.pipeline import buffers, dataset, order, parsing, read_errors, request
 from tfrecords.wire import codec, example_proto
 
 FEATURES = (
@@ -24,14 +24,7 @@ FEATURES = (
   record.FeatureSpec(name='image', shape=(3, 4, 2), dtype='uint8', settings={}),
 )
 NAMES = [spec.name for spec in FEATURES]
-DEFAULTS = {
-  'feature_names': ['log_mel'],
-  'batch_size': 5,
-  'shuffle': False,
-  'repeat': False,
-  'drop_remainder': False,
-  'seed': 0,
-}
+DEFAULTS = {'feature_names': ['log_mel'], 'batch_size': 5}
 
 
 @pytest.fixture(scope='module')
@@ -45,7 +38,8 @@ def manifest(data_dir):
 
 
 def batches_of(data_dir, manifest, split='train', **changes):
-  return dataset.read_batches(data_dir, manifest, split, **{**DEFAULTS, **changes})
+  asked = {'data_dir': data_dir, 'manifest': manifest, 'split': split, **DEFAULTS, **changes}
+  return dataset.read_batches(request.Request(**asked))
 
 
 def ids_of(batches, count=None):

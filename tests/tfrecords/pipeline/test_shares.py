@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers import datasets
-from tfrecords.pipeline import dataset, parts, shares
+from tfrecords.pipeline import dataset, parts, request, shares
 
 
 @given(st.integers(0, 500), st.integers(1, 20))
@@ -81,11 +81,11 @@ def test_workers_together_meet_every_record_once(
   assert made.num_records('validation') == 77
   seen, steps = [], set()
   for place in places(num_workers, replicas_each):
-    batches = dataset.read_batches(
-      str(tmp_path), made, 'validation', feature_names=['log_mel'], batch_size=batch_size,
-      shuffle=False, repeat=False, drop_remainder=False, seed=0, with_ids=True,
-      share=shares.by_record(place),
+    asked = request.Request(
+      data_dir=str(tmp_path), manifest=made, split='validation', feature_names=['log_mel'],
+      batch_size=batch_size, with_ids=True, share=shares.by_record(place),
     )  # fmt: skip
+    batches = dataset.read_batches(asked)
     sizes = []
     for batch in batches:
       sizes.append(len(batch['id']))

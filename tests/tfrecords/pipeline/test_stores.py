@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from schemas import errors
 from tests.helpers import datasets
-from tfrecords.pipeline import caches, dataset, free_memory, local_copies, order, stores
+from tfrecords.pipeline import caches, dataset, free_memory, local_copies, order, request, stores
 
 
 @pytest.fixture(scope='module')
@@ -27,10 +27,11 @@ def made(request, data_dir):
 
 
 def read(data_dir, made, cache, count=30, **more):
-  batches = dataset.read_batches(
-    data_dir, made, 'train', feature_names=['log_mel'], batch_size=5, shuffle=True, repeat=True,
-    drop_remainder=False, seed=3, with_ids=True, cache=cache, **more,
+  asked = request.Request(
+    data_dir=str(data_dir), manifest=made, split='train', feature_names=['log_mel'], batch_size=5,
+    shuffle=True, repeat=True, seed=3, with_ids=True, cache=cache, **more,
   )  # fmt: skip
+  batches = dataset.read_batches(asked)
   found = list(batches.take(count).as_numpy_iterator())
   return [(batch['id'].tolist(), batch['log_mel'].tobytes()) for batch in found]
 
@@ -45,10 +46,11 @@ def test_a_cache_changes_no_batch(data_dir, made, cache, tmp_path):
 
 def test_what_is_in_memory_is_read_once(tmp_path):
   made = datasets.write_dataset(tmp_path)
-  batches = dataset.read_batches(
-    str(tmp_path), made, 'train', feature_names=['log_mel'], batch_size=5, shuffle=True,
-    repeat=True, drop_remainder=False, seed=3, cache=caches.MEMORY,
+  asked = request.Request(
+    data_dir=str(tmp_path), manifest=made, split='train', feature_names=['log_mel'], batch_size=5,
+    shuffle=True, repeat=True, seed=3, cache=caches.MEMORY,
   )  # fmt: skip
+  batches = dataset.read_batches(asked)
   for shard in made.shards_of('train'):
     (tmp_path / shard.file_name).unlink()
   assert sum(1 for _ in batches.take(20)) == 20

@@ -14,7 +14,7 @@ from schemas import errors
 from tests.helpers import datasets
 from tests.trainer.devices import strategies_under_test
 from tfrecords import manifest_file
-from tfrecords.pipeline import dataset
+from tfrecords.pipeline import dataset, request
 from trainer import config, data_server, run
 from trainer.data import data_service, input_checks, input_pipeline
 
@@ -89,10 +89,11 @@ def test_evaluation_meets_every_example_once(cluster, data_dir, name):
 
 
 def read(data_dir, **more):
-  return dataset.read_batches(
-    data_dir, manifest_file.load(data_dir), 'train', feature_names=['log_mel'], batch_size=8,
-    drop_remainder=False, seed=2, with_ids=True, deterministic=False, **more,
+  asked = request.Request(
+    data_dir=data_dir, manifest=manifest_file.load(data_dir), split='train',
+    feature_names=['log_mel'], batch_size=8, seed=2, with_ids=True, deterministic=False, **more,
   )  # fmt: skip
+  return dataset.read_batches(asked)
 
 
 @pytest.mark.parametrize('shuffle', [False, True])

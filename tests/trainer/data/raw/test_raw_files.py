@@ -17,7 +17,7 @@ from beam_jobs.sources import corpus, table
 from features.decoding import clips
 from schemas import errors, splits
 from tests.helpers import signals, wav_files
-from tfrecords.pipeline import parts, shares
+from tfrecords.pipeline import parts, request, shares
 from trainer import config, evaluate, predict, preflight, run
 from trainer.data.raw import batches as batches_lib
 from trainer.data.raw import files as files_lib
@@ -63,16 +63,15 @@ def data(tmp_path_factory):
 
 def read(data, split='train', **settings):
   loaded = files_lib.load(data, clip_s=0.5)
-  defaults = {
+  asked = {
+    'data_dir': data,
+    'manifest': loaded.manifest,
+    'split': split,
     'feature_names': ('waveform',),
     'batch_size': 4,
-    'shuffle': False,
-    'repeat': False,
-    'drop_remainder': False,
-    'seed': 0,
     'with_ids': True,
   }
-  return batches_lib.read_batches(data, loaded.manifest, split, **{**defaults, **settings})
+  return batches_lib.read_batches(request.Request(**{**asked, **settings}))
 
 
 def ids_of(batches):
