@@ -27,7 +27,7 @@ import tensorflow as tf
 
 from benchmarks import clips
 from tfrecords import manifest_file, reader
-from tfrecords.pipeline import buffers, dataset, request
+from tfrecords.pipeline import batch_request, buffers, dataset
 from trainer.devices import allocator
 
 BATCH = 256
@@ -66,7 +66,7 @@ def passes(folder: str, float_lists: list[str]) -> Passes:
   held = buffers.shuffle_records(manifest, 'train')
 
   def ours(shuffle: bool) -> tf.data.Dataset:
-    asked = request.Request(
+    asked = batch_request.BatchRequest(
       data_dir=folder, manifest=manifest, split='train', feature_names=['log_mel'],
       batch_size=BATCH, shuffle=shuffle, seed=1,
     )  # fmt: skip
@@ -137,7 +137,7 @@ def compare_sizes(folders: Mapping[int, str], *, steps: int, repeats: int) -> li
   """Returns a row for each size: clips/s and CPU in the middle of training."""
   feeds: dict[int, Any] = {}
   for size, folder in folders.items():
-    asked = request.Request(
+    asked = batch_request.BatchRequest(
       data_dir=folder, manifest=manifest_file.load(folder), split='train',
       feature_names=['log_mel'], batch_size=BATCH, shuffle=True, repeat=True, seed=1,
     )  # fmt: skip

@@ -19,7 +19,7 @@ from absl import flags
 
 from schemas import command, errors, manifest, splits
 from tfrecords import storage
-from tfrecords.pipeline import request
+from tfrecords.pipeline import batch_request
 from trainer import command_line
 from trainer.data import reading
 from trainer.data.raw import files
@@ -137,7 +137,7 @@ def _count(
   counts = tally.Tally(dataset.num_labels)
   with failures.readable(data_dir=data_dir, batch_size=batch_size):
     batches = reading.read_batches(
-      request.Request(
+      batch_request.BatchRequest(
         data_dir=data_dir,
         manifest=dataset,
         split=split,

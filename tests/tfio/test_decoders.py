@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from schemas import errors
 from tests.helpers import signals
-from tfrecords.pipeline import request
+from tfrecords.pipeline import batch_request
 from trainer import config, predict, run
 from trainer.data.raw import batches as batches_lib
 from trainer.data.raw import files, graph_decoders
@@ -86,7 +86,7 @@ def mixed_corpus(folder, *, speakers=8):
 def test_files_of_all_codings_stand_in_one_batch(tmp_path):
   data = mixed_corpus(tmp_path, speakers=5)
   loaded = files.load(data)
-  asked = request.Request(
+  asked = batch_request.BatchRequest(
     data_dir=data,
     manifest=loaded.manifest,
     split='train',

@@ -17,8 +17,8 @@ from schemas import errors
 from tests.helpers import datasets, signals
 from tests.trainer.devices import strategies_under_test
 from tfrecords import manifest_file
+from tfrecords.pipeline import batch_request
 from tfrecords.pipeline import dataset as dataset_lib
-from tfrecords.pipeline import request
 from trainer import config, evaluate, models, run
 from trainer.data import input_pipeline
 from trainer.judging import prediction
@@ -143,7 +143,7 @@ def test_records_are_predicted_in_their_order(data, run_dir):
   saved = saved_run.load(run_dir)
   model = saved.load_model('best')
   manifest = manifest_file.load(data)
-  asked = request.Request(
+  asked = batch_request.BatchRequest(
     data_dir=data, manifest=manifest, split='test', feature_names=['log_mel'], batch_size=1,
     with_ids=True,
   )  # fmt: skip

@@ -13,15 +13,23 @@ import tensorflow as tf
 
 from schemas import errors
 from schemas.manifest import DatasetManifest, ShardInfo
-from tfrecords.pipeline import buffers, caches, parsing, parts, pools, stores, tf_options
+from tfrecords.pipeline import (
+  batch_request,
+  buffers,
+  caches,
+  parsing,
+  parts,
+  pools,
+  stores,
+  tf_options,
+)
 from tfrecords.pipeline import order as order_lib
-from tfrecords.pipeline import request as request_lib
 
 # Batches that wait, parsed: so many bridge a slow moment of a storage.
 _READY_BATCHES = 4
 
 
-def read_batches(request: request_lib.Request) -> tf.data.Dataset:
+def read_batches(request: batch_request.BatchRequest) -> tf.data.Dataset:
   """Returns the batches of a split, the same ones in the same order for the same seed.
 
   With `shuffle` every pass has an order of its own, which follows from the seed and the number of

@@ -10,9 +10,8 @@ import tensorflow as tf
 
 from schemas import record, splits
 from schemas.manifest import DatasetManifest
-from tfrecords.pipeline import caches, parsing, parts, shares
+from tfrecords.pipeline import batch_request, caches, parsing, parts, shares
 from tfrecords.pipeline import dataset as dataset_lib
-from tfrecords.pipeline import request as request_lib
 from trainer.augment import chain
 from trainer.data import data_service as service_lib
 from trainer.data import device_feed, random_data, reading
@@ -48,9 +47,9 @@ class Source:
   random_data: bool = False
   data_service: str = ''
 
-  def request(self, split: str, **changes: Any) -> request_lib.Request:
+  def request(self, split: str, **changes: Any) -> batch_request.BatchRequest:
     """Returns what asks for one pass over a split in order, or for what `changes` make of it."""
-    asked = request_lib.Request(
+    asked = batch_request.BatchRequest(
       data_dir=self.data_dir,
       manifest=self.manifest,
       split=split,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from schemas import manifest
 from tfrecords import manifest_file, storage
-from tfrecords.pipeline import request as request_lib
+from tfrecords.pipeline import batch_request
 from trainer.data.raw import files as files_lib
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def load_like(
   return load(data_dir, sample_rate_hz=audio.sample_rate_hz, clip_s=audio.clip_s)
 
 
-def read_batches(request: request_lib.Request) -> tf.data.Dataset:
+def read_batches(request: batch_request.BatchRequest) -> tf.data.Dataset:
   """Returns the batches that are asked for."""
   # Imported here: TensorFlow takes seconds, and a wrong flag is to be told at once.
   if files_lib.is_raw(request.data_dir):

@@ -16,7 +16,7 @@ from features import extractor
 from features import stored_form as feature_storage
 from features.decoding import clips
 from schemas import manifest
-from tfrecords.pipeline import request
+from tfrecords.pipeline import batch_request
 from trainer.data import reading
 from trainer.runs import saved_run
 
@@ -97,7 +97,7 @@ def predict_records(
   with failures.readable(data_dir=data_dir, batch_size=batch_size):
     for split in splits:
       batches = reading.read_batches(
-        request.Request(
+        batch_request.BatchRequest(
           data_dir=data_dir,
           manifest=dataset,
           split=split,

@@ -14,7 +14,7 @@ import tensorflow as tf
 from schemas import errors, record
 from tests.helpers import datasets
 from tfrecords import reader, writer
-from tfrecords.pipeline import buffers, dataset, order, parsing, read_errors, request
+from tfrecords.pipeline import batch_request, buffers, dataset, order, parsing, read_errors
 from tfrecords.wire import codec, example_proto
 
 FEATURES = (
@@ -39,7 +39,7 @@ def manifest(data_dir):
 
 def batches_of(data_dir, manifest, split='train', **changes):
   asked = {'data_dir': data_dir, 'manifest': manifest, 'split': split, **DEFAULTS, **changes}
-  return dataset.read_batches(request.Request(**asked))
+  return dataset.read_batches(batch_request.BatchRequest(**asked))
 
 
 def ids_of(batches, count=None):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers import datasets
-from tfrecords.pipeline import dataset, parts, request, shares
+from tfrecords.pipeline import batch_request, dataset, parts, shares
 
 
 @given(st.integers(0, 500), st.integers(1, 20))
@@ -81,7 +81,7 @@ def test_workers_together_meet_every_record_once(
   assert made.num_records('validation') == 77
   seen, steps = [], set()
   for place in places(num_workers, replicas_each):
-    asked = request.Request(
+    asked = batch_request.BatchRequest(
       data_dir=str(tmp_path), manifest=made, split='validation', feature_names=['log_mel'],
       batch_size=batch_size, with_ids=True, share=shares.by_record(place),
     )  # fmt: skip

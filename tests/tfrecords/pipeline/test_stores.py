@@ -9,7 +9,15 @@ import tensorflow as tf
 
 from schemas import errors
 from tests.helpers import datasets
-from tfrecords.pipeline import caches, dataset, free_memory, local_copies, order, request, stores
+from tfrecords.pipeline import (
+  batch_request,
+  caches,
+  dataset,
+  free_memory,
+  local_copies,
+  order,
+  stores,
+)
 
 
 @pytest.fixture(scope='module')
@@ -27,7 +35,7 @@ def made(request, data_dir):
 
 
 def read(data_dir, made, cache, count=30, **more):
-  asked = request.Request(
+  asked = batch_request.BatchRequest(
     data_dir=str(data_dir), manifest=made, split='train', feature_names=['log_mel'], batch_size=5,
     shuffle=True, repeat=True, seed=3, with_ids=True, cache=cache, **more,
   )  # fmt: skip
@@ -46,7 +54,7 @@ def test_a_cache_changes_no_batch(data_dir, made, cache, tmp_path):
 
 def test_what_is_in_memory_is_read_once(tmp_path):
   made = datasets.write_dataset(tmp_path)
-  asked = request.Request(
+  asked = batch_request.BatchRequest(
     data_dir=str(tmp_path), manifest=made, split='train', feature_names=['log_mel'], batch_size=5,
     shuffle=True, repeat=True, seed=3, cache=caches.MEMORY,
   )  # fmt: skip

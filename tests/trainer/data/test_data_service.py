@@ -14,7 +14,7 @@ from schemas import errors
 from tests.helpers import datasets
 from tests.trainer.devices import strategies_under_test
 from tfrecords import manifest_file
-from tfrecords.pipeline import dataset, request
+from tfrecords.pipeline import batch_request, dataset
 from trainer import config, data_server, run
 from trainer.data import data_service, input_checks, input_pipeline
 
@@ -89,7 +89,7 @@ def test_evaluation_meets_every_example_once(cluster, data_dir, name):
 
 
 def read(data_dir, **more):
-  asked = request.Request(
+  asked = batch_request.BatchRequest(
     data_dir=data_dir, manifest=manifest_file.load(data_dir), split='train',
     feature_names=['log_mel'], batch_size=8, seed=2, with_ids=True, deterministic=False, **more,
   )  # fmt: skip

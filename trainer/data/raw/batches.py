@@ -7,15 +7,14 @@ from collections.abc import Callable, Mapping
 import tensorflow as tf
 
 from schemas import errors, record
-from tfrecords.pipeline import caches, parts
+from tfrecords.pipeline import batch_request, caches, parts
 from tfrecords.pipeline import order as order_lib
-from tfrecords.pipeline import request as request_lib
 from trainer.data.raw import files as files_lib
 from trainer.data.raw import graph_decoders
 from trainer.models import front_end
 
 
-def read_batches(request: request_lib.Request) -> tf.data.Dataset:
+def read_batches(request: batch_request.BatchRequest) -> tf.data.Dataset:
   """Returns batches as dataset.read_batches does, of what raw_files.load made a manifest of.
 
   The order is a function of the seed too, and mixes the whole split. Files that lie before
@@ -51,7 +50,7 @@ def read_batches(request: request_lib.Request) -> tf.data.Dataset:
   return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def _files(request: request_lib.Request) -> tuple[files_lib.Split, int]:
+def _files(request: batch_request.BatchRequest) -> tuple[files_lib.Split, int]:
   """Returns the files of a split, and the samples that are kept of each.
 
   Raises:

@@ -17,7 +17,7 @@ from beam_jobs.sources import corpus, table
 from features.decoding import clips
 from schemas import errors, splits
 from tests.helpers import signals, wav_files
-from tfrecords.pipeline import parts, request, shares
+from tfrecords.pipeline import batch_request, parts, shares
 from trainer import config, evaluate, predict, preflight, run
 from trainer.data.raw import batches as batches_lib
 from trainer.data.raw import files as files_lib
@@ -71,7 +71,7 @@ def read(data, split='train', **settings):
     'batch_size': 4,
     'with_ids': True,
   }
-  return batches_lib.read_batches(request.Request(**{**asked, **settings}))
+  return batches_lib.read_batches(batch_request.BatchRequest(**{**asked, **settings}))
 
 
 def ids_of(batches):

@@ -8,7 +8,7 @@ from tfrecords.pipeline import buffers, caches, shares
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Request:
+class BatchRequest:
   """What a reader asks for; by default one pass over a split, in order.
 
   Attributes:
