@@ -93,19 +93,15 @@ def kernel(settings: Chroma, spec: audio.AudioSpec) -> feature.Kernel:
   At least 0; with a norm at most 1, and zero in a frame of silence.
   """
   shape(settings, spec)
-  source = spectrum.PowerSpectrum(settings, spec)
   # Not BLAS, whose order of additions depends on threads and shapes; see mel_energy.MelEnergies.
   filters = scipy.sparse.csr_array(settings.filterbank(spec).T)
 
-  def compute(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-    out = np.empty((len(batch), source.num_frames(batch), settings.num_chroma), np.float32)
-    for clips, frames, power in source.pieces(batch):
-      energies = filters @ np.ascontiguousarray(power.T)  # [num_chroma, rows]
-      norms.normalise(energies, settings.norm)
-      spectrum.put(out, clips, frames, energies.T)
-    return out
+  def change(power: NDArray[np.float32]) -> NDArray[np.float32]:
+    energies: NDArray[np.float32] = filters @ np.ascontiguousarray(power.T)  # [num_chroma, rows]
+    norms.normalise(energies, settings.norm)
+    return energies.T
 
-  return compute
+  return spectrum.PowerSpectrum(settings, spec).kernel(settings.num_chroma, change)
 
 
 FEATURE = feature.Feature(

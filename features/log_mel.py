@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from features import feature
 from features.spectra import frames as frames_lib
-from features.spectra import mel_energy, spectrum
+from features.spectra import mel_energy
 from schemas import audio
 
 
@@ -33,18 +33,12 @@ def kernel(settings: LogMel, spec: audio.AudioSpec) -> feature.Kernel:
 
   [clips, num_samples] -> [clips, num_frames, num_mels], natural logarithm.
   """
-  source = mel_energy.MelEnergies(settings, spec)
   floor = np.float32(settings.floor)
 
-  def compute(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-    out = source.new_output(batch)
-    for clips, frames, energies in source.pieces(batch):
-      np.add(energies, floor, out=energies)
-      np.log(energies, out=energies)
-      spectrum.put(out, clips, frames, energies.T)
-    return out
+  def change(energies: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.log(np.add(energies, floor, out=energies), out=energies).T
 
-  return compute
+  return mel_energy.MelEnergies(settings, spec).kernel(settings.num_mels, change)
 
 
 FEATURE = feature.Feature(

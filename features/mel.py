@@ -3,11 +3,10 @@
 import dataclasses
 
 import numpy as np
-from numpy.typing import NDArray
 
 from features import feature, stored_form
 from features.spectra import frames as frames_lib
-from features.spectra import mel_energy, spectrum
+from features.spectra import mel_energy
 from schemas import audio, errors
 
 
@@ -51,15 +50,7 @@ def highest_energy(settings: Mel, spec: audio.AudioSpec) -> float:
 def kernel(settings: Mel, spec: audio.AudioSpec) -> feature.Kernel:
   """Returns a kernel for mel energies: [clips, num_samples] -> [clips, num_frames, num_mels]."""
   shape(settings, spec)
-  source = mel_energy.MelEnergies(settings, spec)
-
-  def compute(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-    out = source.new_output(batch)
-    for clips, frames, energies in source.pieces(batch):
-      spectrum.put(out, clips, frames, energies.T)
-    return out
-
-  return compute
+  return mel_energy.MelEnergies(settings, spec).kernel(settings.num_mels, np.transpose)
 
 
 FEATURE = feature.Feature(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from features import feature, log_mel
 from features.spectra import frames as frames_lib
-from features.spectra import mel_energy, spectrum
+from features.spectra import mel_energy
 from schemas import audio, errors
 
 
@@ -86,23 +86,23 @@ def kernel(settings: Mfcc, spec: audio.AudioSpec) -> feature.Kernel:
   on for ever: librosa.feature.delta(mode='nearest').
   """
   shape(settings, spec)
-  source = mel_energy.MelEnergies(settings, spec)
   floor = np.float32(settings.floor)
   lifting = settings.lifting()[:, None]
   num_coefficients = settings.num_coefficients
 
+  def change(energies: NDArray[np.float32]) -> NDArray[np.float32]:
+    np.log(np.add(energies, floor, out=energies), out=energies)
+    # [num_mels, rows]: rows are a multiple of spectrum.ROW_MULTIPLE, for the reason given there.
+    cepstrum = scipy.fft.dct(energies, type=2, norm='ortho', axis=0, overwrite_x=True)
+    kept: NDArray[np.float32] = cepstrum[:num_coefficients] * lifting
+    return kept.T
+
+  plain = mel_energy.MelEnergies(settings, spec).kernel(num_coefficients, change)
+
   def compute(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-    out = np.empty((len(batch), source.num_frames(batch), settings.num_columns), np.float32)
-    coefficients = out[..., :num_coefficients]
-    for clips, frames, energies in source.pieces(batch):
-      np.log(np.add(energies, floor, out=energies), out=energies)
-      # [num_mels, rows]: rows are a multiple of spectrum.ROW_MULTIPLE, for the reason given there.
-      cepstrum = scipy.fft.dct(energies, type=2, norm='ortho', axis=0, overwrite_x=True)
-      spectrum.put(coefficients, clips, frames, (cepstrum[:num_coefficients] * lifting).T)
-    for order, weights in enumerate(settings.delta_weights(), start=1):
-      place = out[..., order * num_coefficients : (order + 1) * num_coefficients]
-      place[...] = _weighted(coefficients, weights)
-    return out
+    coefficients = plain(batch)
+    deltas = [_weighted(coefficients, weights) for weights in settings.delta_weights()]
+    return np.concatenate([coefficients, *deltas], axis=-1) if deltas else coefficients
 
   return compute
 

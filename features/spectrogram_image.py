@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
 
 import numpy as np
 import scipy.sparse
@@ -25,7 +24,6 @@ MAX_PIXELS = 2048
 # and rounding to 16 bits (about -78 dB a bin, -63 dB in the widest mel band at 16 kHz) nearly so.
 # With top_db=80 it begins to count where the quietest of 200 FSDD recordings stops, at -10 dB.
 LOWEST_DB = -90.0
-_DB_PER_NEPER = 10 / math.log(10)
 
 # Pixels that are worked on at once: 1 MiB a step, so that they stay in cache.
 _PIECE_PIXELS = 1 << 17
@@ -133,7 +131,7 @@ def kernel(settings: SpectrogramImage, spec: audio.AudioSpec) -> feature.Kernel:
   Whole numbers from 0 to 255.
   """
   shape(settings, spec)
-  levels_of = _mel_levels(settings, spec) if settings.of == 'log_mel' else _levels(settings, spec)
+  levels_of = _levels(settings, spec)
   colours = colormaps.table(settings.colormap)
   height, width = settings.height, settings.width
   clips_at_once = max(1, _PIECE_PIXELS // (height * width))
@@ -151,40 +149,17 @@ def kernel(settings: SpectrogramImage, spec: audio.AudioSpec) -> feature.Kernel:
   return compute
 
 
-# Samples [clips, num_samples] in, levels in dB [clips, num_frames, bands] out.
-_Levels = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-
-
-def _mel_levels(settings: SpectrogramImage, spec: audio.AudioSpec) -> _Levels:
-  source = mel_energy.MelEnergies(settings.bands(), spec)
-
-  def compute(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-    out = source.new_output(batch)
-    for clips, frames, energies in source.pieces(batch):
-      spectrum.put(out, clips, frames, _db(energies).T)
-    return out
-
-  return compute
-
-
-def _levels(settings: SpectrogramImage, spec: audio.AudioSpec) -> _Levels:
-  source = spectrum.PowerSpectrum(settings.bands(), spec)
+def _levels(settings: SpectrogramImage, spec: audio.AudioSpec) -> feature.Kernel:
+  """Returns a kernel for levels in dB: [clips, num_samples] -> [clips, num_frames, bands]."""
+  bands = settings.bands()
+  if settings.of == 'log_mel':
+    energies = mel_energy.MelEnergies(bands, spec)
+    return energies.kernel(bands.num_mels, lambda values: spectrum.in_db(values, LOWEST_DB).T)
   bins = settings.bins(spec)
-
-  def compute(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-    out = np.empty((len(batch), source.num_frames(batch), bins.stop - bins.start), np.float32)
-    for clips, frames, power in source.pieces(batch):
-      spectrum.put(out, clips, frames, _db(power)[:, bins])
-    return out
-
-  return compute
-
-
-def _db(energies: NDArray[np.float32]) -> NDArray[np.float32]:
-  """Returns 10 log10 of `energies`, which are overwritten, and at least LOWEST_DB."""
-  np.maximum(energies, np.float32(10 ** (LOWEST_DB / 10)), out=energies)
-  np.log(energies, out=energies)
-  return np.multiply(energies, np.float32(_DB_PER_NEPER), out=energies)
+  source = spectrum.PowerSpectrum(bands, spec)
+  return source.kernel(
+    bins.stop - bins.start, lambda values: spectrum.in_db(values, LOWEST_DB)[:, bins]
+  )
 
 
 def _scaled(levels: NDArray[np.float32], top_db: float) -> NDArray[np.float32]:

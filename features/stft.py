@@ -41,16 +41,11 @@ def kernel(settings: Stft, spec: audio.AudioSpec) -> feature.Kernel:
   source = spectrum.PowerSpectrum(settings, spec)
   floor = np.float32(settings.floor)
 
-  def compute(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-    out = np.empty((len(batch), source.num_frames(batch), source.num_bins), np.float32)
-    for clips, frames, values in source.pieces(batch):
-      np.sqrt(values, out=values)
-      np.add(values, floor, out=values)
-      np.log(values, out=values)
-      spectrum.put(out, clips, frames, values)
-    return out
+  def change(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    np.sqrt(values, out=values)
+    return np.log(np.add(values, floor, out=values), out=values)
 
-  return compute
+  return source.kernel(source.num_bins, change)
 
 
 FEATURE = feature.Feature(

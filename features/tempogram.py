@@ -95,19 +95,16 @@ def kernel(settings: Tempogram, spec: audio.AudioSpec) -> feature.Kernel:
   correlation = Autocorrelation(settings.num_lags(spec))
   weakest = LEAST_ONSET_DB**2 * float(np.square(correlation.window).sum())
 
-  def compute(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-    envelopes = onsets.envelopes(batch)
-    out = np.empty((*envelopes.shape, len(correlation.window)), np.float32)
-    for clips, frames, rows in correlation.pieces(envelopes):
-      if settings.norm == 'inf':
-        np.divide(rows, np.maximum(rows[:, :1], np.float32(weakest)), out=rows)
-      spectrum.put(out, clips, frames, rows)
-    return out
+  def change(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    if settings.norm == 'inf':
+      np.divide(rows, np.maximum(rows[:, :1], np.float32(weakest)), out=rows)
+    return rows
 
-  return compute
+  correlate = correlation.kernel(len(correlation.window), change)
+  return lambda batch: correlate(correlation.padded(onsets.envelopes(batch)))
 
 
-class Autocorrelation:
+class Autocorrelation(spectrum.PowerSpectrum):
   """Autocorrelations of windows that move by one entry; made once per kernel.
 
   By way of the power spectrum (Wiener and Khinchin): an envelope is put through the same frames and
@@ -123,30 +120,26 @@ class Autocorrelation:
     settings = frames_lib.FrameSettings(
       window_s=num_lags / 1000, hop_s=1 / 1000, fft_samples=fft_samples
     )
-    self._spectrum = spectrum.PowerSpectrum(
-      settings, audio.AudioSpec(sample_rate_hz=1000, clip_s=0.0)
-    )
+    super().__init__(settings, audio.AudioSpec(sample_rate_hz=1000, clip_s=0.0))
     self.window = frames_lib.hann_window(num_lags)
 
-  def pieces(
-    self, envelopes: NDArray[np.float32]
-  ) -> Iterator[tuple[slice, slice, NDArray[np.float32]]]:
-    """Yields (clips, frames, autocorrelations), as PowerSpectrum.pieces does.
+  def padded(self, envelopes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Returns `envelopes` [clips, num_frames] so long that every frame has its window.
 
-    Args:
-      envelopes: float32 [clips, num_frames]. The windows stand with their middles on the frames;
-        beyond the ends the envelope falls to 0 in a straight line.
-
-    Yields:
-      The autocorrelations are float32 [at least as many rows as the piece has, num_lags].
+    The windows stand with their middles on the frames; beyond the ends the envelope falls to 0 in a
+    straight line.
     """
-    num_frames, num_lags = envelopes.shape[1], len(self.window)
-    half = num_lags // 2
-    padded = _with_ramps(envelopes, half)
-    for clips, frames, power in self._spectrum.pieces(padded[:, : num_frames + num_lags - 1]):
+    num_lags = len(self.window)
+    return _with_ramps(envelopes, num_lags // 2)[:, : envelopes.shape[1] + num_lags - 1]
+
+  def pieces(
+    self, batch: NDArray[np.float32]
+  ) -> Iterator[tuple[slice, slice, NDArray[np.float32]]]:
+    """Yields (clips, frames, autocorrelations [rows, num_lags]), as PowerSpectrum.pieces does."""
+    for clips, frames, power in super().pieces(batch):
       # A real, even spectrum: the cosine transform is its inverse, in half the time of irfft.
       rows = scipy.fft.dct(power, type=1, axis=1, norm='forward', overwrite_x=True)
-      yield clips, frames, rows[:, :num_lags]
+      yield clips, frames, rows[:, : len(self.window)]
 
 
 def _with_ramps(envelopes: NDArray[np.float32], length: int) -> NDArray[np.float32]:

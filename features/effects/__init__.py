@@ -1,6 +1,6 @@
 """What can be done to the samples of a clip before features are computed.
 
-EFFECTS is the table of kinds. A new one is a file of this folder and a line here.
+EFFECTS is the table of kinds. A new one is in a file of this folder, with a line here.
 """
 
 import functools
@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from features.effects import effect, high_pass, low_pass, peak, pre_emphasis, rms
+from features.effects import butterworth, effect, level, pre_emphasis
 from schemas import options
 
 EFFECTS: Mapping[str, effect.Effect] = {
-  'peak': peak.EFFECT,
-  'rms': rms.EFFECT,
+  'peak': level.PEAK,
+  'rms': level.RMS,
   'pre_emphasis': pre_emphasis.EFFECT,
-  'high_pass': high_pass.EFFECT,
-  'low_pass': low_pass.EFFECT,
+  'high_pass': butterworth.HIGH_PASS,
+  'low_pass': butterworth.LOW_PASS,
 }
 
 SETTINGS: Mapping[str, type] = {name: member.settings for name, member in EFFECTS.items()}

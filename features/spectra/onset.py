@@ -1,16 +1,13 @@
 """Onset strength: how much louder the bands of a sound became since the frame before."""
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
 from features.spectra import mel_energy, spectrum
 from schemas import audio
 
-# Energy below which nothing is heard: -100 dB, as in librosa.power_to_db.
-_LEAST_ENERGY = 1e-10
-_DB_PER_NEPER = 10 / math.log(10)
+# Below it nothing is heard, as in librosa.power_to_db.
+_LOWEST_DB = -100.0
 
 # Floats of log mel energies that are worked on at once: 512 KiB, so that they stay in cache.
 _PIECE_FLOATS = 1 << 17
@@ -22,7 +19,10 @@ class OnsetStrength:
   def __init__(
     self, settings: mel_energy.MelSettings, spec: audio.AudioSpec, *, top_db: float
   ) -> None:
-    self._energies = mel_energy.MelEnergies(settings, spec)
+    energies = mel_energy.MelEnergies(settings, spec)
+    self._levels = energies.kernel(
+      settings.num_mels, lambda values: spectrum.in_db(values, _LOWEST_DB).T
+    )
     self._top_db = np.float32(top_db)
 
   def envelopes(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -37,12 +37,7 @@ class OnsetStrength:
     Args:
       batch: Samples, float32 [clips, num_samples].
     """
-    levels = self._energies.new_output(batch)  # [clips, num_frames, num_mels]
-    for clips, frames, energies in self._energies.pieces(batch):
-      np.maximum(energies, np.float32(_LEAST_ENERGY), out=energies)
-      np.log(energies, out=energies)
-      np.multiply(energies, np.float32(_DB_PER_NEPER), out=energies)
-      spectrum.put(levels, clips, frames, energies.T)
+    levels = self._levels(batch)  # [clips, num_frames, num_mels]
     out = np.zeros(levels.shape[:2], np.float32)
     clips_at_once = max(1, _PIECE_FLOATS // max(1, levels[:1].size))
     for start in range(0, len(batch), clips_at_once):

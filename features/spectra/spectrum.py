@@ -1,6 +1,7 @@
 """The power spectrum of a batch, in float32 and in pieces that stay in a core's cache."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import scipy.fft
@@ -19,6 +20,8 @@ ROW_MULTIPLE = 8
 # 2 MiB of L2: 2^15 takes 1.15 times as long, 2^16 to 2^18 the same, 2^20 1.1 times. The size of the
 # batch hardly matters: 1 clip takes 1.1 times as long as 1/8 of 8 clips.
 PIECE_SAMPLES = 1 << 17
+
+_DB_PER_NEPER = 10 / math.log(10)
 
 
 class PowerSpectrum:
@@ -63,6 +66,26 @@ class PowerSpectrum:
       np.multiply(block, self._window, out=target[..., : block.shape[2]])
       yield clips, frames, power(scipy.fft.rfft(padded[: filled(num_rows)], axis=1))
 
+  def kernel(
+    self, num_columns: int, change: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+  ) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Returns a kernel: [clips, num_samples] -> [clips, num_frames, num_columns].
+
+    Args:
+      num_columns: Values of a frame.
+      change: From the values of a piece, which it may overwrite, to what is stored of them:
+        [at least as many rows as the piece has, num_columns].
+    """
+
+    def compute(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+      out = np.empty((len(batch), self.num_frames(batch), num_columns), np.float32)
+      for clips, frames, values in self.pieces(batch):
+        place = out[clips, frames]
+        place[...] = change(values)[: place.shape[0] * place.shape[1]].reshape(place.shape)
+      return out
+
+    return compute
+
 
 def filled(num_rows: int) -> int:
   """Next multiple of ROW_MULTIPLE: rows to transform where num_rows are wanted."""
@@ -77,6 +100,13 @@ def power(spectrum: NDArray[np.complex64]) -> NDArray[np.float32]:
   return total
 
 
+def in_db(energies: NDArray[np.float32], lowest_db: float) -> NDArray[np.float32]:
+  """Returns 10 log10 of `energies`, which are overwritten, and at least lowest_db."""
+  np.maximum(energies, np.float32(10 ** (lowest_db / 10)), out=energies)
+  np.log(energies, out=energies)
+  return np.multiply(energies, np.float32(_DB_PER_NEPER), out=energies)
+
+
 def _blocks(num_clips: int, num_frames: int, rows_at_once: int) -> Iterator[tuple[slice, slice]]:
   """Yields (clips, frames): several whole clips at once, or parts of one clip where it is long."""
   clips_at_once = max(1, rows_at_once // max(1, num_frames))
@@ -87,16 +117,3 @@ def _blocks(num_clips: int, num_frames: int, rows_at_once: int) -> Iterator[tupl
         slice(clip, min(num_clips, clip + clips_at_once)),
         slice(frame, min(num_frames, frame + frames_at_once)),
       )
-
-
-def put(out: NDArray[np.float32], clips: slice, frames: slice, rows: NDArray[np.float32]) -> None:
-  """Writes the rows of a piece, without the filling, to their place in `out`.
-
-  Args:
-    out: [clips, num_frames, columns] of the whole batch.
-    clips: As PowerSpectrum.pieces yields them.
-    frames: The same.
-    rows: [at least as many rows as the piece has, columns].
-  """
-  place = out[clips, frames]
-  place[...] = rows[: place.shape[0] * place.shape[1]].reshape(place.shape)
