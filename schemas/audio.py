@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from typing import Any
 
 from schemas import errors, json_form
 
@@ -15,7 +14,7 @@ POSITIONS = (START, CENTRE, END)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AudioSpec:
+class AudioSpec(json_form.Fields):
   """The form that every clip has before features are computed: mono, one rate, one length.
 
   A recording is mixed to mono, resampled, trimmed, cut, put through the effects, and padded, in
@@ -70,23 +69,6 @@ class AudioSpec:
   def clip_samples(self) -> int:
     """Samples per clip; 0 where each has a length of its own."""
     return round(self.clip_s * self.sample_rate_hz)
-
-  def to_json(self) -> dict[str, Any]:
-    """Returns plain lists, numbers and strings."""
-    return {**dataclasses.asdict(self), 'effects': list(self.effects)}
-
-  @classmethod
-  def from_json(cls, value: Any, *, where: str) -> 'AudioSpec':
-    """Reads what to_json wrote; SchemaError names `where` and the field."""
-    obj = json_form.Reader(value, where)
-    return cls(
-      sample_rate_hz=obj.integer('sample_rate_hz'),
-      clip_s=obj.number('clip_s'),
-      max_clip_s=obj.number('max_clip_s'),
-      position=obj.text('position'),
-      trim_db=obj.number('trim_db'),
-      effects=tuple(obj.texts('effects')),
-    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,9 +1,10 @@
 """Reads parsed JSON field by field, with errors that name the place: `manifest.json, shards[3]`."""
 
+import dataclasses
 import json
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Self
 
 from schemas import errors
 
@@ -48,9 +49,14 @@ class Reader:
     """Returns a list."""
     return list(self._get(key, list, 'a list'))
 
-  def integers(self, key: str, *, start: int = 0) -> list[int]:
-    """Returns a list of whole numbers, from the place `start` on."""
-    return self._list_of(key, int, 'whole numbers', start=start)
+  def integers(self, key: str) -> list[int]:
+    """Returns a list of whole numbers."""
+    return self._list_of(key, int, 'whole numbers')
+
+  def sizes(self, key: str) -> list[int | None]:
+    """Returns a list of whole numbers of which the first may be null."""
+    is_open = self.items(key)[:1] == [None]
+    return [*[None] * is_open, *self._list_of(key, int, 'whole numbers', start=int(is_open))]
 
   def numbers(self, key: str) -> list[float]:
     """Returns a list of numbers."""
@@ -104,3 +110,35 @@ class Reader:
         f'{self._where}: field {key!r} must be {wanted}, got {type(value).__name__}.'
       )
     return value
+
+
+# From the type of a field to what reads it.
+_READERS: Mapping[Any, Callable[[Reader, str], Any]] = {
+  int: Reader.integer,
+  float: Reader.number,
+  str: Reader.text,
+  tuple[int, ...]: Reader.integers,
+  tuple[int | None, ...]: Reader.sizes,
+  tuple[float, ...]: Reader.numbers,
+  tuple[str, ...]: Reader.texts,
+  Mapping[str, Any]: Reader.mapping,
+}
+
+
+class Fields:
+  """A dataclass whose fields are of the types above: written as an object, and read back."""
+
+  def to_json(self) -> dict[str, Any]:
+    """Returns plain lists, numbers and strings."""
+    values = dataclasses.asdict(self)  # type: ignore[call-overload]
+    return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
+
+  @classmethod
+  def from_json(cls, value: Any, *, where: str) -> Self:
+    """Reads what to_json wrote; SchemaError names `where` and the field."""
+    obj = Reader(value, where)
+    values = {
+      field.name: _READERS[field.type](obj, field.name)
+      for field in dataclasses.fields(cls)  # type: ignore[arg-type]
+    }
+    return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})

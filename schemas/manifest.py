@@ -15,7 +15,7 @@ _DIGEST = re.compile(r'^  "digest": "([0-9a-f]{64})",$', re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ShardInfo:
+class ShardInfo(json_form.Fields):
   """One shard file.
 
   Attributes:
@@ -58,29 +58,9 @@ class ShardInfo:
     """The split that the shard belongs to."""
     return self.name.split
 
-  def to_json(self) -> dict[str, Any]:
-    """Returns plain lists, numbers and strings."""
-    return {**dataclasses.asdict(self), 'label_counts': list(self.label_counts)}
-
-  @classmethod
-  def from_json(cls, value: Any, *, where: str) -> 'ShardInfo':
-    """Reads what to_json wrote; SchemaError names `where` and the field."""
-    obj = json_form.Reader(value, where)
-    return cls(
-      file_name=obj.text('file_name'),
-      num_records=obj.integer('num_records'),
-      num_bytes=obj.integer('num_bytes'),
-      sha256=obj.text('sha256'),
-      num_speakers=obj.integer('num_speakers'),
-      label_counts=tuple(obj.integers('label_counts')),
-      audio_s=obj.number('audio_s'),
-      shortest_samples=obj.integer('shortest_samples'),
-      longest_samples=obj.integer('longest_samples'),
-    )
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FeatureStatistics:
+class FeatureStatistics(json_form.Fields):
   """Mean and variance per bin of one feature over the train split, padding included.
 
   Attributes:
@@ -99,20 +79,6 @@ class FeatureStatistics:
         f'Statistics need a variance from 0 on for every mean, got {len(self.mean)} means and the '
         f'variances {list(self.variance)}.'
       )
-
-  def to_json(self) -> dict[str, Any]:
-    """Returns plain lists and numbers."""
-    return {'count': self.count, 'mean': list(self.mean), 'variance': list(self.variance)}
-
-  @classmethod
-  def from_json(cls, value: Any, *, where: str) -> 'FeatureStatistics':
-    """Reads what to_json wrote; SchemaError names `where` and the field."""
-    obj = json_form.Reader(value, where)
-    return cls(
-      count=obj.integer('count'),
-      mean=tuple(obj.numbers('mean')),
-      variance=tuple(obj.numbers('variance')),
-    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

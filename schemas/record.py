@@ -23,7 +23,7 @@ ITEM_BYTES = {'float16': 2, 'float32': 4, 'int16': 2, 'uint8': 1}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FeatureSpec:
+class FeatureSpec(json_form.Fields):
   """One array of a record: a single bytes value, raw little-endian, C order.
 
   Attributes:
@@ -80,29 +80,3 @@ class FeatureSpec:
   def num_bins(self) -> int:
     """Length of the axis along which statistics are kept: the last, or 1 for a waveform."""
     return self.row_shape[-1] if self.row_shape else 1
-
-  def to_json(self) -> dict[str, Any]:
-    """Returns plain lists, numbers and strings."""
-    return {
-      'name': self.name,
-      'shape': list(self.shape),
-      'dtype': self.dtype,
-      'settings': dict(self.settings),
-    }
-
-  @classmethod
-  def from_json(cls, value: Any, *, where: str) -> 'FeatureSpec':
-    """Reads what to_json wrote; SchemaError names `where` and the field."""
-    obj = json_form.Reader(value, where)
-    return cls(
-      name=obj.text('name'),
-      shape=_shape(obj),
-      dtype=obj.text('dtype'),
-      settings=obj.mapping('settings'),
-    )
-
-
-def _shape(obj: json_form.Reader) -> tuple[int | None, ...]:
-  """Reads a shape, whose first axis may be null."""
-  is_variable = obj.items('shape')[:1] == [None]
-  return (None, *obj.integers('shape', start=1)) if is_variable else tuple(obj.integers('shape'))

@@ -61,7 +61,7 @@ class LeftOut:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Reject:
+class Reject(json_form.Fields):
   """One clip that is left out.
 
   Attributes:
@@ -82,13 +82,7 @@ class Reject:
 
   def to_json(self) -> dict[str, Any]:
     """Returns the object of one line of rejects.jsonl, with the advice."""
-    return {**dataclasses.asdict(self), 'advice': ADVICE[self.reason]}
-
-  @classmethod
-  def from_json(cls, value: Any, *, where: str) -> 'Reject':
-    """Reads what to_json wrote."""
-    obj = json_form.Reader(value, where)
-    return cls(**{name: obj.text(name) for name in ('utterance_id', 'uri', 'reason', 'detail')})
+    return {**super().to_json(), 'advice': ADVICE[self.reason]}
 
 
 class ClipError(errors.FeatureError):

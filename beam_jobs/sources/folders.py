@@ -6,16 +6,15 @@ two splits, and the accuracy looks better than it is.
 """
 
 import dataclasses
-import functools
-import re
 from collections.abc import Iterator
 
 from beam_jobs.sources import corpus as corpus_lib
-from beam_jobs.sources import listing, source
+from beam_jobs.sources import listing, source, speaker_pattern
 from schemas import errors, rejects, utterance
 from schemas import medium as media
 
 NO_LEVEL = -1
+_EXAMPLE = r'([^_/]+)_[0-9]+\.wav or (?P<speaker>spk[0-9]+)'
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,7 +49,7 @@ class Folders:
         f'{self.speaker_pattern!r}, not from both. Leave one of them out.'
       )
     if self.speaker_pattern:
-      _compile(self.speaker_pattern)
+      speaker_pattern.compiled(self.speaker_pattern, _EXAMPLE)
 
 
 def list_utterances(corpus: corpus_lib.Corpus, settings: Folders) -> Iterator[source.Entry]:
@@ -103,8 +102,8 @@ def _speaker(corpus: corpus_lib.Corpus, path: str, settings: Folders) -> str | r
     return listing.reject(corpus, path, reason='no_speaker', detail=detail)
   if settings.speaker_pattern:
     below_label = '/'.join(path.split('/')[settings.label_level + 1 :])
-    match = _compile(settings.speaker_pattern).search(below_label)
-    if match and (speaker := match['speaker' if 'speaker' in match.groupdict() else 1]):
+    regex = speaker_pattern.compiled(settings.speaker_pattern, _EXAMPLE)
+    if speaker := speaker_pattern.found(below_label, regex):
       return speaker
     detail = f'Wanted {settings.speaker_pattern} in the path, got {below_label!r}.'
     return listing.reject(corpus, path, reason='no_speaker', detail=detail)
@@ -115,22 +114,6 @@ def _there_are(folders: list[str]) -> str:
   if not folders:
     return 'the file is in no folder'
   return f'there are only the folders 0 to {len(folders) - 1}: {"/".join(folders)}'
-
-
-@functools.cache
-def _compile(pattern: str) -> re.Pattern[str]:
-  example = r'Write it like ([^_/]+)_[0-9]+\.wav or (?P<speaker>spk[0-9]+).'
-  try:
-    regex = re.compile(pattern)
-  except re.error as error:
-    raise errors.ConfigError(
-      f'speaker_pattern {pattern!r} is no regular expression: {error}. {example}'
-    ) from error
-  if not regex.groups:
-    raise errors.ConfigError(
-      f'speaker_pattern {pattern!r} has no group (in round brackets) for the speaker. {example}'
-    )
-  return regex
 
 
 SOURCE = source.Source(

@@ -1,6 +1,6 @@
 """The listing that all sources share: every file of the medium becomes a clip or a reject."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 
 from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import source
@@ -50,26 +50,41 @@ def read_paths(
   medium: str = media.AUDIO,
 ) -> Iterator[source.Entry]:
   """Yields what `read_path` makes of each path, as read_entries does."""
-  held_back: list[rejects.Reject] = []
-  any_clip = False
-  for path in paths:
-    entry = read_path(path) if is_utf8(path) else _undecodable(corpus, path)
-    if any_clip:
-      yield entry
-    elif isinstance(entry, rejects.Reject):
-      held_back.append(entry)
-    else:
-      any_clip = True
-      yield from held_back
-      held_back = []
-      yield entry
-  if not any_clip and held_back:
+  entries = (read_path(path) if is_utf8(path) else _undecodable(corpus, path) for path in paths)
+  held_back = yield from until_a_clip(entries)
+  if held_back:
     first = held_back[0]
     raise errors.SourceError(
       f'None of the {len(held_back)} {_ONE[medium]}s below {corpus.folder} is a clip of this '
       f'source. The first is {first.utterance_id!r}: {first.detail} '
       'Take another --source, or other settings for it.'
     )
+
+
+def until_a_clip(
+  entries: Iterable[source.Entry], most: int | None = None
+) -> Generator[source.Entry, None, list[rejects.Reject] | None]:
+  """Yields the entries as soon as there is one that is no reject; returns the rejects if none is.
+
+  Args:
+    entries: What a source lists.
+    most: So many rejects without a clip: the rest will be no better, and is not held in memory.
+
+  Returns:
+    None where there was a clip.
+  """
+  entries = iter(entries)
+  held_back: list[rejects.Reject] = []
+  for entry in entries:
+    if not isinstance(entry, rejects.Reject):
+      yield from held_back
+      yield entry
+      yield from entries
+      return None
+    held_back.append(entry)
+    if len(held_back) == most:
+      break
+  return held_back
 
 
 def reject(corpus: corpus_lib.Corpus, path: str, *, reason: str, detail: str) -> rejects.Reject:

@@ -13,13 +13,13 @@ import re
 from collections.abc import Iterator
 
 from beam_jobs.sources import corpus as corpus_lib
-from beam_jobs.sources import source
+from beam_jobs.sources import listing, source
 from beam_jobs.sources.tables import cells, columns, first_rows, lines, rows
 from schemas import errors, rejects, table_columns, utterance
 
 _DELIMITERS = {'comma': ',', 'semicolon': ';', 'tab': '\t', 'pipe': '|', 'space': ' '}
 _SCHEME = re.compile(r'[A-Za-z][A-Za-z0-9+.-]*://')
-# So many rows without a single clip: the rest will be no better, and is not held in memory.
+# Rows without a single clip.
 _MOST_HELD_BACK = 10_000
 
 
@@ -94,21 +94,9 @@ def list_utterances(corpus: corpus_lib.Corpus, settings: Table) -> Iterator[sour
     SourceError: if the table is missing, cannot be read, lacks a column, or has no row that is a
       clip. The rejects before the first clip are held back until there is one.
   """
-  held_back: list[rejects.Reject] = []
-  any_clip = False
-  for entry in _entries(corpus.folder, settings):
-    if any_clip:
-      yield entry
-    elif isinstance(entry, rejects.Reject):
-      held_back.append(entry)
-      if len(held_back) == _MOST_HELD_BACK:
-        break
-    else:
-      any_clip = True
-      yield from held_back
-      held_back = []
-      yield entry
-  if not any_clip:
+  entries = _entries(corpus.folder, settings)
+  held_back = yield from listing.until_a_clip(entries, _MOST_HELD_BACK)
+  if held_back is not None:
     raise _no_clip(corpus.folder, held_back)
 
 

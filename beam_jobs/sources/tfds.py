@@ -10,14 +10,15 @@ number in it, as in speech_commands-train.tfrecord-00003-of-00128__17.
 """
 
 import dataclasses
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from beam_jobs.sources import corpus as corpus_lib
-from beam_jobs.sources import source
+from beam_jobs.sources import source, speaker_pattern
 from beam_jobs.sources.tfds_records import choice, clip_uri, example, feature_list, prepared, skim
 from schemas import errors, rejects, utterance
+
+_EXAMPLE = '_([a-z]+)_'
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,7 @@ class Tfds:
     if not self.name and (self.config or self.version):
       raise errors.ConfigError('config and version are of a data set: give its name as well.')
     if self.speaker_pattern:
-      _compile(self.speaker_pattern)
+      speaker_pattern.compiled(self.speaker_pattern, _EXAMPLE)
 
 
 def list_utterances(corpus: corpus_lib.Corpus, settings: Tfds) -> Iterator[source.Entry]:
@@ -120,7 +121,8 @@ class _RecordReader:
     )
     self._label = choice.value_feature(data_set, settings.label, 'label').name
     self._speaker = choice.speaker_feature(data_set, settings.speaker)
-    self._speaker_pattern = settings.speaker_pattern
+    pattern = settings.speaker_pattern
+    self._speaker_regex = speaker_pattern.compiled(pattern, _EXAMPLE) if pattern else None
     if settings.speaker_pattern and not self._speaker:
       raise errors.SourceError(
         f'tfds:speaker_pattern={settings.speaker_pattern} is to be searched for in a feature of '
@@ -169,7 +171,7 @@ class _RecordReader:
     speaker = clip_id
     if self._speaker:
       said = values.pop(self._speaker, label)
-      speaker = _matched(said, self._speaker_pattern)
+      speaker = speaker_pattern.found(said, self._speaker_regex) if self._speaker_regex else said
       if not speaker:
         detail = f'Wanted a speaker in the feature {self._speaker!r}, got {said!r}.'
         return rejects.Reject(
@@ -200,29 +202,6 @@ class _RecordReader:
       return str(number)
     # TFDS writes -1 where the class is not known.
     return names[number] if 0 <= number < len(names) else ''
-
-
-def _matched(text: str, pattern: str) -> str:
-  """Returns what a pattern finds in a text, '' if nothing; the text itself without a pattern."""
-  if not pattern:
-    return text
-  match = _compile(pattern).search(text)
-  return (match['speaker' if 'speaker' in match.groupdict() else 1] or '') if match else ''
-
-
-def _compile(pattern: str) -> re.Pattern[str]:
-  try:
-    regex = re.compile(pattern)
-  except re.error as error:
-    raise errors.ConfigError(
-      f'speaker_pattern {pattern!r} is no regular expression: {error}. Write it like _([a-z]+)_.'
-    ) from error
-  if not regex.groups:
-    raise errors.ConfigError(
-      f'speaker_pattern {pattern!r} has no group (in round brackets) for the speaker. Write it '
-      'like _([a-z]+)_.'
-    )
-  return regex
 
 
 SOURCE = source.Source(

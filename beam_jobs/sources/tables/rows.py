@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from beam_jobs.sources import listing
 from beam_jobs.sources.tables import lines
 from schemas import errors
 
@@ -167,7 +168,7 @@ def _json_values(text: str) -> tuple[dict[str, str], str]:
   if not isinstance(parsed, dict):
     return {}, f'Wanted a JSON object, got a {type(parsed).__name__}.'
   values = {name: _as_text(value).strip() for name, value in parsed.items() if name}
-  if not all(_is_utf8(name) and _is_utf8(value) for name, value in values.items()):
+  if not all(map(listing.is_utf8, (*values, *values.values()))):
     return {}, r'Wanted text, got half of a surrogate pair (such as \ud800).'
   return values, ''
 
@@ -176,11 +177,3 @@ def _as_text(value: Any) -> str:
   if value is None:
     return ''
   return value if isinstance(value, str) else json.dumps(value)
-
-
-def _is_utf8(text: str) -> bool:
-  try:
-    text.encode('utf-8')
-  except UnicodeEncodeError:
-    return False
-  return True
