@@ -9,6 +9,9 @@ TFIO_VENV := .venv-tfio
 TFIO_INSTALLED := $(TFIO_VENV)/.installed-tfio
 PYTHON311 ?= python3.11
 TFIO_TESTS ?= tests
+JOBS ?= 2
+# Files are dealt to JOBS processes whole, for what their tests share.
+PYTEST := -m pytest --durations=10 --numprocesses=$(JOBS) --dist=loadfile
 
 .PHONY: demo test test-faults test-engines test-tfio test-gpu lint types benchmark lock install clean
 
@@ -21,21 +24,21 @@ demo: install
 	  '$(PY) -m trainer --data=demo/data --strategy=mirrored --model=vgg16'
 
 test: install
-	$(PY) -m pytest
+	$(PY) $(PYTEST)
 
 # Kills processes, fills disks, damages files.
 test-faults: install
-	$(PY) -m pytest -m faults
+	$(PY) $(PYTEST) -m faults
 
 # Flink, Dataflow and Cloud Storage on this machine; Java and Maven for Flink.
 test-engines: install
-	$(PY) -m pytest -m engines
+	$(PY) $(PYTEST) -m engines
 
 # The suite on the stack with tensorflow-io, and its decoders. In the last year of a Python, the
 # Google clients that TensorFlow 2.17 can live with announce that at every start.
 test-tfio: export PYTHONWARNINGS := ignore::FutureWarning:google.api_core._python_version_support
 test-tfio: $(TFIO_INSTALLED)
-	$(TFIO_VENV)/bin/python -m pytest -m 'not faults and not engines and not gpu' $(TFIO_TESTS)
+	$(TFIO_VENV)/bin/python $(PYTEST) -m 'not faults and not engines and not gpu' $(TFIO_TESTS)
 
 # On a machine with GPUs; skipped elsewhere. VOXSHARD_GPU_REHEARSAL=2 lets CPUs stand in for two.
 test-gpu: install

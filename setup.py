@@ -58,6 +58,7 @@ EXTRAS = {
     'librosa>=0.11',
     'mypy>=1.11',
     'pytest>=8.2',
+    'pytest-xdist>=3.6',
     'ruff>=0.6',
     'setuptools>=70',
     'uv>=0.5',
