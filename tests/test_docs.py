@@ -8,7 +8,6 @@ import types
 
 import numpy as np
 import pytest
-from absl import flags
 
 import features
 from beam_jobs import sources
@@ -18,8 +17,8 @@ from beam_jobs.sources import corpus
 from features import augmentations, effects
 from features.augmentations import augmentation
 from schemas import audio, options
-from trainer import augment, command_line, data_server, evaluate, models, predict
-from trainer import flags as trainer_flags
+from tfrecords import command_line
+from trainer import augment, config, data_server, evaluate, models, predict
 from trainer.devices import strategies
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -47,18 +46,14 @@ def check_python(module, arguments):
   elif module == 'beam_jobs.explore':
     request.parse(arguments)
   elif module == 'trainer':
-    flag_values = flags.FlagValues()
-    trainer_flags.define(flag_values)
-    assert not command_line.parse(flag_values, arguments)
-    trainer_flags.to_config(flag_values)
+    command_line.parse(config.TrainConfig, arguments, description='')
   elif module == 'trainer.evaluate':
-    evaluate.parse(arguments)
+    command_line.parse(evaluate.EvaluateConfig, arguments, description='')
   elif module == 'trainer.predict':
-    predict.parse(arguments)
+    command_line.parse(predict.PredictConfig, arguments, description='', files='files')
   elif module == 'trainer.data_server':
-    flag_values = flags.FlagValues()
-    data_server.define(flag_values)
-    assert not command_line.parse(flag_values, arguments)
+    arguments = [word.replace('HOST', 'host') for word in arguments]
+    command_line.parse(data_server.ServerConfig, arguments, description='')
   elif module in ('tfrecords.describe', 'tfrecords.verify'):
     assert len(arguments) == 1
   elif module.startswith('benchmarks.'):

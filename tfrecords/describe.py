@@ -6,7 +6,7 @@ from typing import Any
 
 from schemas import audio, command, rejects
 from schemas.manifest import DatasetManifest
-from tfrecords import arguments, manifest_file
+from tfrecords import command_line, manifest_file
 from tfrecords import storage as storage_lib
 from tfrecords.wire import codec
 
@@ -165,7 +165,7 @@ def _table(rows: Sequence[Sequence[str]], *, text_columns: Collection[int]) -> I
 
 def main(argv: Sequence[str]) -> None:
   """Prints the description of the folder that the arguments name."""
-  data_dir = arguments.data_dir(argv, description=__doc__ or '', program=_PROGRAM)
+  data_dir = command_line.parse_folder(argv, description=__doc__ or '', program=_PROGRAM)
   if data_dir is not None:
     manifest = manifest_file.load(data_dir, storage_lib.storage_of(data_dir))
     print(f'{data_dir}\n{describe(manifest)}', end='')

@@ -11,7 +11,7 @@ import rich.progress
 
 from schemas import command, errors, naming
 from schemas.manifest import DatasetManifest
-from tfrecords import arguments, manifest_file, shard_check
+from tfrecords import command_line, manifest_file, shard_check
 from tfrecords import storage as storage_lib
 
 _PROGRAM = 'python -m tfrecords.verify'
@@ -145,7 +145,7 @@ def main(argv: Sequence[str]) -> None:
   Raises:
     DatasetError: with every problem on a line of its own.
   """
-  data_dir = arguments.data_dir(argv, description=__doc__ or '', program=_PROGRAM)
+  data_dir = command_line.parse_folder(argv, description=__doc__ or '', program=_PROGRAM)
   if data_dir is None:
     return
   manifest = manifest_file.load(data_dir, storage_lib.storage_of(data_dir))

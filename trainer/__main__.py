@@ -15,28 +15,22 @@ split. Then:
 import sys
 from collections.abc import Sequence
 
-from absl import flags
-
 from schemas import command
-from trainer import command_line, preflight
-from trainer import flags as trainer_flags
+from tfrecords import command_line
+from trainer import config as config_lib
+from trainer import preflight
 from trainer.devices import allocator, quiet
 
 
 def main(arguments: Sequence[str]) -> None:
   """Trains what the arguments ask for."""
-  flag_values = flags.FlagValues()
-  trainer_flags.define(flag_values)
-  leftovers = command_line.parse(flag_values, arguments)
-  if flag_values['help'].value:
-    print(command_line.help_text(__doc__, flag_values))
+  config = command_line.parse(config_lib.TrainConfig, arguments, description=__doc__ or '')
+  if config is None:
     return
-  command_line.refuse_leftovers(leftovers)
-  config = trainer_flags.to_config(flag_values)
   if '://' not in config.data:  # A bucket is asked through TensorFlow.
     preflight.check(config)
   allocator.keep_freed_memory()
-  quiet.import_tensorflow(debug=flag_values['debug'].value)
+  quiet.import_tensorflow(debug='--debug' in arguments)
   # Here, as it imports TensorFlow: a wrong flag or folder is answered before.
   from trainer import run as run_lib
 

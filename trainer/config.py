@@ -3,11 +3,13 @@
 import dataclasses
 import math
 import os
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Any
 
-from schemas import errors, options
+from schemas import errors
+from tfrecords import command_line
 from tfrecords.pipeline import caches
+from trainer import augment as augment_lib
 from trainer import models
 from trainer.augment import chain
 from trainer.data import input_checks
@@ -24,73 +26,222 @@ RUNS = 'runs'  # Where run folders lie that --run_dir does not name.
 DEMO_DATA = 'demo/data'
 
 
+flag = command_line.flag
+
+# 2**31 is where TensorFlow's counters and NumPy's seeds end.
+_COUNT = command_line.Limits(lambda value: 1 <= value < 2**31, 'at least 1 and below 2**31')
+_NATURAL = command_line.Limits(lambda value: 0 <= value < 2**31, 'at least 0 and below 2**31')
+_OFF_OR_MORE = command_line.Limits(lambda value: 0 <= value < math.inf, '0 (off) or more')
+_SHARE = command_line.Limits(lambda value: 0 <= value < 1, 'in [0, 1)', '; 0 is off')
+_POSITIVE = command_line.Limits(lambda value: 0 < value < math.inf, 'positive')
+_RAW = command_line.Limits(lambda value: 0 <= value < math.inf, 'positive, or 0 for the usual')
+
+
+def _known(settings_by_name: Mapping[str, type]) -> str:
+  """Returns the members of a family with their settings, for --help."""
+  return '; '.join(
+    f'{name} ({", ".join(f"{field.name}={field.default}" for field in dataclasses.fields(cls))})'
+    for name, cls in settings_by_name.items()
+  )
+
+
+def _settings(family: Mapping[str, Any]) -> dict[str, type]:
+  return {name: member.settings for name, member in family.items()}
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-  """One field per flag; what the flags say stands in flags.py.
+  """One field per flag, with what --help says of it and what it may be."""
 
-  Attributes:
-    sample_rate_hz: Of raw files; 0: what the first file has.
-    clip_seconds: Length of the clips of raw files; 0: raw_files.CLIP_S.
-    compute: What the model computes of `feature` by itself; '' for nothing.
-    augment: What is done to the train split as it is read, in this order.
-    cache_dir: With the cache `disk` alone.
-    data_service: Address of a dispatcher; '' where this process reads.
-    batch_size: Examples per step, over all devices.
-    learning_rate: None for the model's own (ModelFamily.learning_rate).
-    clip_norm: 0 leaves gradients as they are.
-    ema: Share that averages of the weights keep in each step; 0 keeps no averages.
-    patience: Epochs without a better one before training stops; 0 never stops early.
-    steps_per_execution: Steps between two looks at the numbers, at most. With `cnn` and 98x80
-      features on 2 cores 16 steps take a second, and the overhead cannot be measured any more.
-  """
-
-  data: str = DEMO_DATA
-  run_dir: str = ''
-  run_name: str = ''
-  overwrite: bool = False
-  resume: str = RESUME_AUTO
-  checkpoint_steps: int = 0
-  checkpoint_minutes: float = 10.0
-  keep_checkpoints: int = 2
-  model: str = 'cnn'
-  feature: str = ''
-  sample_rate_hz: int = 0
-  clip_seconds: float = 0.0
-  compute: str = ''
-  augment: tuple[str, ...] = ()
-  cache: str = caches.NONE
-  cache_dir: str = ''
-  random_data: bool = False
-  data_service: str = ''
-  strategy: str = 'none'
-  virtual_devices: int = 0
-  precision: str = precision.FLOAT32
-  tf32: bool = True
-  jit_compile: bool = False
-  optimizer: str = 'adam'
-  learning_rate: float | None = None
-  scale_learning_rate: str = 'none'
-  schedule: str = 'constant'
-  label_smoothing: float = 0.0
-  class_weights: str = 'none'
-  clip_norm: float = 0.0
-  ema: float = 0.0
-  batch_size: int = 64
-  epochs: int = 30
-  patience: int = 5
-  monitor: str = 'accuracy'
-  seed: int = 0
-  steps_per_execution: int = 16
-  histograms: bool = False
-  profile_steps: str = ''
-  deterministic: bool = True
+  data: str = flag(
+    DEMO_DATA,
+    'Folder of a data set, as the data job wrote it. Or raw audio files, without any data job: '
+    'table:FILE.csv with the columns path, label and if there are such speaker and split, or '
+    'folders:FOLDER with a folder for each label.',
+    is_path=True,
+  )
+  run_dir: str = flag(
+    '',
+    'Folder for all that the run writes: checkpoints, logs, report. Empty: runs/DATASET-MODEL, '
+    'with a number behind it where that is taken.',
+    is_path=True,
+  )
+  run_name: str = flag(
+    '',
+    'The same as --run_dir=runs/NAME. `tensorboard --logdir runs` compares runs by these names.',
+  )
+  overwrite: bool = flag(False, 'Replace the run in --run_dir, if there is one.')
+  resume: str = flag(
+    RESUME_AUTO,
+    'Whether to go on with the run in --run_dir, if it was stopped before its end. auto: if there '
+    'is one of the same flags; must: or refuse; never: refuse if there is one.',
+    choices=RESUMES,
+  )
+  model: str = flag(
+    'cnn',
+    'What to train, with settings as in cnn:filters=64,dropout=0.3. Known: '
+    f'{_known(_settings(models.MODELS))}.',
+  )
+  feature: str = flag('', "Which of the data set's features to learn from; empty: the only one.")
+  sample_rate_hz: int = flag(
+    0,
+    'Of raw files: all must have it, as nothing is resampled. 0: what the first has.',
+    limits=_RAW,
+  )
+  clip_seconds: float = flag(
+    0.0,
+    'Of raw files: longer ones are cut at their end, shorter ones padded. 0: 1 second.',
+    limits=_RAW,
+  )
+  compute: str = flag(
+    '',
+    'What the model computes by itself from the feature waveform, in front of all else, as in '
+    'log_mel:num_mels=64: the kinds and settings of the data job. Empty: nothing, and log_mel of '
+    'raw files.',
+  )
+  augment: tuple[str, ...] = flag(
+    (),
+    'What is done to examples of the train split as they are read, other at every pass, as in '
+    'spec_augment:time_masks=1; several in the order given. Known: '
+    f'{_known(augment_lib.SETTINGS)}.',
+  )
+  cache: str = flag(
+    caches.NONE,
+    'Where records stay between two passes. memory: all of them, read before the first step; disk: '
+    'copies of the shards in --cache_dir, for data that lies far away. The batches are the same.',
+    choices=caches.CACHES,
+  )
+  cache_dir: str = flag('', 'Folder for --cache=disk, which runs may share.', is_path=True)
+  random_data: bool = flag(
+    False,
+    "Train on a made-up batch of the data set's shapes that stays on the devices, without "
+    'validation and test: to look for errors, and to see how fast training could be.',
+  )
+  data_service: str = flag(
+    '',
+    'Let a tf.data service read and parse: the address of its dispatcher, grpc://HOST:PORT (python '
+    '-m trainer.data_server starts one). Wants --nodeterministic.',
+  )
+  checkpoint_steps: int = flag(
+    0,
+    'Save all that the next step depends on every so many steps, so that no more are lost when the '
+    'machine is; 0: not by steps. It is saved after every epoch in any case.',
+    limits=_NATURAL,
+  )
+  checkpoint_minutes: float = flag(
+    10.0, 'The same, by minutes since the last time; 0: not by time.', limits=_OFF_OR_MORE
+  )
+  keep_checkpoints: int = flag(2, 'How many of these stay, the latest.', limits=_COUNT)
+  histograms: bool = flag(
+    False, 'Write how the weights are distributed to TensorBoard, every epoch.'
+  )
+  profile_steps: str = flag(
+    '', 'Steps of which TensorBoard shows what took how long, as in 10-20; empty: none.'
+  )
+  strategy: str = flag(
+    'none',
+    'How a step is spread over devices. '
+    f'{"; ".join(f"{name}: {one.summary}" for name, one in strategies.STRATEGIES.items())} '
+    '(mirrored:num_devices=2 takes the first two).',
+  )
+  virtual_devices: int = flag(
+    0,
+    'Split the GPU, or else the CPU, into so many devices, to try --strategy=mirrored on one.',
+    limits=_NATURAL,
+  )
+  precision: str = flag(
+    precision.FLOAT32,
+    'What the layers compute in. The mixed ones keep weights, normalisation and loss in float32.',
+    choices=precision.POLICIES,
+  )
+  tf32: bool = flag(
+    True,
+    'Let GPUs since Ampere multiply float32 with 10 bits of mantissa, many times as fast; --notf32 '
+    'for all 23.',
+  )
+  jit_compile: bool = flag(
+    False,
+    'Compile the forward and backward pass with XLA: slower to start, often faster on a GPU. '
+    'Wants --nodeterministic.',
+  )
+  # With `cnn` and 98x80 features on 2 cores 16 steps take a second, and the overhead cannot be
+  # measured any more.
+  steps_per_execution: int = flag(
+    16,
+    'Steps that run between two looks at the numbers, at most; slow steps get fewer.',
+    limits=_COUNT,
+  )
+  deterministic: bool = flag(
+    True,
+    'Same flags, same weights, bit for bit on one machine. --nodeterministic lets a GPU pick '
+    'faster kernels.',
+  )
+  seed: int = flag(
+    0, 'Where weights, dropout and the order of examples come from.', limits=_NATURAL
+  )
+  optimizer: str = flag(
+    'adam',
+    'How the weights follow the gradient, with settings as in sgd:momentum=0.9. Known: '
+    f'{_known(optimizers.SETTINGS)}.',
+  )
+  learning_rate: float | None = flag(
+    None,
+    'For the whole batch, on however many devices: their number does not change it. By default '
+    "the model's own: "
+    f'{", ".join(f"{one.learning_rate} for {name}" for name, one in models.MODELS.items())}.',
+    limits=_POSITIVE,
+  )
+  scale_learning_rate: str = flag(
+    'none',
+    f'Takes --learning_rate for that of batches of {optimizers.REFERENCE_BATCH} and multiplies it '
+    'by how many times as large --batch_size is (linear, usual for sgd), or by the root of that '
+    '(sqrt, usual for adam).',
+    choices=optimizers.SCALINGS,
+  )
+  schedule: str = flag(
+    'constant',
+    'How the rate moves, as in cosine:warmup_epochs=2. Known: '
+    f'{_known(_settings(schedules.SCHEDULES))}.',
+  )
+  batch_size: int = flag(64, 'Examples per step, over all devices.', limits=_COUNT)
+  epochs: int = flag(30, 'Passes over the train split, at most.', limits=_COUNT)
+  patience: int = flag(
+    5, 'Stop after so many epochs without a better one; 0: never stop early.', limits=_NATURAL
+  )
+  monitor: str = flag(
+    'accuracy',
+    'What of the validation split makes an epoch the best one, which is kept.',
+    choices=monitor.RANKS,
+  )
+  label_smoothing: float = flag(
+    0.0,
+    "Share of each label's weight that the loss of training spreads over all labels: 0.1 is usual.",
+    limits=_SHARE,
+  )
+  class_weights: str = flag(
+    'none',
+    'balanced: examples of rare labels count more, so that every label counts alike.',
+    choices=class_weights.CLASS_WEIGHTS,
+  )
+  clip_norm: float = flag(
+    0.0,
+    'Shortens the gradient of a batch, over all weights, to this length if it is longer; 0: off.',
+    limits=_OFF_OR_MORE,
+  )
+  ema: float = flag(
+    0.0,
+    'Keeps moving averages of the weights, of which each step leaves this share (0.999), and '
+    'judges and saves the model with these; 0: off.',
+    limits=_SHARE,
+  )
 
   def __post_init__(self) -> None:
     if not self.data:
       raise errors.ConfigError('--data must name the folder of a data set, got an empty text.')
     object.__setattr__(self, 'augment', tuple(self.augment))  # JSON has lists only.
+    command_line.check(self)
     chain.Chain(self.augment)
-    _check_raw(self.data, self.sample_rate_hz, self.clip_seconds)
+    self._check_raw()
     if self.compute:
       front_end.parse(self.compute)
     input_checks.check_flags(
@@ -101,36 +252,23 @@ class TrainConfig:
       deterministic=self.deterministic,
     )
     models.parse(self.model)
-    strategies.parse(self.strategy)
-    _check_choice('precision', self.precision, precision.POLICIES)
+    strategy, _ = strategies.parse(self.strategy)
     optimizers.parse(self.optimizer)
-    _check_choice('scale_learning_rate', self.scale_learning_rate, optimizers.SCALINGS)
-    _check_choice('class_weights', self.class_weights, class_weights.CLASS_WEIGHTS)
-    _check_choice('monitor', self.monitor, monitor.RANKS)
-    for name in ('batch_size', 'epochs', 'steps_per_execution'):
-      _check_range(name, getattr(self, name), 1)
-    for name in ('virtual_devices', 'patience', 'seed'):
-      _check_range(name, getattr(self, name), 0)
-    rate = self.learning_rate
-    if rate is not None and not (math.isfinite(rate) and rate > 0):
-      raise errors.ConfigError(f'--learning_rate must be positive, got {self.learning_rate}.')
     if self.jit_compile and self.deterministic:
       raise errors.ConfigError(
         '--jit_compile cannot keep the promise of --deterministic: XLA has no such kernels for max '
         'pooling. Add --nodeterministic.'
       )
     self._check_run_name()
-    self._check_resuming()
+    if self.resume == RESUME_MUST and (self.overwrite or not self.run_dir):
+      raise errors.ConfigError(
+        '--resume=must goes on with the run in --run_dir: name one, and leave --overwrite away.'
+      )
     if self.profile_steps and not self.profiled_steps:
       raise errors.ConfigError(
         f'--profile_steps: expected two steps as in 10-20, got {self.profile_steps!r}.'
       )
     schedules.check(self.schedule, epochs=self.epochs)
-    _check_share('label_smoothing', self.label_smoothing)
-    _check_share('ema', self.ema)
-    if not (math.isfinite(self.clip_norm) and self.clip_norm >= 0):
-      raise errors.ConfigError(f'--clip_norm must be 0 (off) or more, got {self.clip_norm}.')
-    strategy = strategies.parse(self.strategy)[0]
     if self.virtual_devices and strategy != 'mirrored':
       raise errors.ConfigError(
         f'--virtual_devices={self.virtual_devices} has no effect with --strategy={strategy}. Write '
@@ -157,49 +295,15 @@ class TrainConfig:
       )
     object.__setattr__(self, 'run_dir', path)
 
-  def _check_resuming(self) -> None:
-    _check_choice('resume', self.resume, RESUMES)
-    _check_range('checkpoint_steps', self.checkpoint_steps, 0)
-    _check_range('keep_checkpoints', self.keep_checkpoints, 1)
-    if not (math.isfinite(self.checkpoint_minutes) and self.checkpoint_minutes >= 0):
-      raise errors.ConfigError(
-        f'--checkpoint_minutes must be 0 (off) or more, got {self.checkpoint_minutes}.'
-      )
-    if self.resume == RESUME_MUST and (self.overwrite or not self.run_dir):
-      raise errors.ConfigError(
-        '--resume=must goes on with the run in --run_dir: name one, and leave --overwrite away.'
-      )
+  def _check_raw(self) -> None:
+    for name in ('sample_rate_hz', 'clip_seconds'):
+      value = getattr(self, name)
+      if value and not files.is_raw(self.data):
+        raise errors.ConfigError(
+          f'--{name}={value} is for raw files (--data=table:FILE or folders:FOLDER): the clips of '
+          'a data set have the form that the data job gave them. Leave it away.'
+        )
 
   def to_json(self) -> dict[str, Any]:
     """Returns plain strings and numbers, one per flag."""
     return dataclasses.asdict(self)
-
-
-def _check_raw(data: str, sample_rate_hz: int, clip_seconds: float) -> None:
-  for name, value in (('sample_rate_hz', sample_rate_hz), ('clip_seconds', clip_seconds)):
-    if not (math.isfinite(value) and value >= 0):
-      raise errors.ConfigError(f'--{name} must be positive, or 0 for the usual, got {value}.')
-    if value and not files.is_raw(data):
-      raise errors.ConfigError(
-        f'--{name}={value} is for raw files (--data=table:FILE or folders:FOLDER): the clips of a '
-        'data set have the form that the data job gave them. Leave it away.'
-      )
-
-
-def _check_choice(name: str, value: str, known: Collection[str]) -> None:
-  if value not in known:
-    raise errors.ConfigError(
-      f'--{name}: expected one of {", ".join(known)}, got {value!r}.'
-      f'{options.did_you_mean(value, known)}'
-    )
-
-
-def _check_share(name: str, value: float) -> None:
-  if not 0 <= value < 1:  # Also for NaN.
-    raise errors.ConfigError(f'--{name} must be in [0, 1), got {value}; 0 is off.')
-
-
-def _check_range(name: str, value: int, minimum: int) -> None:
-  # 2**31 is where TensorFlow's counters and NumPy's seeds end.
-  if not minimum <= value < 2**31:
-    raise errors.ConfigError(f'--{name} must be at least {minimum} and below 2**31, got {value}.')

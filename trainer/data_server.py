@@ -20,10 +20,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from absl import flags
-
 from schemas import command, errors
-from trainer import command_line
+from tfrecords import command_line
 from trainer.data import input_checks
 from trainer.devices import quiet
 
@@ -32,13 +30,24 @@ DISPATCHER, WORKER = 'dispatcher', 'worker'
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ServerConfig:
-  """One field per flag; what the flags say stands in `define`."""
+  """One field per flag."""
 
-  role: str | None = None
-  port: int = 0
-  dispatcher: str = ''
-  host: str = ''
-  work_dir: str = ''
+  role: str | None = command_line.flag(None, f'{DISPATCHER} or {WORKER}.')
+  port: int = command_line.flag(
+    0,
+    'Where it listens; 0: at any free port, which is printed.',
+    limits=command_line.Limits(lambda value: 0 <= value < 65536, '0 (any) to 65535'),
+  )
+  dispatcher: str = command_line.flag('', 'Of a worker: whom it serves, grpc://HOST:PORT.')
+  host: str = command_line.flag(
+    '', 'The name under which others reach this machine; empty: its own name for itself.'
+  )
+  work_dir: str = command_line.flag(
+    '',
+    'Of a dispatcher: a folder for its journal, with which it can be started anew in the middle of '
+    'a training.',
+    is_path=True,
+  )
 
   def __post_init__(self) -> None:
     if self.role not in (DISPATCHER, WORKER):
@@ -46,8 +55,7 @@ class ServerConfig:
         f'--role must be {DISPATCHER} or {WORKER}, got {self.role!r}: a cluster has one dispatcher '
         'and any number of workers.'
       )
-    if not 0 <= self.port < 65536:
-      raise errors.ConfigError(f'--port must be 0 (any) to 65535, got {self.port}.')
+    command_line.check(self)
     if self.role == WORKER:
       input_checks.split_address(self.dispatcher, 'dispatcher')
       if self.work_dir:
@@ -56,26 +64,6 @@ class ServerConfig:
       raise errors.ConfigError(
         '--dispatcher is for --role=worker: it names whom the worker serves.'
       )
-
-
-def define(flag_values: flags.FlagValues) -> None:
-  """Defines the flags on `flag_values`."""
-  flags.DEFINE_string('role', None, f'{DISPATCHER} or {WORKER}.', flag_values=flag_values)
-  flags.DEFINE_integer(
-    'port', 0, 'Where it listens; 0: at any free port, which is printed.', flag_values=flag_values
-  )
-  flags.DEFINE_string(
-    'dispatcher', '', 'Of a worker: whom it serves, grpc://HOST:PORT.', flag_values=flag_values
-  )
-  flags.DEFINE_string(
-    'host', '', 'The name under which others reach this machine; empty: its own name for itself.',
-    flag_values=flag_values,
-  )  # fmt: skip
-  flags.DEFINE_string(
-    'work_dir', '', 'Of a dispatcher: a folder for its journal, with which it can be started anew '
-    'in the middle of a training.', flag_values=flag_values,
-  )  # fmt: skip
-  command_line.define_shared(flag_values)
 
 
 def start(config: ServerConfig) -> tuple[Any, str]:
@@ -114,21 +102,15 @@ def start(config: ServerConfig) -> tuple[Any, str]:
 
 def main(arguments: Sequence[str]) -> None:
   """Serves until a signal ends it."""
-  flag_values = flags.FlagValues()
-  define(flag_values)
-  leftovers = command_line.parse(flag_values, arguments)
-  if flag_values['help'].value:
-    print(command_line.help_text(__doc__ or '', flag_values))
+  config = command_line.parse(ServerConfig, arguments, description=__doc__ or '')
+  if config is None:
     return
-  command_line.refuse_leftovers(leftovers)
-  names = [field.name for field in dataclasses.fields(ServerConfig)]
-  config = ServerConfig(**{name: flag_values[name].value for name in names})
   if config.role == WORKER:
     input_checks.check_answers(config.dispatcher, 'dispatcher')
   ended = threading.Event()
   for number in (signal.SIGTERM, signal.SIGINT):
     signal.signal(number, lambda *_: ended.set())
-  quiet.import_tensorflow(debug=flag_values['debug'].value)
+  quiet.import_tensorflow(debug='--debug' in arguments)
   _server, address = start(config)
   said = f'listens at {address}' if config.role == DISPATCHER else f'serves {address}'
   print(f'{config.role} {said}', flush=True)

@@ -15,12 +15,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from absl import flags
-
-from schemas import command, errors, manifest, splits
-from tfrecords import storage
+from schemas import command, manifest, splits
+from tfrecords import command_line, storage
 from tfrecords.pipeline import batch_request
-from trainer import command_line
 from trainer.data import reading
 from trainer.data.raw import files
 from trainer.devices import allocator, quiet
@@ -34,37 +31,20 @@ BATCH_SIZE = 256
 class EvaluateConfig:
   """One field per flag."""
 
-  run_dir: str = saved_run.DEFAULT_RUN_DIR
-  data: str = ''
-  split: str = splits.TEST
-  checkpoint: str = run_folder.BEST
-  batch_size: int = BATCH_SIZE
+  run_dir: str = command_line.flag(
+    saved_run.DEFAULT_RUN_DIR, 'Folder of a run of the trainer.', is_path=True
+  )
+  data: str = command_line.flag('', 'A data set; empty: the one of the training.', is_path=True)
+  split: str = command_line.flag(splits.TEST, 'What to judge on.', choices=splits.SPLITS)
+  checkpoint: str = command_line.flag(
+    run_folder.BEST, 'Which model of the run.', choices=saved_run.CHECKPOINTS
+  )
+  batch_size: int = command_line.flag(
+    BATCH_SIZE, 'Examples per batch.', limits=command_line.AT_LEAST_1
+  )
 
   def __post_init__(self) -> None:
-    if self.batch_size < 1:
-      raise errors.ConfigError(f'--batch_size must be at least 1, got {self.batch_size}.')
-
-
-def define(flag_values: flags.FlagValues) -> None:
-  """Defines the flags on `flag_values`."""
-  default = EvaluateConfig
-  flags.DEFINE_string(
-    'run_dir', default.run_dir, 'Folder of a run of the trainer.', flag_values=flag_values
-  )
-  flags.DEFINE_string(
-    'data', default.data, 'A data set; empty: the one of the training.', flag_values=flag_values
-  )
-  flags.DEFINE_enum(
-    'split', default.split, splits.SPLITS, 'What to judge on.', flag_values=flag_values
-  )
-  flags.DEFINE_enum(
-    'checkpoint', default.checkpoint, saved_run.CHECKPOINTS, 'Which model of the run.',
-    flag_values=flag_values,
-  )  # fmt: skip
-  flags.DEFINE_integer(
-    'batch_size', default.batch_size, 'Examples per batch.', flag_values=flag_values
-  )
-  command_line.define_shared(flag_values)
+    command_line.check(self)
 
 
 def evaluate_run(
@@ -157,27 +137,9 @@ def _count(
   return counts
 
 
-def parse(arguments: Sequence[str]) -> EvaluateConfig | None:
-  """Returns what the arguments ask for; None if that is help, which is printed.
-
-  Raises:
-    ConfigError: for an unknown flag or a wrong value.
-  """
-  flag_values = flags.FlagValues()
-  define(flag_values)
-  leftovers = command_line.parse(flag_values, arguments)
-  if flag_values['help'].value:
-    print(command_line.help_text(__doc__ or '', flag_values))
-    return None
-  command_line.refuse_leftovers(leftovers)
-  return EvaluateConfig(
-    **{field.name: flag_values[field.name].value for field in dataclasses.fields(EvaluateConfig)}
-  )
-
-
 def main(arguments: Sequence[str]) -> None:
   """Evaluates what the arguments ask for and prints the report."""
-  config = parse(arguments)
+  config = command_line.parse(EvaluateConfig, arguments, description=__doc__ or '')
   if config is None:
     return
   run = saved_run.load(config.run_dir)

@@ -21,11 +21,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from absl import flags
-
-from schemas import command, errors, manifest
-from schemas import splits as splits_lib
-from trainer import command_line
+from schemas import command, errors, manifest, splits
+from tfrecords import command_line
 from trainer.data import reading
 from trainer.devices import allocator, quiet
 from trainer.judging import prediction, prediction_lines
@@ -34,24 +31,32 @@ from trainer.runs import compatibility, run_folder, saved_run
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PredictConfig:
-  """One field per flag, and the files.
-
-  Attributes:
-    data: A data set to predict in place of files.
-    split: Which of its splits; '' for all.
-    top: How many labels are said of each example, the most probable first.
-    columns: Header of --format=submission: of the clip's name, and of its label.
-  """
+  """One field per flag, and the files."""
 
   files: tuple[str, ...] = ()
-  run_dir: str = saved_run.DEFAULT_RUN_DIR
-  checkpoint: str = run_folder.BEST
-  data: str = ''
-  split: str = ''
-  format: str = prediction_lines.TEXT
-  top: int = 3
-  columns: str = 'fname,label'
-  batch_size: int = prediction.BATCH_SIZE
+  run_dir: str = command_line.flag(
+    saved_run.DEFAULT_RUN_DIR, 'Folder of a run of the trainer.', is_path=True
+  )
+  checkpoint: str = command_line.flag(
+    run_folder.BEST, 'Which model of the run.', choices=saved_run.CHECKPOINTS
+  )
+  data: str = command_line.flag('', 'A data set to predict in place of files.', is_path=True)
+  split: str = command_line.flag(
+    '', 'Which split of --data; empty: all.', choices=('', *splits.SPLITS)
+  )
+  format: str = command_line.flag(
+    prediction_lines.TEXT,
+    'How results are written. submission: CSV with the name of each clip, without folders, and its '
+    'most probable label.',
+    choices=prediction_lines.FORMATS,
+  )
+  top: int = command_line.flag(
+    3, 'How many labels are said of each.', limits=command_line.AT_LEAST_1
+  )
+  columns: str = command_line.flag('fname,label', 'Header of --format=submission.')
+  batch_size: int = command_line.flag(
+    prediction.BATCH_SIZE, 'Clips at a time.', limits=command_line.AT_LEAST_1
+  )
 
   def __post_init__(self) -> None:
     if not self.files and not self.data:
@@ -69,60 +74,12 @@ class PredictConfig:
       raise errors.ConfigError(
         f'--columns: expected two names such as fname,label, got {self.columns!r}.'
       )
-    for name in ('top', 'batch_size'):
-      if getattr(self, name) < 1:
-        raise errors.ConfigError(f'--{name} must be at least 1, got {getattr(self, name)}.')
+    command_line.check(self)
 
   @property
   def header(self) -> tuple[str, ...]:
     """The names in `columns`."""
     return tuple(self.columns.split(','))
-
-
-def define(flag_values: flags.FlagValues) -> None:
-  """Defines the flags on `flag_values`."""
-  default = PredictConfig
-
-  def text(name: str, help_text: str) -> None:
-    flags.DEFINE_string(name, getattr(default, name), help_text, flag_values=flag_values)
-
-  def choice(name: str, known: Sequence[str], help_text: str) -> None:
-    flags.DEFINE_enum(name, getattr(default, name), known, help_text, flag_values=flag_values)
-
-  text('run_dir', 'Folder of a run of the trainer.')
-  choice('checkpoint', saved_run.CHECKPOINTS, 'Which model of the run.')
-  text('data', 'A data set to predict in place of files.')
-  choice('split', ('', *splits_lib.SPLITS), 'Which split of --data; empty: all.')
-  choice(
-    'format',
-    prediction_lines.FORMATS,
-    'How results are written. submission: CSV with the name of each clip, without folders, and its '
-    'most probable label.',
-  )
-  flags.DEFINE_integer(
-    'top', default.top, 'How many labels are said of each.', flag_values=flag_values
-  )
-  text('columns', 'Header of --format=submission.')
-  flags.DEFINE_integer(
-    'batch_size', default.batch_size, 'Clips at a time.', flag_values=flag_values
-  )
-  command_line.define_shared(flag_values)
-
-
-def parse(arguments: Sequence[str]) -> PredictConfig | None:
-  """Returns what the arguments ask for; None if that is help, which is printed.
-
-  Raises:
-    ConfigError: for an unknown flag, a wrong value, or nothing to predict.
-  """
-  flag_values = flags.FlagValues()
-  define(flag_values)
-  files = command_line.parse(flag_values, arguments)
-  if flag_values['help'].value:
-    print(command_line.help_text(__doc__ or '', flag_values))
-    return None
-  names = [field.name for field in dataclasses.fields(PredictConfig) if field.name != 'files']
-  return PredictConfig(files=tuple(files), **{name: flag_values[name].value for name in names})
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -132,7 +89,7 @@ def main(arguments: Sequence[str]) -> None:
     ConfigError: at the end, if there were files that cannot be used.
     DatasetError: if the data set is missing, damaged, or does not fit the run.
   """
-  config = parse(arguments)
+  config = command_line.parse(PredictConfig, arguments, description=__doc__ or '', files='files')
   if config is None:
     return
   run = saved_run.load(config.run_dir)

@@ -15,6 +15,7 @@ from beam_jobs.sources import source as source_lib
 from schemas import medium as media
 from schemas import options, rejects
 from schemas.utterance import Utterance
+from tfrecords import paths
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,7 @@ def list_corpus(source: source_lib.Source, wanted: request.Request) -> _Listing:
   """Returns what a source lists; makes the corpus first, where the source makes its own."""
   folder = corpus_lib.Corpus(wanted.input)
   if source.prepare:
-    source.prepare(wanted.input, wanted.source_settings)
+    source.prepare(paths.expand(wanted.input), wanted.source_settings)
   if not source.takes_file:
     folder.check()
   return _listed(source.list_utterances(folder, wanted.source_settings), wanted)

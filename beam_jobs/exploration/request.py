@@ -5,62 +5,49 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from absl import flags
+from absl import flags as absl_flags
 
 from beam_jobs import sources
 from schemas import errors, options
+from tfrecords import command_line
+
+flag = command_line.flag
 
 DEFAULT_OUTPUT = 'report.html'
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Request:
-  """What is to be looked at.
+  """What is to be looked at: the flags, with what --help says of them.
 
   Attributes:
-    data: Folder of a finished data set; '' where a corpus is looked at.
-    source: Name of the corpus's source; '' where a data set is looked at.
+    source: Without its settings: the name alone.
     source_settings: The source's settings.
-    input: Where the corpus is.
-    output: The page to write.
-    max_clips: So many clips are opened and measured at most.
-    max_examples: So many clips of a label are drawn at most.
+    debug: Read by what runs the program.
   """
 
-  data: str = ''
-  source: str = ''
+  data: str = flag(
+    '', 'Folder of a finished data set (the --output of the data job).', is_path=True
+  )
+  source: str = flag('', 'Or a corpus as it is: name:key=value,... as for the data job.')
   source_settings: Any = None
-  input: str = ''
-  output: str = DEFAULT_OUTPUT
-  max_clips: int = 2_000
-  max_examples: int = 2
-
-
-def define(flag_values: flags.FlagValues) -> None:
-  """Defines the flags."""
-
-  def text(name: str, default: str, description: str) -> None:
-    flags.DEFINE_string(name, default, description, flag_values=flag_values)
-
-  def integer(name: str, default: int, lowest: int, description: str) -> None:
-    flags.DEFINE_integer(name, default, description, lower_bound=lowest, flag_values=flag_values)
-
-  text('data', '', 'Folder of a finished data set (the --output of the data job).')
-  text('source', '', 'Or a corpus as it is: name:key=value,... as for the data job.')
-  text('input', '', "Where that corpus is. The source's own folder where it has one.")
-  text('output', DEFAULT_OUTPUT, 'The page to write.')
-  integer(
-    'max_clips', 2_000, 1,
+  input: str = flag('', "Where that corpus is. The source's own folder where it has one.")
+  output: str = flag(DEFAULT_OUTPUT, 'The page to write.', is_path=True)
+  max_clips: int = flag(
+    2_000,
     'So many clips, picked by a hash, are opened and measured; each takes about 50 kB of memory.',
-  )  # fmt: skip
-  integer('max_examples', 2, 0, 'So many clips of each label are drawn and can be heard.')
-  flags.DEFINE_boolean('debug', False, 'Show tracebacks.', flag_values=flag_values)
+    lower_bound=1,
+  )
+  max_examples: int = flag(
+    2, 'So many clips of each label are drawn and can be heard.', lower_bound=0
+  )
+  debug: bool = flag(False, 'Show tracebacks.')
 
 
 def help_text() -> str:
   """Returns the description of every flag."""
-  flag_values = flags.FlagValues()
-  define(flag_values)
+  flag_values = absl_flags.FlagValues()
+  command_line.define(Request, flag_values)
   return str(flag_values.get_help())
 
 
@@ -70,11 +57,11 @@ def parse(argv: Sequence[str]) -> Request:
   Raises:
     ConfigError: for an unknown flag, a wrong value, and where not exactly one thing is named.
   """
-  flag_values = flags.FlagValues()
-  define(flag_values)
+  flag_values = absl_flags.FlagValues()
+  command_line.define(Request, flag_values)
   try:
     left_over = flag_values(['explore', *argv])[1:]
-  except flags.Error as error:
+  except absl_flags.Error as error:
     # Absl ends its suggestions with ` ?`.
     said = str(error).replace(' ?', '?').rstrip('.')
     raise errors.ConfigError(f'{said}{"" if said.endswith("?") else "."} See --help.') from error
@@ -82,28 +69,29 @@ def parse(argv: Sequence[str]) -> Request:
     raise errors.ConfigError(
       f'Expected flags such as --data=FOLDER, got {left_over[0]!r}. See --help.'
     )
-  values = {name: flag_values[name].value for name in flag_values if name != 'debug'}
-  _check_one_thing(values)
-  _check_output(values['output'])
-  if values['data']:
-    return Request(**{**values, 'data': values['data'].rstrip('/') or '/'})
+  wanted = command_line.read(Request, flag_values)
+  _check_one_thing(wanted)
+  _check_output(wanted.output)
+  if wanted.data:
+    return dataclasses.replace(wanted, data=wanted.data.rstrip('/') or '/')
   settings_by_name = {name: source.settings for name, source in sources.SOURCES.items()}
-  values['source'], settings = options.parse(values['source'], settings_by_name, family='source')
-  default = sources.SOURCES[values['source']].default_input
-  if not (values['input'] or default):
+  name, settings = options.parse(wanted.source, settings_by_name, family='source')
+  folder = wanted.input or sources.SOURCES[name].default_input
+  if not folder:
     raise errors.ConfigError(
-      f'--source={values["source"]} needs --input=FOLDER, the folder of the corpus; none was given.'
+      f'--source={name} needs --input=FOLDER, the folder of the corpus; none was given.'
     )
-  values['input'] = (values['input'] or default).rstrip('/') or '/'
-  return Request(**values, source_settings=settings)
+  return dataclasses.replace(
+    wanted, source=name, source_settings=settings, input=folder.rstrip('/') or '/'
+  )
 
 
-def _check_one_thing(values: dict[str, Any]) -> None:
-  if values['data'] and (values['source'] or values['input']):
+def _check_one_thing(wanted: Request) -> None:
+  if wanted.data and (wanted.source or wanted.input):
     raise errors.ConfigError(
       '--data looks at a finished data set, --source and --input at a corpus. Give one of the two.'
     )
-  if not (values['data'] or values['source']):
+  if not (wanted.data or wanted.source):
     raise errors.ConfigError(
       'What is to be looked at? Give --data=FOLDER for a finished data set, or --source=NAME '
       'with --input=FOLDER for a corpus.'

@@ -1,6 +1,6 @@
 """The data job's command line: our flags, and Beam's options beside them.
 
-Only `to_config` and `Invocation` see a flag. A DoFn that read one would pass in process and fail in
+Only this module sees a flag. A DoFn that read one would pass in process and fail in
 a worker process, where Beam puts the worker's own, empty flags.
 """
 
@@ -11,7 +11,7 @@ import io
 import os
 from collections.abc import Sequence
 
-from absl import flags
+from absl import flags as absl_flags
 from apache_beam.options import pipeline_options
 
 import features
@@ -20,35 +20,110 @@ from beam_jobs import rules, sources
 from features import augmentations, effects
 from schemas import audio, errors, options, splits
 from schemas import medium as media
+from tfrecords import command_line
+
+flag = command_line.flag
 
 DEFAULT_FEATURES = {media.AUDIO: 'log_mel', media.PICTURES: 'image'}
 DEFAULT_SOURCE = 'synthetic'
 DEFAULT_OUTPUT = 'demo/data'
+_REPEATABLE = ': name:key=value,... Repeatable.'
 # Names under which Beam's users know the runner that stays on this machine.
 LOCAL_RUNNERS = ('', 'DirectRunner', 'FnApiRunner')
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class _Flags:
+  """The flags of the job, as they were typed."""
+
+  source: str = flag(DEFAULT_SOURCE, 'Where clips come from: name:key=value,... (table in README).')
+  input: str = flag('', "Folder of the corpus (or its table), local or gs://; or the source's own.")
+  output: str = flag(
+    '', f'Folder for the data set. {DEFAULT_OUTPUT} for the demo corpus.', is_path=True
+  )
+  name: str = flag('', "The data set's name in file names. By default the source's.")
+  feature: tuple[str, ...] = flag(
+    (), f'A feature to store (log_mel; of pictures, image){_REPEATABLE}'
+  )
+  effect: tuple[str, ...] = flag(
+    (), f"Something done to every clip's samples, in this order{_REPEATABLE}"
+  )
+  augment: tuple[str, ...] = flag(
+    (), f'Something done to copies of the train clips, in this order{_REPEATABLE}'
+  )
+  split_by: str = flag('speaker', 'What stays in one split: speaker, clip, or FIELD:test=0-4,...')
+  clip_position: str = flag(
+    audio.START,
+    'Which part of longer audio is kept, and where shorter audio stands in the padding.',
+    choices=audio.POSITIONS,
+  )
+  balance: str = flag(
+    rules.NONE,
+    'As many train clips of every label as of the rarest, or of the most frequent one.',
+    choices=rules.BALANCES,
+  )
+  sample_rate_hz: int = flag(16_000, 'Rate that every clip is brought to.', lower_bound=1)
+  clip_seconds: float = flag(
+    1.0, 'Length that every clip is cut or padded to; 0 leaves them be.', lower_bound=0
+  )
+  min_clip_seconds: float = flag(0.0, 'Shorter clips are rejected.', lower_bound=0)
+  max_clip_seconds: float = flag(
+    60.0, 'With --clip_seconds=0, longer clips are rejected.', lower_bound=0
+  )
+  trim_silence_db: float = flag(
+    0.0, 'Drop what is so far below the loudest, at both ends; 0: nothing.', lower_bound=0
+  )
+  sample: float = flag(
+    1.0,
+    'Take this share of the clips, by whole speakers, of all splits and labels.',
+    lower_bound=0,
+  )
+  max_per_label: int = flag(
+    0, 'At most so many clips of a label in each split; 0: all.', lower_bound=0
+  )
+  max_per_speaker: int = flag(
+    0, 'At most so many clips of a speaker in each split; 0: all.', lower_bound=0
+  )
+  augment_copies: int | None = flag(
+    None, 'Copies of each train clip for --augment; 1 if not given.', lower_bound=0
+  )
+  validation_fraction: float = flag(0.1, 'Share of the speakers for validation.', lower_bound=0)
+  test_fraction: float = flag(0.1, 'Share of the speakers for the test.', lower_bound=0)
+  max_reject_fraction: float = flag(
+    0.05, 'More rejects than this share fail the job at its end.', lower_bound=0
+  )
+  seed: int = flag(
+    0, 'Another seed gives other splits and another order of records.', lower_bound=0
+  )
+  shard_mib: int = flag(128, 'Largest size of a shard, about, in MiB.', lower_bound=1)
+  min_train_shards: int = flag(
+    16, 'At least so many train shards, where there are clips enough.', lower_bound=1
+  )
+  overwrite: bool = flag(
+    False, 'Throw away what is in --output, of whatever settings, and begin anew.'
+  )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Invocation:
-  """What one command line asks for.
+  """What one command line asks for: the job, and the flags that are not the job's.
 
   Attributes:
     config: The job, as its workers see it.
-    runner: Name of a Beam runner; one of LOCAL_RUNNERS for local workers.
-    workers: Local worker processes; 0 runs the job in the launcher's process.
     beam_arguments: Options that are Beam's.
-    tfds_metadata: Write what TFDS needs to open the folder.
-    debug: Show what Beam logs.
-    plan: Only say what would be done.
   """
 
   config: config_lib.FeaturizeConfig
-  runner: str
-  workers: int
   beam_arguments: tuple[str, ...]
-  tfds_metadata: bool
-  debug: bool
-  plan: bool
+  runner: str = flag(
+    '', 'A Beam runner, such as DataflowRunner. By default local worker processes.'
+  )
+  workers: int = flag(
+    os.cpu_count() or 1, 'Local worker processes; 0 runs the job in this process.', lower_bound=0
+  )
+  plan: bool = flag(False, 'Say what would be done, without opening any audio.')
+  tfds_metadata: bool = flag(True, 'Let tfds.builder_from_directory open the folder.')
+  debug: bool = flag(False, 'Show tracebacks and logs.')
 
   @property
   def is_local(self) -> bool:
@@ -56,97 +131,17 @@ class Invocation:
     return self.runner in LOCAL_RUNNERS
 
 
-def define(flag_values: flags.FlagValues) -> None:
-  """Defines the data job's flags."""
-
-  def text(name: str, default: str, description: str) -> None:
-    flags.DEFINE_string(name, default, description, flag_values=flag_values)
-
-  text('source', DEFAULT_SOURCE, 'Where clips come from: name:key=value,... (table in README).')
-  text('input', '', "Folder of the corpus (or its table), local or gs://; or the source's own.")
-  text('output', '', f'Folder for the data set. {DEFAULT_OUTPUT} for the demo corpus.')
-  text('name', '', "The data set's name in file names. By default the source's.")
-  _define_repeatable(flag_values)
-  text('split_by', 'speaker', 'What stays in one split: speaker, clip, or FIELD:test=0-4,...')
-  text('runner', '', 'A Beam runner, such as DataflowRunner. By default local worker processes.')
-  _define_choices(flag_values)
-  _define_numbers(flag_values)
-  flags.DEFINE_boolean(
-    'plan', False, 'Say what would be done, without opening any audio.', flag_values=flag_values
-  )
-  flags.DEFINE_boolean(
-    'overwrite', False, 'Throw away what is in --output, of whatever settings, and begin anew.',
-    flag_values=flag_values,
-  )  # fmt: skip
-  flags.DEFINE_boolean(
-    'tfds_metadata', True, 'Let tfds.builder_from_directory open the folder.',
-    flag_values=flag_values,
-  )  # fmt: skip
-  flags.DEFINE_boolean('debug', False, 'Show tracebacks and logs.', flag_values=flag_values)
-
-
-def _define_repeatable(flag_values: flags.FlagValues) -> None:
-  def several(name: str, description: str) -> None:
-    flags.DEFINE_multi_string(
-      name, [], f'{description}: name:key=value,... Repeatable.', flag_values=flag_values
-    )
-
-  several('feature', 'A feature to store (log_mel; of pictures, image)')
-  several('effect', "Something done to every clip's samples, in this order")
-  several('augment', 'Something done to copies of the train clips, in this order')
-
-
-def _define_choices(flag_values: flags.FlagValues) -> None:
-  flags.DEFINE_enum(
-    'clip_position', audio.START, audio.POSITIONS,
-    'Which part of longer audio is kept, and where shorter audio stands in the padding.',
-    flag_values=flag_values,
-  )  # fmt: skip
-  flags.DEFINE_enum(
-    'balance', rules.NONE, rules.BALANCES,
-    'As many train clips of every label as of the rarest, or of the most frequent one.',
-    flag_values=flag_values,
-  )  # fmt: skip
-
-
-def _define_numbers(flag_values: flags.FlagValues) -> None:
-  def integer(name: str, default: int, lowest: int, description: str) -> None:
-    flags.DEFINE_integer(name, default, description, lower_bound=lowest, flag_values=flag_values)
-
-  def number(name: str, default: float, description: str) -> None:
-    flags.DEFINE_float(name, default, description, lower_bound=0.0, flag_values=flag_values)
-
-  integer('sample_rate_hz', 16_000, 1, 'Rate that every clip is brought to.')
-  number('clip_seconds', 1.0, 'Length that every clip is cut or padded to; 0 leaves them be.')
-  number('min_clip_seconds', 0.0, 'Shorter clips are rejected.')
-  number('max_clip_seconds', 60.0, 'With --clip_seconds=0, longer clips are rejected.')
-  number('trim_silence_db', 0.0, 'Drop what is so far below the loudest, at both ends; 0: nothing.')
-  number(
-    'sample', 1.0, 'Take this share of the clips, by whole speakers, of all splits and labels.'
-  )
-  integer('max_per_label', 0, 0, 'At most so many clips of a label in each split; 0: all.')
-  integer('max_per_speaker', 0, 0, 'At most so many clips of a speaker in each split; 0: all.')
-  flags.DEFINE_integer(
-    'augment_copies', None, 'Copies of each train clip for --augment; 1 if not given.',
-    lower_bound=0, flag_values=flag_values,
-  )  # fmt: skip
-  number('validation_fraction', 0.1, 'Share of the speakers for validation.')
-  number('test_fraction', 0.1, 'Share of the speakers for the test.')
-  number('max_reject_fraction', 0.05, 'More rejects than this share fail the job at its end.')
-  integer('seed', 0, 0, 'Another seed gives other splits and another order of records.')
-  integer('shard_mib', 128, 1, 'Largest size of a shard, about, in MiB.')
-  integer('min_train_shards', 16, 1, 'At least so many train shards, where there are clips enough.')
-  integer(
-    'workers', os.cpu_count() or 1, 0,
-    'Local worker processes; 0 runs the job in this process.',
-  )  # fmt: skip
+def define() -> absl_flags.FlagValues:
+  """Returns the data job's flags."""
+  flag_values = absl_flags.FlagValues()
+  command_line.define(_Flags, flag_values)
+  command_line.define(Invocation, flag_values)
+  return flag_values
 
 
 def help_text() -> str:
   """Returns the description of every flag of ours."""
-  flag_values = flags.FlagValues()
-  define(flag_values)
-  return str(flag_values.get_help())
+  return str(define().get_help())
 
 
 def parse(argv: Sequence[str]) -> Invocation:
@@ -155,86 +150,70 @@ def parse(argv: Sequence[str]) -> Invocation:
   Raises:
     ConfigError: for a flag that neither we nor Beam know, and for every wrong value.
   """
-  flag_values = flags.FlagValues()
-  define(flag_values)
+  flag_values = define()
   try:
     left_over = flag_values(['featurize', *argv], known_only=True)[1:]
-  except flags.Error as error:
+  except absl_flags.Error as error:
     raise errors.ConfigError(f'{error}. See --help.') from error
   check_beam_arguments(left_over, known=list(flag_values))
-  return Invocation(
-    config=to_config(flag_values),
-    runner=flag_values['runner'].value,
-    workers=flag_values['workers'].value,
-    beam_arguments=tuple(left_over),
-    tfds_metadata=flag_values['tfds_metadata'].value,
-    debug=flag_values['debug'].value,
-    plan=flag_values['plan'].value,
-  )
+  config = _config(command_line.read(_Flags, flag_values))
+  return command_line.read(Invocation, flag_values, config=config, beam_arguments=tuple(left_over))
 
 
-def to_config(flag_values: flags.FlagValues) -> config_lib.FeaturizeConfig:
-  """Turns parsed flags into the job's configuration; nothing below sees a flag."""
-
-  def value(name: str) -> object:
-    return flag_values[name].value
-
+def _config(typed: _Flags) -> config_lib.FeaturizeConfig:
+  """Turns the flags into the job's configuration."""
   settings_by_name = {name: source.settings for name, source in sources.SOURCES.items()}
-  source, source_settings = options.parse(value('source'), settings_by_name, family='source')
+  source, source_settings = options.parse(typed.source, settings_by_name, family='source')
   medium = sources.SOURCES[source].medium
-  spec = _audio(flag_values) if medium == media.AUDIO else None
-  copies = value('augment_copies')
+  spec = _audio(typed) if medium == media.AUDIO else None
+  copies = typed.augment_copies
   return config_lib.FeaturizeConfig(
     source=source,
     source_settings=source_settings,
-    input=_input(source, value('input')),
-    output=_output(source, value('output')),
-    name=value('name') or source,
+    input=_input(source, typed.input),
+    output=_output(source, typed.output),
+    name=typed.name or source,
     features=tuple(
       features.spec(name, settings, spec)
-      for name, settings in map(features.parse, value('feature') or [DEFAULT_FEATURES[medium]])
+      for name, settings in map(features.parse, typed.feature or [DEFAULT_FEATURES[medium]])
     ),
     audio=spec,
-    min_clip_s=value('min_clip_seconds'),
+    min_clip_s=typed.min_clip_seconds,
     selection=rules.SelectionRule(
-      sample=value('sample'),
-      max_per_speaker=value('max_per_speaker'),
-      max_per_label=value('max_per_label'),
-      balance=value('balance'),
+      sample=typed.sample,
+      max_per_speaker=typed.max_per_speaker,
+      max_per_label=typed.max_per_label,
+      balance=typed.balance,
     ),
     augmentations=tuple(
-      options.format_option(*augmentations.parse(text)) for text in value('augment')
+      options.format_option(*augmentations.parse(text)) for text in typed.augment
     ),
-    augment_copies=int(bool(value('augment'))) if copies is None else copies,
-    split_by=rules.SplitRule.parse(value('split_by')),
+    augment_copies=int(bool(typed.augment)) if copies is None else copies,
+    split_by=rules.SplitRule.parse(typed.split_by),
     fractions=options.build(
       splits.SplitFractions,
-      {'validation': value('validation_fraction'), 'test': value('test_fraction')},
+      {'validation': typed.validation_fraction, 'test': typed.test_fraction},
       where='--validation_fraction and --test_fraction',
     ),
-    seed=value('seed'),
-    shard_bytes=value('shard_mib') << 20,
-    min_train_shards=value('min_train_shards'),
-    max_reject_fraction=value('max_reject_fraction'),
-    overwrite=value('overwrite'),
+    seed=typed.seed,
+    shard_bytes=typed.shard_mib << 20,
+    min_train_shards=typed.min_train_shards,
+    max_reject_fraction=typed.max_reject_fraction,
+    overwrite=typed.overwrite,
   )
 
 
-def _audio(flag_values: flags.FlagValues) -> audio.AudioSpec:
+def _audio(typed: _Flags) -> audio.AudioSpec:
   """Returns the form that clips are brought to."""
-
-  def value(name: str) -> object:
-    return flag_values[name].value
-
   return options.build(
     audio.AudioSpec,
     {
-      'sample_rate_hz': value('sample_rate_hz'),
-      'clip_s': value('clip_seconds'),
-      'max_clip_s': value('max_clip_seconds'),
-      'position': value('clip_position'),
-      'trim_db': value('trim_silence_db'),
-      'effects': tuple(options.format_option(*effects.parse(text)) for text in value('effect')),
+      'sample_rate_hz': typed.sample_rate_hz,
+      'clip_s': typed.clip_seconds,
+      'max_clip_s': typed.max_clip_seconds,
+      'position': typed.clip_position,
+      'trim_db': typed.trim_silence_db,
+      'effects': tuple(options.format_option(*effects.parse(text)) for text in typed.effect),
     },
     where='--sample_rate_hz, --clip_seconds and the flags of the audio',
   )

@@ -31,6 +31,7 @@ from beam_jobs.processes import at_work, held_folder
 from beam_jobs.shards import noise_recordings
 from beam_jobs.sources import corpus
 from schemas import errors
+from tfrecords import paths
 from tfrecords.storage import cloud_errors
 
 # What a worker runs. One BLAS thread each: two pools on two cores fight over them. Decoders print
@@ -97,7 +98,7 @@ def prepare_input(config: config_lib.FeaturizeConfig) -> config_lib.FeaturizeCon
   """
   source = sources.SOURCES[config.source]
   if source.prepare:
-    source.prepare(config.input, config.source_settings)
+    source.prepare(paths.expand(config.input), config.source_settings)
   folder = corpus.Corpus(config.input)
   if not source.takes_file:
     folder.check()

@@ -10,6 +10,7 @@ from typing import BinaryIO, TextIO
 
 from schemas import errors
 from schemas import medium as media
+from tfrecords import paths
 from tfrecords.storage import cloud_errors
 
 # What libsndfile reads, by the names that such files go by.
@@ -70,7 +71,7 @@ class Corpus:
     """The root without `~` and relative parts, so that every worker finds it."""
     if self.is_remote:
       return self.root.rstrip('/')
-    return os.path.abspath(os.path.expanduser(self.root))
+    return os.path.abspath(paths.expand(self.root))
 
   def check(self) -> None:
     """Raises SourceError if the root is no folder; for a bucket, if there is nothing below it."""

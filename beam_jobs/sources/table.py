@@ -16,6 +16,7 @@ from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import listing, source
 from beam_jobs.sources.tables import cells, columns, first_rows, lines, rows
 from schemas import errors, rejects, table_columns, utterance
+from tfrecords import paths
 
 _DELIMITERS = {'comma': ',', 'semicolon': ';', 'tab': '\t', 'pipe': '|', 'space': ' '}
 _SCHEME = re.compile(r'[A-Za-z][A-Za-z0-9+.-]*://')
@@ -217,7 +218,7 @@ def _place(path: str, root: str) -> tuple[str, str]:
 def _root_of(path: str, root: str) -> str:
   """Returns the folder that relative paths start from, without `~` and relative parts."""
   folder = path.rpartition('/')[0] or '/'
-  root = os.path.expanduser(root)
+  root = paths.expand(root)
   if root and not _SCHEME.match(root) and not root.startswith('/'):
     root = f'{folder}/{root}'
   root = root or folder

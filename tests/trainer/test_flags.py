@@ -4,10 +4,10 @@ import subprocess
 import sys
 
 import pytest
-from absl import flags as absl_flags
 
 from schemas import errors
-from trainer import __main__, command_line, config, flags
+from tfrecords import command_line
+from trainer import __main__, config
 
 EVERY_FLAG = {
   'data': 'table:some/clips.csv',
@@ -54,10 +54,7 @@ EVERY_FLAG = {
 
 
 def parse(*arguments):
-  flag_values = absl_flags.FlagValues()
-  flags.define(flag_values)
-  command_line.refuse_leftovers(command_line.parse(flag_values, arguments))
-  return flags.to_config(flag_values)
+  return command_line.parse(config.TrainConfig, arguments, description='')
 
 
 def test_no_flags_mean_the_defaults_of_the_config():

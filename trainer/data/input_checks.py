@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 
-from schemas import errors, options
+from schemas import errors
 from tfrecords.pipeline import caches
 
 _SERVICE = re.compile(r'grpc://(?P<host>[^/:]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})')
@@ -15,12 +15,7 @@ _TIMEOUT_S = 5.0
 def check_flags(
   *, cache: str, cache_dir: str, random_data: bool, data_service: str, deterministic: bool
 ) -> None:
-  """Raises ConfigError for a wrong value, or values that contradict one another."""
-  if cache not in caches.CACHES:
-    raise errors.ConfigError(
-      f'--cache: expected one of {", ".join(caches.CACHES)}, got {cache!r}.'
-      f'{options.did_you_mean(cache, caches.CACHES)}'
-    )
+  """Raises ConfigError for values that contradict one another."""
   if (cache == caches.DISK) != bool(cache_dir):
     raise errors.ConfigError(
       f'--cache={cache} and --cache_dir={cache_dir!r} do not fit: name the folder for the copies '

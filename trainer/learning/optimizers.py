@@ -104,6 +104,8 @@ OPTIMIZERS: Mapping[str, tuple[type, str]] = types.MappingProxyType(
   }
 )
 
+SETTINGS: Mapping[str, type] = {name: settings for name, (settings, _) in OPTIMIZERS.items()}
+
 # The batch that a learning rate is meant for where it is scaled: the default --batch_size.
 REFERENCE_BATCH = 64
 
@@ -123,9 +125,7 @@ def parse(text: str) -> tuple[str, Any]:
   Raises:
     ConfigError: names the unknown optimizer or setting, or the wrong value, and what is known.
   """
-  return options.parse(
-    text, {name: settings for name, (settings, _) in OPTIMIZERS.items()}, family='optimizer'
-  )
+  return options.parse(text, SETTINGS, family='optimizer')
 
 
 def scaled(learning_rate: float, rule: str, *, batch_size: int) -> float:

@@ -11,6 +11,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from schemas import errors
+from tfrecords import paths
 
 if TYPE_CHECKING:
   import keras
@@ -84,7 +85,7 @@ def _download(input_shape: tuple[int, int, int]) -> keras.Model:
 
 
 def _existing(weights: str) -> pathlib.Path:
-  path = pathlib.Path(weights).expanduser()
+  path = pathlib.Path(paths.expand(weights))
   if not path.is_file():
     raise errors.ConfigError(
       f'weights={weights}: there is no such file. Write none, imagenet, or the path of a '

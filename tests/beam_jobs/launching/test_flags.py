@@ -1,5 +1,4 @@
 import pytest
-from absl import flags as absl_flags
 
 from beam_jobs.launching import flags
 from schemas import errors
@@ -49,9 +48,7 @@ def test_options_of_beam_stand_beside_ours():
 
 
 def test_no_flag_of_ours_hides_one_of_beam():
-  ours = absl_flags.FlagValues()
-  flags.define(ours)
-  assert {f'--{name}' for name in ours} & set(flags._beam_options()) == {'--runner'}
+  assert {f'--{name}' for name in flags.define()} & set(flags._beam_options()) == {'--runner'}
 
 
 def test_the_local_runner_goes_by_several_names():

@@ -26,7 +26,7 @@ def moved(optimizer, variables):
 
 
 def test_settings_can_be_written_as_text():
-  options.check_table({name: settings for name, (settings, _) in optimizers.OPTIMIZERS.items()})
+  options.check_table(optimizers.SETTINGS)
 
 
 @pytest.mark.parametrize('text', MEANT)

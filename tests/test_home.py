@@ -1,0 +1,143 @@
+"""`~` stands for the home in every path of every command line, whichever program reads it."""
+
+import dataclasses
+import functools
+import pathlib
+
+import pytest
+
+from beam_jobs import sources
+from beam_jobs.exploration import from_corpus, request
+from beam_jobs.launching import flags, launch
+from beam_jobs.sources import corpus as corpus_lib
+from schemas import errors
+from tests.helpers import wav_files
+from tfrecords import command_line, paths
+from trainer import config, data_server, evaluate, predict
+from trainer.models import vgg16_weights
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+  monkeypatch.setenv('HOME', str(tmp_path))
+  return str(tmp_path)
+
+
+@pytest.mark.parametrize(
+  ('path', 'wanted'),
+  [
+    ('~', '{}'),
+    ('~/x', '{}/x'),
+    ('table:~/x.csv', 'table:{}/x.csv'),
+    ('folders:~/x', 'folders:{}/x'),
+    ('gs://~/x', 'gs://~/x'),
+    ('gs://bucket/~/x', 'gs://bucket/~/x'),
+    ('x/~', 'x/~'),
+    ('table:x', 'table:x'),
+    ('', ''),
+  ],
+)
+def test_the_home_is_expanded_where_a_path_begins(path, wanted, home):
+  assert paths.expand(path) == wanted.format(home)
+
+
+def of(config_class, *given, files=''):
+  """Returns what reads a command line into a config."""
+  parse = functools.partial(command_line.parse, config_class, description='', files=files)
+  return lambda *argv: parse([*given, *argv])
+
+
+def folder(*argv):
+  return command_line.parse_folder(argv, description='', program='')
+
+
+# Every flag and argument that is a path, but the --input of a corpus: that one stands in the
+# manifest as it was typed, and who opens the corpus expands it.
+PATHS = [
+  (of(config.TrainConfig), config.TrainConfig, 'data'),
+  (of(config.TrainConfig), config.TrainConfig, 'run_dir'),
+  (of(config.TrainConfig, '--cache=disk'), config.TrainConfig, 'cache_dir'),
+  (of(evaluate.EvaluateConfig), evaluate.EvaluateConfig, 'data'),
+  (of(evaluate.EvaluateConfig), evaluate.EvaluateConfig, 'run_dir'),
+  (of(predict.PredictConfig), predict.PredictConfig, 'data'),
+  (of(predict.PredictConfig, '--data=x'), predict.PredictConfig, 'run_dir'),
+  (of(data_server.ServerConfig, '--role=dispatcher'), data_server.ServerConfig, 'work_dir'),
+  (lambda *argv: request.parse(argv), request.Request, 'data'),
+  (lambda *argv: request.parse(['--data=x', *argv]), request.Request, 'output'),
+  (lambda *argv: flags.parse(argv).config, flags._Flags, 'output'),
+]
+
+
+@pytest.mark.parametrize(('parse', 'config_class', 'name'), PATHS)
+def test_a_flag_that_is_a_path_takes_the_home(parse, config_class, name, home):
+  assert getattr(parse(f'--{name}=~/x'), name) == f'{home}/x'
+  if config_class is not request.Request or name != 'output':  # Must be in a folder that is there.
+    assert getattr(parse(f'--{name}=gs://bucket/~x'), name) == 'gs://bucket/~x'
+
+
+def test_no_flag_that_is_a_path_is_forgotten():
+  seen = {(config_class, name) for _, config_class, name in PATHS}
+  for config_class in {config_class for _, config_class, _ in PATHS} | {flags.Invocation}:
+    for field in dataclasses.fields(config_class):
+      is_marked = field.metadata.get('is_path', False)
+      assert is_marked == ((config_class, field.name) in seen), field.name
+      begins = field.metadata.get('help', '').startswith(('Folder', 'A data set', 'The page'))
+      assert is_marked or not begins or field.name == 'input', field.name
+
+
+def test_raw_files_and_arguments_that_are_paths_take_the_home(home):
+  raw = of(config.TrainConfig)
+  assert raw('--data=table:~/x.csv').data == f'table:{home}/x.csv'
+  assert raw('--data=folders:~/x').data == f'folders:{home}/x'
+  assert folder('~/x') == f'{home}/x'
+  named = of(predict.PredictConfig, files='files')('~/a.wav', 'b.wav')
+  assert named.files == (f'{home}/a.wav', 'b.wav')
+
+
+@pytest.fixture
+def corpus(tmp_path):
+  for name in ('audio/yes/a.wav', 'audio/no/b.wav', 'noise/c.wav'):
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_bytes(wav_files.pcm16(wav_files.int16_noise(160)))
+  (tmp_path / 'clips.csv').write_text('path,label\nyes/a.wav,yes\nno/b.wav,no\n')
+
+
+@pytest.mark.usefixtures('corpus')
+@pytest.mark.parametrize(
+  'argv',
+  [
+    ('--source=folders', '--input=~/audio'),
+    ('--source=table:root=~/audio', '--input=~/clips.csv'),
+    ('--source=folders', '--input=~/audio', '--augment=background_noise:folder=~/noise'),
+  ],
+)
+def test_a_corpus_and_what_its_settings_name_take_the_home(argv, home):
+  job = launch.prepare_input(flags.parse([*argv, '--output=~/data']).config)
+  assert job.output == f'{home}/data'
+  assert job.noise == ((f'{home}/noise/c.wav',) if 'noise' in argv[-1] else ())
+  source = sources.SOURCES[job.source]
+  clips = source.list_utterances(corpus_lib.Corpus(job.input), job.source_settings)
+  assert {clip.uri for clip in clips} == {f'{home}/audio/no/b.wav', f'{home}/audio/yes/a.wav'}
+  wanted = request.parse(argv[:2])
+  assert from_corpus.list_corpus(source, wanted).shown_labels == ['no', 'yes']
+
+
+@pytest.mark.usefixtures('corpus')
+def test_a_corpus_that_is_made_is_made_in_the_home(monkeypatch, home):
+  made = []
+  member = dataclasses.replace(
+    sources.SOURCES['folders'], prepare=lambda place, settings: made.append(place)
+  )
+  monkeypatch.setitem(sources.SOURCES, 'folders', member)
+  argv = ['--source=folders', '--input=~/audio']
+  launch.prepare_input(flags.parse([*argv, '--output=x']).config)
+  from_corpus.list_corpus(member, request.parse(argv))
+  assert made == [f'{home}/audio'] * 2
+
+
+def test_a_file_of_weights_may_lie_in_the_home(home):
+  with pytest.raises(errors.ConfigError, match='no such file'):
+    vgg16_weights._existing('~/x.keras')
+  path = pathlib.Path(home, 'x.keras')
+  path.touch()
+  assert vgg16_weights._existing('~/x.keras') == path

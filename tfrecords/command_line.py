@@ -1,0 +1,248 @@
+"""Command lines: the fields of a program's config class are its flags.
+
+  @dataclasses.dataclass(frozen=True, kw_only=True)
+  class Config:
+    data: str = command_line.flag('demo/data', 'Folder of a data set.', is_path=True)
+    batch_size: int = command_line.flag(64, 'Examples.', limits=command_line.AT_LEAST_1)
+
+    def __post_init__(self) -> None:
+      command_line.check(self)
+
+Flags are read into a config once, each program's from a FlagValues of its own; nothing below sees a
+flag. Errors name the remedy.
+"""
+
+import dataclasses
+import re
+import textwrap
+import typing
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from absl import flags
+
+from schemas import errors, options
+from tfrecords import paths
+
+_DEFINE: Mapping[Any, Callable[..., Any]] = {
+  bool: flags.DEFINE_boolean,
+  int: flags.DEFINE_integer,
+  int | None: flags.DEFINE_integer,
+  float: flags.DEFINE_float,
+  float | None: flags.DEFINE_float,
+  str: flags.DEFINE_string,
+  str | None: flags.DEFINE_string,
+  tuple[str, ...]: flags.DEFINE_multi_string,
+}
+
+# `flag --batch_size=x: invalid literal for int() with base 10: 'x'`, as absl words it.
+_ILLEGAL = re.compile(r'flag --(?P<name>\w+)=(?P<value>.*?): (?P<reason>.*)\Z', re.DOTALL)
+_WANTED = {'int': 'a whole number', 'float': 'a number', 'bool': 'true or false'}
+_SEE_HELP = 'Run with --help to see the flags.'
+_FOLDER_FLAGS = {'--help': 'Show this text.', '--debug': 'Show the traceback of an error.'}
+
+_Config = TypeVar('_Config')
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+  """Which numbers a flag takes.
+
+  Attributes:
+    hold: Whether a number is one of them.
+    wanted: What it must be, for the error.
+    hint: What else the error says.
+  """
+
+  hold: Callable[[Any], bool]
+  wanted: str
+  hint: str = ''
+
+
+AT_LEAST_1 = Limits(lambda value: value >= 1, 'at least 1')
+
+
+def flag(
+  default: Any,
+  text: str,
+  *,
+  choices: Collection[str] = (),
+  limits: Limits | None = None,
+  lower_bound: float | None = None,
+  is_path: bool = False,
+) -> Any:
+  """Returns a field of a config class that is a flag too, of the type of the field.
+
+  Args:
+    default: Its value where it is not given.
+    text: What --help says.
+    choices: The texts that it takes; nothing: any. `check` holds the config to them.
+    limits: The numbers that it takes, to which `check` holds the config.
+    lower_bound: The least number, in absl's words, of which --help speaks.
+    is_path: Whether `~` stands for the user's home.
+  """
+  bounds = {} if lower_bound is None else {'lower_bound': lower_bound}
+  metadata = {'help': text, 'choices': list(choices), 'limits': limits, 'bounds': bounds,
+              'is_path': is_path}  # fmt: skip
+  return dataclasses.field(default=default, metadata=metadata)
+
+
+def define(config_class: type, flag_values: flags.FlagValues) -> None:
+  """Defines the flags of a config class on `flag_values`, in the order of its fields."""
+  types = typing.get_type_hints(config_class)
+  for field in _fields(config_class):
+    keywords = {**field.metadata['bounds'], 'module_name': config_class.__module__}
+    define_one = _DEFINE[types[field.name]]
+    if field.metadata['choices']:
+      define_one, keywords['enum_values'] = flags.DEFINE_enum, field.metadata['choices']
+    default = list(field.default) if isinstance(field.default, tuple) else field.default
+    define_one(
+      name=field.name, default=default, help=field.metadata['help'], flag_values=flag_values,
+      **keywords,
+    )  # fmt: skip
+
+
+def read(config_class: type[_Config], flag_values: flags.FlagValues, **others: Any) -> _Config:
+  """Returns the config that parsed flags ask for.
+
+  Args:
+    config_class: What `define` was given.
+    flag_values: The flags.
+    **others: Fields that are no flags.
+  """
+  for field in _fields(config_class):
+    value: Any = flag_values[field.name].value
+    value = tuple(value) if isinstance(value, list) else value
+    others[field.name] = paths.expand(value) if field.metadata['is_path'] else value
+  return config_class(**others)
+
+
+def check(config: Any) -> None:
+  """Raises ConfigError for a field that is none of its choices, or outside of its limits."""
+  for field in _fields(type(config)):
+    value, choices = getattr(config, field.name), field.metadata['choices']
+    if choices and value not in choices:
+      raise _no_choice(field.name, value, choices)
+    limits = field.metadata['limits']
+    if limits and value is not None and not limits.hold(value):
+      raise errors.ConfigError(f'--{field.name} must be {limits.wanted}, got {value}{limits.hint}.')
+
+
+def parse(
+  config_class: type[_Config], arguments: Sequence[str], *, description: str, files: str = ''
+) -> _Config | None:
+  """Returns what the arguments ask for; None if that is help, which is printed.
+
+  Args:
+    config_class: Its fields, --help and --debug are the flags.
+    arguments: Those after the program's name.
+    description: What the program does, the beginning of its help.
+    files: The field that takes the arguments that are no flags; '': there may be none.
+
+  Raises:
+    ConfigError: for an unknown flag (the text names the nearest known one) or a wrong value.
+  """
+  flag_values = flags.FlagValues()  # type: ignore[no-untyped-call]
+  define(config_class, flag_values)
+  flags.DEFINE_bool('help', False, 'Show this text.', flag_values=flag_values)
+  flags.DEFINE_bool(
+    'debug', False, "Show tracebacks and TensorFlow's own messages.", flag_values=flag_values
+  )
+  left_over = _parsed(flag_values, arguments)
+  if flag_values['help'].value:
+    print(_help_text(description, flag_values))
+    return None
+  if files:
+    return read(config_class, flag_values, **{files: tuple(map(paths.expand, left_over))})
+  if left_over:
+    raise errors.ConfigError(
+      f'{left_over[0]!r} is no flag, and this program takes nothing else. Flags are written '
+      f'--name=value. {_SEE_HELP}'
+    )
+  return read(config_class, flag_values)
+
+
+def parse_folder(argv: Sequence[str], *, description: str, program: str) -> str | None:
+  """Returns the folder that the arguments name; None if they ask for help, which is printed.
+
+  Args:
+    argv: The arguments after the program's name: a folder, --help, --debug.
+    description: What the program does, the first paragraph of its help.
+    program: How it is called, such as `python -m tfrecords.verify`.
+
+  Raises:
+    ConfigError: for an unknown flag, no folder, or more than one.
+  """
+  usage = f'{program} DIR'
+  if '--help' in argv or '-h' in argv:
+    lines = '\n'.join(f'  {name:<8} {text}' for name, text in _FOLDER_FLAGS.items())
+    print(f'{description.strip()}\n\nUsage: {usage}\n\n{lines}')
+    return None
+  unknown = [argument for argument in argv if argument[:1] == '-' and argument not in _FOLDER_FLAGS]
+  if unknown:
+    raise errors.ConfigError(
+      f'There is no flag {unknown[0]}.{options.did_you_mean(unknown[0], _FOLDER_FLAGS)} '
+      f'Usage: {usage} [{"] [".join(_FOLDER_FLAGS)}].'
+    )
+  folders = [argument for argument in argv if argument[:1] != '-']
+  if len(folders) != 1 or not folders[0]:
+    got = f'{len(folders)}: {" ".join(folders)}' if folders else 'none'
+    raise errors.ConfigError(
+      f"Expected one folder, the data job's --output; got {got}. Usage: {usage}."
+    )
+  return paths.expand(folders[0])
+
+
+def _fields(config_class: type) -> Iterator[dataclasses.Field[Any]]:
+  """Yields the fields that are flags."""
+  for field in dataclasses.fields(config_class):
+    if 'help' in field.metadata:
+      yield field
+
+
+def _parsed(flag_values: flags.FlagValues, arguments: Sequence[str]) -> list[str]:
+  """Sets `flag_values` from the arguments and returns those that are no flags."""
+  try:
+    # gnu_getopt: flags may stand behind a file name too.
+    flag_values.set_gnu_getopt()
+    return list(flag_values(['program', *arguments])[1:])
+  except flags.UnrecognizedFlagError as error:
+    wrong, known = f'--{error.flagname}', [f'--{name}' for name in flag_values]
+    raise errors.ConfigError(
+      f'There is no flag {wrong}.{options.did_you_mean(wrong, known)} {_SEE_HELP}'
+    ) from error
+  except flags.Error as error:
+    raise _reworded(flag_values, str(error)) from error
+
+
+def _help_text(description: str, flag_values: flags.FlagValues) -> str:
+  """Returns the program's description and a paragraph for each flag, in the order of definition."""
+  lines = [description.strip(), '', 'Flags:']
+  for name in flag_values:
+    one = flag_values[name]
+    if one.boolean:
+      shown = f'--{name}' if not one.default else f'--no{name}'
+    else:
+      shown = f'--{name}={"" if one.default is None else one.default}'
+    lines += [f'  {shown}', textwrap.indent(textwrap.fill(one.help, 90), ' ' * 6)]
+  return '\n'.join(lines)
+
+
+def _reworded(flag_values: flags.FlagValues, text: str) -> errors.ConfigError:
+  """Returns absl's complaint as a sentence with the type that is wanted."""
+  match = _ILLEGAL.match(text)
+  if not match or match['name'] not in flag_values:
+    return errors.ConfigError(f'{text.rstrip(".")}. {_SEE_HELP}')
+  one = flag_values[match['name']]
+  choices = getattr(one.parser, 'enum_values', None)
+  if choices:
+    return _no_choice(match['name'], match['value'], choices)
+  wanted = _WANTED.get(one.flag_type(), 'a text')
+  return errors.ConfigError(f'--{match["name"]}: expected {wanted}, got {match["value"]!r}.')
+
+
+def _no_choice(name: str, value: str, choices: Collection[str]) -> errors.ConfigError:
+  return errors.ConfigError(
+    f'--{name}: expected one of {", ".join(choices)}, got {value!r}.'
+    f'{options.did_you_mean(value, choices)}'
+  )
