@@ -65,25 +65,21 @@ class Chroma(frames_lib.FrameSettings):
 def shape(settings: Chroma, spec: audio.AudioSpec) -> tuple[int | None, ...]:
   """(num_frames, num_chroma); num_frames is None where each clip has a length of its own."""
   num_frames = settings.num_frames(spec)
-  if settings.norm == 'none' and settings.dtype == 'float16':
+  if settings.norm == 'none':
     highest = highest_energy(settings, spec)
-    if highest > stored_form.FLOAT16_MAX:
-      raise errors.FeatureError(
-        f'Without a norm chroma can reach {highest:.3g} with these settings at '
-        f'{spec.sample_rate_hz} Hz, float16 ends at {stored_form.FLOAT16_MAX:g}. Use '
-        'dtype=float32, or norm=inf.'
-      )
+    stored_form.check_fits(
+      settings.dtype,
+      highest,
+      f'Without a norm chroma can reach {highest:.3g} with these settings at '
+      f'{spec.sample_rate_hz} Hz',
+      remedy='norm=inf',
+    )
   return num_frames, settings.num_chroma
 
 
 def highest_energy(settings: Chroma, spec: audio.AudioSpec) -> float:
-  """A bound for the energy in any class, for samples in [-1, 1].
-
-  Parseval: the |X|^2 of all bins add up to at most N sum(w^2).
-  """
-  frames = settings.frames(spec)
-  window = frames_lib.hann_window(frames.window_samples).astype(np.float64)
-  total = frames.transform_samples * float(np.square(window).sum())
+  """A bound for the energy in any class, for samples in [-1, 1]."""
+  total = frames_lib.most_power(settings.frames(spec))
   return float(settings.filterbank(spec).max()) * total
 
 

@@ -106,12 +106,9 @@ def shape(settings: Fft, spec: audio.AudioSpec) -> tuple[int, ...]:
   """(1, bins): one frame, so that statistics are kept per bin, and models take it as an image."""
   edges = settings.band_edges(spec)
   longest = min(settings.transform_samples(spec), spec.clip_samples or frames.MAX_FFT_SAMPLES)
-  is_small = settings.scale == LOG or longest <= stored_form.FLOAT16_MAX
-  if settings.dtype == 'float16' and not is_small:
-    raise errors.FeatureError(
-      f'Magnitudes of {longest} samples can reach {longest}, float16 ends at '
-      f'{stored_form.FLOAT16_MAX:g}. Use dtype=float32, or scale=log.'
-    )
+  if settings.scale == LINEAR:
+    what = f'Magnitudes of {longest} samples can reach {longest}'
+    stored_form.check_fits(settings.dtype, longest, what, remedy='scale=log')
   return 1, len(edges) - 1
 
 

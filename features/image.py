@@ -1,7 +1,5 @@
 """Pictures, brought to one size: the feature of a corpus that holds no audio."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

@@ -7,7 +7,7 @@ import numpy as np
 from features import feature, stored_form
 from features.spectra import frames as frames_lib
 from features.spectra import mel_energy
-from schemas import audio, errors
+from schemas import audio
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,23 +27,22 @@ class Mel(mel_energy.MelSettings):
 def shape(settings: Mel, spec: audio.AudioSpec) -> tuple[int | None, ...]:
   """(num_frames, num_mels); num_frames is None where each clip has a length of its own."""
   highest = highest_energy(settings, spec)
-  if settings.dtype == 'float16' and highest > stored_form.FLOAT16_MAX:
-    raise errors.FeatureError(
-      f'Mel energies can reach {highest:.3g} with these settings at {spec.sample_rate_hz} Hz, '
-      f'float16 ends at {stored_form.FLOAT16_MAX:g}. Use dtype=float32, or the feature log_mel.'
-    )
+  stored_form.check_fits(
+    settings.dtype,
+    highest,
+    f'Mel energies can reach {highest:.3g} with these settings at {spec.sample_rate_hz} Hz',
+    remedy='the feature log_mel',
+  )
   return mel_energy.shape(settings, spec)
 
 
 def highest_energy(settings: Mel, spec: audio.AudioSpec) -> float:
   """A bound for the energy in any band, for samples in [-1, 1].
 
-  Parseval: the bins between 0 Hz and half the rate stand for two each, so their |X|^2 add up to at
-  most N sum(w^2) / 2. The bins at the two ends have no weight in any filter.
+  The bins between 0 Hz and half the rate stand for two each, so their |X|^2 add up to at most half
+  of all. The bins at the two ends have no weight in any filter.
   """
-  frames = settings.frames(spec)
-  window = frames_lib.hann_window(frames.window_samples).astype(np.float64)
-  total = frames.transform_samples * float(np.square(window).sum()) / 2
+  total = frames_lib.most_power(settings.frames(spec)) / 2
   return float(settings.filterbank(spec).max()) * total
 
 

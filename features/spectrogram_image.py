@@ -1,7 +1,5 @@
 """A spectrogram as a picture in colour: what a network pretrained on photographs takes."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 
@@ -30,7 +28,7 @@ _PIECE_PIXELS = 1 << 17
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SpectrogramImage:
+class SpectrogramImage(mel_energy.MelSettings):
   """Settings of the picture.
 
   Attributes:
@@ -45,14 +43,13 @@ class SpectrogramImage:
       a word, and such a network needs contrast. A clip whose loudest point is less than top_db
       above -90 dB of energy (with 80: a tone 54 dB below full scale at 16 kHz) is not made
       brighter than that, and silence is the darkest colour.
-    window_s: Length of one analysis window, in seconds.
-    hop_s: Distance between the starts of two windows, in seconds, in (0, window_s].
-    fft_samples: Length of the Fourier transform; 0 picks the next power of two of the window.
     low_hz: Frequency at the lower edge, in Hz.
     high_hz: Frequency at the upper edge, in Hz; 0 is half the sample rate.
     num_mels: Mel bands, of=log_mel only.
     scale: `htk` or `slaney`, of=log_mel only.
   """
+
+  DTYPES = ('uint8',)
 
   dtype: str = 'uint8'
   of: str = 'log_mel'
@@ -62,14 +59,10 @@ class SpectrogramImage:
   top_db: float = 80.0
   window_s: float = 0.040
   hop_s: float = 0.008
-  fft_samples: int = 0
-  low_hz: float = 20.0
-  high_hz: float = 0.0
   num_mels: int = 128
-  scale: str = 'htk'
 
   def __post_init__(self) -> None:
-    frames_lib.check_dtype(self.dtype, ('uint8',))
+    super().__post_init__()
     if self.of not in OF:
       raise errors.FeatureError(f'of must be {" or ".join(OF)}, got {self.of!r}.')
     for name in ('height', 'width'):
@@ -79,24 +72,10 @@ class SpectrogramImage:
         )
     if not 0 < self.top_db < math.inf:
       raise errors.FeatureError(f'top_db must be positive, such as 80 dB, got {self.top_db}.')
-    self.bands()  # Refuses frames and bands that make no sense at any rate.
-
-  def bands(self) -> mel_energy.MelSettings:
-    """The frames and mel bands behind the picture."""
-    return mel_energy.MelSettings(
-      dtype='float32',
-      window_s=self.window_s,
-      hop_s=self.hop_s,
-      fft_samples=self.fft_samples,
-      low_hz=self.low_hz,
-      high_hz=self.high_hz,
-      num_mels=self.num_mels,
-      scale=self.scale,
-    )
 
   def bins(self, spec: audio.AudioSpec) -> slice:
     """The bins of a transform from low_hz to high_hz; FeatureError where there are none."""
-    bin_hz = spec.sample_rate_hz / self.bands().frames(spec).transform_samples
+    bin_hz = spec.sample_rate_hz / self.frames(spec).transform_samples
     nyquist_hz = spec.sample_rate_hz / 2
     high_hz = self.high_hz or nyquist_hz
     first, last = math.ceil(self.low_hz / bin_hz), math.floor(high_hz / bin_hz)
@@ -112,17 +91,12 @@ class SpectrogramImage:
 def shape(settings: SpectrogramImage, spec: audio.AudioSpec) -> tuple[int | None, ...]:
   """(height, width, 3), also where each clip has a length of its own."""
   if settings.of == 'stft':
-    settings.bands().num_frames(spec)
+    settings.num_frames(spec)
     settings.bins(spec)
   else:
-    mel_energy.shape(settings.bands(), spec)
+    mel_energy.shape(settings, spec)
   colormaps.table(settings.colormap)
   return settings.height, settings.width, 3
-
-
-def min_samples(settings: SpectrogramImage, spec: audio.AudioSpec) -> int:
-  """Samples of the shortest clip that has a frame: one window."""
-  return frames_lib.min_samples(settings.bands(), spec)
 
 
 def kernel(settings: SpectrogramImage, spec: audio.AudioSpec) -> feature.Kernel:
@@ -151,12 +125,11 @@ def kernel(settings: SpectrogramImage, spec: audio.AudioSpec) -> feature.Kernel:
 
 def _levels(settings: SpectrogramImage, spec: audio.AudioSpec) -> feature.Kernel:
   """Returns a kernel for levels in dB: [clips, num_samples] -> [clips, num_frames, bands]."""
-  bands = settings.bands()
   if settings.of == 'log_mel':
-    energies = mel_energy.MelEnergies(bands, spec)
-    return energies.kernel(bands.num_mels, lambda values: spectrum.in_db(values, LOWEST_DB).T)
+    energies = mel_energy.MelEnergies(settings, spec)
+    return energies.kernel(settings.num_mels, lambda values: spectrum.in_db(values, LOWEST_DB).T)
   bins = settings.bins(spec)
-  source = spectrum.PowerSpectrum(bands, spec)
+  source = spectrum.PowerSpectrum(settings, spec)
   return source.kernel(
     bins.stop - bins.start, lambda values: spectrum.in_db(values, LOWEST_DB)[:, bins]
   )
@@ -184,5 +157,5 @@ def _resized(values: NDArray[np.float32], height: int, width: int) -> NDArray[np
 
 
 FEATURE = feature.Feature(
-  settings=SpectrogramImage, shape=shape, kernel=kernel, min_samples=min_samples
+  settings=SpectrogramImage, shape=shape, kernel=kernel, min_samples=frames_lib.min_samples
 )

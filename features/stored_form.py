@@ -56,6 +56,21 @@ def to_stored(array: NDArray[np.float32], dtype: str) -> NDArray[Any]:
   return values
 
 
+def check_fits(dtype: str, highest: float, what: str, *, remedy: str) -> None:
+  """Raises FeatureError where a value can be too large for its type.
+
+  Args:
+    dtype: How it is stored.
+    highest: A bound for the value.
+    what: What can be so large, the beginning of the sentence.
+    remedy: What to do, if not dtype=float32.
+  """
+  if dtype == 'float16' and highest > FLOAT16_MAX:
+    raise errors.FeatureError(
+      f'{what}, float16 ends at {FLOAT16_MAX:g}. Use dtype=float32, or {remedy}.'
+    )
+
+
 def from_stored(array: NDArray[Any]) -> NDArray[np.float32]:
   """Returns stored values as float32; int16 samples in [-1, 1), uint8 in [0, 255]."""
   values = array.astype(np.float32)

@@ -1,7 +1,5 @@
 """Tempogram: at which distances in time onsets repeat, around each frame."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Iterator
@@ -73,11 +71,9 @@ def shape(settings: Tempogram, spec: audio.AudioSpec) -> tuple[int | None, ...]:
   num_lags = settings.num_lags(spec)
   # No band can rise by more than top_db.
   highest = settings.top_db**2 * float(np.square(frames_lib.hann_window(num_lags)).sum())
-  if settings.norm == 'none' and settings.dtype == 'float16' and highest > stored_form.FLOAT16_MAX:
-    raise errors.FeatureError(
-      f'Without a norm a tempogram can reach {highest:.3g} with these settings, float16 ends at '
-      f'{stored_form.FLOAT16_MAX:g}. Use dtype=float32, or norm=inf.'
-    )
+  if settings.norm == 'none':
+    what = f'Without a norm a tempogram can reach {highest:.3g} with these settings'
+    stored_form.check_fits(settings.dtype, highest, what, remedy='norm=inf')
   return num_frames, num_lags
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import typing
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
@@ -22,6 +23,20 @@ class Reader:
       raise errors.SchemaError(f'{where}: expected an object, got {type(value).__name__}.')
     self._value = value
     self._where = where
+
+  def read(self, key: str, form: Any) -> Any:
+    """Returns what a field of the type `form` holds, one of _READERS or made of Fields."""
+    if form in _READERS:
+      values = _READERS[form](self, key)
+      return tuple(values) if isinstance(values, list) else values
+    inner, where = typing.get_args(form), f'{self._where}, {key}'
+    if typing.get_origin(form) is tuple:
+      items = enumerate(self.items(key))
+      return tuple(inner[0].from_json(item, where=f'{where}[{i}]') for i, item in items)
+    if typing.get_origin(form) is Mapping:
+      objects = self.mapping(key).items()
+      return {name: inner[1].from_json(item, where=f'{where}.{name}') for name, item in objects}
+    return None if self.is_null(key) else inner[0].from_json(self.mapping(key), where=where)
 
   def text(self, key: str) -> str:
     """Returns a string."""
@@ -122,23 +137,36 @@ _READERS: Mapping[Any, Callable[[Reader, str], Any]] = {
   tuple[float, ...]: Reader.numbers,
   tuple[str, ...]: Reader.texts,
   Mapping[str, Any]: Reader.mapping,
+  Mapping[str, int]: Reader.counts,
+  Mapping[str, str]: Reader.text_values,
 }
 
 
 class Fields:
-  """A dataclass whose fields are of the types above: written as an object, and read back."""
+  """A dataclass that is written as an object and read back.
+
+  Its fields are of the types above, or Fields: one or None, a tuple of them, or by name.
+  """
 
   def to_json(self) -> dict[str, Any]:
     """Returns plain lists, numbers and strings."""
-    values = dataclasses.asdict(self)  # type: ignore[call-overload]
-    return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
+    fields = dataclasses.fields(self)  # type: ignore[arg-type]
+    return {field.name: _plain(getattr(self, field.name)) for field in fields}
 
   @classmethod
   def from_json(cls, value: Any, *, where: str) -> Self:
     """Reads what to_json wrote; SchemaError names `where` and the field."""
     obj = Reader(value, where)
     values = {
-      field.name: _READERS[field.type](obj, field.name)
+      field.name: obj.read(field.name, field.type)
       for field in dataclasses.fields(cls)  # type: ignore[arg-type]
     }
-    return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
+    return cls(**values)
+
+
+def _plain(value: Any) -> Any:
+  if isinstance(value, Fields):
+    return value.to_json()
+  if isinstance(value, Mapping):
+    return {name: _plain(item) for name, item in value.items()}
+  return [_plain(item) for item in value] if isinstance(value, tuple) else value

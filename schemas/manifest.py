@@ -82,7 +82,7 @@ class FeatureStatistics(json_form.Fields):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DatasetManifest:
+class DatasetManifest(json_form.Fields):
   """Everything about a finished data set; written last, so that its presence means `finished`.
 
   Attributes:
@@ -190,24 +190,7 @@ class DatasetManifest:
 
   def to_text(self) -> str:
     """Returns the content of manifest.json: the same text for the same manifest."""
-    text = json_form.dumps(
-      {
-        'digest': _NO_DIGEST,
-        'record_version': self.record_version,
-        'name': self.name,
-        'audio': self.audio.to_json() if self.audio else None,
-        'features': [spec.to_json() for spec in self.features],
-        'labels': list(self.labels),
-        'shards': [shard.to_json() for shard in self.shards],
-        'statistics': {name: stats.to_json() for name, stats in self.statistics.items()},
-        'num_speakers': dict(self.num_speakers),
-        'rejects': dict(self.rejects),
-        'left_out': dict(self.left_out),
-        'config': dict(self.config),
-        'versions': dict(self.versions),
-        'warnings': list(self.warnings),
-      }
-    )
+    text = json_form.dumps({'digest': _NO_DIGEST, **self.to_json()})
     return _with_digest(text, _digest(text))
 
   @staticmethod
@@ -244,40 +227,12 @@ class DatasetManifest:
       )
     obj.text('digest')
     try:
-      return cls._from_fields(obj, where)
+      return cls.from_json(parsed, where=where)
     except errors.SchemaError as error:
       # A class that refuses its fields does not know which file they stand in.
       if where in str(error):
         raise
       raise errors.SchemaError(f'{where}: {error}') from error
-
-  @classmethod
-  def _from_fields(cls, obj: json_form.Reader, where: str) -> 'DatasetManifest':
-    return cls(
-      name=obj.text('name'),
-      audio=None
-      if obj.is_null('audio')
-      else audio.AudioSpec.from_json(obj.mapping('audio'), where=f'{where}, audio'),
-      features=tuple(
-        record.FeatureSpec.from_json(item, where=f'{where}, features[{i}]')
-        for i, item in enumerate(obj.items('features'))
-      ),
-      labels=tuple(obj.texts('labels')),
-      shards=tuple(
-        ShardInfo.from_json(item, where=f'{where}, shards[{i}]')
-        for i, item in enumerate(obj.items('shards'))
-      ),
-      statistics={
-        name: FeatureStatistics.from_json(item, where=f'{where}, statistics.{name}')
-        for name, item in obj.mapping('statistics').items()
-      },
-      num_speakers=obj.counts('num_speakers'),
-      rejects=obj.counts('rejects'),
-      left_out=obj.counts('left_out'),
-      config=obj.mapping('config'),
-      versions=obj.text_values('versions'),
-      warnings=tuple(obj.texts('warnings')),
-    )
 
 
 def _digest(text: str) -> str:

@@ -27,7 +27,7 @@ class ByteRanges:
       stream.seek(0, os.SEEK_END)
       self._num_bytes = stream.tell()
     except (OSError, ValueError) as error:
-      raise _unreadable(error) from error
+      raise unreadable(error) from error
 
   def __len__(self) -> int:
     return self._num_bytes
@@ -45,7 +45,7 @@ class ByteRanges:
       self._stream.seek(start)
       data = self._stream.read(stop - start)
     except (OSError, ValueError) as error:
-      raise _unreadable(error) from error
+      raise unreadable(error) from error
     patch_stop = self._patch_at + len(self._patch)
     if self._patch_at < start + len(data) and start < patch_stop:
       at = self._patch_at - start
@@ -62,6 +62,7 @@ class ByteRanges:
 Bytes = bytes | ByteRanges
 
 
-def _unreadable(error: Exception) -> ClipError:
+def unreadable(error: Exception) -> ClipError:
+  """Returns the error of a file that cannot be read to its end."""
   said = getattr(error, 'strerror', None) or str(error) or type(error).__name__
   return ClipError('unreadable', f'Wanted the content of the file, got: {said}.')

@@ -134,20 +134,16 @@ def telling_of_file(path: str) -> Iterator[None]:
   except OSError as error:
     if error.errno == errno.ENXIO:  # A socket.
       raise not_a_file() from None
-    raise _unreadable(error.strerror or str(error)) from None
+    raise byte_ranges.unreadable(error) from None
   except ValueError as error:  # A zero byte in the path.
     if '\0' not in path:
       raise
-    raise _unreadable(str(error)) from None
+    raise byte_ranges.unreadable(error) from None
 
 
 def not_a_file() -> ClipError:
   """Returns the error of a path at which there is something else than a file."""
   return ClipError('not_a_file', 'Wanted a file, got a folder or a device.')
-
-
-def _unreadable(said: str) -> ClipError:
-  return ClipError('unreadable', f'Wanted the content of the file, got: {said}.')
 
 
 def _decode(

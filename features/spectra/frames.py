@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import math
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +26,15 @@ class FrameSettings:
     fft_samples: Length of the Fourier transform; 0 picks the next power of two of the window.
   """
 
+  DTYPES: ClassVar[tuple[str, ...]] = SPECTRAL_DTYPES
+
   dtype: str = 'float16'
   window_s: float = 0.025
   hop_s: float = 0.010
   fft_samples: int = 0
 
   def __post_init__(self) -> None:
-    check_dtype(self.dtype, SPECTRAL_DTYPES)
+    check_dtype(self.dtype, self.DTYPES)
     if not (math.isfinite(self.window_s) and 0 < self.hop_s <= self.window_s):
       raise errors.FeatureError(
         f'hop_s must be in (0, window_s={self.window_s}] seconds, got {self.hop_s}. '
@@ -93,6 +96,15 @@ def check_floor(floor: float) -> None:
     raise errors.FeatureError(
       f'floor must be positive and finite, got {floor}. Silence becomes the logarithm of it.'
     )
+
+
+def most_power(frames: audio.FrameSpec) -> float:
+  """A bound for what the |X|^2 of all bins add up to, for samples in [-1, 1]: N sum(w^2).
+
+  Source: Parseval's theorem.
+  """
+  window = hann_window(frames.window_samples).astype(np.float64)
+  return frames.transform_samples * float(np.square(window).sum())
 
 
 @functools.lru_cache(maxsize=16)

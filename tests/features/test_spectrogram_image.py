@@ -32,7 +32,7 @@ def kernel(spec=AUDIO, **values):
 
 def levels_by_librosa(samples, image, spec):
   """Returns [bands, num_frames] in dB below the loudest, float64, the lowest band first."""
-  frames = image.bands().frames(spec)
+  frames = image.frames(spec)
   before = (frames.transform_samples - frames.window_samples) // 2
   after = frames.transform_samples - frames.window_samples - before
   spectrum = librosa.stft(
@@ -44,7 +44,7 @@ def levels_by_librosa(samples, image, spec):
   )
   power = np.abs(spectrum) ** 2
   if image.of == 'log_mel':
-    power = image.bands().filterbank(spec).T.astype(np.float64) @ power
+    power = image.filterbank(spec).T.astype(np.float64) @ power
   else:
     bins_hz = librosa.fft_frequencies(sr=spec.sample_rate_hz, n_fft=frames.transform_samples)
     power = power[bins_hz >= image.low_hz]
