@@ -13,7 +13,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from features.decoding import recording
-from features.decoding.byte_ranges import ByteRanges, Bytes
+from features.decoding.byte_ranges import Bytes
 from schemas.rejects import ClipError
 
 # From here on a number of frames or bytes says that it was not known when the header was written:
@@ -46,23 +46,10 @@ _OGG_TAIL_BYTES = 2 * 65_307
 _MP3_COUNTS = (b'Xing', b'Info', b'VBRI')
 
 
-class _Memory(io.BytesIO):
-  """A file in memory; where a damaged header sends libsndfile before its beginning, it stays."""
+class _File(io.RawIOBase):
+  """A file as libsndfile reads it; an error is kept, as a C callback cannot raise it."""
 
-  error: ClipError | None = None
-
-  def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-    """Returns the position; BytesIO's ValueError would end up on stderr, from a C callback."""
-    try:
-      return super().seek(offset, whence)
-    except (ValueError, OverflowError):
-      return self.tell()
-
-
-class _Ranges(io.RawIOBase):
-  """A file of which libsndfile reads ranges; an error is kept, as a C callback cannot raise it."""
-
-  def __init__(self, data: ByteRanges) -> None:
+  def __init__(self, data: Bytes) -> None:
     super().__init__()
     self._data = data
     self._position = 0
@@ -115,7 +102,7 @@ class Decoder(recording.Recording):
     """
     self._data = data
     self._stack = contextlib.ExitStack()
-    self._source: _Memory | _Ranges
+    self._source: _File
     self._open()
     file = self._file
     try:
@@ -167,7 +154,7 @@ class Decoder(recording.Recording):
 
   def _open(self) -> None:
     self.close()
-    self._source = _Memory(self._data) if isinstance(self._data, bytes) else _Ranges(self._data)
+    self._source = _File(self._data)
     try:
       self._file = self._stack.enter_context(_Forward(self._source))
     except soundfile.LibsndfileError as error:

@@ -290,7 +290,7 @@ def test_the_bytes_do_not_depend_on_the_process():
   code = """
 import hashlib, numpy as np
 from schemas import record
-from tfrecords import codec
+from tfrecords.wire import codec
 names = ['b', 'a', 'log_mel', 'zz', 'waveform', 'c']
 specs = [record.FeatureSpec(name=n, shape=(2,), dtype='uint8', settings={}) for n in names]
 clip = codec.Record(utterance_id='i', speaker_id='s', label=1, num_samples=2,
@@ -303,7 +303,7 @@ print(hashlib.sha256(codec.encode(clip, specs)).hexdigest(), end='')
 def test_the_codec_and_tensorflow_live_in_one_process():
   # TensorFlow second, with descriptors of the same names; this module imports it first.
   code = """
-from tfrecords import codec
+from tfrecords.wire import codec
 import tensorflow as tf
 import numpy as np
 from schemas import record
