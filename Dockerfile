@@ -10,6 +10,7 @@ COPY requirements/latest.txt requirements/
 COPY schemas schemas
 COPY tfrecords tfrecords
 COPY features features
+COPY pages pages
 COPY beam_jobs beam_jobs
 COPY trainer trainer
 

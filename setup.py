@@ -24,7 +24,7 @@ CORE = [
   'apache-beam>=2.72,<3',
   'google-crc32c>=1.6',
   'grpcio>=1.62',
-  'matplotlib>=3.8',  # The colours of spectrogram_image, the pictures of explore.
+  'matplotlib>=3.8',  # The colours of spectrogram_image.
   'numpy>=1.26',
   'pillow>=10.3',
   'protobuf>=4.25',
@@ -36,7 +36,9 @@ CORE = [
 ]
 
 EXTRAS = {
+  'report': ['jinja2>=3.1'],  # The pages of explore.
   'train': [
+    'jinja2>=3.1',  # As in report.
     'scikit-learn>=1.5',
     'tensorboard>=2.17',
     'tensorflow>=2.17',
@@ -74,8 +76,9 @@ setuptools.setup(
   license='Apache-2.0',
   python_requires='>=3.11,<3.14',
   packages=setuptools.find_packages(
-    include=['schemas*', 'tfrecords*', 'features*', 'beam_jobs*', 'trainer*']
+    include=['schemas*', 'tfrecords*', 'features*', 'pages*', 'beam_jobs*', 'trainer*']
   ),
+  package_data={'pages': ['templates/*']},
   install_requires=CORE,
   extras_require=EXTRAS,
   entry_points={

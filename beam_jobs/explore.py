@@ -29,12 +29,12 @@ def main(argv: Sequence[str]) -> None:
     return
   wanted = request.parse(argv)
   # Here, not above: --help and a mistyped flag need not wait for NumPy and Beam.
-  from beam_jobs.exploration import document  # noqa: PLC0415
+  from beam_jobs.exploration import view  # noqa: PLC0415
 
   found = gather(wanted)
-  _write(wanted.output, document.render(found))
+  _write(wanted.output, view.render(found))
   print(wanted.output)
-  print(', '.join(f'{number} {name}' for number, name in document.numbers(found)))
+  print(', '.join(f'{number} {name}' for number, name in view.numbers(found)))
 
 
 def gather(wanted: request.Request) -> findings.Findings:

@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-from collections.abc import Mapping
 
 from schemas import splits
 
@@ -50,17 +49,17 @@ class Census:
     """Clips of every speaker, the largest first, equals by name."""
     return self._ranked(2)
 
-  def splits(self) -> tuple[str, ...]:
-    """The splits that have clips, in the order train, validation, test, none."""
-    present = {split for _, split, _ in self.clips}
-    return tuple(split for split in (*splits.SPLITS, '') if split in present)
+  def by_split(self) -> dict[str, int]:
+    """Clips of every split that has some, in the order train, validation, test, none."""
+    counts = self._ranked(1)
+    return {split: counts[split] for split in (*splits.SPLITS, '') if split in counts}
 
-  def by_label_and_split(self) -> Mapping[tuple[str, str], int]:
-    """Clips by (label, split); 0 for what there is not."""
-    counts: collections.Counter[tuple[str, str]] = collections.Counter()
+  def splits_by_label(self) -> dict[str, dict[str, int]]:
+    """Clips of every label by split, those splits included that have none of it."""
+    cells = {label: dict.fromkeys(self.by_split(), 0) for label in self.by_label()}
     for (label, split, _), count in self.clips.items():
-      counts[label, split] += count
-    return counts
+      cells[label][split] += count
+    return cells
 
   def speakers_by_label(self) -> dict[str, int]:
     """How many speakers say each label."""

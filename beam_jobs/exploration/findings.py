@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from beam_jobs.exploration import census as census_lib
 from beam_jobs.exploration import duplicates, fingerprint
 from beam_jobs.exploration import sound as sound_lib
 from schemas import medium as media
+
+# More samples than this share cut off can be heard.
+AUDIBLE_CLIPPING = 0.001
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,13 +38,13 @@ class Example:
 
   Attributes:
     clip: Which.
-    sound: Its audio; None for a picture.
-    picture: uint8 [height, width, 3]; None for audio.
+    sound: Its audio; None where there is none.
+    picture: uint8 [height, width, 1 or 3], or a stored feature [time, bins]; shown without audio.
   """
 
   clip: duplicates.Clip
   sound: sound_lib.Sound | None = None
-  picture: NDArray[np.uint8] | None = None
+  picture: NDArray[Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -118,3 +122,9 @@ class Findings:
   def has_speakers(self) -> bool:
     """Whether it is known who speaks."""
     return not (self.is_pictures or self.census.every_clip_its_own_speaker)
+
+  @functools.cached_property
+  def clipped(self) -> list[Measured]:
+    """The clips whose tops are cut off audibly, the worst first."""
+    worst = [item for item in self.measured if item.measures.clipped_share > AUDIBLE_CLIPPING]
+    return sorted(worst, key=lambda item: (-item.measures.clipped_share, item.clip.clip_id))

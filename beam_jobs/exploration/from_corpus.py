@@ -29,8 +29,9 @@ class _Listing:
   left_out: collections.Counter[str]
 
   @property
-  def shown_labels(self) -> list[str]:
-    return measuring.shown_labels(list(self.census.by_label()))
+  def to_show(self) -> dict[str, list[Utterance]]:
+    labels = measuring.shown_labels(list(self.census.by_label()))
+    return {label: self.by_label[label].items() for label in labels}
 
   def discard_rejects(self) -> None:
     """Takes out of the counts what turned out to be bad when it was opened."""
@@ -91,7 +92,7 @@ def _listed(entries: Iterator[source_lib.Entry], wanted: request.Request) -> _Li
       listing.census.add(label=entry.label, split=entry.split, speaker=entry.speaker_id)
       listing.sample.offer(entry.utterance_id, entry)
       if entry.label not in listing.by_label:
-        listing.by_label[entry.label] = sampling.Lowest(measuring.with_spares(wanted.max_examples))
+        listing.by_label[entry.label] = sampling.Lowest(wanted.max_examples + measuring.SPARES)
       listing.by_label[entry.label].offer(entry.utterance_id, entry)
   return listing
 
@@ -111,9 +112,7 @@ def _listen(
     total_s=float(durations_s.sum()) if is_all else None,
     measured=measured,
     measured_from='their files, at their own rate',
-    examples=measuring.examples(
-      listing.by_label, listing.shown_labels, measuring.heard, limit=wanted.max_examples
-    ),
+    examples=measuring.examples(listing.to_show, measuring.heard, limit=wanted.max_examples),
     groups=duplicates.groups(measuring.same_recordings(measured)),
     compared=[
       f'Compared were {_part(len(measured), listing)} clips: for equal samples, and for '
@@ -135,9 +134,7 @@ def _look(
   listing.discard_rejects()
   return dataclasses.replace(
     common,
-    examples=measuring.examples(
-      listing.by_label, listing.shown_labels, measuring.seen, limit=wanted.max_examples
-    ),
+    examples=measuring.examples(listing.to_show, measuring.seen, limit=wanted.max_examples),
     groups=duplicates.groups(duplicates.equal(digests)),
     compared=[
       f'Compared were {_part(len(digests), listing)} pictures: for equal pixels of a small copy.'

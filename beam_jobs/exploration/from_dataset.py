@@ -3,20 +3,11 @@
 import contextlib
 import dataclasses
 import json
-from collections.abc import Mapping
 
 import numpy as np
 
 from beam_jobs import sources
-from beam_jobs.exploration import (
-  colours,
-  duplicates,
-  findings,
-  measuring,
-  records,
-  request,
-  sampling,
-)
+from beam_jobs.exploration import duplicates, findings, measuring, records, request
 from beam_jobs.sources import corpus as corpus_lib
 from schemas import errors, naming, options, rejects
 from schemas import medium as media
@@ -25,23 +16,6 @@ from schemas.utterance import Utterance
 from tfrecords import manifest_file
 from tfrecords import storage as storage_lib
 from tfrecords.wire import codec
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Audio:
-  """What was heard of a data set.
-
-  Attributes:
-    measured: Clips that were measured.
-    source: Where their audio comes from; '' where there was none.
-    examples: Clips to show.
-    note: A sentence about it.
-  """
-
-  measured: list[findings.Measured]
-  source: str
-  examples: Mapping[str, list[findings.Example]]
-  note: str
 
 
 def gather(wanted: request.Request, storage: storage_lib.Storage) -> findings.Findings:
@@ -54,11 +28,8 @@ def gather(wanted: request.Request, storage: storage_lib.Storage) -> findings.Fi
   manifest = manifest_file.load(wanted.data, storage)
   store = records.Records(wanted.data, manifest, storage)
   scan = store.scan(max_clips=wanted.max_clips, max_examples=wanted.max_examples)
-  links = store.same_arrays(scan)
-  audio = _audio(manifest, store, scan, wanted)
-  links += measuring.same_recordings(audio.measured)
   durations_s = np.asarray(scan.durations_s, np.float64)
-  return findings.Findings(
+  common = findings.Findings(
     title=manifest.name,
     kind='data set',
     medium=media.AUDIO if manifest.audio else media.PICTURES,
@@ -68,84 +39,64 @@ def gather(wanted: request.Request, storage: storage_lib.Storage) -> findings.Fi
     durations_s=durations_s,
     duration_is_of='all clips as stored, without padding and copies',
     total_s=float(durations_s.sum()) if manifest.audio else None,
-    measured=audio.measured,
-    measured_from=audio.source,
-    examples=audio.examples,
-    groups=duplicates.groups(links),
-    compared=_compared(manifest, scan, audio),
     num_silent=scan.num_silent,
     rejects=measuring.reasons(manifest.rejects, _reject_examples(wanted.data, storage)),
     left_out=dict(sorted(manifest.left_out.items())),
     warnings=manifest.warnings,
-    notes=[f'All {scan.census.num_clips:,} records were read.', audio.note],
+    notes=[f'All {scan.census.num_clips:,} records were read.'],
   )
+  found = _listen(common, manifest, scan, wanted)
+  links = [*store.same_arrays(scan), *measuring.same_recordings(found.measured)]
+  return dataclasses.replace(found, groups=duplicates.groups(links), compared=_compared(found))
 
 
-def _audio(
-  manifest: DatasetManifest, store: records.Records, scan: records.Scan, wanted: request.Request
-) -> _Audio:
-  if store.has_waveform:
-    measured = scan.measured.items()
-    return _Audio(
-      measured=measured,
-      source='the stored waveforms',
-      examples=_stored_examples(scan),
-      note=f'Loudness is of {len(measured):,} clips picked by a hash, from the stored waveforms.',
-    )
-  if manifest.audio:
-    originals = _originals(manifest, scan)
-    if originals:
-      return _from_originals(originals, scan, wanted)
+def _listen(
+  common: findings.Findings, manifest: DatasetManifest, scan: records.Scan, wanted: request.Request
+) -> findings.Findings:
+  """Adds what is measured and shown of the clips: what is stored of them, or their files."""
+  measured: list[findings.Measured] = []
+  source, shown = '', _stored_examples(scan)
+  if common.is_pictures:
+    note = 'Pictures are shown as they are stored.'
+  elif records.has_waveform(manifest):
+    measured, source = scan.measured.items(), 'the stored waveforms'
+    note = f'Loudness is of {len(measured):,} clips picked by a hash, from the stored waveforms.'
+  elif originals := _originals(manifest, scan):
+    failed = measuring.Rejects()
+    picked = [originals[clip.clip_id] for clip in scan.picked.items() if clip.clip_id in originals]
+    measured = measuring.measured_all(picked, failed)
+    source = 'the original files, at their own rate'
+    ready = {
+      label: [
+        originals[item.clip.clip_id] for item in kept.items() if item.clip.clip_id in originals
+      ]
+      for label, kept in scan.by_label.items()
+    }
+    shown = measuring.examples(ready, measuring.heard, limit=wanted.max_examples)
+    note = f'What is measured is of the original files of {len(measured):,} clips picked by a hash.'
+    if failed.clips:
+      note += f' {len(failed.clips):,} of these could not be opened any more.'
+  else:
     note = (
       'There is no audio to listen to: the data set stores no waveform, and the original files '
       f'are not found at {manifest.config.get("input", "their place")}.'
     )
-  else:
-    note = 'Pictures are shown as they are stored.'
-  return _Audio(measured=[], source='', examples=_stored_examples(scan), note=note)
+  return dataclasses.replace(
+    common,
+    measured=measured,
+    measured_from=source,
+    examples=shown,
+    notes=[*common.notes, note],
+  )
 
 
 def _stored_examples(scan: records.Scan) -> dict[str, list[findings.Example]]:
   """Returns what is stored of the clips to show: audio, a picture, or a feature as a picture."""
-  result = {}
-  for label, kept in scan.by_label.items():
-    shown = [
-      findings.Example(
-        clip=item.clip,
-        sound=item.sound,
-        picture=None if item.sound or item.array is None else colours.picture(item.array),
-      )
-      for item in kept.items()
-    ]
-    shown = [item for item in shown if item.sound or item.picture is not None]
-    if shown:
-      result[label] = shown
-  return result
-
-
-def _from_originals(
-  originals: Mapping[str, Utterance], scan: records.Scan, wanted: request.Request
-) -> _Audio:
-  failed = measuring.Rejects()
-  sample = [originals[clip.clip_id] for clip in scan.picked.items() if clip.clip_id in originals]
-  measured = measuring.measured_all(sample, failed)
-  ready: dict[str, sampling.Lowest[Utterance]] = {}
-  for label, kept in scan.by_label.items():
-    ready[label] = sampling.Lowest(wanted.max_examples)
-    for item in kept.items():
-      if item.clip.clip_id in originals:
-        ready[label].offer(item.clip.clip_id, originals[item.clip.clip_id])
-  num_missing = sum(item.count for item in failed.found())
-  lost = f' {num_missing:,} of these could not be opened any more.' if num_missing else ''
-  return _Audio(
-    measured=measured,
-    source='the original files, at their own rate',
-    examples=measuring.examples(ready, list(ready), measuring.heard, limit=wanted.max_examples),
-    note=(
-      f'What is measured is of the original files of {len(measured):,} clips picked by a hash.'
-      f'{lost}'
-    ),
-  )
+  by_label = {
+    label: [item for item in kept.items() if item.sound or item.picture is not None]
+    for label, kept in scan.by_label.items()
+  }
+  return {label: shown for label, shown in by_label.items() if shown}
 
 
 def _originals(manifest: DatasetManifest, scan: records.Scan) -> dict[str, Utterance]:
@@ -193,16 +144,16 @@ def _facts(data_dir: str, manifest: DatasetManifest) -> list[tuple[str, str]]:
   return facts
 
 
-def _compared(manifest: DatasetManifest, scan: records.Scan, audio: _Audio) -> list[str]:
-  num_originals = scan.census.num_originals
-  noun = 'clips' if manifest.audio else 'pictures'
-  copies = ' (copies are left out)' if scan.census.num_copies else ''
+def _compared(found: findings.Findings) -> list[str]:
+  num_originals = found.census.num_originals
+  noun = 'pictures' if found.is_pictures else 'clips'
+  copies = ' (copies are left out)' if found.census.num_copies else ''
   sentences = [f'Compared were all {num_originals:,} {noun}{copies}: for equal stored arrays.']
-  if audio.measured:
-    number = len(audio.measured)
+  if found.measured:
+    number = len(found.measured)
     some = 'All of them' if number == num_originals else f'{number:,} of them'
     sentences.append(
-      f'{some}, by {audio.source}, also: for recordings that sound the same '
+      f'{some}, by {found.measured_from}, also: for recordings that sound the same '
       'after a codec, a gain or a shift.'
     )
   return sentences

@@ -1,10 +1,15 @@
 """Opens clips: to measure them, to compare them, and to show some."""
 
 import collections
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import contextlib
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from beam_jobs.exploration import bar, duplicates, findings, fingerprint, originals, sampling
+from rich import console as rich_console
+from rich import progress as rich_progress
+
+from beam_jobs.exploration import duplicates, findings, fingerprint, originals
 from beam_jobs.exploration import sound as sound_lib
 from schemas import rejects
 from schemas.rejects import ClipError
@@ -12,8 +17,9 @@ from schemas.utterance import Utterance
 
 MAX_EXAMPLE_LABELS = 12
 # Clips of a label that stand ready where one that was to be shown cannot be opened.
-_SPARES = 3
+SPARES = 3
 
+Item = TypeVar('Item')
 Opened = TypeVar('Opened')
 Opener = Callable[[Utterance], findings.Example]
 
@@ -51,6 +57,14 @@ def reasons(counts: Mapping[str, int], examples: Mapping[str, str]) -> list[find
   ]
 
 
+def track(items: Sequence[Item], what: str) -> Iterable[Item]:
+  """Yields the items, and shows on stderr how many are done; nothing where nobody looks."""
+  if not sys.stderr.isatty():
+    return items
+  console = rich_console.Console(stderr=True)
+  return rich_progress.track(items, what, console=console, transient=True)
+
+
 def named(clip: Utterance) -> duplicates.Clip:
   """Returns a clip by its names."""
   return duplicates.Clip(
@@ -75,7 +89,7 @@ def opened(
     opener: opening.sound or opening.picture.
     failed: Where the others are counted.
   """
-  for clip in bar.track(clips, 'opening clips'):
+  for clip in track(clips, 'opening clips'):
     try:
       content = opener(clip)
     except ClipError as error:
@@ -94,11 +108,6 @@ def same_recordings(items: Sequence[findings.Measured]) -> list[duplicates.Link]
   return list(duplicates.alike([(item.clip, item.fingerprint) for item in items]))
 
 
-def with_spares(max_examples: int) -> int:
-  """How many clips of a label are kept ready to show so many."""
-  return max_examples + _SPARES if max_examples else 0
-
-
 def heard(clip: Utterance) -> findings.Example:
   """Returns a clip to listen to."""
   return findings.Example(clip=named(clip), sound=originals.sound(clip))
@@ -110,29 +119,22 @@ def seen(clip: Utterance) -> findings.Example:
 
 
 def examples(
-  by_label: Mapping[str, sampling.Lowest[Utterance]],
-  labels: Sequence[str],
-  opener: Opener,
-  *,
-  limit: int,
+  by_label: Mapping[str, Iterable[Utterance]], opener: Opener, *, limit: int
 ) -> dict[str, list[findings.Example]]:
   """Returns clips to show by label; those that cannot be opened are passed over.
 
   Args:
-    by_label: Clips that stand ready.
-    labels: Which labels are shown.
+    by_label: Clips that stand ready, a few more than are shown.
     opener: `heard` or `seen`.
     limit: So many of a label.
   """
   result: dict[str, list[findings.Example]] = {}
-  for label in labels:
-    for clip in by_label[label].items() if label in by_label else ():
+  for label, clips in by_label.items():
+    for clip in clips:
       if len(result.get(label, ())) >= limit:
         break
-      try:
+      with contextlib.suppress(ClipError):
         result.setdefault(label, []).append(opener(clip))
-      except ClipError:
-        continue
   return {label: shown for label, shown in result.items() if shown}
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from beam_jobs.exploration import acoustics, duplicates, findings, page, skew
+from beam_jobs.exploration import duplicates, findings, skew
+from pages import words
 
 BAD = 'bad'
 WARN = 'warn'
@@ -36,24 +37,24 @@ def _same_audio(found: findings.Findings) -> Iterator[tuple[str, str]]:
   if leaks:
     yield (
       BAD,
-      f'Leakage: {page.count(len(leaks), what)} {_is(leaks)} in more than one split '
+      f'Leakage: {words.counted(len(leaks), what, "is", "are")} in more than one split '
       f'({_names(leaks)}). The accuracy on these is that of a memory.',
     )
   if mixed:
     yield (
       BAD,
-      f'{page.count(len(mixed), what)} {_has(mixed)} more than one label ({_names(mixed)}): '
+      f'{words.counted(len(mixed), what, "has", "have")} more than one label ({_names(mixed)}): '
       'one of them is wrong.',
     )
   if voices:
     yield (
       WARN,
-      f'{page.count(len(voices), what)} {_has(voices)} more than one speaker ({_names(voices)}): '
-      'the split by speaker may bring the same audio into two splits.',
+      f'{words.counted(len(voices), what, "has", "have")} more than one speaker '
+      f'({_names(voices)}): the split by speaker may bring the same audio into two splits.',
     )
   others = len(found.groups) - len({id(group) for group in (*leaks, *mixed, *voices)})
   if others:
-    yield WARN, f'{page.count(others, what)} {"is" if others == 1 else "are"} there twice or more.'
+    yield WARN, f'{words.counted(others, what, "is", "are")} there twice or more.'
 
 
 def _rejected(found: findings.Findings) -> Iterator[tuple[str, str]]:
@@ -63,7 +64,7 @@ def _rejected(found: findings.Findings) -> Iterator[tuple[str, str]]:
     level = BAD if share > _MANY_REJECTS else WARN
     yield (
       level,
-      f'{page.count(found.num_rejects, "file")} cannot be used ({page.percent(share)}); the '
+      f'{words.counted(found.num_rejects, "file")} cannot be used ({words.percent(share)}); the '
       'reasons and what to do are below.',
     )
 
@@ -81,22 +82,20 @@ def _speakers(found: findings.Findings) -> Iterator[tuple[str, str]]:
     return
   shared = census.shared_speakers()
   if shared and not found.warnings:
-    names = ', '.join(shared[:_MAX_NAMES]) + (', …' if len(shared) > _MAX_NAMES else '')
     yield (
       BAD,
-      f'{page.count(len(shared), "speaker")} {"is" if len(shared) == 1 else "are"} in more than '
-      f'one split ({names}).',
+      f'{words.counted(len(shared), "speaker", "is", "are")} in more than one split '
+      f'({_some(shared)}).',
     )
   counts = list(census.by_speaker().values())
   if len(counts) > 1 and (skew.gini(counts) >= 0.5 or skew.share_of_largest(counts, 1) >= 0.5):
     yield WARN, skew.meaning(counts)
   lonely = sorted(label for label, number in census.speakers_by_label().items() if number == 1)
   if lonely and len(counts) > 1:
-    names = ', '.join(lonely[:_MAX_NAMES]) + (', …' if len(lonely) > _MAX_NAMES else '')
     yield (
       WARN,
-      f'{page.count(len(lonely), "label")} {"is" if len(lonely) == 1 else "are"} said by one '
-      f'speaker only ({names}): a model may learn the voice and not the label.',
+      f'{words.counted(len(lonely), "label", "is", "are")} said by one speaker only '
+      f'({_some(lonely)}): a model may learn the voice and not the label.',
     )
 
 
@@ -105,35 +104,26 @@ def _sound(found: findings.Findings) -> Iterator[tuple[str, str]]:
   if len(rates) > 1:
     yield (
       WARN,
-      f'There are {len(rates)} sampling rates ({_some_rates(rates)}). Recordings of a low rate '
-      'lack high tones: where a rate goes with a label or a speaker, a model may learn the rate.',
+      f'There are {len(rates)} sampling rates ({_some([f"{rate:,} Hz" for rate in rates])}). '
+      'Recordings of a low rate lack high tones: where a rate goes with a label or a speaker, a '
+      'model may learn the rate.',
     )
-  worst = acoustics.clipped(found)
-  if found.measured and len(worst) / len(found.measured) > _MUCH_CLIPPING:
+  worst = len(found.clipped)
+  if found.measured and worst / len(found.measured) > _MUCH_CLIPPING:
+    verb = 'is' if worst == 1 else 'are'
     yield (
       WARN,
-      f'{page.count(len(worst), "clip")} of {len(found.measured):,} '
-      f'{"is" if len(worst) == 1 else "are"} audibly clipped.',
+      f'{words.counted(worst, "clip")} of {len(found.measured):,} {verb} audibly clipped.',
     )
   if found.num_silent:
     yield (
       WARN,
-      f'{page.count(found.num_silent, "clip")} {"holds" if found.num_silent == 1 else "hold"} '
-      'nothing but digital silence.',
+      f'{words.counted(found.num_silent, "clip", "holds", "hold")} nothing but digital silence.',
     )
 
 
-def _some_rates(rates: Sequence[int]) -> str:
-  named = ', '.join(f'{rate:,} Hz' for rate in rates[:_MAX_NAMES])
-  return named + (', …' if len(rates) > _MAX_NAMES else '')
-
-
-def _is(groups: Sequence[duplicates.Group]) -> str:
-  return 'is' if len(groups) == 1 else 'are'
-
-
-def _has(groups: Sequence[duplicates.Group]) -> str:
-  return 'has' if len(groups) == 1 else 'have'
+def _some(names: Sequence[str]) -> str:
+  return ', '.join(names[:_MAX_NAMES]) + (', …' if len(names) > _MAX_NAMES else '')
 
 
 def _names(groups: Sequence[duplicates.Group]) -> str:

@@ -5,16 +5,14 @@ import dataclasses
 import hashlib
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from beam_jobs.exploration import bar, duplicates, findings, measuring, sampling
 from beam_jobs.exploration import census as census_lib
+from beam_jobs.exploration import duplicates, findings, measuring, sampling
 from beam_jobs.exploration import sound as sound_lib
 from features import stored_form
-from schemas import audio as audio_schema
+from features.decoding import cutting
 from schemas.manifest import DatasetManifest
 from tfrecords import reader
 from tfrecords import storage as storage_lib
@@ -23,21 +21,6 @@ from tfrecords.wire import codec
 WAVEFORM = 'waveform'
 # A clip that is repeated, for balance or to be augmented, has this behind its id.
 _COPY = re.compile(r'#copy[0-9]+\Z')
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Kept:
-  """One record that is measured or shown.
-
-  Attributes:
-    clip: Which.
-    sound: Its stored waveform; None where there is none.
-    array: Its picture, or the array that stands for one; None where neither is stored.
-  """
-
-  clip: duplicates.Clip
-  sound: sound_lib.Sound | None
-  array: NDArray[Any] | None
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -59,7 +42,7 @@ class Scan:
   digests: array.array
   measured: sampling.Lowest[findings.Measured]
   picked: sampling.Lowest[duplicates.Clip]
-  by_label: dict[str, sampling.Lowest[Kept]]
+  by_label: dict[str, sampling.Lowest[findings.Example]]
   num_silent: int = 0
 
 
@@ -72,8 +55,7 @@ class Records:
     self._data_dir = data_dir
     self._manifest = manifest
     self._storage = storage
-    names = [spec.name for spec in manifest.features]
-    self.has_waveform = manifest.audio is not None and WAVEFORM in names
+    self._has_waveform = has_waveform(manifest)
     self._shown = _shown_feature(manifest)
 
   def scan(self, *, max_clips: int, max_examples: int) -> Scan:
@@ -119,21 +101,21 @@ class Records:
       found.num_silent += 1
     else:
       found.digests.append(digest_of(item))
-    if not self.has_waveform:
+    if not self._has_waveform:
       found.picked.offer(clip.clip_id, clip)
     elif found.measured.wants(clip.clip_id):
       found.measured.offer(clip.clip_id, measuring.measured(clip, self._sound(item)))
     shown = found.by_label.get(clip.label)
     if shown is not None and shown.wants(clip.clip_id):
-      kept = Kept(
+      kept = findings.Example(
         clip=clip,
-        sound=self._sound(item) if self.has_waveform else None,
-        array=np.array(item.arrays[self._shown]) if self._shown else None,
+        sound=self._sound(item) if self._has_waveform else None,
+        picture=np.array(item.arrays[self._shown]) if self._shown else None,
       )
       shown.offer(clip.clip_id, kept)
 
   def _read(self) -> Iterator[tuple[str, codec.Record]]:
-    for shard in bar.track(self._manifest.shards, 'reading shards'):
+    for shard in measuring.track(self._manifest.shards, 'reading shards'):
       path = self._storage.join(self._data_dir, shard.file_name)
       for data in reader.read_records(path, self._storage):
         yield shard.split, codec.decode(data, self._manifest.features)
@@ -155,8 +137,16 @@ class Records:
 
   def _sound(self, item: codec.Record) -> sound_lib.Sound:
     audio = self._manifest.audio
-    samples = _without_padding(stored_form.from_stored(item.arrays[WAVEFORM]), item, audio)
+    padded = stored_form.from_stored(item.arrays[WAVEFORM])
+    length = min(max(1, item.num_samples), len(padded))
+    begin = cutting.offset(len(padded), length, audio.position)
+    samples = padded[begin : begin + length]
     return sound_lib.of_samples(samples, audio.sample_rate_hz, coding='as stored')
+
+
+def has_waveform(manifest: DatasetManifest) -> bool:
+  """Whether the audio itself is stored."""
+  return manifest.audio is not None and WAVEFORM in [spec.name for spec in manifest.features]
 
 
 def is_copy(item: codec.Record) -> bool:
@@ -187,12 +177,3 @@ def _shown_feature(manifest: DatasetManifest) -> str:
     if len(spec.shape) == 2 and spec.dtype != 'uint8':
       return spec.name
   return ''
-
-
-def _without_padding(
-  samples: NDArray[np.float32], item: codec.Record, audio: audio_schema.AudioSpec
-) -> NDArray[np.float32]:
-  free = max(0, len(samples) - item.num_samples)
-  before = {audio_schema.START: 0, audio_schema.CENTRE: free // 2, audio_schema.END: free}
-  begin = before[audio.position]
-  return samples[begin : begin + max(1, item.num_samples)]

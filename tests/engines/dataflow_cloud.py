@@ -11,7 +11,7 @@ from tests.beam_jobs import corpora
 from tests.engines import dataflow_environment, dataflow_service, gcs_emulator, gcs_session
 
 ROOT = pathlib.Path(__file__).parents[2]
-PACKAGES = ('schemas', 'tfrecords', 'features', 'beam_jobs', 'trainer')
+PACKAGES = ('schemas', 'tfrecords', 'features', 'pages', 'beam_jobs', 'trainer')
 _WORKER = pathlib.Path(__file__).parent / 'dataflow_worker.py'
 BUCKET = 'voices'
 

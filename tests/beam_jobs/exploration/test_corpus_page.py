@@ -15,7 +15,7 @@ from beam_jobs.sources import tfds
 from beam_jobs.sources.tfds_records import clip_uri, wire
 from schemas import utterance
 from tests.beam_jobs import corpora
-from tests.beam_jobs.exploration import pages
+from tests.helpers import exploring
 from tfrecords.wire import framing
 
 SOURCE = '--source=file_names:pattern={label}/{speaker}_{take}.*'
@@ -28,13 +28,13 @@ def words(tmp_path):
   for i, word in enumerate(corpora.WORDS):
     for j, speaker in enumerate(corpora.SPEAKERS):
       for take in range(2):
-        samples = pages.voice(100 * i + 10 * j + take, seconds=0.4 + 0.01 * take)
-        pages.write(root / word / f'{speaker}_{take}.wav', samples)
+        samples = exploring.voice(100 * i + 10 * j + take, seconds=0.4 + 0.01 * take)
+        exploring.write(root / word / f'{speaker}_{take}.wav', samples)
   return root
 
 
 def explored(tmp_path, root, *more, source=SOURCE):
-  return pages.explored(tmp_path, source, f'--input={root}', *more)
+  return exploring.explored(tmp_path, source, f'--input={root}', *more)
 
 
 def test_page_holds_the_numbers(words, tmp_path, capsys):
@@ -94,10 +94,10 @@ def test_the_same_corpus_gives_the_same_bytes_in_another_process(words, tmp_path
 def test_copies_are_found_whatever_their_format_gain_or_offset(words, tmp_path):
   samples, rate_hz = soundfile.read(words / 'no' / 'ann_0.wav', dtype='int16')
   shutil.copy(words / 'no' / 'bob_0.wav', words / 'no' / 'bob_9.wav')
-  pages.write(words / 'no' / 'ann_9.flac', samples, rate_hz)
-  louder = np.concatenate([np.zeros(300), pages.voice(20, seconds=0.4) * 0.25])  # no/cyd_0
-  pages.write(words / 'no' / 'gus_9.wav', louder)
-  pages.write(words / 'yes' / 'eve_9.ogg', pages.voice(140, seconds=0.4))  # yes/eve_0
+  exploring.write(words / 'no' / 'ann_9.flac', samples, rate_hz)
+  louder = np.concatenate([np.zeros(300), exploring.voice(20, seconds=0.4) * 0.25])  # no/cyd_0
+  exploring.write(words / 'no' / 'gus_9.wav', louder)
+  exploring.write(words / 'yes' / 'eve_9.ogg', exploring.voice(140, seconds=0.4))  # yes/eve_0
   page = explored(tmp_path, words)
   found = page.section('duplicates')
   assert 'no/ann_0.wav no, speaker ann no/ann_9.flac no, speaker ann equal samples' in found
@@ -120,7 +120,9 @@ def test_the_same_audio_in_two_official_splits_is_named(tmp_path):
   root = tmp_path / 'corpus'
   for i, word in enumerate(('no', 'yes')):
     for speaker in range(4):
-      pages.write(root / word / f'{speaker:08x}_nohash_0.wav', pages.voice(10 * i + speaker))
+      exploring.write(
+        root / word / f'{speaker:08x}_nohash_0.wav', exploring.voice(10 * i + speaker)
+      )
   shutil.copy(root / 'no' / '00000000_nohash_0.wav', root / 'no' / '00000003_nohash_1.wav')
   (root / 'testing_list.txt').write_text('no/00000003_nohash_0.wav\nno/00000003_nohash_1.wav\n')
   (root / 'validation_list.txt').write_text('yes/00000001_nohash_0.wav\n')
@@ -135,7 +137,7 @@ def test_names_are_shown_and_never_run(tmp_path):
   root = tmp_path / 'corpus'
   for label in ('<script>alert(1)<', '"quoted" & \'so\'', '\u202ereversed', 'übel 你好'):
     for take in range(2):
-      pages.write(root / label / f'<b>{take}_0.wav', pages.voice(len(label) + take))
+      exploring.write(root / label / f'<b>{take}_0.wav', exploring.voice(len(label) + take))
   page = explored(tmp_path, root)
   assert 'script' not in [tag for tag, _ in page.tags]
   assert '<script>alert(1)<' in page.section('labels')
@@ -162,11 +164,11 @@ def test_what_cannot_be_opened_is_counted_with_advice(words, tmp_path):
 
 
 def test_rates_channels_codecs_clipping_and_silence(words, tmp_path):
-  pages.write(words / 'no' / 'gus_0.wav', np.zeros(4000))
-  loud = np.clip(20 * pages.voice(77), -1, 1)
-  pages.write(words / 'no' / 'gus_1.flac', loud)
-  stereo = np.stack([pages.voice(78, rate_hz=44_100)] * 2, axis=1)
-  pages.write(words / 'no' / 'gus_2.wav', stereo, 44_100, subtype='PCM_24')
+  exploring.write(words / 'no' / 'gus_0.wav', np.zeros(4000))
+  loud = np.clip(20 * exploring.voice(77), -1, 1)
+  exploring.write(words / 'no' / 'gus_1.flac', loud)
+  stereo = np.stack([exploring.voice(78, rate_hz=44_100)] * 2, axis=1)
+  exploring.write(words / 'no' / 'gus_2.wav', stereo, 44_100, subtype='PCM_24')
   page = explored(tmp_path, words)
   formats = page.section('formats')
   assert '44,100 Hz 1' in formats
@@ -191,7 +193,9 @@ def test_good_clips_that_were_not_asked_for_are_counted_apart(tmp_path):
   root = tmp_path / 'corpus'
   for i, word in enumerate(('bed', 'cat', 'no', 'yes')):
     for speaker in range(3):
-      pages.write(root / word / f'{speaker:08x}_nohash_0.wav', pages.voice(10 * i + speaker))
+      exploring.write(
+        root / word / f'{speaker:08x}_nohash_0.wav', exploring.voice(10 * i + speaker)
+      )
   page = explored(tmp_path, root, source='--source=speech_commands:wanted_words=no+yes,unknown=2')
   assert 'not_wanted 4 ' in page.section('rejects')
   assert 'No clip was rejected' in page.section('rejects')
@@ -215,8 +219,8 @@ def test_clips_without_speakers(words, tmp_path):
 
 
 def test_parts_of_a_long_recording(tmp_path):
-  samples = np.concatenate([pages.voice(seed) for seed in range(4)])
-  pages.write(tmp_path / 'long.wav', samples)
+  samples = np.concatenate([exploring.voice(seed) for seed in range(4)])
+  exploring.write(tmp_path / 'long.wav', samples)
   rows = [f'long.wav,word{i % 2},ann,{i * 0.5},0.5' for i in range(4)]
   rows.append('long.wav,word0,ann,99,1')
   table = tmp_path / 'clips.csv'
@@ -289,7 +293,7 @@ def test_the_source_makes_its_own_corpus_first(tmp_path):
 @pytest.mark.fsdd
 @pytest.mark.skipif('VOXSHARD_FSDD' not in os.environ, reason='VOXSHARD_FSDD names no folder')
 def test_no_take_of_a_digit_is_taken_for_another(tmp_path):
-  page = pages.explored(
+  page = exploring.explored(
     tmp_path, '--source=file_names', f'--input={os.environ["VOXSHARD_FSDD"]}', '--max_examples=0'
   )
   assert '0 duplicates' in page.text

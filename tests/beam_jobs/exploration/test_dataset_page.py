@@ -8,8 +8,7 @@ import pytest
 
 from beam_jobs import featurize
 from schemas import command
-from tests.beam_jobs.exploration import pages
-from tests.helpers import bucket, datasets
+from tests.helpers import bucket, datasets, exploring
 
 PATTERN = 'file_names:pattern={label}/{speaker}_{take}.wav'
 
@@ -21,8 +20,8 @@ def corpus(tmp_path):
   for i, word in enumerate(('no', 'yes')):
     for j in range(5):
       for take in range(3):
-        samples = pages.voice(100 * i + 10 * j + take, seconds=0.4)
-        pages.write(root / word / f's{j}_{take}.wav', samples)
+        samples = exploring.voice(100 * i + 10 * j + take, seconds=0.4)
+        exploring.write(root / word / f's{j}_{take}.wav', samples)
   return root
 
 
@@ -37,14 +36,14 @@ def featurized(corpus, output, *more):
 
 
 def explored(tmp_path, data, *more):
-  return pages.explored(tmp_path, f'--data={data}', *more)
+  return exploring.explored(tmp_path, f'--data={data}', *more)
 
 
 @pytest.mark.parametrize('feature', ['log_mel', 'waveform'])
 def test_the_same_audio_in_two_splits_is_named(corpus, tmp_path, feature):
   shutil.copy(corpus / 'no' / 's1_0.wav', corpus / 'no' / 's1_2.wav')
-  quiet = pages.voice(131, seconds=0.4) * 0.3  # yes/s3_1, of train
-  pages.write(corpus / 'yes' / 's4_0.wav', quiet)
+  quiet = exploring.voice(131, seconds=0.4) * 0.3  # yes/s3_1, of train
+  exploring.write(corpus / 'yes' / 's4_0.wav', quiet)
   data = featurized(corpus, tmp_path / 'data', f'--feature={feature}')
   page = explored(tmp_path, data)
   assert 'Leakage: 2 recordings are in more than one split (yes/s3_1.wav (train)' in page.text
@@ -82,7 +81,7 @@ def test_copies_are_no_duplicates(corpus, tmp_path):
 
 
 def test_clips_of_any_length(corpus, tmp_path):
-  pages.write(corpus / 'no' / 's9_1.wav', pages.voice(7, seconds=1.5))
+  exploring.write(corpus / 'no' / 's9_1.wav', exploring.voice(7, seconds=1.5))
   data = featurized(corpus, tmp_path / 'data', '--clip_seconds=0', '--feature=waveform')
   page = explored(tmp_path, data)
   assert 'longest 1.5 s' in page.section('lengths')
@@ -100,8 +99,8 @@ def test_rejects_and_warnings_of_the_job_are_repeated(corpus, tmp_path):
 
 def test_silence_is_no_duplicate(corpus, tmp_path):
   for speaker in ('s1', 's2'):
-    pages.write(corpus / 'no' / f'{speaker}_0.wav', np.zeros(3000))
-    pages.write(corpus / 'no' / f'{speaker}_1.wav', np.zeros(3000))
+    exploring.write(corpus / 'no' / f'{speaker}_0.wav', np.zeros(3000))
+    exploring.write(corpus / 'no' / f'{speaker}_1.wav', np.zeros(3000))
   page = explored(tmp_path, featurized(corpus, tmp_path / 'data'))
   assert '4 clips hold nothing but digital silence' in page.text
   assert 'None is there twice' in page.section('duplicates')
@@ -111,8 +110,8 @@ def test_everything_in_a_bucket(corpus, tmp_path):
   there = f'{bucket.SCHEME}:/{tmp_path}'
   data = featurized(f'{there}/corpus', f'{there}/data')
   for named in ([f'--data={data}'], [f'--source={PATTERN}', f'--input={there}/corpus']):
-    assert pages.run(*named, f'--output={there}/page.html') == 0
-    page = pages.Page((tmp_path / 'page.html').read_text())
+    assert exploring.run(*named, f'--output={there}/page.html') == 0
+    page = exploring.Page((tmp_path / 'page.html').read_text())
     assert '30 clips' in page.text
     assert '8,000 Hz 30 100 %' in page.section('formats')
   assert sorted(entry.name for entry in tmp_path.iterdir()) == ['corpus', 'data', 'page.html']
@@ -140,6 +139,6 @@ def test_a_damaged_shard_is_an_error_and_leaves_nothing(tmp_path, capsys):
   manifest = datasets.write_dataset(tmp_path / 'data')
   path = tmp_path / 'data' / manifest.shards[0].file_name
   path.write_bytes(path.read_bytes()[:-7])
-  assert pages.run(f'--data={tmp_path}/data', f'--output={tmp_path}/page.html') == 2
+  assert exploring.run(f'--data={tmp_path}/data', f'--output={tmp_path}/page.html') == 2
   assert 'The file is damaged or was not copied whole' in capsys.readouterr().err
   assert [entry.name for entry in tmp_path.iterdir()] == ['data']

@@ -1,10 +1,9 @@
-"""What the page is made of, against answers that are known."""
+"""What is found, against answers that are known."""
 
 import io
 import itertools
 import os
 import pathlib
-import wave
 
 import numpy as np
 import pytest
@@ -13,21 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal
 
-from beam_jobs.exploration import (
-  analysis,
-  axis,
-  census,
-  drawing,
-  duplicates,
-  fingerprint,
-  page,
-  sampling,
-  skew,
-)
+from beam_jobs.exploration import census, duplicates, fingerprint, sampling, skew
 from beam_jobs.exploration import sound as sound_lib
 from schemas import utterance
 from schemas.rejects import ClipError
-from tests.beam_jobs.exploration import pages
+from tests.helpers import exploring
 
 counts = st.lists(st.integers(1, 1000), min_size=1, max_size=30)
 
@@ -78,11 +67,13 @@ def test_a_census_counts_by_label_split_and_speaker():
     found.add(label=label, split={'t': 'train', 'v': 'validation'}[split], speaker=speaker)
   assert found.by_label() == {'a': 3, 'b': 2}
   assert found.by_speaker() == {'b': 3, 'a': 2}
-  assert found.splits() == ('train', 'validation')
+  assert found.by_split() == {'train': 4, 'validation': 1}
+  assert found.splits_by_label()['b'] == {'train': 1, 'validation': 1}
   assert found.speakers_by_label() == {'a': 2, 'b': 1}
   assert found.shared_speakers() == ['b']
   found.discard(label='b', split='validation', speaker='b')
-  assert found.splits() == ('train',)
+  assert found.by_split() == {'train': 4}
+  assert found.splits_by_label()['b'] == {'train': 1}
   assert found.num_clips == 4
 
 
@@ -164,7 +155,7 @@ def test_of_a_long_recording_the_beginning_is_measured():
 
 
 def test_a_wav_file_from_a_pipe_is_whole():
-  stream = encoded(pages.voice(1), format='WAV', subtype='PCM_16')
+  stream = encoded(exploring.voice(1), format='WAV', subtype='PCM_16')
   data = bytearray(stream.getvalue())
   data[4:8] = data[40:44] = b'\xff\xff\xff\xff'
   assert sound_lib.decode(io.BytesIO(bytes(data))).seconds == 0.5
@@ -204,7 +195,7 @@ def links_of(*all_samples, rate_hz=8_000):
   st.sampled_from([8_000, 16_000]),
 )
 def test_gain_and_offset_do_not_hide_a_recording(seed, gain, shift, rate_hz):
-  samples = pages.voice(seed, rate_hz=rate_hz)
+  samples = exploring.voice(seed, rate_hz=rate_hz)
   changed = np.concatenate([np.zeros(shift * rate_hz // 8_000), gain * samples])
   assert list(links_of(samples, changed, rate_hz=rate_hz)) == [('0', '1')]
 
@@ -220,21 +211,21 @@ def test_gain_and_offset_do_not_hide_a_recording(seed, gain, shift, rate_hz):
   ],
 )
 def test_codecs_do_not_hide_a_recording(options):
-  samples = [pages.voice(seed) for seed in range(4)]
-  coded = [pages.re_encoded(values, 8_000, **options)[0] for values in samples]
+  samples = [exploring.voice(seed) for seed in range(4)]
+  coded = [exploring.re_encoded(values, 8_000, **options)[0] for values in samples]
   expected = {(str(i), str(i + 4)) for i in range(4)}
   assert set(links_of(*samples, *coded)) == expected
 
 
 def test_another_sampling_rate_does_not_hide_a_recording():
-  samples = pages.voice(3, rate_hz=16_000)
+  samples = exploring.voice(3, rate_hz=16_000)
   slower = signal.resample_poly(samples, 1, 2)
   first, second = fingerprint_of(samples, 16_000), fingerprint_of(slower, 8_000)
   assert fingerprint.correlation(first, second) > 0.99
 
 
 def test_different_recordings_are_different():
-  assert not links_of(*(pages.voice(seed) for seed in range(40)))
+  assert not links_of(*(exploring.voice(seed) for seed in range(40)))
 
 
 def test_noise_of_the_same_loudness_is_different():
@@ -243,12 +234,12 @@ def test_noise_of_the_same_loudness_is_different():
 
 
 def test_a_beginning_in_common_does_not_make_two_recordings_one():
-  jingle = pages.voice(5, seconds=3.2)
-  assert not links_of(jingle, np.concatenate([jingle, pages.voice(6, seconds=3)]))
+  jingle = exploring.voice(5, seconds=3.2)
+  assert not links_of(jingle, np.concatenate([jingle, exploring.voice(6, seconds=3)]))
 
 
 def test_equal_samples_have_equal_digests_in_every_lossless_format():
-  samples = np.round(pages.voice(1) * 32767).astype(np.int16)
+  samples = np.round(exploring.voice(1) * 32767).astype(np.int16)
   floats = samples.astype(np.float32) / 32768
   digests = {
     fingerprint.of(sound_lib.decode(encoded(values, format=container, subtype=subtype))).digest
@@ -265,8 +256,8 @@ def test_equal_samples_have_equal_digests_in_every_lossless_format():
 
 
 def test_many_copies_make_one_group():
-  samples = pages.voice(1)
-  links = links_of(*(samples * gain for gain in np.linspace(0.2, 1, 12)), pages.voice(2))
+  samples = exploring.voice(1)
+  links = links_of(*(samples * gain for gain in np.linspace(0.2, 1, 12)), exploring.voice(2))
   clip = {
     str(i): duplicates.Clip(clip_id=str(i), label='x', speaker='x', split='') for i in range(12)
   }
@@ -291,85 +282,6 @@ def test_leaks_come_first():
   assert [group.clips[0].clip_id for group in found] == ['e', 'c', 'a']
 
 
-# What is drawn.
-
-
-@pytest.mark.parametrize('rate_hz', [1_000, 8_000, 44_100])
-def test_a_sine_is_bright_where_its_frequency_is(rate_hz):
-  hz = rate_hz / 8
-  time_s = np.arange(rate_hz) / rate_hz
-  drawn = analysis.of(sound_of(0.5 * np.sin(2 * np.pi * hz * time_s), rate_hz))
-  row = int(drawn.spectrogram[:, 100].argmax())
-  assert (row + 0.5) / len(drawn.spectrogram) == pytest.approx(0.25, abs=0.02)
-  assert drawn.seconds == 1
-
-
-def test_the_chromagram_names_the_note():
-  time_s = np.arange(16_000) / 16_000
-  for note, hz in enumerate((523.25, 587.33, 659.26)):
-    drawn = analysis.of(sound_of(np.sin(2 * np.pi * hz * time_s), 16_000))
-    assert drawn.chroma[:, 128].argmax() == 2 * note
-
-
-@pytest.mark.parametrize('length', [1, 2, 7, 100, 8_000])
-def test_silence_and_the_shortest_clips_can_be_drawn(length):
-  for samples in (np.zeros(length), np.ones(length), -0.5 * np.ones(length)):
-    drawn = analysis.of(sound_of(samples))
-    pictures = [
-      drawing.waveform(drawn),
-      drawing.spectrogram(drawn),
-      drawing.mel_spectrogram(drawn),
-      drawing.chromagram(drawn),
-    ]
-    assert not any('nan' in picture or 'inf' in picture for picture in pictures)
-
-
-def test_the_player_plays_what_was_recorded():
-  samples = np.round(pages.voice(1) * 32767) / 32768
-  with wave.open(io.BytesIO(analysis.player_wav(sound_of(samples)))) as file:
-    assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 8_000)
-    played = np.frombuffer(file.readframes(10_000), '<i2')
-  np.testing.assert_array_equal(played, samples * 32768)
-
-
-def test_the_player_gets_no_more_than_it_needs():
-  with wave.open(io.BytesIO(analysis.player_wav(sound_of(np.zeros(96_000 * 10), 96_000)))) as file:
-    assert file.getframerate() == analysis.MAX_PLAYER_RATE_HZ
-    assert file.getnframes() == analysis.MAX_PLAYER_RATE_HZ * analysis.MAX_SECONDS
-
-
-@given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6), st.integers(3, 40))
-def test_ticks_are_few_and_inside(low, span, most):
-  found = axis.ticks(low, low + span, most=most)
-  assert len(found) <= most + 1
-  assert all(low - 1e-6 * span <= tick <= low + span * (1 + 1e-6) for tick in found)
-  edges = axis.edges(low, low + span, most=most)
-  assert edges[0] <= low + 1e-6 * span
-  assert edges[-1] >= low + span * (1 - 1e-6)
-  assert 2 <= len(edges) <= most + 3
-
-
-@given(st.text())
-def test_text_is_shown_and_never_read_as_html(words):
-  escaped = page.text(words)
-  assert not set('<>"') & set(escaped)
-  assert '\u202e' not in escaped
-  escaped.encode('utf-8')
-
-
-def test_names_that_are_no_utf8_can_be_shown():
-  assert page.text(os.fsdecode(b'a\xff.wav')) == 'a?.wav'
-
-
-@pytest.mark.parametrize(
-  ('share', 'words'),
-  [(0, '0 %'), (0.0001, '< 0.1 %'), (0.0997, '10 %'), (0.042, '4.2 %'), (0.5, '50 %'),
-   (0.997, '99.7 %'), (1, '100 %')],
-)  # fmt: skip
-def test_shares_are_short(share, words):
-  assert page.percent(share) == words
-
-
 @pytest.mark.fsdd
 @pytest.mark.skipif('VOXSHARD_FSDD' not in os.environ, reason='VOXSHARD_FSDD names no folder')
 @pytest.mark.parametrize(
@@ -380,7 +292,7 @@ def test_shares_are_short(share, words):
 def test_digits_are_found_again_after_a_codec(options):
   paths = sorted(pathlib.Path(os.environ['VOXSHARD_FSDD']).glob('*.wav'))[::20]
   samples = [soundfile.read(path)[0] for path in paths]
-  coded = [pages.re_encoded(values, 8_000, **options)[0] for values in samples]
+  coded = [exploring.re_encoded(values, 8_000, **options)[0] for values in samples]
   found = set(links_of(*samples, *coded))
   expected = {(str(i), str(i + len(paths))) for i in range(len(paths))}
   assert not found - expected

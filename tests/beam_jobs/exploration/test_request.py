@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.beam_jobs.exploration import pages
+from tests.helpers import exploring
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ from tests.beam_jobs.exploration import pages
 def test_a_bad_command_line_is_a_sentence(argv, sentence, tmp_path, capsys, monkeypatch):
   monkeypatch.chdir(tmp_path)
   (tmp_path / 'a.txt').write_text('text')
-  assert pages.run(*(word.format(tmp=tmp_path) for word in argv)) == 2
+  assert exploring.run(*(word.format(tmp=tmp_path) for word in argv)) == 2
   said = capsys.readouterr()
   assert not said.out
   assert said.err.startswith('error: ')
@@ -61,7 +61,7 @@ def test_help_names_every_flag_and_starts_without_beam():
 
 def test_nothing_of_the_page_imports_tensorflow():
   code = (
-    'import sys; from beam_jobs.exploration import document, from_corpus, from_dataset;'
+    'import sys; from beam_jobs.exploration import from_corpus, from_dataset, view;'
     ' assert "tensorflow" not in sys.modules and "matplotlib" not in sys.modules'
   )
   subprocess.run([sys.executable, '-c', code], check=True)

@@ -1,19 +1,14 @@
 """What is drawn of a clip: its envelope, and its spectrum in three forms."""
 
 import dataclasses
-import io
-import wave
 
 import numpy as np
 from numpy.typing import NDArray
 
-from beam_jobs.exploration import sound as sound_lib
 from features.spectra import chroma_filterbank, mel_filterbank
 
-# So much of a clip is drawn, and can be heard.
+# Of a longer clip the beginning is drawn, and can be heard.
 MAX_SECONDS = 6.0
-# The player needs no more, and every byte stands in the page.
-MAX_PLAYER_RATE_HZ = 24_000
 RANGE_DB = 80.0
 LOW_HZ = 20.0
 
@@ -35,7 +30,6 @@ class Analysis:
 
   Attributes:
     seconds: Length of what is drawn.
-    sample_rate_hz: Of the clip.
     lowest: Smallest sample of each column, float32 [columns].
     highest: Largest sample of each column, float32 [columns].
     spectrogram: Levels relative to the loudest, from 0 (RANGE_DB below) to 1, [rows, columns].
@@ -44,7 +38,6 @@ class Analysis:
   """
 
   seconds: float
-  sample_rate_hz: int
   lowest: NDArray[np.float32]
   highest: NDArray[np.float32]
   spectrogram: NDArray[np.float32]
@@ -52,10 +45,9 @@ class Analysis:
   chroma: NDArray[np.float32]
 
 
-def of(sound: sound_lib.Sound) -> Analysis:
-  """Returns the analysis of the beginning of a clip."""
-  rate_hz = sound.sample_rate_hz
-  samples = _beginning(sound)
+def of(samples: NDArray[np.float32], rate_hz: int) -> Analysis:
+  """Returns the analysis of the beginning of a clip, from samples [num_samples]."""
+  samples = beginning(samples, rate_hz)
   power, fft_samples = _power(samples, rate_hz, _WINDOW_S)
   bank = mel_filterbank.Bank(
     num_mels=_MELS, fft_samples=fft_samples, sample_rate_hz=rate_hz, low_hz=LOW_HZ,
@@ -64,7 +56,6 @@ def of(sound: sound_lib.Sound) -> Analysis:
   edges = np.linspace(0, len(samples), min(_COLUMNS, len(samples)) + 1).astype(int)[:-1]
   return Analysis(
     seconds=len(samples) / rate_hz,
-    sample_rate_hz=rate_hz,
     lowest=np.minimum.reduceat(samples, edges),
     highest=np.maximum.reduceat(samples, edges),
     spectrogram=_levels(_fewer_rows(power)),
@@ -73,23 +64,9 @@ def of(sound: sound_lib.Sound) -> Analysis:
   )
 
 
-def player_wav(sound: sound_lib.Sound) -> bytes:
-  """Returns the beginning of a clip as a 16-bit WAV file for the page's player."""
-  samples, rate_hz = _beginning(sound), sound.sample_rate_hz
-  if rate_hz > MAX_PLAYER_RATE_HZ:
-    import soxr
-
-    samples = soxr.resample(samples, rate_hz, MAX_PLAYER_RATE_HZ, quality='HQ')
-    rate_hz = MAX_PLAYER_RATE_HZ
-  stream = io.BytesIO()
-  with wave.open(stream, 'wb') as file:
-    file.setparams((1, 2, rate_hz, 0, 'NONE', ''))
-    file.writeframes(np.rint(np.clip(samples, -1, 32767 / 32768) * 32768).astype('<i2').tobytes())
-  return stream.getvalue()
-
-
-def _beginning(sound: sound_lib.Sound) -> NDArray[np.float32]:
-  return sound.mono[: max(1, round(MAX_SECONDS * sound.sample_rate_hz))]
+def beginning(samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:
+  """Returns the part of a clip that is drawn, and can be heard."""
+  return samples[: max(1, round(MAX_SECONDS * rate_hz))]
 
 
 def _power(
@@ -117,7 +94,8 @@ def _levels(power: NDArray[np.float32]) -> NDArray[np.float32]:
   if not largest > 0:
     return np.zeros_like(power)
   relative_db = 10 * np.log10(np.maximum(power / largest, 1e-12))
-  return np.clip(1 + relative_db / RANGE_DB, 0, 1).astype(np.float32)
+  levels: NDArray[np.float32] = np.clip(1 + relative_db / RANGE_DB, 0, 1).astype(np.float32)
+  return levels
 
 
 def _chroma(samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:

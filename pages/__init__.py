@@ -1,0 +1,1 @@
+"""Self-contained HTML: templates, charts, audio players, pictures of sound."""

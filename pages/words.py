@@ -1,0 +1,39 @@
+"""Numbers as a reader wants them; also the filters of the templates."""
+
+
+def number(value: int) -> str:
+  """Returns such as `2,000`."""
+  return f'{value:,}'
+
+
+def counted(value: int, noun: str, one: str = '', many: str = '') -> str:
+  """Returns such as `1 clip` or `2,000 clips`; with the forms of a verb `1 clip is`."""
+  verb = one if value == 1 else many
+  return f'{value:,} {noun}{"s" * (value != 1)}{verb and " "}{verb}'
+
+
+def percent(share: float) -> str:
+  """Returns such as `12 %`, `0.3 %` or `99.9 %`."""
+  value = 100 * share
+  if 0 < value < 0.1:
+    return '< 0.1 %'
+  if value < 10:
+    return f'{round(value, 1):g} %'
+  return f'{value:.1f} %' if 99 < value < 100 else f'{value:.0f} %'
+
+
+def duration(seconds: float) -> str:
+  """Returns such as `12.5 s`, `14.6 min` or `3.2 h`."""
+  if seconds < 120:
+    return f'{seconds:.3g} s'
+  return f'{seconds / 60:.1f} min' if seconds < 7_200 else f'{seconds / 3_600:,.1f} h'
+
+
+def dbfs(level: float) -> str:
+  """Returns such as `−12.5 dBFS`."""
+  return f'{level:.1f} dBFS'.replace('-', '−')
+
+
+def pixels(place: float) -> str:
+  """Returns a place in a drawing: a tenth of a pixel is as fine as can be seen."""
+  return f'{place:.1f}'
