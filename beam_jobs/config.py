@@ -40,8 +40,6 @@ class FeaturizeConfig:
     min_train_shards: As many train shards where there are clips enough.
     max_reject_fraction: More rejects than this share of all clips fail the job.
     overwrite: Throw away what is in `output`, of this or another configuration, and begin anew.
-    progress_dir: Local folder where workers count their clips for the launcher; '' where workers
-      and launcher share no disk.
   """
 
   source: str
@@ -63,7 +61,6 @@ class FeaturizeConfig:
   min_train_shards: int = 16
   max_reject_fraction: float = 0.05
   overwrite: bool = False
-  progress_dir: str = ''
 
   def __post_init__(self) -> None:
     naming.check_dataset_name(self.name)

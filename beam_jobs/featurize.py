@@ -17,8 +17,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from beam_jobs.launching import flags, launch, summary
-from beam_jobs.planning import dry_run
+from beam_jobs.launching import dry_run, flags, launch, summary
 from schemas import command
 from schemas.manifest import DatasetManifest
 from tfrecords import manifest_file

@@ -1,5 +1,6 @@
 """The steps of the data job as Beam transforms: each a thin coat over a function of its own."""
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -8,20 +9,35 @@ from apache_beam import pvalue
 
 from beam_jobs import config as config_lib
 from beam_jobs import sources
-from beam_jobs.launching import progress
-from beam_jobs.output import finish, notes
+from beam_jobs.output import completion, folder, taking_over
 from beam_jobs.planning import plan as plan_lib
-from beam_jobs.shards import blocks, reference, shard
+from beam_jobs.processes import side_channel
+from beam_jobs.shards import blocks
 from beam_jobs.sources import corpus
 from beam_jobs.sources import source as source_lib
 from schemas.rejects import LeftOut, Reject
 from schemas.utterance import Utterance
+from tfrecords.finishing import shard_result
 
 UTTERANCES = 'utterances'
 REJECTS = 'rejects'
 
-ShardKey = tuple[str, int]
-_Keyed = tuple[ShardKey, blocks.Block]
+_Keyed = tuple[plan_lib.ShardKey, blocks.Block]
+# What the side channel calls the steps; a shard goes by its file's name.
+_LISTING, _PLANNING, _FINISHING = 'listing', 'planning', 'finishing'
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+  """What every step is given.
+
+  Attributes:
+    config: The job's configuration.
+    channel: How workers speak to the launcher; by default nobody listens.
+  """
+
+  config: config_lib.FeaturizeConfig
+  channel: side_channel.SideChannel = dataclasses.field(default_factory=side_channel.SideChannel)
 
 
 class ListUtterances(beam.PTransform):
@@ -30,30 +46,28 @@ class ListUtterances(beam.PTransform):
   Opens no audio.
   """
 
-  def __init__(self, config: config_lib.FeaturizeConfig) -> None:
+  def __init__(self, job: Job) -> None:
     super().__init__()
-    self._config = config
+    self._job = job
 
   def expand(self, root: beam.Pipeline) -> Any:
     return (
       root
       | 'Corpus' >> beam.Create([None])
-      | 'List' >> beam.ParDo(_ListDoFn(self._config)).with_outputs(REJECTS, main=UTTERANCES)
+      | 'List' >> beam.ParDo(_ListDoFn(self._job)).with_outputs(REJECTS, main=UTTERANCES)
     )
 
 
 class _ListDoFn(beam.DoFn):
-  def __init__(self, config: config_lib.FeaturizeConfig) -> None:
-    self._config = config
-    self._work = notes.WorkFolder(config.output, config.progress_dir)
+  def __init__(self, job: Job) -> None:
+    self._job = job
 
   # Any: Beam would take the tagged rejects for a part of the main output's type.
   def process(self, element: None) -> Iterator[Any]:
-    with self._work.reporting_failure():
-      source = sources.SOURCES[self._config.source]
-      listed = source.list_utterances(
-        corpus.Corpus(self._config.input), self._config.source_settings
-      )
+    config = self._job.config
+    with self._job.channel.reporting(_LISTING):
+      source = sources.SOURCES[config.source]
+      listed = source.list_utterances(corpus.Corpus(config.input), config.source_settings)
       unusable: list[Reject | LeftOut] = []
       for block in blocks.packed(_usable(listed, unusable)):
         yield block
@@ -82,30 +96,29 @@ def _tagged(unusable: list[Reject | LeftOut]) -> Iterator[pvalue.TaggedOutput]:
 class MakePlan(beam.PTransform):
   """Blocks of utterances -> the one Plan of labels, splits and shards."""
 
-  def __init__(self, config: config_lib.FeaturizeConfig) -> None:
+  def __init__(self, job: Job) -> None:
     super().__init__()
-    self._config = config
+    self._job = job
 
   def expand(self, utterances: Any) -> Any:
     return (
       utterances
-      | 'Count' >> beam.CombineGlobally(_CensusFn(self._config))
-      | 'Plan' >> beam.ParDo(_PlanDoFn(self._config))
+      | 'Count' >> beam.CombineGlobally(_CensusFn(self._job))
+      | 'Plan' >> beam.ParDo(_PlanDoFn(self._job))
     )
 
 
 class _CensusFn(beam.CombineFn):
-  def __init__(self, config: config_lib.FeaturizeConfig) -> None:
-    self._config = config
-    self._work = notes.WorkFolder(config.output, config.progress_dir)
+  def __init__(self, job: Job) -> None:
+    self._job = job
 
   def create_accumulator(self) -> plan_lib.Census:
     return plan_lib.Census()
 
   def add_input(self, census: plan_lib.Census, block: blocks.Block) -> plan_lib.Census:
-    with self._work.reporting_failure():
+    with self._job.channel.reporting(_PLANNING, in_part=True):
       for utterance in blocks.unpack(block):
-        census.add(utterance, self._config)
+        census.add(utterance, self._job.config)
     return census
 
   def merge_accumulators(self, accumulators: Iterable[plan_lib.Census]) -> plan_lib.Census:
@@ -119,118 +132,101 @@ class _CensusFn(beam.CombineFn):
 
 
 class _PlanDoFn(beam.DoFn):
-  def __init__(self, config: config_lib.FeaturizeConfig) -> None:
-    self._config = config
-    self._work = notes.WorkFolder(config.output, config.progress_dir)
+  def __init__(self, job: Job) -> None:
+    self._job = job
 
   def process(self, census: plan_lib.Census) -> Iterator[plan_lib.Plan]:
-    with self._work.reporting_failure():
-      plan = plan_lib.make_plan(census, self._config)
-      finish.check_room(self._config, plan)
-    if self._config.progress_dir:
-      progress.set_total(self._config.progress_dir, plan.num_records)
+    config, channel = self._job.config, self._job.channel
+    with channel.reporting(_PLANNING):
+      plan = plan_lib.make_plan(census, config)
+      folder.check_room(config, plan)
+    channel.set_total(sum(plan.num_records.values()))
     yield plan
 
 
 class AssignShards(beam.PTransform):
-  """Blocks of utterances -> ((split, shard), block of references) of those that are taken.
+  """Blocks of utterances -> ((split, shard), block of utterances) of those that are taken.
 
   Every shard also has an empty block, and it comes first: so a shard that no clip is hashed to is
   written like any other, and Beam's local runner, which deals shards to its workers in the order
   in which it hears of them, deals the largest first and gives all about the same.
   """
 
-  def __init__(self, config: config_lib.FeaturizeConfig, plan: pvalue.AsSingleton) -> None:
+  def __init__(self, job: Job, plan: pvalue.AsSingleton) -> None:
     super().__init__()
-    self._config = config
+    self._job = job
     self._plan = plan
 
   def expand(self, utterances: Any) -> Any:
-    shards = self._plan.pvalue | 'Shards' >> beam.FlatMap(
-      _empty_blocks, self._config
-    ).with_output_types(_Keyed)
+    shards = self._plan.pvalue | 'Shards' >> beam.FlatMap(_empty_blocks).with_output_types(_Keyed)
     assigned = utterances | 'Assign' >> beam.ParDo(
-      _AssignDoFn(self._config), self._plan
+      _AssignDoFn(self._job), self._plan
     ).with_output_types(_Keyed)
     return (shards, assigned) | 'All' >> beam.Flatten()
 
 
-def _empty_blocks(
-  plan: plan_lib.Plan, config: config_lib.FeaturizeConfig
-) -> Iterator[tuple[ShardKey, blocks.Block]]:
+def _empty_blocks(plan: plan_lib.Plan) -> Iterator[_Keyed]:
   nothing = blocks.pack([])
-  for key in plan.shards_largest_first(config):
+  for key in plan.shards:
     yield key, nothing
 
 
 class _AssignDoFn(beam.DoFn):
-  def __init__(self, config: config_lib.FeaturizeConfig) -> None:
-    self._config = config
-    self._numbers: dict[str, int] = {}
+  def __init__(self, job: Job) -> None:
+    self._job = job
+    self._assignment: plan_lib.Assignment | None = None
 
-  def process(
-    self, block: blocks.Block, plan: plan_lib.Plan
-  ) -> Iterator[tuple[ShardKey, blocks.Block]]:
-    if not self._numbers:
-      self._numbers = {label: number for number, label in enumerate(plan.labels)}
-    by_shard: dict[ShardKey, list[reference.Reference]] = {}
+  def process(self, block: blocks.Block, plan: plan_lib.Plan) -> Iterator[_Keyed]:
+    if self._assignment is None:
+      self._assignment = plan_lib.Assignment(plan, self._job.config)
+    by_shard: dict[plan_lib.ShardKey, list[Utterance]] = {}
     for utterance in blocks.unpack(block):
-      split, num_records = plan.num_records_of(utterance, self._config)
-      if num_records:
-        ref = reference.of(utterance, self._numbers[utterance.label], num_records=num_records)
-        by_shard.setdefault((split, plan.shard_of(utterance, split)), []).append(ref)
-    for key, references in by_shard.items():
-      yield key, blocks.pack(references)
+      if key := self._assignment.shard_of(utterance):
+        by_shard.setdefault(key, []).append(utterance.without_fields())
+    for key, utterances in by_shard.items():
+      yield key, blocks.pack(utterances)
 
 
 class WriteShards(beam.PTransform):
-  """((split, shard), blocks of references) -> the shard's file, and its ShardResult."""
+  """((split, shard), blocks of utterances) -> the shard's file, and its ShardResult."""
 
-  def __init__(self, config: config_lib.FeaturizeConfig, plan: pvalue.AsSingleton) -> None:
+  def __init__(self, job: Job, plan: pvalue.AsSingleton) -> None:
     super().__init__()
-    self._config = config
+    self._job = job
     self._plan = plan
 
   def expand(self, groups: Any) -> Any:
-    return groups | 'Write' >> beam.ParDo(_WriteDoFn(self._config), self._plan)
+    return groups | 'Write' >> beam.ParDo(_WriteDoFn(self._job), self._plan)
 
 
 class _WriteDoFn(beam.DoFn):
-  def __init__(self, config: config_lib.FeaturizeConfig) -> None:
-    self._config = config
-    self._work = notes.WorkFolder(config.output, config.progress_dir)
-    self._meter: progress.Meter | None = None
+  def __init__(self, job: Job) -> None:
+    self._job = job
 
   def setup(self) -> None:
-    if self._config.progress_dir:
-      self._meter = progress.Meter(self._config.progress_dir)
+    self._page = self._job.channel.worker_page()
 
   def teardown(self) -> None:
-    if self._meter:
-      self._meter.close()
+    self._page.close()
 
   def process(
-    self, group: tuple[ShardKey, Iterable[blocks.Block]], plan: plan_lib.Plan
-  ) -> Iterator[shard.ShardResult]:
+    self, group: tuple[plan_lib.ShardKey, Iterable[blocks.Block]], plan: plan_lib.Plan
+  ) -> Iterator[shard_result.ShardResult]:
     (split, index), packed = group
-    references = [ref for block in packed for ref in blocks.unpack(block)]
-    with self._work.reporting_failure():
-      yield finish.write_or_take_over(
-        references,
-        self._config,
-        plan,
-        split=split,
-        index=index,
-        advance=self._meter.advance if self._meter else None,
+    utterances = [utterance for block in packed for utterance in blocks.unpack(block)]
+    with self._job.channel.reporting(plan.file_name(self._job.config, split, index)):
+      result = taking_over.write_or_take_over(
+        utterances, self._job.config, plan, split=split, index=index, page=self._page
       )
+    yield result
 
 
 class WriteManifest(beam.PTransform):
   """Everything that the shards and the listing said -> rejects.jsonl and, last, manifest.json."""
 
-  def __init__(self, config: config_lib.FeaturizeConfig, plan: pvalue.AsSingleton) -> None:
+  def __init__(self, job: Job, plan: pvalue.AsSingleton) -> None:
     super().__init__()
-    self._config = config
+    self._job = job
     self._plan = plan
 
   def expand(self, inputs: Any) -> Any:
@@ -240,7 +236,7 @@ class WriteManifest(beam.PTransform):
       | 'End' >> beam.Create([None])
       | 'Manifest'
       >> beam.ParDo(
-        _ManifestDoFn(self._config),
+        _ManifestDoFn(self._job),
         self._plan,
         pvalue.AsList(results),
         pvalue.AsList(unusable),
@@ -249,16 +245,15 @@ class WriteManifest(beam.PTransform):
 
 
 class _ManifestDoFn(beam.DoFn):
-  def __init__(self, config: config_lib.FeaturizeConfig) -> None:
-    self._config = config
-    self._work = notes.WorkFolder(config.output, config.progress_dir)
+  def __init__(self, job: Job) -> None:
+    self._job = job
 
   def process(
     self,
     element: None,
     plan: plan_lib.Plan,
-    results: list[shard.ShardResult],
+    results: list[shard_result.ShardResult],
     unusable: list[Reject | LeftOut],
   ) -> None:
-    with self._work.reporting_failure():
-      finish.write_manifest(self._config, plan, results, unusable)
+    with self._job.channel.reporting(_FINISHING):
+      completion.write_manifest(self._job.config, plan, results, unusable)

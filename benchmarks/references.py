@@ -18,13 +18,14 @@ from apache_beam import pipeline as beam_pipeline
 from apache_beam.runners.portability.fn_api_runner import fn_runner
 
 from beam_jobs import config as config_lib
-from beam_jobs import pipeline, sources
-from beam_jobs.output import finish, notes
+from beam_jobs import pipeline, sources, transforms
+from beam_jobs.output import completion, folder
 from beam_jobs.shards import shard
 from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import source
 from schemas import audio, utterance
 from schemas.manifest import ShardInfo
+from tfrecords.finishing import shard_result
 
 NAME = 'made_up'
 CLIPS_PER_SPEAKER = 50
@@ -56,23 +57,24 @@ def list_utterances(corpus: corpus_lib.Corpus, settings: MadeUp) -> Iterator[sou
     )
 
 
-def count_shard(path, references, config, *, split, num_labels, files=None, advance=None):
+def count_shard(path, items, config, *, split, num_labels, files, page):
   """Takes the place of shard.write_shard: counts, and writes nothing."""
-  del config, split, files, advance
+  del config, split, files, page
   counts = [0] * num_labels
-  for ref in references:
-    counts[ref.label] += 1
-  return shard.ShardResult(
+  for item in items:
+    counts[item.label] += 1
+  speakers = {item.utterance.speaker_id for item in items}
+  return shard_result.ShardResult(
     info=ShardInfo(
       file_name=path.rsplit('/', 1)[-1],
-      num_records=len(references),
+      num_records=len(items),
       num_bytes=0,
       sha256='',
-      num_speakers=len({ref.speaker_id for ref in references}),
+      num_speakers=len(speakers),
       label_counts=tuple(counts),
-      audio_s=float(len(references)),
+      audio_s=float(len(items)),
     ),
-    speakers=tuple(sorted({ref.speaker_id for ref in references})),
+    speakers=tuple(sorted(speakers)),
     moments={},
     rejects=(),
   )
@@ -87,7 +89,7 @@ def run(clips: int, output: str) -> int:
     counted = sum(result.info.num_records for result in results)
 
   sources.SOURCES[NAME] = source.Source(settings=MadeUp, list_utterances=list_utterances)
-  shard.write_shard, finish.write_manifest = count_shard, take
+  shard.write_shard, completion.write_manifest = count_shard, take
   import features
 
   spec = audio.AudioSpec()
@@ -100,9 +102,9 @@ def run(clips: int, output: str) -> int:
     features=(features.spec(*features.parse('log_mel'), spec),),
     audio=spec,
   )
-  notes.WorkFolder(output).write_settings(config)
+  folder.prepare(config)
   with beam_pipeline.Pipeline(runner=fn_runner.FnApiRunner()) as root:
-    pipeline.build(root, config)
+    pipeline.build(root, transforms.Job(config))
   return counted
 
 

@@ -94,6 +94,10 @@ class Utterance:
         f'got {self.split!r}.'
       )
 
+  def without_fields(self) -> 'Utterance':
+    """Returns what is needed to make the clip, once it is known which split it goes to."""
+    return dataclasses.replace(self, fields=()) if self.fields else self
+
   def field(self, name: str) -> str | None:
     """Returns `speaker`, `label`, or a further field by its name; None where it has none."""
     if name == 'speaker':

@@ -30,6 +30,7 @@ ROOMS = {
   'tfrecords': {
     'storage': '',
     'wire': '',
+    'finishing': 'manifest_file storage',
     'pipeline': 'storage wire',
   },
   'features': {
@@ -42,10 +43,10 @@ ROOMS = {
   'beam_jobs': {
     'processes': '',
     'sources': 'processes shards',
-    'planning': 'config launching rules sources',
+    'planning': 'config rules sources',
     'shards': 'config processes sources',
-    'output': 'config planning shards sources',
-    'launching': 'config output pipeline processes rules shards sources',
+    'output': 'config planning processes shards sources',
+    'launching': 'config output pipeline planning processes rules shards sources transforms',
     'exploration': 'shards sources',
   },
   'trainer': {

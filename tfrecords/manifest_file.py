@@ -35,14 +35,7 @@ def save(
   """
   path = storage.join(data_dir, naming.MANIFEST)
   content = manifest.to_text().encode(*_ENCODING)
-  try:
-    storage_lib.write_atomically(path, content, storage)
-  except OSError as error:
-    raise errors.DatasetError(
-      storage_lib.why_not_written(
-        repr(path), error, path=path, need=f'it needs {len(content):,} bytes'
-      )
-    ) from error
+  storage_lib.write_or_refuse(path, content, storage)
 
 
 def digest(data_dir: str, storage: storage_lib.Storage = storage_lib.LOCAL) -> str:

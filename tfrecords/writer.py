@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import BinaryIO, Self
 
@@ -98,16 +98,10 @@ class ShardWriter:
     with contextlib.suppress(OSError):
       self._storage.remove(self._temporary)
 
-  @contextlib.contextmanager
-  def _naming_failures(self, next_bytes: int = 0) -> Iterator[None]:
-    try:
-      yield
-    except OSError as error:
-      raise errors.DatasetError(
-        storage_lib.why_not_written(
-          f'the shard {self._path!r}', error, path=self._path, need=self._need(next_bytes)
-        )
-      ) from error
+  def _naming_failures(self, next_bytes: int = 0) -> contextlib.AbstractContextManager[None]:
+    return storage_lib.naming_failures(
+      f'the shard {self._path!r}', path=self._path, need=self._need(next_bytes)
+    )
 
   def _need(self, next_bytes: int) -> str:
     need_bytes = max(self._expected_bytes, self.num_bytes + next_bytes)

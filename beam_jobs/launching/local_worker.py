@@ -1,12 +1,11 @@
 """A worker process on the launcher's machine: Beam's own, that ends with its launcher.
 
-Started by launch.py as `python -m beam_jobs.launching.local_worker LAUNCHER_PID FOLDER`.
+Started by local_runner.py as `python -m beam_jobs.launching.local_worker LAUNCHER_PID`.
 """
 
 import gc
 import sys
 
-from beam_jobs.launching import worker_watch
 from beam_jobs.processes import lifeline
 
 # New objects, not counting those that are gone again, after which Python looks for cycles.
@@ -15,9 +14,7 @@ _GARBAGE_OBJECTS = 50_000
 
 def main() -> None:
   """Runs Beam's worker with what the launcher left in the environment."""
-  launcher_pid, folder = sys.argv[1:]
-  lifeline.end_with_parent(int(launcher_pid))
-  worker_watch.sign_in(folder)
+  lifeline.end_with_parent(int(sys.argv[1]))
   # Here, not above: a second of imports in which the launcher could be gone.
   from apache_beam.runners.worker import sdk_worker_main  # noqa: PLC0415
 

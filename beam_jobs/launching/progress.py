@@ -1,95 +1,37 @@
-"""How far the job is: workers count on a shared disk, the launcher adds up and shows.
-
-A worker owns one file of 16 bytes and rewrites it in place, so that counting costs one system call
-a batch and nothing has to be locked or sent.
-"""
+"""Shows how far the job is: a live bar on a terminal, else a line now and then."""
 
 import contextlib
-import os
-import shutil
-import struct
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from typing import TextIO
 
 from rich import console as rich_console
 from rich import progress as rich_progress
 
-_COUNTS = struct.Struct('<qd')  # Clips, seconds of audio.
-_TOTAL = 'total'
+from beam_jobs.processes import side_channel
+
 _REFRESH_S = 0.2
 _PLAIN_INTERVAL_S = 10.0
 
 
-class Meter:
-  """One worker's counter."""
-
-  def __init__(self, folder: str) -> None:
-    os.makedirs(folder, exist_ok=True)
-    self._path = os.path.join(folder, f'worker-{uuid.uuid4().hex}')
-    self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o666)
-    self._num_clips = 0
-    self._audio_s = 0.0
-
-  def advance(self, num_clips: int, audio_s: float) -> None:
-    """Adds to the count; a full disk must not stop the job over its progress bar."""
-    self._num_clips += num_clips
-    self._audio_s += audio_s
-    with contextlib.suppress(OSError):
-      os.pwrite(self._file, _COUNTS.pack(self._num_clips, self._audio_s), 0)
-
-  def close(self) -> None:
-    """Closes the file; its count stays."""
-    os.close(self._file)
-
-
-def set_total(folder: str, num_clips: int) -> None:
-  """Says how many clips there are in all, once the corpus is listed."""
-  with contextlib.suppress(OSError):
-    os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, _TOTAL), 'w', encoding='ascii') as stream:
-      stream.write(str(num_clips))
-
-
-def counts(folder: str) -> tuple[int, int, float]:
-  """Returns (all clips or 0 while unknown, clips done, seconds of audio done)."""
-  total, done, audio_s = 0, 0, 0.0
-  with contextlib.suppress(OSError, ValueError):
-    with open(os.path.join(folder, _TOTAL), encoding='ascii') as stream:
-      total = int(stream.read() or 0)
-  with contextlib.suppress(OSError):
-    for name in sorted(os.listdir(folder)):
-      if name.startswith('worker-'):
-        with open(os.path.join(folder, name), 'rb') as stream:
-          data = stream.read(_COUNTS.size)
-        if len(data) == _COUNTS.size:
-          worker_clips, worker_audio_s = _COUNTS.unpack(data)
-          done += worker_clips
-          audio_s += worker_audio_s
-  return total, done, audio_s
-
-
 @contextlib.contextmanager
-def showing(folder: str, stream: TextIO | None = None) -> Iterator[None]:
-  """Shows the counts of `folder` while the body runs, and removes the folder at the end.
+def showing(channel: side_channel.SideChannel, stream: TextIO | None = None) -> Iterator[None]:
+  """Shows the counts of a channel while the body runs.
 
   On a terminal this is a live bar; elsewhere a plain line every ten seconds.
   """
-  shutil.rmtree(folder, ignore_errors=True)
   out = stream or sys.stderr
   stop = threading.Event()
   display = _live if out.isatty() else _plain
-  thread = threading.Thread(target=display, args=(folder, out, stop), daemon=True)
+  thread = threading.Thread(target=display, args=(channel, out, stop), daemon=True)
   thread.start()
   try:
     yield
   finally:
     stop.set()
     thread.join()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def plain_line(total: int, done: int, audio_s: float, elapsed_s: float) -> str:
@@ -113,18 +55,18 @@ class _Clock:
     return time.monotonic() - self._start_s
 
 
-def _plain(folder: str, out: TextIO, stop: threading.Event) -> None:
+def _plain(channel: side_channel.SideChannel, out: TextIO, stop: threading.Event) -> None:
   clock = _Clock()
   next_line_s = time.monotonic() + _PLAIN_INTERVAL_S
   while not stop.wait(_REFRESH_S):
-    total, done, audio_s = counts(folder)
+    total, done, audio_s = channel.counts()
     elapsed_s = clock.elapsed_s(done)
     if time.monotonic() >= next_line_s:
       print(plain_line(total, done, audio_s, elapsed_s), file=out, flush=True)
       next_line_s += _PLAIN_INTERVAL_S
 
 
-def _live(folder: str, out: TextIO, stop: threading.Event) -> None:
+def _live(channel: side_channel.SideChannel, out: TextIO, stop: threading.Event) -> None:
   columns = (
     rich_progress.TextColumn('{task.description}'),
     rich_progress.BarColumn(),
@@ -138,7 +80,7 @@ def _live(folder: str, out: TextIO, stop: threading.Event) -> None:
     running = True
     while running:
       running = not stop.wait(_REFRESH_S)
-      total, done, audio_s = counts(folder)
+      total, done, audio_s = channel.counts()
       elapsed_s = clock.elapsed_s(done)
       rate = done / elapsed_s if elapsed_s > 0 and done else 0.0
       bar.update(

@@ -1,6 +1,8 @@
 """Whether a file that could not be used may have been mended since: for reruns."""
 
 import os
+from collections.abc import Sequence
+from typing import Any
 
 from apache_beam.io import filesystems
 from apache_beam.io.filesystem import BeamIOError
@@ -12,14 +14,21 @@ from schemas import rejects
 _PASSING = ('changed', 'unreadable', 'no_permission')
 
 
-def at_reject(reject: rejects.Reject) -> str:
-  """Returns what to remember of a rejected file."""
-  return '' if reject.reason in _PASSING else _state(reject.uri)
+def at_rejects(rejected: Sequence[rejects.Reject]) -> list[str]:
+  """Returns what to remember of rejected files."""
+  return ['' if reject.reason in _PASSING else _state(reject.uri) for reject in rejected]
 
 
-def is_same(uri: str, remembered: str) -> bool:
-  """Whether a file is as it was when it was rejected."""
-  return bool(remembered) and _state(uri) == remembered
+def all_same(rejected: Sequence[rejects.Reject], remembered: Any) -> bool:
+  """Whether all files are as they were when they were rejected."""
+  return (
+    isinstance(remembered, list)
+    and len(remembered) == len(rejected)
+    and all(
+      state and _state(reject.uri) == state
+      for reject, state in zip(rejected, remembered, strict=True)
+    )
+  )
 
 
 def _state(uri: str) -> str:

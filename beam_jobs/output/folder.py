@@ -1,43 +1,65 @@
-"""The folder of the data set before the job begins: taken over, begun anew, or refused."""
-
-import shutil
-from collections.abc import Sequence
+"""The job's folder before it begins: taken over, begun anew, or refused."""
 
 from beam_jobs import config as config_lib
-from beam_jobs.output import lock, notes
-from schemas import errors, naming
+from beam_jobs.output import lock
+from beam_jobs.planning import plan as plan_lib
+from schemas import errors
 from tfrecords import storage
+from tfrecords.finishing import notes
+from tfrecords.finishing import unfinished as unfinished_lib
 from tfrecords.storage import buckets
+
+_SETTINGS = 'settings.json'
+
+
+def unfinished(config: config_lib.FeaturizeConfig) -> unfinished_lib.Unfinished:
+  """Returns the data set that a job makes."""
+  return unfinished_lib.Unfinished(config.output, buckets.storage_of(config.output))
 
 
 def prepare(config: config_lib.FeaturizeConfig) -> None:
-  """Makes the output folder, and refuses one that holds another configuration's work.
+  """Makes the output folder and notes whose it is; refuses one with another configuration's work.
 
-  With --overwrite all that this program made there is removed, whatever its settings.
+  With --overwrite all that this program made there is removed, whatever its settings. To be called
+  by who holds the output: what killed processes left half-written is removed.
 
   Raises:
     ConfigError: with the settings that differ, or if the folder holds foreign files.
+    DatasetError: if the storage refuses.
   """
-  files = buckets.storage_of(config.output)
-  work = notes.WorkFolder(config.output)
+  dataset = unfinished(config)
   try:
-    files.make_dirs(config.output)
-    present = [name for name in files.list_dir(config.output) if name != lock.FILE]
+    dataset.files.make_dirs(config.output)
+    present = [name for name in dataset.files.list_dir(config.output) if name != lock.FILE]
   except OSError as error:
     raise errors.ConfigError(
       f'--output={config.output!r} cannot be used as a folder: {error.strerror or error}.'
     ) from error
-  earlier = work.read_settings()
-  if earlier == config.to_json() and not config.overwrite:
-    return
-  foreign = [name for name in present if not notes.is_ours(name)]
+  earlier = dataset.notes.read(_SETTINGS)
+  is_ours = earlier == config.to_json() and not config.overwrite
+  if not is_ours:
+    _make_way(config, dataset, earlier, present)
+  dataset.remove_leftovers()
+  if not is_ours:
+    dataset.notes.make_folder()
+    dataset.notes.write(_SETTINGS, config.to_json())
+
+
+def _make_way(
+  config: config_lib.FeaturizeConfig,
+  dataset: unfinished_lib.Unfinished,
+  earlier: dict[str, object] | None,
+  present: list[str],
+) -> None:
+  """Removes what is in the way, where that is wanted."""
+  foreign = [name for name in present if not unfinished_lib.is_ours(name)]
   if earlier is None and foreign:
     raise errors.ConfigError(
       f'--output={config.output!r} is not empty and was not made by this program (it holds '
       f'{foreign[0]!r}). Choose another folder.'
     )
   if config.overwrite:
-    _remove(config, [name for name in present if notes.is_ours(name)])
+    dataset.remove_all([name for name in present if name not in foreign])
   elif earlier is not None or any(map(_is_of_use, present)):
     difference = _differences(earlier, config.to_json()) if earlier else 'its settings are unknown'
     raise errors.ConfigError(
@@ -46,27 +68,20 @@ def prepare(config: config_lib.FeaturizeConfig) -> None:
     )
 
 
+def check_room(config: config_lib.FeaturizeConfig, plan: plan_lib.Plan) -> None:
+  """Refuses a job for which the disk has no room, where records are of one size.
+
+  Raises:
+    DatasetError: with what is needed and what is free.
+  """
+  if all(spec.num_bytes is not None for spec in config.features):
+    num_bytes = sum(plan.num_records.values()) * config.record_bytes
+    unfinished(config).check_room(plan.file_names(config), num_bytes)
+
+
 def _is_of_use(name: str) -> bool:
   """Whether a file of ours is more than what a job leaves that was killed as it began."""
   return name != notes.FOLDER and storage.TEMPORARY_MARK not in name
-
-
-def _remove(config: config_lib.FeaturizeConfig, names: Sequence[str]) -> None:
-  """Removes files of the output; the manifest first, so that none speaks for missing shards.
-
-  The settings go last, so that a killed run leaves nothing of unknown settings.
-  """
-  files = buckets.storage_of(config.output)
-  order = {naming.MANIFEST: 0, notes.FOLDER: 2}
-  for name in sorted(names, key=lambda name: (order.get(name, 1), name)):
-    path = files.join(config.output, name)
-    if name == notes.FOLDER and '://' not in path:
-      shutil.rmtree(path)
-    elif name == notes.FOLDER:
-      for note in files.list_dir(path):
-        files.remove(files.join(path, note))
-    elif files.exists(path):
-      files.remove(path)
 
 
 def _differences(old: dict[str, object], new: dict[str, object]) -> str:

@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from beam_jobs import config as config_lib
 from beam_jobs import sources
 from beam_jobs.planning import plan as plan_lib
-from beam_jobs.shards import shard
 from schemas import medium as media
 from schemas import splits
+from tfrecords.finishing import shard_result
 
 
 def of(
   plan: plan_lib.Plan,
-  results: Sequence[shard.ShardResult],
+  results: Sequence[shard_result.ShardResult],
   config: config_lib.FeaturizeConfig,
 ) -> Iterator[str]:
   """Yields a sentence for everything that the user of a data set should know."""
@@ -30,12 +30,10 @@ def of(
       yield f'The {split} split has no clip of {len(lacking)} labels: {_some(lacking)}.'
 
 
-def _shared_voices(results: Sequence[shard.ShardResult]) -> Iterator[str]:
-  speakers: dict[str, set[str]] = {split: set() for split in splits.SPLITS}
-  for result in results:
-    speakers[result.info.split].update(result.speakers)
-  held_out = speakers[splits.VALIDATION] | speakers[splits.TEST]
-  shared = sorted(speakers[splits.TRAIN] & held_out)
+def _shared_voices(results: Sequence[shard_result.ShardResult]) -> Iterator[str]:
+  speakers = shard_result.speakers_by_split(results)
+  train = speakers.pop(splits.TRAIN, set())
+  shared = sorted(train.intersection(set().union(*speakers.values())))
   if shared:
     yield (
       f'{len(shared)} speakers are in train and in another split ({_some(shared)}): the accuracy '
@@ -44,11 +42,10 @@ def _shared_voices(results: Sequence[shard.ShardResult]) -> Iterator[str]:
 
 
 def _unknown_voices(
-  plan: plan_lib.Plan, results: Sequence[shard.ShardResult], *, medium: str
+  plan: plan_lib.Plan, results: Sequence[shard_result.ShardResult], *, medium: str
 ) -> Iterator[str]:
-  num_speakers = sum(len(chosen.num_records) for chosen in plan.selections.values())
   filled = {result.info.split for result in results if result.info.num_records}
-  if len(filled) < 2 or num_speakers != plan.num_clips:
+  if len(filled) < 2 or sum(plan.num_speakers.values()) != plan.num_clips:
     return
   if medium == media.PICTURES:
     yield (
@@ -64,7 +61,7 @@ def _unknown_voices(
 
 
 def _labels_without_clips(
-  plan: plan_lib.Plan, results: Sequence[shard.ShardResult], split: str
+  plan: plan_lib.Plan, results: Sequence[shard_result.ShardResult], split: str
 ) -> list[str]:
   infos = [result.info for result in results if result.info.split == split]
   if not infos:

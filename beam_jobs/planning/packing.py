@@ -1,9 +1,13 @@
 """Packs speakers into shards: balanced, deterministic, a speaker in as few shards as can be."""
 
+import array
+import bisect
 import dataclasses
 import heapq
 import math
 from collections.abc import Mapping
+
+import numpy as np
 
 from schemas import stable_hash
 
@@ -20,6 +24,38 @@ class Place:
     if self.count == 1:
       return self.first
     return self.first + int(stable_hash.unit_interval(utterance_id, salt='piece') * self.count)
+
+
+class Places:
+  """The place of every speaker of every split, for lookup only.
+
+  It goes to all workers, and a corpus without speakers has one for every clip: so names are not
+  kept, but hashes of theirs, 10 bytes a speaker in all. Two speakers with the same hash, which one
+  corpus of a million in ten million has, share a place; that does no harm.
+  """
+
+  def __init__(self, places: Mapping[tuple[str, str], Place]) -> None:
+    """Takes the places by (split, speaker)."""
+    hashes = np.fromiter((_place_hash(*key) for key in places), np.uint64, len(places))
+    order = np.argsort(hashes, kind='stable')
+    first = np.fromiter((place.first for place in places.values()), np.int64, len(places))[order]
+    counts = np.fromiter((place.count for place in places.values()), np.int64, len(places))[order]
+    self._hashes = array.array('Q', hashes[order].tobytes())
+    typecode = 'H' if not len(first) or first.max() < 1 << 16 else 'I'
+    self._first = array.array(typecode, first.astype(typecode).tobytes())
+    self._counts = {int(index): int(counts[index]) for index in np.flatnonzero(counts != 1)}
+
+  def get(self, split: str, speaker: str) -> Place | None:
+    """Returns the place of a speaker's clips in a split; None if none of them is taken."""
+    wanted = _place_hash(split, speaker)
+    index = bisect.bisect_left(self._hashes, wanted)
+    if index == len(self._hashes) or self._hashes[index] != wanted:
+      return None
+    return Place(self._first[index], self._counts.get(index, 1))
+
+
+def _place_hash(split: str, speaker: str) -> int:
+  return int.from_bytes(stable_hash.digest(speaker, salt=f'place{split}'), 'big')
 
 
 def num_shards(num_clips: int, *, max_clips: int, min_shards: int, enough_clips: int = 32) -> int:

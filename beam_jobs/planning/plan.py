@@ -7,8 +7,9 @@ clips are selected one by one (limits, balance) by 8 bytes a clip.
 import array
 import collections
 import dataclasses
+import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from beam_jobs import config as config_lib
 from beam_jobs import rules, sources
@@ -18,6 +19,9 @@ from schemas.utterance import Utterance
 
 # What clips have in common: speaker, group, official split ('' for none), label.
 CellKey = tuple[str, str, str, str]
+ShardKey = tuple[str, int]
+
+_SPEAKERS_IN_MEMORY = 4_096
 
 
 @dataclasses.dataclass
@@ -52,58 +56,51 @@ class Census:
 class Plan:
   """Where every clip goes; the same for the same corpus and configuration.
 
+  Every worker is given it: it holds numbers, and names only of labels and of what is special.
+
   Attributes:
     labels: All labels, sorted: a label's number is its place here.
     num_clips: Clips that are taken.
-    num_records: Records that they make: copies and repetitions count.
-    split_of_group: The split of every group.
+    num_records: By split, the records that they make: copies and repetitions count.
+    num_speakers: By split, the speakers of whom clips are taken.
+    odd_groups: The split of the groups of which splitting.split_by_itself is not right.
     selections: By split, what is taken of it.
-    places: By (split, speaker), the shards.
+    places: By (split, speaker), the shards; none for speakers of whom nothing is taken.
     shards_by_split: Number of shards of every split that has clips.
+    shards: (split, index) of every shard, the largest first, as far as that is known.
     mixed_groups: Groups that the corpus itself lists in more than one split.
     left_out: Clips that are not taken, by reason.
   """
 
   labels: tuple[str, ...]
   num_clips: int
-  num_records: int
-  split_of_group: Mapping[str, str]
+  num_records: Mapping[str, int]
+  num_speakers: Mapping[str, int]
+  odd_groups: Mapping[str, str]
   selections: Mapping[str, selection.Selection]
-  places: Mapping[tuple[str, str], packing.Place]
+  places: packing.Places
   shards_by_split: Mapping[str, int]
+  shards: Sequence[ShardKey]
   mixed_groups: tuple[str, ...]
   left_out: Mapping[str, int]
 
   def num_records_of(
-    self, utterance: Utterance, config: config_lib.FeaturizeConfig
-  ) -> tuple[str, int]:
-    """Returns the split of an utterance, and how many records are made of it; 0 leaves it out."""
-    group = splitting.group_of(utterance, config.split_by, config.fractions, config.seed)
-    split = self.split_of_group[group]
+    self, utterance: Utterance, split: str, config: config_lib.FeaturizeConfig
+  ) -> int:
+    """Returns how many records are made of an utterance of a split; 0 leaves it out."""
     # The hash is wanted where there are limits only; without, each place is as good.
     needed = config.selection.needs_hashes
     place = selection.clip_hash(utterance.utterance_id, config.seed) if needed else 0
     times = self.selections[split].times(utterance.speaker_id, utterance.label, place)
-    return split, times * config.records_per_clip(split)
+    return times * config.records_per_clip(split)
 
-  def shard_of(self, utterance: Utterance, split: str) -> int:
-    """Returns the shard of an utterance of a split."""
-    return self.places[split, utterance.speaker_id].shard_of(utterance.utterance_id)
-
-  def shards_largest_first(self, config: config_lib.FeaturizeConfig) -> list[tuple[str, int]]:
-    """Returns (split, index) of every shard by its number of records, as far as that is known.
-
-    The clips of a speaker who is cut into several shards are taken to be spread evenly.
-    """
-    records = {
-      (split, index): 0.0 for split, count in self.shards_by_split.items() for index in range(count)
-    }
-    for (split, speaker), place in self.places.items():
-      clips = self.selections[split].num_records[speaker]
-      share = clips * config.records_per_clip(split) / place.count
-      for index in range(place.first, place.first + place.count):
-        records[split, index] += share
-    return sorted(records, key=lambda key: (-records[key], key))
+  def file_names(self, config: config_lib.FeaturizeConfig) -> list[str]:
+    """Returns the names of all shards, in their order."""
+    return [
+      self.file_name(config, split, index)
+      for split in splits.SPLITS
+      for index in range(self.shards_by_split.get(split, 0))
+    ]
 
   def file_name(self, config: config_lib.FeaturizeConfig, split: str, index: int) -> str:
     """Returns a shard's file name."""
@@ -115,6 +112,35 @@ class Plan:
         num_shards=self.shards_by_split[split],
       )
     )
+
+
+class Assignment:
+  """From an utterance to its shard: a plan at work, with a short memory for speakers."""
+
+  def __init__(self, plan: Plan, config: config_lib.FeaturizeConfig) -> None:
+    """Takes the plan and the configuration that it was made for."""
+    self._plan = plan
+    self._config = config
+    # The clips of a speaker come together, more or less.
+    self._placed = functools.lru_cache(_SPEAKERS_IN_MEMORY)(self._place)
+
+  def shard_of(self, utterance: Utterance) -> ShardKey | None:
+    """Returns (split, index) of the shard; None if the utterance is left out."""
+    config = self._config
+    group = splitting.group_of(utterance, config.split_by, config.fractions, config.seed)
+    split, place = self._placed(utterance.speaker_id, group, utterance.split)
+    if place is None:
+      return None
+    if config.selection.needs_hashes and not self._plan.num_records_of(utterance, split, config):
+      return None
+    return split, place.shard_of(utterance.utterance_id)
+
+  def _place(self, speaker: str, group: str, official: str) -> tuple[str, packing.Place | None]:
+    config = self._config
+    split = self._plan.odd_groups.get(group) or splitting.split_by_itself(
+      group, official, config.split_by, config.fractions, seed=config.seed
+    )
+    return split, self._plan.places.get(split, speaker)
 
 
 def make_plan(census: Census, config: config_lib.FeaturizeConfig) -> Plan:
@@ -129,7 +155,7 @@ def make_plan(census: Census, config: config_lib.FeaturizeConfig) -> Plan:
       f'No usable clip was found in {config.input!r} by the source {config.source!r}: every entry '
       f'was rejected. See {naming.REJECTS} in {config.output!r}, and check --source and --input.'
     )
-  official = collections.defaultdict(set)
+  official: dict[str, set[str]] = collections.defaultdict(set)
   for _, group, split, _ in census.clips:
     official[group].add(split)
   split_of_group = splitting.assign_splits(official, config.split_by, config.fractions, config.seed)
@@ -157,16 +183,60 @@ def make_plan(census: Census, config: config_lib.FeaturizeConfig) -> Plan:
   return Plan(
     labels=tuple(sorted({label for _, _, _, label in census.clips})),
     num_clips=sum(census.clips.values()) - sum(left_out.values()),
-    num_records=sum(sum(records.values()) for records in records_by_split.values()),
-    split_of_group=split_of_group,
-    selections=selections,
-    places=places,
+    num_records={split: sum(records.values()) for split, records in records_by_split.items()},
+    num_speakers={split: len(records) for split, records in records_by_split.items()},
+    odd_groups=_odd_groups(split_of_group, official, config),
+    # Who is not sampled has no place.
+    selections={
+      split: dataclasses.replace(chosen, speakers=None, num_records={}, left_out={})
+      for split, chosen in selections.items()
+    },
+    places=packing.Places(places),
     shards_by_split=shards_by_split,
+    shards=_largest_first(places, records_by_split, shards_by_split),
     mixed_groups=tuple(sorted(name for name, found in official.items() if len(found - {''}) > 1))
     if config.split_by.field == rules.SPEAKER
     else (),
     left_out=dict(left_out),
   )
+
+
+def _odd_groups(
+  split_of_group: Mapping[str, str],
+  official: Mapping[str, Collection[str]],
+  config: config_lib.FeaturizeConfig,
+) -> dict[str, str]:
+  """Returns the split of the groups that do not go where each of their clips by itself would."""
+
+  def by_itself(group: str, listed: str) -> str:
+    return splitting.split_by_itself(
+      group, listed, config.split_by, config.fractions, seed=config.seed
+    )
+
+  return {
+    group: split
+    for group, split in split_of_group.items()
+    if any(by_itself(group, listed) != split for listed in official[group])
+  }
+
+
+def _largest_first(
+  places: Mapping[tuple[str, str], packing.Place],
+  records_by_split: Mapping[str, Mapping[str, int]],
+  shards_by_split: Mapping[str, int],
+) -> tuple[ShardKey, ...]:
+  """Returns all shards by their number of records.
+
+  The clips of a speaker who is cut into several shards are taken to be spread evenly.
+  """
+  records = {
+    (split, index): 0.0 for split, count in shards_by_split.items() for index in range(count)
+  }
+  for (split, speaker), place in places.items():
+    share = records_by_split[split][speaker] / place.count
+    for index in range(place.first, place.first + place.count):
+      records[split, index] += share
+  return tuple(sorted(records, key=lambda key: (-records[key], key)))
 
 
 def _cells_by_split(

@@ -4,6 +4,7 @@ A group is what must stay together, by default a speaker: a voice that was heard
 not be in the test, or the numbers flatter.
 """
 
+import functools
 from collections.abc import Collection, Mapping
 
 from beam_jobs import rules
@@ -64,21 +65,51 @@ def assign_splits(
   result: dict[str, str] = {}
   hashed: list[str] = []
   for group in sorted(groups):
-    split = rule.named_split(group) or _official_split(groups[group], rule)
+    split = _given_split(group, groups[group], rule)
     if split:
       result[group] = split
     else:
       hashed.append(group)
-  # A split whose values are named is those values, and no more.
-  fractions = splits.SplitFractions(
-    validation=0.0 if rule.settings.validation else fractions.validation,
-    test=0.0 if rule.settings.test else fractions.test,
-  )
-  result.update(splits.hashed_groups(hashed, set(result.values()), fractions, seed))
+  filled = set(result.values())
+  result.update(splits.hashed_groups(hashed, filled, _of_hashed(rule, fractions), seed))
   return result
 
 
-def _official_split(official: Collection[str], rule: rules.SplitRule) -> str:
-  if not rule.settings.official or rule.field != rules.SPEAKER:
-    return ''
-  return splits.official(official)
+def split_by_itself(
+  group: str,
+  official: str,
+  rule: rules.SplitRule,
+  fractions: splits.SplitFractions,
+  *,
+  seed: int,
+) -> str:
+  """Returns the split that a group has where no other group, and no other clip of it, matters.
+
+  That is so for nearly all: assign_splits says which are different.
+
+  Args:
+    group: Its name.
+    official: The official split of its clips; '' for none.
+    rule: As for assign_splits.
+    fractions: As for assign_splits.
+    seed: As for assign_splits.
+  """
+  if rule.field == rules.CLIP:
+    return group
+  given = _given_split(group, (official,), rule)
+  return given or splits.hashed(group, _of_hashed(rule, fractions), seed)
+
+
+def _given_split(group: str, official: Collection[str], rule: rules.SplitRule) -> str:
+  """Returns the split that the settings or the corpus name for a group; '' if neither does."""
+  is_listed = rule.settings.official and rule.field == rules.SPEAKER
+  return rule.named_split(group) or (splits.official(official) if is_listed else '')
+
+
+@functools.cache
+def _of_hashed(rule: rules.SplitRule, fractions: splits.SplitFractions) -> splits.SplitFractions:
+  """A split whose values are named is those values, and no more: nothing is hashed into it."""
+  return splits.SplitFractions(
+    validation=0.0 if rule.settings.validation else fractions.validation,
+    test=0.0 if rule.settings.test else fractions.test,
+  )

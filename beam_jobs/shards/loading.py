@@ -9,16 +9,18 @@ import numpy as np
 
 import features
 from beam_jobs import config as config_lib
-from beam_jobs.processes import at_work
-from beam_jobs.shards import noise_recordings, reading, reference
+from beam_jobs.processes import worker_page
+from beam_jobs.shards import items as items_lib
+from beam_jobs.shards import noise_recordings, reading
 from features.augmentations import chain
 from features.decoding import clips
 from schemas import rejects
+from schemas.utterance import Utterance
 
 # Threads that wait for files. Local files come from the page cache, where more threads only take
 # turns; a bucket answers after some 50 ms, in which 16 requests can be under way.
 LOCAL_THREADS = 1
-REMOTE_THREADS = 16
+REMOTE_THREADS = worker_page.MAX_THREADS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,35 +30,23 @@ class Loaded:
   Attributes:
     item: The record that was to be made.
     clip: Its samples or pixels; None if the file cannot be used.
-    error: Why it cannot be used.
+    reject: Why it cannot be used: the entry in rejects.jsonl.
     augmentation: What was done to the clip; '' for an original.
   """
 
-  item: reference.Item
-  clip: clips.Clip | None
-  error: clips.ClipError | None = None
+  item: items_lib.Item
+  clip: clips.Clip | None = None
+  reject: rejects.Reject | None = None
   augmentation: str = ''
-
-  @property
-  def reject(self) -> rejects.Reject | None:
-    """The entry in rejects.jsonl; None for a good clip. Of a clip's copies one is enough."""
-    if self.error is None:
-      return None
-    ref = self.item.reference
-    return rejects.Reject(
-      utterance_id=ref.utterance_id,
-      uri=ref.uri,
-      reason=self.error.reason,
-      detail=f'{ref.origin}: {self.error.detail}' if ref.origin else self.error.detail,
-    )
 
 
 class Loader:
-  """Makes clips as a configuration says. To be closed."""
+  """Makes clips as a configuration says."""
 
-  def __init__(self, config: config_lib.FeaturizeConfig) -> None:
+  def __init__(self, config: config_lib.FeaturizeConfig, page: worker_page.WorkerPage) -> None:
+    """Takes the configuration, and where files are named that are being read."""
     self._config = config
-    self._at_work = at_work.AtWork(config.progress_dir, num_slots=REMOTE_THREADS)
+    self._page = page
     self._chain: chain.Chain | None = None
     if config.augmentations and config.audio:
       source = (
@@ -64,44 +54,48 @@ class Loader:
       )
       self._chain = chain.Chain(config.augmentations, config.audio.sample_rate_hz, source)
 
-  def load(self, item: reference.Item) -> Loaded:
+  def load(self, item: items_lib.Item) -> Loaded:
     """Returns the clip of a record, or why there is none."""
-    slot = self._at_work.begin(item.reference.uri)
+    utterance = item.utterance
     try:
-      clip = self._decoded(item.reference)
+      with self._page.decoding(utterance.uri):
+        clip = self._decoded(utterance)
     except clips.ClipError as error:
-      return Loaded(item=item, clip=None, error=error)
-    finally:
-      self._at_work.end(slot)
+      reject = rejects.Reject(
+        utterance_id=utterance.utterance_id,
+        uri=utterance.uri,
+        reason=error.reason,
+        detail=f'{utterance.origin}: {error.detail}' if utterance.origin else error.detail,
+      )
+      return Loaded(item=item, reject=reject)
     # Of a clip that is repeated for balance, each repetition has its copies.
     if self._chain is None or item.copy % (1 + self._config.augment_copies) == 0:
       return Loaded(item=item, clip=clip)
     return self._augmented(self._chain, item, clip)
 
-  def load_all(self, items: Sequence[reference.Item]) -> Iterator[Loaded]:
+  def load_all(self, items: Sequence[items_lib.Item]) -> Iterator[Loaded]:
     """Yields every record with its clip, in the given order."""
-    remote = any(reading.is_remote(item.reference.uri) for item in items)
+    remote = any(reading.is_remote(item.utterance.uri) for item in items)
     return _map_ahead(self.load, items, REMOTE_THREADS if remote else LOCAL_THREADS)
 
-  def close(self) -> None:
-    """Removes the notes of what is being read."""
-    self._at_work.close()
-
-  def _decoded(self, ref: reference.Reference) -> clips.Clip:
+  def _decoded(self, utterance: Utterance) -> clips.Clip:
     if self._config.audio is None:
       # Here, not above: most workers never see a picture.
       from features.decoding import pictures  # noqa: PLC0415
 
       (spec,) = self._config.features
-      return pictures.decode(reading.read(ref.uri), features.settings_of(spec))
+      return pictures.decode(reading.read(utterance.uri), features.settings_of(spec))
     return reading.load(
-      ref.uri, self._config.audio, excerpt=ref.excerpt, min_clip_s=self._config.min_clip_s
+      utterance.uri,
+      self._config.audio,
+      excerpt=utterance.excerpt,
+      min_clip_s=self._config.min_clip_s,
     )
 
-  def _augmented(self, steps: chain.Chain, item: reference.Item, clip: clips.Clip) -> Loaded:
+  def _augmented(self, steps: chain.Chain, item: items_lib.Item, clip: clips.Clip) -> Loaded:
     samples, done = steps.apply(
       clip.samples,
-      clip_id=item.reference.utterance_id,
+      clip_id=item.utterance.utterance_id,
       copy=item.copy,
       seed=self._config.seed,
     )
@@ -115,8 +109,8 @@ class Loader:
 
 
 def _map_ahead(
-  function: Callable[[reference.Item], Loaded],
-  items: Sequence[reference.Item],
+  function: Callable[[items_lib.Item], Loaded],
+  items: Sequence[items_lib.Item],
   num_threads: int,
 ) -> Iterator[Loaded]:
   """Maps in order with a bounded number of results waiting: memory stays flat."""

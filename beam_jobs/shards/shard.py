@@ -1,83 +1,64 @@
 """Writes one shard: reads, decodes, computes on whole batches, encodes, renames into place."""
 
 import contextlib
-import dataclasses
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import threadpoolctl
 
 from beam_jobs import config as config_lib
-from beam_jobs.shards import loading, reference
-from beam_jobs.shards import moments as moments_lib
+from beam_jobs.processes import worker_page
+from beam_jobs.shards import items as items_lib
+from beam_jobs.shards import loading
 from features import extractor
 from features import stored_form as feature_storage
 from features.decoding import clips
 from schemas import rejects, splits
 from schemas.manifest import ShardInfo
 from tfrecords import storage, writer
+from tfrecords.finishing import moments as moments_lib
+from tfrecords.finishing import shard_result
 from tfrecords.wire import codec
 
 # Clips per kernel call: 64 one-second clips are 4 MiB of samples, and the kernels cut a batch into
 # pieces that fit the cache themselves. Clips of lengths of their own are computed one by one.
 BATCH_CLIPS = 16
 
-Advance = Callable[[int, float], None]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ShardResult:
-  """What a finished shard adds to the manifest.
-
-  Attributes:
-    info: The shard's entry.
-    speakers: Sorted.
-    moments: Per feature, for the train split; empty for others.
-    rejects: Clips that are left out.
-  """
-
-  info: ShardInfo
-  speakers: tuple[str, ...]
-  moments: dict[str, moments_lib.Moments]
-  rejects: tuple[rejects.Reject, ...]
-
 
 def write_shard(
   path: str,
-  references: Sequence[reference.Reference],
+  items: Sequence[items_lib.Item],
   config: config_lib.FeaturizeConfig,
   *,
   split: str,
   num_labels: int,
   files: storage.Storage = storage.LOCAL,
-  advance: Advance = lambda num_clips, audio_s: None,
-) -> ShardResult:
+  page: worker_page.WorkerPage,
+) -> shard_result.ShardResult:
   """Writes the shard file at `path` and returns what it holds.
 
   Args:
     path: Final path; nothing stands there until the shard is whole.
-    references: The shard's clips, in any order.
+    items: The shard's records, in any order.
     config: The job's configuration.
     split: The shard's split; statistics are gathered for train.
     num_labels: Labels of the data set.
     files: Where `path` lies.
-    advance: Called with the number of clips done and their seconds of audio.
+    page: Where clips that are done are counted, and files named that are being read.
   """
-  items = reference.items_in_order(references, config.seed)
   job = _ShardJob(config, num_labels, gather=split == splits.TRAIN)
   expected_bytes = len(items) * config.record_bytes
   with (
     _single_blas_thread(),
-    contextlib.closing(loading.Loader(config)) as loader,
     writer.ShardWriter(path, files, expected_bytes=expected_bytes) as out,
   ):
-    loaded = loader.load_all(items)
+    loaded = loading.Loader(config, page).load_all(items_lib.in_order(items, config.seed))
     is_variable = config.audio is not None and config.audio.is_variable
     for batch in _batched(loaded, 1 if is_variable else BATCH_CLIPS):
       audio_s = job.audio_s
       out.write(job.encode(batch))
-      advance(len(batch), job.audio_s - audio_s)
+      page.advance(len(batch), job.audio_s - audio_s)
   return job.result(out, file_name=path.rsplit('/', 1)[-1])
 
 
@@ -99,8 +80,8 @@ class _ShardJob:
     """Returns the records of a batch; its rejects are kept."""
     for loaded in batch:
       # Also a copy's, whose file was there when the original was read.
-      if reject := loaded.reject:
-        self._rejects.setdefault(reject.utterance_id, reject)
+      if loaded.reject:
+        self._rejects.setdefault(loaded.reject.utterance_id, loaded.reject)
     good = [(loaded, loaded.clip) for loaded in batch if loaded.clip]
     if not good:
       return []
@@ -118,8 +99,8 @@ class _ShardJob:
       codec.encode(
         codec.Record(
           utterance_id=loaded.item.record_id,
-          speaker_id=loaded.item.reference.speaker_id,
-          label=loaded.item.reference.label,
+          speaker_id=loaded.item.utterance.speaker_id,
+          label=loaded.item.label,
           num_samples=clip.num_samples,
           augmentation=loaded.augmentation,
           arrays={name: array[i] for name, array in stored.items()},
@@ -129,17 +110,17 @@ class _ShardJob:
       for i, (loaded, clip) in enumerate(good)
     ]
 
-  def _count(self, item: reference.Item, clip: clips.Clip) -> None:
-    self._label_counts[item.reference.label] += 1
-    self._speakers.add(item.reference.speaker_id)
+  def _count(self, item: items_lib.Item, clip: clips.Clip) -> None:
+    self._label_counts[item.label] += 1
+    self._speakers.add(item.utterance.speaker_id)
     lengths = (*self._lengths_samples, clip.num_samples)
     self._lengths_samples = min(lengths), max(lengths)
     if not item.copy:
       self.audio_s += clip.source_s
 
-  def result(self, out: writer.ShardWriter, *, file_name: str) -> ShardResult:
+  def result(self, out: writer.ShardWriter, *, file_name: str) -> shard_result.ShardResult:
     """Returns the result, once the writer is closed."""
-    return ShardResult(
+    return shard_result.ShardResult(
       info=ShardInfo(
         file_name=file_name,
         num_records=out.num_records,

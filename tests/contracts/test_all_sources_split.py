@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from beam_jobs import config as config_lib
 from beam_jobs import sources
-from beam_jobs.planning import plan, splitting
+from beam_jobs.planning import plan
 from beam_jobs.sources import corpus
 from schemas import audio, record, splits
 from schemas.utterance import Utterance
@@ -95,12 +95,11 @@ def test_no_speaker_is_in_two_splits(source, speakers, clips, validation, test, 
       # Only lists that leave nothing to train on are refused.
       assert 'leaves no clip for the train split' in str(error) and official
       return
+    assignment = plan.Assignment(the_plan, job)
     split_of_speaker = {}
     shard_of_clip = {}
     for entry in entries:
-      group = splitting.group_of(entry, job.split_by, job.fractions, job.seed)
-      split = the_plan.split_of_group[group]
-      index = the_plan.places[split, entry.speaker_id].shard_of(entry.utterance_id)
+      split, index = assignment.shard_of(entry)
       assert split_of_speaker.setdefault(entry.speaker_id, split) == split
       assert 0 <= index < the_plan.shards_by_split[split]
       shard_of_clip[entry.utterance_id] = index

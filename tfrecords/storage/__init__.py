@@ -3,8 +3,10 @@
 import contextlib
 import os
 import uuid
+from collections.abc import Iterator
 from typing import BinaryIO, Protocol
 
+from schemas import errors
 from tfrecords.storage import write_behind
 
 TEMPORARY_MARK = '.tmp-'
@@ -148,3 +150,33 @@ def write_atomically(path: str, data: bytes, storage: Storage = LOCAL) -> None:
     with contextlib.suppress(OSError):
       storage.remove(temporary)
     raise
+
+
+@contextlib.contextmanager
+def naming_failures(what: str, *, path: str, need: str = '') -> Iterator[None]:
+  """Turns what a storage refuses into the sentences of why_not_written.
+
+  Raises:
+    DatasetError: in place of an OSError.
+  """
+  try:
+    yield
+  except OSError as error:
+    raise errors.DatasetError(why_not_written(what, error, path=path, need=need)) from error
+
+
+def write_or_refuse(path: str, data: bytes, storage: Storage = LOCAL, *, what: str = '') -> None:
+  """Writes a small file, whole or not at all.
+
+  Raises:
+    DatasetError: with `what` could not be written (by default the path), why, and what to do.
+  """
+  with naming_failures(what or repr(path), path=path, need=f'it needs {len(data):,} bytes'):
+    write_atomically(path, data, storage)
+
+
+def remove_if_there(path: str, storage: Storage = LOCAL) -> None:
+  """Deletes a file; nothing happens where there is none, or somebody else is quicker."""
+  with contextlib.suppress(FileNotFoundError):
+    if storage.exists(path):
+      storage.remove(path)

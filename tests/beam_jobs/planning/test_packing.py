@@ -1,5 +1,6 @@
 import collections
 import math
+import pickle
 
 import pytest
 from hypothesis import given
@@ -74,3 +75,20 @@ def test_a_clip_of_a_large_speaker_is_in_one_of_its_shards_always_the_same():
 )
 def test_number_of_shards(num_clips, max_clips, expected):
   assert packing.num_shards(num_clips, max_clips=max_clips, min_shards=16) == expected
+
+
+@given(SPEAKERS, st.integers(1, 20))
+def test_every_place_is_found_again_and_no_other(clips, shards):
+  packed, _ = packing.pack(clips, shards=shards)
+  places = packing.Places({('train', speaker): place for speaker, place in packed.items()})
+  assert {speaker: places.get('train', speaker) for speaker in packed} == packed
+  assert places.get('test', next(iter(packed))) is None
+  assert places.get('train', 'nobody') is None
+
+
+def test_places_hold_no_names_and_shards_beyond_sixteen_bits():
+  many = {('test', f'clips/{number:050d}.wav'): packing.Place(number) for number in range(70_000)}
+  places = packing.Places(many)
+  assert len(pickle.dumps(places)) < 13 * len(many)
+  assert places.get('test', f'clips/{69_999:050d}.wav') == packing.Place(69_999)
+  assert packing.Places({}).get('test', 'a') is None

@@ -170,3 +170,23 @@ def test_splitting_by_clip_follows_the_fractions():
 @pytest.mark.parametrize('text', ['speaker', 'take:test=0-4', 'speaker:test=a+b,validation=c'])
 def test_a_rule_reads_back_from_its_text(text):
   assert str(rules.SplitRule.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+  'text', ['speaker', 'speaker:official=false', 'speaker:test=s1', 'take:test=0-4', 'clip']
+)
+def test_nearly_all_groups_go_where_each_of_their_clips_goes_by_itself(text):
+  rule = rules.SplitRule.parse(text)
+  groups = {f's{number}': {''} for number in range(400)}
+  groups |= {f'l{number}': {splits.SPLITS[number % 3]} for number in range(30)}
+  groups |= {'0': {''}, 'mixed': {'train', 'test'}}
+  if text == 'clip':
+    groups = {split: {''} for split in splits.SPLITS}
+  assigned = splitting.assign_splits(groups, rule, FRACTIONS, 7)
+  odd = {
+    group
+    for group, split in assigned.items()
+    for listed in groups[group]
+    if splitting.split_by_itself(group, listed, rule, FRACTIONS, seed=7) != split
+  }
+  assert odd == ({'mixed'} if text in ('speaker', 'speaker:test=s1') else set())

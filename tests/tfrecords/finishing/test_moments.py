@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from beam_jobs.shards import moments as moments_lib
+from tfrecords.finishing import moments as moments_lib
 
 VALUES = hnp.arrays(
   np.float32,

@@ -10,7 +10,7 @@ import numpy as np
 
 from beam_jobs import config as config_lib
 from beam_jobs import sources
-from beam_jobs.launching import flags, launch, summary
+from beam_jobs.launching import flags, preparing, summary
 from beam_jobs.planning import plan as plan_lib
 from beam_jobs.sources import corpus
 from features import extractor
@@ -27,7 +27,6 @@ class DryRun:
 
   Attributes:
     plan: Where every clip would go.
-    num_speakers: By split, of the clips that are taken.
     rejects: Entries that the source cannot use, by reason.
     left_out: Good clips that were not asked for, by reason.
     num_bytes: Size of the data set, about.
@@ -35,7 +34,6 @@ class DryRun:
   """
 
   plan: plan_lib.Plan
-  num_speakers: dict[str, int]
   rejects: dict[str, int]
   left_out: dict[str, int]
   num_bytes: int
@@ -48,7 +46,7 @@ def show(invocation: flags.Invocation) -> None:
   Raises:
     VoxshardError: for what would stop the job before it reads audio.
   """
-  config = launch.prepare_input(invocation.config)
+  config = preparing.prepare(invocation.config)
   found = run(config)
   title = f'Plan of {config.name}: {config.input} to {config.output}'
   summary.print_table(rows(found, config, num_workers=max(1, invocation.workers)), title=title)
@@ -69,13 +67,13 @@ def run(config: config_lib.FeaturizeConfig) -> DryRun:
       left_out[entry.reason] += entry.count
   plan = plan_lib.make_plan(census, config)
   left_out.update(plan.left_out)
+  num_records = sum(plan.num_records.values())
   return DryRun(
     plan=plan,
-    num_speakers={split: len(s.num_records) for split, s in plan.selections.items()},
     rejects=dict(sorted(unusable.items())),
     left_out=dict(sorted(left_out.items())),
-    num_bytes=plan.num_records * config.record_bytes,
-    compute_s=plan.num_records * _seconds_per_record(config),
+    num_bytes=num_records * config.record_bytes,
+    compute_s=num_records * _seconds_per_record(config),
   )
 
 
@@ -86,12 +84,10 @@ def rows(
   plan = found.plan
   for split in splits.SPLITS:
     if plan.shards_by_split.get(split):
-      clips = sum(plan.selections[split].num_records.values())
-      records = clips * config.records_per_clip(split)
       yield (
         split,
-        f'{summary.count(records, "record")}, '
-        f'{summary.count(found.num_speakers[split], "speaker")}, '
+        f'{summary.count(plan.num_records[split], "record")}, '
+        f'{summary.count(plan.num_speakers[split], "speaker")}, '
         f'{summary.count(plan.shards_by_split[split], "shard")}',
       )
   yield 'clips', f'{plan.num_clips:,}'

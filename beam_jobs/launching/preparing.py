@@ -1,0 +1,28 @@
+"""The corpus before the job begins: made where the source makes its own, and looked at."""
+
+import dataclasses
+
+from beam_jobs import config as config_lib
+from beam_jobs import sources
+from beam_jobs.shards import noise_recordings
+from beam_jobs.sources import corpus
+from tfrecords import paths
+
+
+def prepare(config: config_lib.FeaturizeConfig) -> config_lib.FeaturizeConfig:
+  """Makes or checks the corpus; returns the configuration with the noise that there is.
+
+  Raises:
+    SourceError: if the corpus is not there, or its table cannot be read.
+    ConfigError: if noise is wanted and there is none.
+  """
+  source = sources.SOURCES[config.source]
+  if source.prepare:
+    source.prepare(paths.expand(config.input), config.source_settings)
+  folder = corpus.Corpus(config.input)
+  if not source.takes_file:
+    folder.check()
+  if source.is_streamed:
+    next(source.list_utterances(folder, config.source_settings), None)
+  found = noise_recordings.find(config.augmentations, source, folder, config.source_settings)
+  return dataclasses.replace(config, noise=found)

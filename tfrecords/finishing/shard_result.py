@@ -1,0 +1,83 @@
+"""What a finished shard adds to the manifest; kept in its note, so that a rerun has it, too."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from schemas import json_form, record, rejects, splits
+from schemas.manifest import FeatureStatistics, ShardInfo
+from tfrecords.finishing import moments as moments_lib
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ShardResult:
+  """What is known of a shard when it is whole.
+
+  Attributes:
+    info: The shard's entry.
+    speakers: Sorted.
+    moments: Per feature, for the train split; empty for others.
+    rejects: Clips that are left out.
+  """
+
+  info: ShardInfo
+  speakers: tuple[str, ...]
+  moments: dict[str, moments_lib.Moments]
+  rejects: tuple[rejects.Reject, ...]
+
+  def to_json(self) -> dict[str, Any]:
+    """Returns plain values, exactly: Python writes a float64 as what reads back as the same."""
+    return {
+      'info': self.info.to_json(),
+      'speakers': list(self.speakers),
+      'moments': {
+        name: {'count': part.count, 'mean': part.mean.tolist(), 'm2': part.m2.tolist()}
+        for name, part in self.moments.items()
+      },
+      'rejects': [reject.to_json() for reject in self.rejects],
+    }
+
+  @classmethod
+  def from_json(cls, value: Any, *, where: str) -> 'ShardResult':
+    """Reads what to_json wrote."""
+    obj = json_form.Reader(value, where)
+    moments = {}
+    for name, item in obj.mapping('moments').items():
+      part = json_form.Reader(item, f'{where}, {name}')
+      moments[name] = moments_lib.Moments(
+        part.integer('count'), np.array(part.numbers('mean')), np.array(part.numbers('m2'))
+      )
+    return cls(
+      info=ShardInfo.from_json(obj.mapping('info'), where=where),
+      speakers=tuple(obj.texts('speakers')),
+      moments=moments,
+      rejects=tuple(rejects.Reject.from_json(item, where=where) for item in obj.items('rejects')),
+    )
+
+
+def speakers_by_split(results: Iterable[ShardResult]) -> dict[str, set[str]]:
+  """Returns who speaks in each split; a speaker may stand in several shards."""
+  speakers: dict[str, set[str]] = {}
+  for result in results:
+    speakers.setdefault(result.info.split, set()).update(result.speakers)
+  return speakers
+
+
+def statistics(
+  results: Iterable[ShardResult], specs: Sequence[record.FeatureSpec]
+) -> dict[str, FeatureStatistics]:
+  """Returns the train split's mean and variance per feature, merged in the order of the shards.
+
+  Empty if there is no train shard.
+  """
+  train = [result for result in results if result.info.split == splits.TRAIN]
+  if not train:
+    return {}
+  return {
+    spec.name: moments_lib.merge_all(
+      (result.moments[spec.name] for result in train), spec.num_bins
+    ).to_statistics()
+    for spec in specs
+  }

@@ -1,0 +1,153 @@
+"""A data set in the making: shard by shard, each with its note, and the manifest last.
+
+A shard's note is written after the shard. So whoever makes the same data set again takes over the
+shards that are whole and were made of the same, and no manifest speaks for shards that are not.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from schemas import errors, naming, rejects
+from schemas.manifest import DatasetManifest
+from tfrecords import manifest_file, storage
+from tfrecords.finishing import notes, shard_result
+
+
+class Unfinished:
+  """The folder of a data set that is being written; picklable, workers write into it too.
+
+  Attributes:
+    folder: The folder.
+    files: Where it lies.
+    notes: What is remembered beside the shards.
+  """
+
+  def __init__(self, folder: str, files: storage.Storage = storage.LOCAL) -> None:
+    """Takes the folder; nothing is made yet."""
+    self.folder = folder
+    self.files = files
+    self.notes = notes.Notes(folder, files)
+
+  def path(self, file_name: str) -> str:
+    """Returns the path of a file of the data set."""
+    return self.files.join(self.folder, file_name)
+
+  def finished_shard(
+    self, file_name: str, key: str
+  ) -> tuple[shard_result.ShardResult, dict[str, Any]] | None:
+    """Returns a shard's result and its whole note, if it is there whole and was made of the same.
+
+    Args:
+      file_name: The shard's name.
+      key: What note_shard was given: a digest of all that decides the shard's bytes.
+    """
+    note = self.notes.read(f'{file_name}.json')
+    if note is None or note.get('key') != key:
+      return None
+    try:
+      result = shard_result.ShardResult.from_json(note, where='note of a shard')
+    except errors.SchemaError:
+      return None
+    path = self.path(file_name)
+    if not self.files.exists(path) or _sha256(path, self.files) != result.info.sha256:
+      return None
+    return result, note
+
+  def note_shard(self, key: str, result: shard_result.ShardResult, **more: Any) -> None:
+    """Remembers a shard that is whole, with what else the caller wants to find in its note."""
+    self.notes.write(f'{result.info.file_name}.json', {'key': key, **more, **result.to_json()})
+
+  def forget_manifest(self) -> None:
+    """Removes the manifest: it must not speak for shards that are about to change."""
+    storage.remove_if_there(self.path(naming.MANIFEST), self.files)
+
+  def check_room(self, file_names: Iterable[str], num_bytes: int) -> None:
+    """Refuses what the disk has no room for, before hours are spent on it.
+
+    Args:
+      file_names: All shards. What is there already of them needs no room.
+      num_bytes: What they will have together, about.
+
+    Raises:
+      DatasetError: with what is needed and what is free; never where nobody can tell.
+    """
+    free_bytes = storage.free_bytes(self.path(naming.MANIFEST))
+    if free_bytes is None:
+      return
+    for name in file_names:
+      with contextlib.suppress(OSError):
+        num_bytes -= os.path.getsize(self.path(name))
+    # A tenth less: the size is known only about, and clips may be rejected.
+    if num_bytes * 0.9 > free_bytes:
+      raise errors.DatasetError(
+        f'The data set needs about {num_bytes:,} bytes more, {free_bytes:,} bytes are free at '
+        f'{self.folder!r}. Make room or choose another --output; no audio was read yet.'
+      )
+
+  def write_rejects(self, rejected: Iterable[rejects.Reject]) -> None:
+    """Writes rejects.jsonl: a line for everything that is left out.
+
+    Raises:
+      DatasetError: if the storage refuses.
+    """
+    lines = (json.dumps(item.to_json(), sort_keys=True, ensure_ascii=False) for item in rejected)
+    content = ''.join(f'{line}\n' for line in lines).encode('utf-8', 'surrogateescape')
+    storage.write_or_refuse(self.path(naming.REJECTS), content, self.files)
+
+  def finish(self, manifest: DatasetManifest) -> None:
+    """Removes what is no part of the data set, such as shards of an earlier state, and finishes it.
+
+    Raises:
+      DatasetError: if the storage refuses.
+    """
+    current = {info.file_name for info in manifest.shards}
+    for name in self.files.list_dir(self.folder):
+      if naming.is_shard_name(_final(name)) and name not in current:
+        self.files.remove(self.path(name))
+    manifest_file.save(manifest, self.folder, self.files)
+
+  def remove_leftovers(self) -> None:
+    """Removes what killed processes left half-written. Nobody may be writing at this time."""
+    for folder in (self.folder, self.notes.path):
+      # A new data set has no notes; what cannot be removed is in nobody's way.
+      with contextlib.suppress(OSError):
+        for name in self.files.list_dir(folder):
+          if storage.TEMPORARY_MARK in name and (folder == self.notes.path or is_ours(name)):
+            with contextlib.suppress(OSError):
+              self.files.remove(self.files.join(folder, name))
+
+  def remove_all(self, names: Collection[str]) -> None:
+    """Removes files of the folder and the notes, to begin anew.
+
+    The manifest goes first, so that none speaks for missing shards, and the notes last, so that a
+    killed process leaves nothing of which nobody knows how it was made.
+    """
+    order = {naming.MANIFEST: 0, notes.FOLDER: 2}
+    for name in sorted(names, key=lambda name: (order.get(name, 1), name)):
+      if name == notes.FOLDER:
+        self.notes.remove_all()
+      else:
+        storage.remove_if_there(self.path(name), self.files)
+
+
+def is_ours(name: str) -> bool:
+  """Whether a name in a data set's folder, or what comes before `.tmp-`, is one that we give."""
+  base = _final(name)
+  known = (naming.MANIFEST, naming.REJECTS, notes.FOLDER, *naming.TFDS_FILES)
+  return base in known or naming.is_shard_name(base)
+
+
+def _final(name: str) -> str:
+  return name.partition(storage.TEMPORARY_MARK)[0]
+
+
+def _sha256(path: str, files: storage.Storage) -> str:
+  digest = hashlib.sha256()
+  with files.open_read(path) as stream:
+    while block := stream.read(1 << 20):
+      digest.update(block)
+  return digest.hexdigest()
