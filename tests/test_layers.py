@@ -51,13 +51,13 @@ ROOMS = {
   },
   'trainer': {
     'models': '',
-    'augment': 'models',
-    'data': 'augment config models',
-    'devices': 'config data runs',
-    'judging': 'data learning runs',
-    'callbacks': 'judging learning runs',
-    'runs': 'augment callbacks config data devices judging learning models',
-    'learning': 'augment callbacks config data devices judging models runs',
+    'augment': '',
+    'devices': '',
+    'data': 'augment models',
+    'runs': 'devices',
+    'judging': 'data devices models runs',
+    'callbacks': 'judging runs',
+    'learning': 'augment callbacks data devices judging models runs',
   },
 }
 
@@ -75,7 +75,7 @@ SAME_EVERYWHERE = {
   'table',  # Of clips.
   'pipeline',  # Of Beam, and of tf.data.
 }
-TWO_MEANINGS = {'progress', 'reading', 'wire'}
+TWO_MEANINGS = {'wire'}
 
 
 def imported(path):

@@ -27,14 +27,14 @@ def main(arguments: Sequence[str]) -> None:
   config = command_line.parse(config_lib.TrainConfig, arguments, description=__doc__ or '')
   if config is None:
     return
-  if '://' not in config.data:  # A bucket is asked through TensorFlow.
-    preflight.check(config)
+  # A bucket is asked through TensorFlow.
+  checked = None if '://' in config.data else preflight.check(config)
   allocator.keep_freed_memory()
   quiet.import_tensorflow(debug='--debug' in arguments)
   # Here, as it imports TensorFlow: a wrong flag or folder is answered before.
   from trainer import run as run_lib
 
-  run_lib.train(config)
+  run_lib.train(config, checked)
 
 
 def run() -> int:

@@ -12,18 +12,16 @@ from tfrecords.pipeline import caches
 from trainer import augment as augment_lib
 from trainer import models
 from trainer.augment import chain
-from trainer.data import input_checks
+from trainer.data import datasets, input_checks
 from trainer.data.raw import files
 from trainer.devices import strategies
 from trainer.judging import monitor
 from trainer.learning import class_weights, optimizers, precision, schedules
 from trainer.models import front_end
+from trainer.runs import run_folder
 
 RESUME_AUTO, RESUME_MUST, RESUME_NEVER = 'auto', 'must', 'never'
 RESUMES = (RESUME_AUTO, RESUME_MUST, RESUME_NEVER)
-
-RUNS = 'runs'  # Where run folders lie that --run_dir does not name.
-DEMO_DATA = 'demo/data'
 
 
 flag = command_line.flag
@@ -54,7 +52,7 @@ class TrainConfig:
   """One field per flag, with what --help says of it and what it may be."""
 
   data: str = flag(
-    DEMO_DATA,
+    datasets.DEMO_DATA,
     'Folder of a data set, as the data job wrote it. Or raw audio files, without any data job: '
     'table:FILE.csv with the columns path, label and if there are such speaker and split, or '
     'folders:FOLDER with a folder for each label.',
@@ -288,7 +286,7 @@ class TrainConfig:
       return
     if self.run_name in ('.', '..') or set(self.run_name) & set('/\\'):
       raise errors.ConfigError(f'--run_name must be the name of a folder, got {self.run_name!r}.')
-    path = os.path.join(RUNS, self.run_name)
+    path = os.path.join(run_folder.RUNS, self.run_name)
     if self.run_dir not in ('', path):
       raise errors.ConfigError(
         f'--run_name={self.run_name} stands for --run_dir={path}: give one of the two.'

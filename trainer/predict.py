@@ -23,10 +23,10 @@ from typing import Any
 
 from schemas import command, errors, manifest, splits
 from tfrecords import command_line
-from trainer.data import reading
+from trainer.data import named_data
 from trainer.devices import allocator, quiet
-from trainer.judging import prediction, prediction_lines
-from trainer.runs import compatibility, run_folder, saved_run
+from trainer.judging import compatibility, prediction, prediction_lines
+from trainer.runs import run_folder, saved_run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -123,7 +123,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def _load_data(run: saved_run.SavedRun, config: PredictConfig) -> manifest.DatasetManifest:
   """Returns the manifest of --data, if the model can be put before it."""
-  dataset, _ = reading.load_like(config.data, run.manifest)
+  dataset, _ = named_data.load_like(config.data, run.manifest)
   compatibility.check_feature(run, dataset, data_dir=config.data)
   if config.split:
     compatibility.check_split(dataset, config.split, data_dir=config.data)

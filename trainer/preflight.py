@@ -2,10 +2,10 @@
 
 from schemas import errors
 from trainer import config as config_lib
+from trainer import resume
 from trainer.augment import chain
 from trainer.data import datasets, input_checks
 from trainer.data.raw import files
-from trainer.runs import resume
 
 
 def check(config: config_lib.TrainConfig) -> tuple[datasets.Data, resume.Start]:

@@ -11,53 +11,87 @@ import tensorflow as tf
 
 from schemas import options, splits, version
 from tfrecords import manifest_file
+from trainer import announce, assembly, models, preflight, resume
 from trainer import config as config_lib
-from trainer import evaluate, models, preflight
 from trainer.callbacks import best as best_lib
-from trainer.callbacks import callback, checkpoints, early_stopping, history, progress, tensorboard
-from trainer.data import culprits, datasets, input_pipeline, sample_pictures
+from trainer.callbacks import callback, checkpoints, early_stopping, history, tensorboard, terminal
+from trainer.data import culprits, datasets, failures, input_pipeline, sample_pictures
 from trainer.data.raw import files
 from trainer.devices import agreement, machine
 from trainer.devices import workers as workers_lib
-from trainer.learning import assembly, failures, loop, steps
-from trainer.runs import announce, checkpointer, resume, run_folder
-from trainer.runs import position as position_lib
+from trainer.judging import evaluation, judge
+from trainer.learning import loop, steps
+from trainer.learning import position as position_lib
+from trainer.runs import checkpointer, run_folder
 
 
-def train(config: config_lib.TrainConfig) -> run_folder.RunFolder:
+def train(
+  config: config_lib.TrainConfig, checked: tuple[datasets.Data, resume.Start] | None = None
+) -> run_folder.RunFolder:
   """Trains what the config asks for and returns the folder with all that came of it.
+
+  Args:
+    config: What is asked for.
+    checked: What preflight.check made of it, if that was done already.
 
   Raises:
     DatasetError: if the data set is missing, damaged, or does not fit the model.
     ConfigError: if the config asks for what cannot be done here.
   """
   # Everything that may be wrong is found before anything is written.
-  data, start = preflight.check(config)
-  strategy = machine.prepare(config)
+  data, start = checked or preflight.check(config)
+  strategy = machine.prepare(
+    config.strategy,
+    batch_size=config.batch_size,
+    virtual_devices=config.virtual_devices,
+    tf32=config.tf32,
+    deterministic=config.deterministic,
+    seed=config.seed,
+  )
   workers = workers_lib.Workers(strategy)
   with failures.readable(
     data_dir=data.path, batch_size=config.batch_size, num_workers=workers.count
   ):
-    start = agreement.agree(config, data, start, workers)
+    meant = {**resume.binding_flags(config), 'the digest of --data': data.digest}
+    start = resume.Start(agreement.agree(start.value, meant, workers))
     plan = _plan(config, data)
-    model, compiled = assembly.build(config, data, strategy, plan)
+    model, compiled = assembly.build(config, data, workers, plan)
     folder, position = run_folder.RunFolder(config.run_dir), position_lib.Position()
     if start == resume.Start.CONTINUED:
-      position = checkpointer.load(folder, compiled)
+      saved = checkpointer.load(folder, compiled.variables, workers)
+      position = position_lib.Position.from_json(saved)
     batches = _batches(config, data, strategy, start_step=position.step)
     if workers.is_chief and start != resume.Start.CONTINUED:
       folder = _create_folder(config, data, start)
       folder.write_json(folder.config_file, _record(config, data, model))
-    announce.start(config, data, model=model, strategy=strategy, folder=folder)
+    announce.start(config, data, model=model, workers=workers, folder=folder)
     announce.resumed(position)
 
     best = best_lib.Best(config.monitor)
+    judging = judge.Judge(model, strategy, feature_name=data.feature.name)
+    callbacks: list[callback.Callback] = [
+      best,
+      early_stopping.EarlyStopping(best, patience=config.patience),
+    ]
+    if workers.is_chief:  # Of several workers only the chief writes and speaks.
+      callbacks[1:1] = _witnesses(
+        config, data, folder, model, compiled=compiled, judging=judging, plan=plan, best=best
+      )
     training = loop.Loop(
       compiled,
+      judging,
+      workers,
       plan=plan,
-      callbacks=_callbacks(config, data, folder, model, compiled=compiled, plan=plan, best=best),
+      callbacks=callbacks,
       position=position,
-      keeper=_keeper(config, compiled, folder),
+      keeper=checkpointer.Keeper(
+        compiled.variables,
+        workers,
+        folder,
+        every_steps=config.checkpoint_steps,
+        every_minutes=config.checkpoint_minutes,
+        keep=config.keep_checkpoints,
+      ),
       blame=lambda step: _blame(config, data, folder, step) if workers.is_chief else '',
     )
     outcome = training.run(*batches)
@@ -81,7 +115,7 @@ def _finish(
   """Judges the best epoch, and writes that the run is finished."""
   report = None
   if data.has_test:  # Speakers that neither training nor the choice of the epoch has met.
-    report = evaluate.evaluate_run(folder.path, split=splits.TEST, checkpoint=run_folder.BEST)
+    report = evaluation.evaluate_run(folder.path, split=splits.TEST, checkpoint=run_folder.BEST)
   folder.write_json(
     folder.outcome_file,
     {'epochs': len(outcome.epochs), 'steps': position.step, 'stopped': outcome.stopped},
@@ -89,34 +123,31 @@ def _finish(
   announce.results(folder, report)
 
 
-def _callbacks(
+def _witnesses(
   config: config_lib.TrainConfig,
   data: datasets.Data,
   folder: run_folder.RunFolder,
   model: keras.Model,
   *,
   compiled: steps.Steps,
+  judging: judge.Judge,
   plan: loop.Plan,
   best: best_lib.Best,
 ) -> list[callback.Callback]:
-  """Returns what listens to the run; of several workers only the chief writes and speaks."""
-  stopping = early_stopping.EarlyStopping(best, patience=config.patience)
-  if not workers_lib.Workers(compiled.strategy).is_chief:
-    return [best, stopping]
+  """Returns what writes and tells of the run."""
   return [
-    best,
     checkpoints.Checkpoints(model, folder, best),
     history.History(folder),
     tensorboard.TensorBoard(
       folder.logs_dir,
-      compiled,
+      graph=lambda: compiled.graph,
+      confusion=lambda: judging.confusion,
       flags=resume.binding_flags(config),
       weights=model.trainable_variables if config.histograms else (),
       profiled=config.profiled_steps,
       draw_samples=lambda: sample_pictures.draw(assembly.source(config, data)),
     ),
-    progress.Progress(best, plan),
-    stopping,
+    terminal.Progress(best, epochs=plan.epochs, steps_per_epoch=plan.steps_per_epoch),
   ]
 
 
@@ -128,18 +159,6 @@ def _blame(
   if ids:
     folder.write_json(folder.failed_batch_file, {'step': step, 'ids': ids})
   return culprits.sentence(ids, folder.failed_batch_file)
-
-
-def _keeper(
-  config: config_lib.TrainConfig, compiled: steps.Steps, folder: run_folder.RunFolder
-) -> checkpointer.Keeper:
-  return checkpointer.Keeper(
-    compiled,
-    folder,
-    every_steps=config.checkpoint_steps,
-    every_minutes=config.checkpoint_minutes,
-    keep=config.keep_checkpoints,
-  )
 
 
 def _batches(

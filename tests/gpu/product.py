@@ -9,13 +9,12 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-from trainer import config
 from trainer.devices import machine
 
 
 def main() -> None:
   """Multiplies as a run with this flag would."""
-  machine.prepare(config.TrainConfig(tf32=sys.argv[1] == '--tf32=True'))
+  machine.prepare('none', batch_size=1, tf32=sys.argv[1] == '--tf32=True')
   rng = np.random.default_rng(0)
   left, right = (rng.standard_normal((512, 512), np.float32) for _ in range(2))
   exact = left.astype(np.float64) @ right.astype(np.float64)

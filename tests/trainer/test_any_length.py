@@ -19,9 +19,9 @@ from tests.trainer.devices import strategies_under_test
 from tfrecords import manifest_file
 from tfrecords.pipeline import batch_request
 from tfrecords.pipeline import dataset as dataset_lib
-from trainer import config, evaluate, models, run
+from trainer import config, models, run
 from trainer.data import input_pipeline
-from trainer.judging import prediction
+from trainer.judging import evaluation, judge, measures, prediction
 from trainer.learning import steps
 from trainer.runs import saved_run
 
@@ -69,42 +69,42 @@ def test_labels_are_learned_from_clips_of_any_length(run_dir):
 
 
 def test_the_report_does_not_depend_on_what_is_batched_together(run_dir):
-  first, second = (evaluate.evaluate_run(run_dir, batch_size=size) for size in (1, 32))
+  first, second = (evaluation.evaluate_run(run_dir, batch_size=size) for size in (1, 32))
   assert first.pop('loss') == pytest.approx(second.pop('loss'), abs=1e-5)
   assert first['confusion_matrix'] == second['confusion_matrix']
 
 
 def make_steps(name, data):
-  """Returns Steps of a fresh model under a strategy, with its strategy."""
+  """Returns Steps and a judge of a fresh model under a strategy, with the strategy."""
   strategy = strategies_under_test.make(name)
   with strategy.scope():
     keras.utils.set_random_seed(3)
     model = models.build(*models.parse(TOY), manifest_file.load(data), 'log_mel')
     optimizer = keras.optimizers.Adam(0.01)
     optimizer.build(model.trainable_variables)
-  return steps.Steps(model, optimizer, strategy, feature_name='log_mel'), strategy
+  compiled = steps.Steps(model, optimizer, strategy, feature_name='log_mel')
+  return compiled, judge.Judge(model, strategy, feature_name='log_mel'), strategy
 
 
 def test_losses_do_not_depend_on_the_number_of_replicas(data):
   """Batches of 9: the validation split of 20 leaves 2 for 3 replicas, and one gets nothing."""
   found = []
   for name in ('none', 'mirrored_3'):
-    compiled, strategy = make_steps(name, data)
+    compiled, judging, strategy = make_steps(name, data)
     source = input_pipeline.Source(
       data_dir=data, manifest=manifest_file.load(data), feature_name='log_mel', batch_size=9
     )
     feed = iter(input_pipeline.train_batches(source, strategy, seed=1))
     losses = compiled.train(feed, 12).losses
-    scores = compiled.evaluate(
-      iter(input_pipeline.evaluation_batches(source, 'validation', strategy))
-    )
+    feed = iter(input_pipeline.evaluation_batches(source, 'validation', strategy))
+    scores = measures.scores(judging.judge(feed))
     assert scores.num_examples == 20
     found.append([*losses, scores.loss, scores.accuracy])
   np.testing.assert_allclose(found[1], found[0], atol=1e-5)
 
 
 def test_another_length_compiles_nothing_anew(data):
-  compiled, strategy = make_steps('none', data)
+  compiled, _, strategy = make_steps('none', data)
   source = input_pipeline.Source(
     data_dir=data, manifest=manifest_file.load(data), feature_name='log_mel', batch_size=9
   )
@@ -167,4 +167,4 @@ def test_a_run_on_fixed_clips_is_not_put_before_clips_of_any_length(data, run_di
   fixed = dataclasses.replace(datasets.LOG_MEL, settings=SPECS[0].settings)
   datasets.write_dataset(tmp_path / 'fixed', features=(fixed,))
   with pytest.raises(errors.DatasetError, match=r'takes log_mel \[any, 16\].*holds \[20, 16\]'):
-    evaluate.evaluate_run(run_dir, data_dir=str(tmp_path / 'fixed'))
+    evaluation.evaluate_run(run_dir, data_dir=str(tmp_path / 'fixed'))

@@ -323,10 +323,10 @@ def test_compiled_by_xla_it_learns(untested_dir):
 
 
 def test_averages_are_what_is_judged_and_kept(plain, untested_dir):
-  from trainer import evaluate
+  from trainer.judging import evaluation
 
   folder = train(untested_dir, epochs=3, ema=0.9)
-  report = evaluate.evaluate_run(folder.path, split='validation', checkpoint='last')
+  report = evaluation.evaluate_run(folder.path, split='validation', checkpoint='last')
   assert report['loss'] == pytest.approx(history_of(folder)[-1]['validation']['loss'], abs=1e-5)
   assert losses_of(plain)[-1][0] == losses_of(folder)[-1][0]  # Training itself is the same.
   assert any(

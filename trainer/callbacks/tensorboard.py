@@ -15,8 +15,7 @@ from tensorboard.plugins.hparams import api as hparams
 
 from schemas import errors, splits
 from trainer.callbacks import callback
-from trainer.judging import scores
-from trainer.learning import steps
+from trainer.judging import measures, scores
 
 _PICTURE_PIXELS = 256
 
@@ -30,8 +29,9 @@ class TensorBoard(callback.Callback):
   def __init__(
     self,
     logs_dir: str,
-    compiled: steps.Steps,
     *,
+    graph: Callable[[], tf.Graph | None],
+    confusion: Callable[[], measures.Confusion | None],
     flags: Mapping[str, Any] | None = None,
     weights: Sequence[keras.Variable] = (),
     profiled: tuple[int, int] | None = None,
@@ -41,14 +41,16 @@ class TensorBoard(callback.Callback):
 
     Args:
       logs_dir: Folder of the logs.
-      compiled: Gives the graph and the confusion matrix.
+      graph: Gives that of the training steps, after the first of them.
+      confusion: Gives that of the latest validation, if it was counted.
       flags: The run's, for TensorBoard's table of hyperparameters.
       weights: Those whose distribution is written after each epoch.
       draw_samples: Gives pictures of some examples, [count, height, width, channels] in [0, 1].
       profiled: First and last step of those that are profiled; rounded up to whole calls.
     """
     self._logs_dir = logs_dir
-    self._compiled = compiled
+    self._graph = graph
+    self._confusion = confusion
     self._flags = flags
     self._weights = tuple(weights)
     self._profiled = profiled
@@ -65,7 +67,7 @@ class TensorBoard(callback.Callback):
       tf.summary.scalar('examples_per_s', done.examples_per_s)
       tf.summary.scalar('input_wait_share', done.wait_share)
       if is_first:
-        tf.summary.graph(self._compiled.graph)
+        tf.summary.graph(self._graph())
         samples = self._draw_samples()
         if samples is not None:
           tf.summary.image('samples', samples, max_outputs=len(samples))
@@ -84,8 +86,9 @@ class TensorBoard(callback.Callback):
     if result.validation is not None:
       with self._writing(splits.VALIDATION, step=result.step) as writer:
         _write_scores(result.validation)
-        if self._compiled.confusion is not None:
-          tf.summary.image('confusion', _as_picture(self._compiled.confusion))
+        confusion = self._confusion()
+        if confusion is not None:
+          tf.summary.image('confusion', _as_picture(confusion))
         writer.flush()
     return ''
 
@@ -148,7 +151,7 @@ class TensorBoard(callback.Callback):
 
 def _as_picture(confusion: NDArray[np.int64]) -> NDArray[np.float32]:
   """Returns rows as shares of each label's examples, white for all: [1, height, width, 1]."""
-  shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+  shares = measures.row_shares(confusion)
   pixels = max(1, _PICTURE_PIXELS // len(confusion))
   return np.kron(shares, np.ones((pixels, pixels)))[np.newaxis, ..., np.newaxis].astype(np.float32)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schemas import splits
-from trainer.data import input_pipeline, reading
+from trainer.data import input_pipeline, named_data
 
 _SHOWN = 8
 
@@ -15,7 +15,7 @@ def batch_ids(source: input_pipeline.Source, *, seed: int, step: int) -> list[st
   """
   if source.random_data or source.data_service or not source.deterministic:
     return []
-  batches = reading.read_batches(
+  batches = named_data.read_batches(
     source.request(
       splits.TRAIN, shuffle=True, repeat=True, seed=seed, with_ids=True, start_step=step - 1
     )

@@ -4,10 +4,11 @@ import dataclasses
 import os
 
 from schemas import errors, manifest, record, splits
-from trainer import config as config_lib
-from trainer.data import reading
+from trainer.data import named_data
 from trainer.data.raw import files
 from trainer.models import front_end
+
+DEMO_DATA = 'demo/data'
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,12 +62,12 @@ def load(
       anything: clips without labels, an empty train split, or clips of one label only.
     ConfigError: if the feature cannot be computed.
   """
-  if path == config_lib.DEMO_DATA and not os.path.exists(path):
+  if path == DEMO_DATA and not os.path.exists(path):
     raise errors.DatasetError(
       f'There is no demo data set in {path!r} yet. Make it with `python -m beam_jobs.featurize`, '
       'or name yours with --data=FOLDER.'
     )
-  found, digest = reading.load(path, sample_rate_hz=sample_rate_hz, clip_s=clip_s)
+  found, digest = named_data.load(path, sample_rate_hz=sample_rate_hz, clip_s=clip_s)
   if files.is_raw(path):
     compute = compute or files.COMPUTE
   _check_learnable(found, path)

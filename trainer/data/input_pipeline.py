@@ -14,7 +14,7 @@ from tfrecords.pipeline import batch_request, caches, parsing, parts, shares
 from tfrecords.pipeline import dataset as dataset_lib
 from trainer.augment import chain
 from trainer.data import data_service as service_lib
-from trainer.data import device_feed, random_data, reading
+from trainer.data import device_feed, named_data, random_data
 
 LABEL = record.LABEL  # The key of the labels in a batch, beside the feature's name.
 
@@ -198,4 +198,4 @@ def _read(
     cache_dir=source.cache_dir,
     deterministic=source.deterministic,
   )
-  return reading.read_batches(dataclasses.replace(asked, **changes))
+  return named_data.read_batches(dataclasses.replace(asked, **changes))

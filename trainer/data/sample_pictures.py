@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas import splits
-from trainer.data import input_pipeline, reading
+from trainer.data import input_pipeline, named_data
 
 _COUNT = 6
 
@@ -20,7 +20,7 @@ def draw(source: input_pipeline.Source) -> NDArray[np.float32] | None:
   rank = len(source.manifest.feature(source.feature_name).shape)
   if rank not in (2, 3) or source.random_data or source.data_service:
     return None
-  batches = reading.read_batches(source.request(splits.TRAIN, batch_size=_COUNT))
+  batches = named_data.read_batches(source.request(splits.TRAIN, batch_size=_COUNT))
   values = next(iter(batches))[source.feature_name].numpy().astype(np.float32)
   if rank == 2:
     values = values.transpose(0, 2, 1)[:, ::-1, :, np.newaxis]

@@ -9,7 +9,6 @@ import keras
 import tensorflow as tf
 
 from schemas import errors
-from trainer import config as config_lib
 from trainer.devices import strategies
 from trainer.devices import workers as workers_lib
 
@@ -18,23 +17,39 @@ _GPU_FILES = '/dev/nvidia[0-9]*'
 _VIRTUAL_GPU_MIB = 3072
 
 
-def prepare(config: config_lib.TrainConfig) -> tf.distribute.Strategy:
+def prepare(
+  strategy_text: str,
+  *,
+  batch_size: int,
+  virtual_devices: int = 0,
+  tf32: bool = True,
+  deterministic: bool = True,
+  seed: int = 0,
+) -> tf.distribute.Strategy:
   """Seeds everything and returns the strategy; to be called before TensorFlow computes anything.
+
+  Args:
+    strategy_text: Such as `mirrored`.
+    batch_size: Examples per step, over all devices.
+    virtual_devices: Into how many the first device is split; 0 leaves it whole.
+    tf32: Whether GPUs may round the factors of float32 products.
+    deterministic: Whether every operation gives the same bits each time.
+    seed: Of all random numbers.
 
   Raises:
     ConfigError: if the devices do not suffice, or are more than the examples of a batch.
   """
-  split(config.virtual_devices)
-  tf.config.experimental.enable_tensor_float_32_execution(config.tf32)
-  if config.deterministic:
+  split(virtual_devices)
+  tf.config.experimental.enable_tensor_float_32_execution(tf32)
+  if deterministic:
     tf.config.experimental.enable_op_determinism()
-  strategy = strategies.make(config.strategy, devices(virtual=config.virtual_devices))
+  strategy = strategies.make(strategy_text, devices(virtual=virtual_devices))
   # Behind the strategy, so that what it draws for itself changes nothing.
-  keras.utils.set_random_seed(config.seed)
+  keras.utils.set_random_seed(seed)
   replicas = strategy.num_replicas_in_sync
-  if config.batch_size < replicas:
+  if batch_size < replicas:
     raise errors.ConfigError(
-      f'--batch_size={config.batch_size} leaves some of the {replicas} devices without an example. '
+      f'--batch_size={batch_size} leaves some of the {replicas} devices without an example. '
       f'Ask for at least {replicas}, or for fewer devices: --strategy=mirrored:num_devices=N.'
     )
   return strategy
@@ -87,21 +102,15 @@ def devices(*, virtual: int = 0) -> list[str]:
   return gpus or ['CPU:0']
 
 
-def describe(strategy: tf.distribute.Strategy, config: config_lib.TrainConfig) -> str:
+def describe(workers: workers_lib.Workers, *, batch_size: int, virtual_devices: int) -> str:
   """Returns a few words on the devices and how many examples of a batch each gets."""
-  replicas = strategy.num_replicas_in_sync
-  workers = workers_lib.Workers(strategy)
+  replicas = workers.strategy.num_replicas_in_sync
   if workers.count > 1:
     used = f'{workers.count} workers with {replicas // workers.count} each'
-    return f'{used}, batches of {config.batch_size}, {_part(config, replicas)} examples on each'
-  used = devices(virtual=config.virtual_devices)[:replicas]
+  else:
+    used = ', '.join(devices(virtual=virtual_devices)[:replicas])
   if replicas == 1:
-    return f'{used[0]}, batches of {config.batch_size}'
-  part = _part(config, replicas)
-  return f'{", ".join(used)}, batches of {config.batch_size}, {part} examples on each'
-
-
-def _part(config: config_lib.TrainConfig, replicas: int) -> str:
-  """Returns how many examples of a batch a replica gets."""
-  least, more = divmod(config.batch_size, replicas)
-  return f'{least}-{least + 1}' if more else f'{least}'
+    return f'{used}, batches of {batch_size}'
+  least, more = divmod(batch_size, replicas)
+  part = f'{least}-{least + 1}' if more else f'{least}'
+  return f'{used}, batches of {batch_size}, {part} examples on each'

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import tensorflow as tf
+
+from schemas import record
 
 _SUM = tf.distribute.ReduceOp.SUM
 
@@ -15,6 +18,12 @@ def clock_s() -> tf.Tensor:
   Python's (some 20 us): TensorFlow refuses its own where runs are to be deterministic.
   """
   return tf.ensure_shape(tf.numpy_function(time.perf_counter, [], tf.float64), [])
+
+
+def labels_apart(batch: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+  """Returns the labels of a replica's part, [part], and all else of it, [max(part, 1), ...]."""
+  examples = {name: at_least_one(x) for name, x in batch.items() if name != record.LABEL}
+  return batch[record.LABEL], examples
 
 
 def at_least_one(examples: tf.Tensor) -> tf.Tensor:

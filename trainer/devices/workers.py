@@ -15,13 +15,13 @@ class Workers:
   """The processes that train one model together; every one calls the same methods in turn.
 
   Attributes:
+    strategy: What they share.
     count: How many there are.
     index: Which one this is, from 0.
   """
 
   def __init__(self, strategy: tf.distribute.Strategy) -> None:
-    """Takes the strategy that the processes share."""
-    self._strategy = strategy
+    self.strategy = strategy
     self.count, self.index = 1, 0
     if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
       resolver = strategy.cluster_resolver
@@ -74,7 +74,7 @@ class Workers:
   def _sum(self, values: NDArray) -> NDArray:
     """Adds up [n] over the workers, to the last bit where they are whole numbers."""
     found = self._compiled(tf.constant(values))
-    return self._strategy.experimental_local_results(found)[0].numpy()
+    return self.strategy.experimental_local_results(found)[0].numpy()
 
   @tf.autograph.experimental.do_not_convert
   def _summed(self, values: tf.Tensor) -> tf.Tensor:
@@ -83,4 +83,4 @@ class Workers:
       is_first = tf.equal(tf.cast(replica.replica_id_in_sync_group, tf.int32) % self._local, 0)
       return replica.all_reduce(_SUM, tf.where(is_first, values, tf.zeros_like(values)))
 
-    return self._strategy.run(add, args=(values,))
+    return self.strategy.run(add, args=(values,))

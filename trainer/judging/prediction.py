@@ -17,7 +17,7 @@ from features import stored_form as feature_storage
 from features.decoding import clips
 from schemas import manifest
 from tfrecords.pipeline import batch_request
-from trainer.data import reading
+from trainer.data import named_data
 from trainer.runs import saved_run
 
 BATCH_SIZE = 64
@@ -91,12 +91,11 @@ def predict_records(
     DatasetError: if records are damaged or missing.
   """
   # Imported here: TensorFlow takes seconds, and a wrong flag is to be told at once.
-  from trainer.data import input_pipeline
-  from trainer.learning import failures
+  from trainer.data import failures, input_pipeline
 
   with failures.readable(data_dir=data_dir, batch_size=batch_size):
     for split in splits:
-      batches = reading.read_batches(
+      batches = named_data.read_batches(
         batch_request.BatchRequest(
           data_dir=data_dir,
           manifest=dataset,

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-  import numpy as np
-  from numpy.typing import NDArray
+from typing import Any
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,8 +17,8 @@ class Scores:
     num_examples: How many there were.
     balanced_accuracy: Mean share of right ones over the labels that examples have; None where it
       was not counted, as in training.
-    macro_f1: Mean over the labels of 2 precision recall / (precision + recall), 0 where nothing was
-      right; labels that neither examples nor answers have are left out. None as above.
+    macro_f1: Mean over the same labels of 2 precision recall / (precision + recall), 0 where
+      nothing was right. None as above.
   """
 
   loss: float
@@ -36,33 +32,6 @@ def of_sums(loss_sum: float, *, num_correct: int, num_examples: int) -> Scores:
   """Returns the means of sums over examples, of which there must be some."""
   return Scores(
     loss=loss_sum / num_examples, accuracy=num_correct / num_examples, num_examples=num_examples
-  )
-
-
-def of_labels(
-  loss_sum: float,
-  right: NDArray[np.int64],
-  examples: NDArray[np.int64],
-  answers: NDArray[np.int64],
-) -> Scores:
-  """Returns the scores of counts by label, each [num_labels].
-
-  Args:
-    loss_sum: Over all examples.
-    right: Examples of the label that were taken for it.
-    examples: Examples of the label.
-    answers: Examples that were taken for the label.
-  """
-  recalls = right[examples > 0] / examples[examples > 0]
-  met = examples + answers > 0
-  # 2 P R / (P + R), with what P and R are put in.
-  f1 = 2 * right[met] / (examples + answers)[met]
-  return Scores(
-    loss=loss_sum / int(examples.sum()),
-    accuracy=int(right.sum()) / int(examples.sum()),
-    num_examples=int(examples.sum()),
-    balanced_accuracy=float(recalls.mean()),
-    macro_f1=float(f1.mean()),
   )
 
 

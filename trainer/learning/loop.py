@@ -13,10 +13,10 @@ import numpy as np
 from schemas import errors
 from trainer.callbacks import callback
 from trainer.devices import workers as workers_lib
-from trainer.judging import scores
+from trainer.judging import judge, measures, scores
+from trainer.learning import position as position_lib
 from trainer.learning import steps
 from trainer.runs import checkpointer, signals
-from trainer.runs import position as position_lib
 
 # How long a call of the compiled function should take.
 EXECUTION_S = 2.0
@@ -72,6 +72,8 @@ class Loop:
   def __init__(
     self,
     compiled: steps.Steps,
+    judging: judge.Judge,
+    workers: workers_lib.Workers,
     *,
     plan: Plan,
     callbacks: Sequence[callback.Callback],
@@ -83,6 +85,8 @@ class Loop:
 
     Args:
       compiled: The steps.
+      judging: Says how good the weights are, between two epochs.
+      workers: Who trains.
       plan: How long to train.
       callbacks: In the order in which they hear of things.
       position: Where the run goes on; at its beginning by default.
@@ -90,13 +94,14 @@ class Loop:
       blame: From a step whose loss is no number to a sentence on its batch, if given.
     """
     self._compiled = compiled
+    self._judge = judging
+    self._workers = workers
     self._plan = plan
     self._callbacks = tuple(callbacks)
     self._position = position or position_lib.Position()
     self._keeper = keeper
     self._blame = blame or (lambda step: '')
     self._requests = signals.Requests()
-    self._workers = workers_lib.Workers(compiled.strategy)
     self._is_stopping = False
     self._execution = 1
 
@@ -135,7 +140,7 @@ class Loop:
         stopped = self._ask(lambda listener, new=result: listener.on_epoch(new))
       self._position.end_epoch(result)
       if self._keeper:
-        self._keeper.save(self._position)
+        self._keeper.save(self._position.to_json())
     is_early = len(results) < self._plan.epochs
     return Outcome(epochs=tuple(results), stopped=stopped if is_early else '')
 
@@ -145,13 +150,13 @@ class Loop:
 
   def _save_and_stop(self) -> str:
     if self._keeper:
-      self._keeper.save(self._position)
+      self._keeper.save(self._position.to_json())
     return self._requests.signal_name or 'SIGTERM'  # Another worker's.
 
   def _validate(self, batches: Any | None) -> scores.Scores | None:
     if batches is None:
       return None
-    found = self._compiled.evaluate(iter(batches))
+    found = measures.scores(self._judge.judge(iter(batches)))
     if not math.isfinite(found.loss):
       raise _runaway(f'The validation loss is {found.loss} after epoch {self._position.epoch}.')
     return found
@@ -185,7 +190,7 @@ class Loop:
       for listener in self._callbacks:
         listener.on_steps(done)
       if self._keeper and is_due:
-        self._keeper.save(at)
+        self._keeper.save(at.to_json())
 
   def _agree(self, num_steps: int, *, seconds: float) -> tuple[float, bool]:
     """Returns what all workers take for the steps' seconds, and whether the state is to be saved.

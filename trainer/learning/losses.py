@@ -10,7 +10,7 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Losses:
-  """The loss of training; that of evaluation is plain cross-entropy (`evaluation`).
+  """The loss of training; that of evaluation is plain cross-entropy.
 
   Attributes:
     label_smoothing: Share of every label's weight that is spread over all labels, in [0, 1).
@@ -27,7 +27,7 @@ class Losses:
       labels: int64 [batch].
       logits: float32 [batch, num_labels].
     """
-    losses = evaluation(labels, logits)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
     if self.label_smoothing:
       # Linear in the labels: the cross-entropy to a uniform distribution, mixed in.
       uniform = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=-1)
@@ -36,8 +36,3 @@ class Losses:
       weights = tf.constant(self.class_weights, tf.float32)
       losses *= tf.gather(weights, labels)
     return losses
-
-
-def evaluation(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-  """Returns the cross-entropy of each example, float32 [batch]; see Losses.training."""
-  return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)

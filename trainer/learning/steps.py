@@ -1,4 +1,4 @@
-"""The compiled arithmetic of training and evaluation, exact on any number of replicas.
+"""The compiled arithmetic of training, exact on any number of replicas.
 
 `keras.Model.fit` averages the means of the replicas, which is wrong as soon as a batch does not
 divide evenly, and NaN where a replica gets nothing. Here losses are summed over examples and
@@ -17,18 +17,15 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from trainer.augment import chain, forward
+from trainer.augment import chain
 from trainer.data import input_pipeline
 from trainer.devices import replicas
 from trainer.devices import workers as workers_lib
-from trainer.judging import scores
-from trainer.learning import averaging
+from trainer.learning import averaging, forward
 from trainer.learning import losses as losses_lib
 from trainer.runs import training_state
 
 _SUM = tf.distribute.ReduceOp.SUM
-# Up to so many labels evaluation counts which was taken for which; more fit no picture.
-_CONFUSION_LABELS = 64
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,7 +46,7 @@ class StepScores:
 
 
 class Steps:
-  """Training steps and evaluation of one model under one strategy."""
+  """Training steps of one model under one strategy."""
 
   def __init__(
     self,
@@ -86,14 +83,11 @@ class Steps:
     self._clip_norm = clip_norm
     self._averages = averages
     self._augmented = augmented
-    self._num_labels = int(model.output_shape[-1])
     self._gradients = self._scaled_gradients
     if jit_compile:
       self._gradients = tf.function(self._scaled_gradients, jit_compile=True)
     self._compiled_train = tf.function(self._train_steps)
-    self._compiled_evaluate = tf.function(self._evaluate_batches)
     self._graph: tf.Graph | None = None
-    self._confusion: NDArray[np.int64] | None = None
 
   @property
   def variables(self) -> dict[str, Any]:
@@ -102,11 +96,6 @@ class Steps:
     return training_state.name_all(
       model=self._model.variables, optimizer=self._optimizer.variables, averages=averages
     )
-
-  @property
-  def strategy(self) -> tf.distribute.Strategy:
-    """What spreads the steps over replicas."""
-    return self._strategy
 
   @property
   def learning_rate(self) -> float:
@@ -131,24 +120,6 @@ class Steps:
       self._graph = self._compiled_train.get_concrete_function(*arguments).graph
     losses, num_correct, counts, wait_s = (x.numpy() for x in self._compiled_train(*arguments))
     return StepScores(losses=losses, num_correct=num_correct, counts=counts, wait_s=float(wait_s))
-
-  def evaluate(self, batches: Iterator[Any]) -> scores.Scores:
-    """Returns the scores over all batches: each example once, however replicas share them.
-
-    Args:
-      batches: Iterator over what input_pipeline.evaluation_batches gave.
-    """
-    loss_sum, by_label, confusion = (x.numpy() for x in self._compiled_evaluate(batches))
-    self._confusion = confusion if confusion.size else None
-    return scores.of_labels(float(loss_sum), *by_label)
-
-  @property
-  def confusion(self) -> NDArray[np.int64] | None:
-    """The latest evaluation's examples of label (row) that were taken for label (column).
-
-    None before the first, and where there are too many labels for a picture.
-    """
-    return self._confusion
 
   def averaged_weights(self) -> contextlib.AbstractContextManager[None]:
     """Returns a block in which the model has the averages of its weights, where they are kept."""
@@ -177,23 +148,6 @@ class Steps:
       correct = correct.write(i, num_correct)
       counts = counts.write(i, count)
     return losses.stack(), correct.stack(), counts.stack(), wait_s
-
-  def _evaluate_batches(self, batches: Any) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """The graph of `evaluate`; returns the loss sum, counts by label and the confusion.
-
-    The counts, int64 [3, num_labels], are those of right ones, of examples, and of answers.
-    """
-    labels = self._num_labels
-    size = labels if labels <= _CONFUSION_LABELS else 0
-    loss_sum = tf.zeros((), tf.float64)
-    by_label, confusion = tf.zeros([3, labels], tf.int64), tf.zeros([size, size], tf.int64)
-    for batch in batches:
-      parts = self._strategy.run(self._evaluate_replica, args=(batch,))
-      totals = [self._total(part) for part in parts]
-      loss_sum += tf.cast(totals[0], tf.float64)
-      by_label += totals[1]
-      confusion += totals[2]
-    return loss_sum, by_label, confusion
 
   def _train_replica(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """One step on one replica's part of the batch; returns its sums."""
@@ -233,47 +187,23 @@ class Steps:
     factor = limit / tf.maximum(tf.linalg.global_norm(whole), limit)
     return [g if g is None else g * tf.cast(factor, g.dtype) for g in gradients]
 
-  def _evaluate_replica(
-    self, batch: dict[str, tf.Tensor]
-  ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Returns one replica's part of what _evaluate_batches adds up."""
-    labels, logits = self._logits(batch, training=False)
-    answers = tf.argmax(logits, axis=-1, output_type=labels.dtype)  # [part]
-    right = tf.boolean_mask(labels, tf.equal(labels, answers))
-    by_label = tf.stack(
-      [
-        tf.math.bincount(tf.cast(some, tf.int32), minlength=self._num_labels, dtype=tf.int64)
-        for some in (right, labels, answers)
-      ]
-    )
-    if self._num_labels <= _CONFUSION_LABELS:
-      confusion = tf.math.confusion_matrix(labels, answers, self._num_labels, dtype=tf.int64)
-    else:
-      confusion = tf.zeros([0, 0], tf.int64)
-    return tf.reduce_sum(losses_lib.evaluation(labels, logits)), by_label, confusion
-
   def _train_scores(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns loss sum and right ones of one replica's part; zeros if it is empty."""
-    labels, logits = self._logits(batch, training=True)
+    labels, logits = self._logits(batch)
     right = tf.equal(tf.argmax(logits, axis=-1, output_type=labels.dtype), labels)  # [part]
     return (
       tf.reduce_sum(chain.losses(self._losses.training, labels, logits, batch)),
       tf.math.count_nonzero(right),
     )
 
-  def _logits(self, batch: dict[str, tf.Tensor], *, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+  def _logits(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns labels [part] and logits [part, num_labels] of one replica's part."""
-    labels = batch[input_pipeline.LABEL]
-    examples = {
-      name: replicas.at_least_one(part)
-      for name, part in batch.items()
-      if name != input_pipeline.LABEL
-    }  # Each [max(part, 1), ...].
+    labels, examples = replicas.labels_apart(batch)
     inputs = input_pipeline.model_input(examples, self._feature_name)
-    if training and self._augmented:
+    if self._augmented:
       logits = self._augmented(inputs, examples[chain.DRAWS])
     else:
-      logits = self._model(inputs, training=training)
+      logits = self._model(inputs, training=True)
     return labels, logits[: tf.shape(labels)[0]]
 
   def _penalty(self) -> tf.Tensor | float:
@@ -289,7 +219,7 @@ def inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
   return getattr(optimizer, 'inner_optimizer', optimizer)
 
 
-def draw_apart(model: keras.Model, strategy: tf.distribute.Strategy) -> None:
+def draw_apart(model: keras.Model, workers: workers_lib.Workers) -> None:
   """Gives each replica random numbers of its own.
 
   Mirrored seeds are equal: every replica would drop the same units of its examples.
@@ -297,7 +227,7 @@ def draw_apart(model: keras.Model, strategy: tf.distribute.Strategy) -> None:
   for variable in model.variables:
     if not variable.path.endswith('seed_generator_state'):
       continue
-    copies = strategy.experimental_local_results(variable.value)
+    copies = workers.strategy.experimental_local_results(variable.value)
     first = copies[0].numpy()
-    for i, copy in enumerate(copies, start=workers_lib.Workers(strategy).first_replica):
+    for i, copy in enumerate(copies, start=workers.first_replica):
       copy.assign(first + np.array([i, 0], first.dtype))

@@ -8,12 +8,11 @@ import io
 import math
 import os
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from schemas import errors
 from trainer.devices import workers as workers_lib
-from trainer.learning import steps
-from trainer.runs import position as position_lib
 from trainer.runs import run_folder, training_state
 
 
@@ -26,20 +25,30 @@ class Keeper:
 
   def __init__(
     self,
-    compiled: steps.Steps,
+    variables: Mapping[str, Any],
+    workers: workers_lib.Workers,
     folder: run_folder.RunFolder,
     *,
     every_steps: int,
     every_minutes: float,
     keep: int,
   ) -> None:
-    """Takes how many steps or minutes may be lost, 0 for no limit, and how many states stay."""
-    self._compiled = compiled
+    """Takes what is kept, and how much may be lost.
+
+    Args:
+      variables: TensorFlow's, by name: all that a step changes.
+      workers: All of them are to ask for the same at once.
+      folder: Where the states go.
+      every_steps: How many steps may be lost; 0 for no limit.
+      every_minutes: How many minutes, as well.
+      keep: How many states stay.
+    """
+    self._variables = variables
+    self._workers = workers
     self._folder = folder
     self._every_steps = every_steps
     self._every_s = 60 * every_minutes or math.inf
     self._keep = keep
-    self._is_chief = workers_lib.Workers(compiled.strategy).is_chief
     self._saved_s = time.monotonic()
     self._writer = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix='keeper')
     self._writing: concurrent.futures.Future[None] | None = None
@@ -54,16 +63,19 @@ class Keeper:
       return True
     return time.monotonic() - self._saved_s >= self._every_s
 
-  def save(self, position: position_lib.Position) -> None:
+  def save(self, position: dict[str, Any]) -> None:
     """Copies the state, which is then written while the run goes on; for all workers at once.
+
+    Args:
+      position: Plain numbers that say where the run stands, with its `step`.
 
     Raises:
       ConfigError: if this or the one before could not be written.
     """
     self._wait()
-    arrays = training_state.capture(self._compiled.variables, self._compiled.strategy)
-    if self._is_chief:
-      self._writing = self._writer.submit(self._write, arrays, position.step, position.to_json())
+    arrays = training_state.capture(self._variables, self._workers)
+    if self._workers.is_chief:
+      self._writing = self._writer.submit(self._write, arrays, position)
     self._saved_s = time.monotonic()
 
   def close(self) -> None:
@@ -78,31 +90,32 @@ class Keeper:
     if writing is not None:
       writing.result()
 
-  def _write(self, arrays: dict[str, Any], step: int, position: dict[str, Any]) -> None:
-    training_state.write(self._folder.state_file(step), arrays, position)
+  def _write(self, arrays: dict[str, Any], position: dict[str, Any]) -> None:
+    training_state.write(self._folder.state_file(position['step']), arrays, position)
     for path in self._folder.state_files()[self._keep :]:
       with contextlib.suppress(FileNotFoundError):
         os.remove(path)
 
 
-def load(folder: run_folder.RunFolder, compiled: steps.Steps) -> position_lib.Position:
-  """Gives the model and the optimizer the latest state of a run and returns where it stands.
+def load(
+  folder: run_folder.RunFolder, variables: Mapping[str, Any], workers: workers_lib.Workers
+) -> dict[str, Any]:
+  """Gives variables the latest state of a run and returns the position that was saved with it.
 
   A damaged file is said, and the one before it taken. Only the chief of several workers reads.
 
   Raises:
     ConfigError: if no state can be read, or they are of another model.
   """
-  workers = workers_lib.Workers(compiled.strategy)
   data = workers.from_chief(_latest(folder) if workers.is_chief else None)
   arrays, fields = training_state.read(io.BytesIO(data))
-  is_same = training_state.restore(compiled.variables, arrays, compiled.strategy)
+  is_same = training_state.restore(variables, arrays, workers)
   if not is_same and workers.is_chief:
     print(
       'note: the run had another number of devices, so it goes on with other random numbers and '
       'other roundings.'
     )
-  return position_lib.Position.from_json(fields)
+  return fields
 
 
 def _latest(folder: run_folder.RunFolder) -> bytes:

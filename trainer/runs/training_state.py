@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from schemas import errors
@@ -25,16 +24,15 @@ _POSITION = 'position.json'
 _SEED = 'seed_generator_state'
 
 
-def capture(variables: Mapping[str, Any], strategy: tf.distribute.Strategy) -> dict[str, Any]:
+def capture(variables: Mapping[str, Any], workers: workers_lib.Workers) -> dict[str, Any]:
   """Returns copies of the values of TensorFlow's variables, by the same names.
 
   What replicas draw their random numbers from gets an axis in front, for the replicas of all
   workers: every one is to ask.
   """
-  workers = workers_lib.Workers(strategy)
   found: dict[str, Any] = {}
   for name, variable in variables.items():
-    copies = strategy.experimental_local_results(variable)
+    copies = workers.strategy.experimental_local_results(variable)
     if name.endswith(_SEED):
       found[name] = workers.gather(np.stack([copy.numpy() for copy in copies]))
     else:
@@ -42,7 +40,7 @@ def capture(variables: Mapping[str, Any], strategy: tf.distribute.Strategy) -> d
   return found
 
 
-def restore(variables: Mapping[str, Any], arrays: Arrays, strategy: tf.distribute.Strategy) -> bool:
+def restore(variables: Mapping[str, Any], arrays: Arrays, workers: workers_lib.Workers) -> bool:
   """Gives variables the values that `capture` read, on every replica.
 
   Returns:
@@ -64,21 +62,20 @@ def restore(variables: Mapping[str, Any], arrays: Arrays, strategy: tf.distribut
   is_same = True
   for name, variable in variables.items():
     if name.endswith(_SEED):
-      is_same &= _restore_seeds(variable, arrays[name], strategy)
+      is_same &= _restore_seeds(variable, arrays[name], workers)
     else:
-      for copy in strategy.experimental_local_results(variable):
+      for copy in workers.strategy.experimental_local_results(variable):
         copy.assign(arrays[name])
   return is_same
 
 
-def _restore_seeds(variable: Any, seeds: NDArray[Any], strategy: tf.distribute.Strategy) -> bool:
-  workers = workers_lib.Workers(strategy)
+def _restore_seeds(variable: Any, seeds: NDArray[Any], workers: workers_lib.Workers) -> bool:
   mine = workers.mine(seeds)
-  for i, copy in enumerate(strategy.experimental_local_results(variable)):
+  for i, copy in enumerate(workers.strategy.experimental_local_results(variable)):
     # As steps.draw_apart does, where there was no such replica.
     apart = seeds[0] + np.array([workers.first_replica + i, 0], seeds.dtype)
     copy.assign(mine[i] if i < len(mine) else apart)
-  return strategy.num_replicas_in_sync == len(seeds)
+  return workers.strategy.num_replicas_in_sync == len(seeds)
 
 
 def write(path: str, arrays: Arrays, position: Mapping[str, Any]) -> None:

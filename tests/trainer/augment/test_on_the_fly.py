@@ -10,7 +10,8 @@ import features
 from features import extractor, stored_form
 from schemas import audio, errors
 from tests.helpers import datasets, signals, wav_files
-from trainer import config, evaluate, predict, preflight, run
+from trainer import config, predict, preflight, run
+from trainer.judging import evaluation
 
 TOY = 'cnn:conv_layers=1,filters=4,dense_units=16,dropout=0'
 LOG_MEL = 'log_mel:num_mels=16'
@@ -119,7 +120,7 @@ def test_evaluate_and_predict_take_samples(tones_dir, tmp_path, capsys):
   folder = train(tones_dir, compute='log_mel:num_mels=20,floor=0.0001', epochs=8)
   model = keras.models.load_model(folder.checkpoint_file('best'), compile=False)
   assert model.input_shape == (None, 4_000)
-  report = evaluate.evaluate_run(folder.path, split='validation')
+  report = evaluation.evaluate_run(folder.path, split='validation')
   assert report['accuracy'] > 0.8
   rng = np.random.default_rng(5)
   for label, name in enumerate(('no', 'yes', 'zero')):

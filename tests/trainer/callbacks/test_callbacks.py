@@ -15,12 +15,11 @@ from trainer.callbacks import (
   checkpoints,
   early_stopping,
   history,
-  progress,
   tensorboard,
+  terminal,
 )
 from trainer.data import datasets, input_pipeline, sample_pictures
 from trainer.judging import scores
-from trainer.learning import loop
 from trainer.runs import run_folder
 
 
@@ -138,14 +137,11 @@ def test_history_is_whole_after_every_epoch(tmp_path):
   assert epochs[1]['examples_per_s'] == 320
 
 
-class FakeSteps:
-  """A compiled graph of one operation."""
-
-  def __init__(self):
-    with tf.Graph().as_default() as graph:
-      tf.constant(1.0, name='the_step')
-    self.graph = graph
-    self.confusion = np.array([[3, 1], [0, 0]])
+def of_steps():
+  """A compiled graph of one operation, and a confusion."""
+  with tf.Graph().as_default() as graph:
+    tf.constant(1.0, name='the_step')
+  return {'graph': lambda: graph, 'confusion': lambda: np.array([[3, 1], [0, 0]])}
 
 
 def steps_done(step, *losses, epoch_s=1.0):
@@ -177,7 +173,7 @@ def logged(logs_dir, split):
 
 
 def test_tensorboard_reads_curves_and_graph(tmp_path):
-  listener = tensorboard.TensorBoard(str(tmp_path), FakeSteps())
+  listener = tensorboard.TensorBoard(str(tmp_path), **of_steps())
   listener.on_steps(steps_done(5, 1.0, 3.0))
   listener.on_steps(steps_done(10, 0.5))
   listener.on_epoch(result(1))
@@ -197,7 +193,7 @@ def test_tensorboard_reads_curves_and_graph(tmp_path):
 
 
 def test_tensorboard_has_no_validation_curve_where_there_is_no_such_split(tmp_path):
-  listener = tensorboard.TensorBoard(str(tmp_path), FakeSteps())
+  listener = tensorboard.TensorBoard(str(tmp_path), **of_steps())
   listener.on_epoch(result(1, validated=False))
   listener.on_end()
   assert os.listdir(tmp_path) == ['train']
@@ -205,7 +201,7 @@ def test_tensorboard_has_no_validation_curve_where_there_is_no_such_split(tmp_pa
 
 def test_a_long_epoch_gives_signs_of_life():
   stream = io.StringIO()
-  listener = progress.Progress(best.Best('accuracy'), PLAN, stream=stream)
+  listener = terminal.Progress(best.Best('accuracy'), **PLAN, stream=stream)
   for step in range(1, 41):
     listener.on_steps(steps_done(step, 0.5, epoch_s=10.0 * step))
   lines = stream.getvalue().splitlines()
@@ -218,7 +214,7 @@ def test_a_long_epoch_gives_signs_of_life():
 
 def test_logs_that_cannot_be_written_are_said(tmp_path):
   (tmp_path / 'logs').write_text('no folder')
-  listener = tensorboard.TensorBoard(str(tmp_path / 'logs'), FakeSteps())
+  listener = tensorboard.TensorBoard(str(tmp_path / 'logs'), **of_steps())
   with pytest.raises(errors.ConfigError, match=r"TensorBoard logs in '.*logs': .*--run_dir"):
     listener.on_epoch(result(1))
 
@@ -228,12 +224,12 @@ class Terminal(io.StringIO):
     return True
 
 
-PLAN = loop.Plan(epochs=12, steps_per_epoch=40, steps_per_execution=8)
+PLAN = {'epochs': 12, 'steps_per_epoch': 40}
 
 
 def shown(stream):
   tracker = best.Best('accuracy')
-  listener = progress.Progress(tracker, PLAN, stream=stream)
+  listener = terminal.Progress(tracker, **PLAN, stream=stream)
   for epoch, accuracy in ((1, 0.5), (2, 0.25)):
     tracker.on_epoch(result(epoch, accuracy=accuracy))
     listener.on_steps(steps_done(8, 1.25))
@@ -266,7 +262,7 @@ def test_a_terminal_also_gets_a_moving_line():
 def test_tensorboard_shows_weights_confusion_flags_and_a_profile(model, tmp_path):
   listener = tensorboard.TensorBoard(
     str(tmp_path),
-    FakeSteps(),
+    **of_steps(),
     flags={'batch_size': 7, 'augment': ('gain',), 'ema': 0.5},
     weights=model.trainable_variables,
     profiled=(4, 6),

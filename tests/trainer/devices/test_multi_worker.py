@@ -148,23 +148,18 @@ def test_a_lost_worker_ends_the_other_and_the_same_commands_go_on(calm, untested
 
 def test_workers_with_other_flags_are_refused():
   """What is compared, without processes."""
-  from trainer.data import datasets
   from trainer.devices import agreement
-  from trainer.runs import resume
 
   class Other:
     index, is_chief = 1, False
 
     def from_chief(self, data):
       assert data is None
-      meant = {**resume.binding_flags(config.TrainConfig(seed=3)), 'the digest of --data': 'x'}
-      return json.dumps({'start': 'new', 'meant': json.loads(json.dumps(meant))}).encode()
+      return json.dumps({'start': 'new', 'meant': {'seed': 3, 'augment': ['gain']}}).encode()
 
-  data = datasets.Data(path='', manifest=None, digest='x', feature=None)
-  agreed = agreement.agree(config.TrainConfig(seed=3), data, resume.Start.NEW, Other())
-  assert agreed == resume.Start.NEW
+  assert agreement.agree('anew', {'seed': 3, 'augment': ('gain',)}, Other()) == 'new'
   with pytest.raises(errors.ConfigError, match=r'worker 1, and seed is 4 here and 3 at worker 0'):
-    agreement.agree(config.TrainConfig(seed=4), data, resume.Start.NEW, Other())
+    agreement.agree('new', {'seed': 4, 'augment': ('gain',)}, Other())
 
 
 WORKERS = {'worker': ['a:1', 'b:2']}

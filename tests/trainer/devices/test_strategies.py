@@ -3,8 +3,7 @@ import tensorflow as tf
 
 from schemas import errors, options
 from tests.trainer.devices import strategies_under_test
-from trainer import config
-from trainer.devices import machine, strategies
+from trainer.devices import machine, strategies, workers
 
 
 def test_settings_can_be_written_as_text():
@@ -51,14 +50,13 @@ def test_devices_without_a_gpu():
 
 
 def test_batch_smaller_than_the_replicas_is_refused():
-  asked = config.TrainConfig(strategy='mirrored', virtual_devices=3, batch_size=2)
   with pytest.raises(errors.ConfigError, match=r'--batch_size=2 leaves some of the 3 devices'):
-    machine.prepare(asked)
+    machine.prepare('mirrored', virtual_devices=3, batch_size=2)
 
 
 def test_what_each_device_gets_is_said():
-  asked = config.TrainConfig(strategy='mirrored', virtual_devices=3, batch_size=64)
-  described = machine.describe(machine.prepare(asked), asked)
+  strategy = machine.prepare('mirrored', virtual_devices=3, batch_size=64)
+  described = machine.describe(workers.Workers(strategy), batch_size=64, virtual_devices=3)
   assert described == 'CPU:0, CPU:1, CPU:2, batches of 64, 21-22 examples on each'
 
 

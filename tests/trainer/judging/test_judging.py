@@ -19,7 +19,7 @@ from tests.beam_jobs import corpora
 from tfrecords import manifest_file, reader
 from tfrecords.wire import codec
 from trainer import config, evaluate, predict, run
-from trainer.judging import prediction
+from trainer.judging import evaluation, prediction
 from trainer.runs import saved_run
 
 TOY = 'cnn:conv_layers=1,filters=4,dense_units=16,dropout=0'
@@ -61,7 +61,7 @@ def records_of(data, split):
 
 
 def test_the_report_is_what_scikit_learn_says_of_the_records(data, run_dir):
-  report = evaluate.evaluate_run(run_dir, batch_size=5)
+  report = evaluation.evaluate_run(run_dir, batch_size=5)
   found = list(records_of(data, 'test'))
   model = keras.saving.load_model(f'{run_dir}/checkpoints/best.keras', compile=False)
   logits = np.asarray(
@@ -79,7 +79,7 @@ def test_the_report_is_what_scikit_learn_says_of_the_records(data, run_dir):
 
 
 def test_the_report_does_not_depend_on_the_batch_size(run_dir):
-  first, second = (evaluate.evaluate_run(run_dir, batch_size=size) for size in (3, 256))
+  first, second = (evaluation.evaluate_run(run_dir, batch_size=size) for size in (3, 256))
   assert first.pop('loss') == pytest.approx(second.pop('loss'), abs=1e-5)
   assert first['confusion_matrix'] == second['confusion_matrix']
 
@@ -88,7 +88,7 @@ def test_the_report_and_the_picture_are_written(run_dir, tmp_path):
   copy = shutil.copytree(run_dir, tmp_path / 'run')
   for name in ('report.json', 'confusion_matrix.png'):
     (copy / name).unlink()
-  report = evaluate.evaluate_run(str(copy), split='validation', checkpoint='last')
+  report = evaluation.evaluate_run(str(copy), split='validation', checkpoint='last')
   assert json.loads((copy / 'report.json').read_text()) == report
   assert (report['split'], report['checkpoint']) == ('validation', 'last')
   assert (copy / 'confusion_matrix.png').read_bytes().startswith(b'\x89PNG')

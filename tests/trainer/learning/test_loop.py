@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 
 from schemas import errors
 from trainer.callbacks import callback
-from trainer.judging import scores
+from trainer.devices import workers
+from trainer.judging import measures, scores
 from trainer.learning import loop, steps
+
+ALONE = workers.Workers(tf.distribute.get_strategy())
 
 
 @dataclasses.dataclass
 class FakeSteps:
   """Stands for compiled steps on one device: losses from a list, batches counted."""
-
-  strategy = tf.distribute.get_strategy()
 
   losses: list
   validation_loss: float = 0.5
@@ -37,8 +38,11 @@ class FakeSteps:
   def averaged_weights(self):
     return contextlib.nullcontext()
 
-  def evaluate(self, batches):
-    return scores.of_sums(self.validation_loss * 10, num_correct=3, num_examples=sum(batches))
+  def judge(self, batches):
+    """Stands for the judge: of ten examples with two labels three are right."""
+    assert sum(batches) == 10
+    by_label = np.array([[1, 2], [4, 6], [5, 5]])
+    return measures.Counts(loss_sum=self.validation_loss * 10, by_label=by_label, confusion=None)
 
 
 class Diary(callback.Callback):
@@ -60,7 +64,7 @@ class Diary(callback.Callback):
 def run(losses, *, epochs=2, steps_per_epoch=3, diaries=(), validation=(10,), **settings):
   plan = loop.Plan(epochs=epochs, steps_per_epoch=steps_per_epoch, steps_per_execution=2)
   fake = FakeSteps(list(losses), **settings)
-  return loop.Loop(fake, plan=plan, callbacks=diaries).run([4] * 1000, validation)
+  return loop.Loop(fake, fake, ALONE, plan=plan, callbacks=diaries).run([4] * 1000, validation)
 
 
 @given(st.integers(1, 100), st.integers(1, 60), st.floats(0, 100))
@@ -102,7 +106,7 @@ def test_scores_are_means_over_examples():
   first, second = run([1, 2, 6, 0, 0, 0]).epochs
   assert first.train == scores.Scores(loss=3.0, accuracy=0.5, num_examples=12)
   assert second.train.loss == 0
-  assert first.validation == scores.Scores(loss=0.5, accuracy=0.3, num_examples=10)
+  assert (first.validation.loss, first.validation.accuracy) == (0.5, 0.3)
   assert first.learning_rate == 0.125
   assert first.examples_per_s == pytest.approx(12 / first.train_s)
 

@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from sklearn import metrics
 
 from tests.trainer.devices import strategies_under_test
 from trainer.data import input_pipeline
+from trainer.devices import workers
 from trainer.learning import losses, precision, steps
 
 SHAPE = (6, 5)
@@ -116,31 +116,8 @@ def test_another_number_of_steps_compiles_nothing_anew(name):
   for count in (3, 1, 5):
     assert compiled.train(feed, count).losses.shape == (count,)
   assert compiled._compiled_train.experimental_get_tracing_count() == 1
-  for _ in range(3):
-    compiled.evaluate(batches(examples(29), strategy, repeat=False))
-  assert compiled._compiled_evaluate.experimental_get_tracing_count() == 1
   functions = compiled.graph.as_graph_def().library.function
   assert 'Conv2D' in {node.op for function in functions for node in function.node_def}
-
-
-# 101 = 5 * 20 + 1: some replicas have no part of the last batch.
-SIZES = [(101, 13), (101, 20), (101, 50), (2, 64), (1, 64), (97, 32)]
-
-
-@pytest.mark.parametrize('name', strategies_under_test.REPLICAS)
-def test_evaluation_counts_every_example_once(name):
-  compiled, model, _, strategy = make_steps(name, dropout=0.5)
-  copy = make_model(dropout=0.5)
-  for num_examples, batch_size in SIZES:
-    data = examples(num_examples)
-    found = compiled.evaluate(batches(data, strategy, batch_size=batch_size, repeat=False))
-    logits = np.array(copy(data['x'].astype(np.float32)), np.float64)
-    log_sum = np.log(np.exp(logits).sum(axis=1))
-    losses = log_sum - logits[np.arange(num_examples), data['label']]
-    assert found.num_examples == num_examples
-    assert found.accuracy == pytest.approx(np.mean(logits.argmax(axis=1) == data['label']))
-    assert found.loss == pytest.approx(losses.mean(), rel=1e-5), (num_examples, batch_size)
-  assert np.isfinite(model.get_weights()[0]).all()
 
 
 @pytest.mark.parametrize('name', strategies_under_test.EXTREMES)
@@ -221,7 +198,7 @@ def test_overflow_on_any_replica_skips_the_step_on_all(name):
 @pytest.mark.parametrize('name', ['none', 'mirrored_1', 'mirrored_3'])
 def test_replicas_drop_different_units(name):
   _, model, _, strategy = make_steps(name, dropout=0.5)
-  steps.draw_apart(model, strategy)
+  steps.draw_apart(model, workers.Workers(strategy))
   flat = model.layers[-2]
   ones = tf.ones((1, 1000))
 
@@ -292,36 +269,6 @@ def test_smoothed_and_weighted_losses_are_those_of_keras_and_torch_like_formulas
   np.testing.assert_allclose(found, theirs, rtol=1e-5)
   found = losses.Losses(label_smoothing=0.2, class_weights=weights).training(*arguments)
   np.testing.assert_allclose(found, np.array(weights)[labels] * theirs, rtol=1e-5)
-
-
-def test_weights_of_classes_and_smoothing_leave_evaluation_alone():
-  plain, _, _, strategy = make_steps('none')
-  odd, _, _, _ = make_steps(
-    'none', losses=losses.Losses(label_smoothing=0.3, class_weights=(9, 9, 9, 9))
-  )
-  data = examples(29)
-  feeds = (batches(data, strategy, repeat=False) for _ in range(2))
-  assert plain.evaluate(next(feeds)) == odd.evaluate(next(feeds))
-
-
-@pytest.mark.parametrize('name', strategies_under_test.EXTREMES)
-def test_scores_by_label_are_those_of_scikit_learn(name):
-  compiled, model, _, strategy = make_steps(name)
-  for count in (29, 1):
-    data = examples(count, seed=5)
-    found = compiled.evaluate(batches(data, strategy, repeat=False))
-    answers = model(data['x'].astype(np.float32)).numpy().argmax(axis=-1)
-    assert found.num_examples == count
-    assert found.accuracy == pytest.approx(metrics.accuracy_score(data['label'], answers))
-    assert found.macro_f1 == pytest.approx(
-      metrics.f1_score(data['label'], answers, average='macro', zero_division=0)
-    )
-    recalls = metrics.recall_score(
-      data['label'], answers, labels=np.unique(data['label']), average='macro', zero_division=0
-    )
-    assert found.balanced_accuracy == pytest.approx(recalls)
-    matrix = metrics.confusion_matrix(data['label'], answers, labels=range(NUM_LABELS))
-    np.testing.assert_array_equal(compiled.confusion, matrix)
 
 
 @pytest.mark.parametrize('name', ['none', 'mirrored_2'])

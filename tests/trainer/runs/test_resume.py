@@ -15,10 +15,12 @@ import tensorflow as tf
 
 from schemas import errors
 from tests.helpers import datasets as data_sets
-from trainer import config
+from trainer import config, resume
 from trainer.data import datasets
+from trainer.devices import workers
 from trainer.judging import scores
-from trainer.runs import checkpointer, position, resume, run_folder, signals, training_state
+from trainer.learning import position
+from trainer.runs import checkpointer, run_folder, signals, training_state
 
 ROOT = pathlib.Path(__file__).parents[3]
 STEPS = 4 * 6  # 44 clips in batches of 8, four epochs.
@@ -143,7 +145,9 @@ class FakeSteps:
   def __init__(self, value=0.0, shape=(2,)):
     self.weight = tf.Variable(np.full(shape, value, np.float32))
     self.variables = {'model/0000/kernel': self.weight}
-    self.strategy = tf.distribute.get_strategy()
+
+
+ALONE = workers.Workers(tf.distribute.get_strategy())
 
 
 @pytest.fixture
@@ -155,10 +159,12 @@ def folder(tmp_path):
 
 def saved(folder, *steps_done, every_steps=0, keep=2):
   kept = FakeSteps()
-  keeping = checkpointer.Keeper(kept, folder, every_steps=every_steps, every_minutes=0, keep=keep)
+  keeping = checkpointer.Keeper(
+    kept.variables, ALONE, folder, every_steps=every_steps, every_minutes=0, keep=keep
+  )
   for step in steps_done:
     kept.weight.assign(np.full(2, step))
-    keeping.save(position.Position(step=step))
+    keeping.save(position.Position(step=step).to_json())
   kept.weight.assign([0, 0])  # What is written later was copied before.
   keeping.close()
 
@@ -169,7 +175,7 @@ def test_the_last_states_stay_and_the_latest_is_taken(folder):
     f'state-{step:012d}.npz' for step in (6, 9, 12)
   ]
   fresh = FakeSteps()
-  assert checkpointer.load(folder, fresh).step == 12
+  assert checkpointer.load(folder, fresh.variables, ALONE)['step'] == 12
   assert fresh.weight.numpy().tolist() == [12, 12]
 
 
@@ -186,7 +192,7 @@ def test_of_a_damaged_state_the_one_before_is_taken(folder, capsys, damage):
     else:
       stream.truncate(len(content) // 2 if damage == 'cut' else 0)
   fresh = FakeSteps()
-  assert checkpointer.load(folder, fresh).step == 3
+  assert checkpointer.load(folder, fresh.variables, ALONE)['step'] == 3
   assert fresh.weight.numpy().tolist() == [3, 3]
   assert f'note: {latest} is damaged' in capsys.readouterr().out
 
@@ -196,13 +202,13 @@ def test_no_state_that_can_be_read(folder):
   with open(folder.state_files()[0], 'w', encoding='utf-8') as stream:
     stream.write('nothing')
   with pytest.raises(errors.ConfigError, match='None of the checkpoints.*--overwrite'):
-    checkpointer.load(folder, FakeSteps())
+    checkpointer.load(folder, FakeSteps().variables, ALONE)
 
 
 def test_a_state_of_another_model_is_refused(folder):
   saved(folder, 3)
   with pytest.raises(errors.ConfigError, match=r'kernel is \(3,\) here and \(2,\) there'):
-    checkpointer.load(folder, FakeSteps(shape=(3,)))
+    checkpointer.load(folder, FakeSteps(shape=(3,)).variables, ALONE)
 
 
 def test_a_full_disk_is_said_and_leaves_no_half_file(folder, monkeypatch):
@@ -217,13 +223,13 @@ def test_a_full_disk_is_said_and_leaves_no_half_file(folder, monkeypatch):
 
 
 def test_when_a_state_is_due():
-  keeping = checkpointer.Keeper(FakeSteps(), None, every_steps=5, every_minutes=0, keep=1)
+  keeping = checkpointer.Keeper({}, ALONE, None, every_steps=5, every_minutes=0, keep=1)
   assert [keeping.steps_until_due(step) for step in (0, 4, 5, 7)] == [5, 1, 5, 3]
   assert [keeping.is_due(step) for step in (4, 5, 6, 10)] == [False, True, False, True]
-  never = checkpointer.Keeper(FakeSteps(), None, every_steps=0, every_minutes=0, keep=1)
+  never = checkpointer.Keeper({}, ALONE, None, every_steps=0, every_minutes=0, keep=1)
   assert never.steps_until_due(3) is None
   assert not never.is_due(3)
-  often = checkpointer.Keeper(FakeSteps(), None, every_steps=0, every_minutes=1e-9, keep=1)
+  often = checkpointer.Keeper({}, ALONE, None, every_steps=0, every_minutes=1e-9, keep=1)
   assert often.is_due(3)
   for made in (keeping, never, often):
     made.close()
@@ -231,9 +237,8 @@ def test_when_a_state_is_due():
 
 def test_other_replicas_draw_other_numbers():
   variable = tf.Variable([0, 0], dtype=tf.int32)
-  strategy = tf.distribute.get_strategy()
   arrays = {'model/0/seed_generator_state': np.array([[4, 1], [5, 1]], np.int32)}
-  same = training_state.restore({'model/0/seed_generator_state': variable}, arrays, strategy)
+  same = training_state.restore({'model/0/seed_generator_state': variable}, arrays, ALONE)
   assert variable.numpy().tolist() == [4, 1]
   assert not same
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich import cells
 
-from trainer.judging.report import measures
+from trainer.judging import measures
 
 if TYPE_CHECKING:
   from matplotlib import axes as axes_lib
@@ -65,7 +65,7 @@ def confusion_png(counts: measures.Confusion, labels: Sequence[str], *, title: s
 def _draw(
   axes: axes_lib.Axes, counts: measures.Confusion, labels: Sequence[str], *, title: str
 ) -> None:
-  shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+  shares = measures.row_shares(counts)
   from matplotlib import colors
 
   # The root makes a share of 1 % visible, among 100 labels too.

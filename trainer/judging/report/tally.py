@@ -1,16 +1,19 @@
 """Adds up what a report needs, batch by batch, in memory that does not grow with the examples."""
 
+from __future__ import annotations
+
 import dataclasses
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import special
 
 from schemas import errors
-from trainer.judging.report import measures
+from trainer.judging import measures
+
+if TYPE_CHECKING:
+  from trainer.judging import judge
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,49 +51,33 @@ class SpeakerCount:
 
 
 class Tally:
-  """Counts of all examples that were added.
+  """Counts of all examples that were added."""
 
-  Attributes:
-    confusion: int64 [labels, labels]: rows are true, columns predicted.
-    loss_sum: Sum of the examples' cross-entropies, in nats.
-  """
-
-  def __init__(self, num_labels: int, *, max_mistakes: int = 100) -> None:
-    self.confusion = np.zeros((num_labels, num_labels), np.int64)
-    self.loss_sum = 0.0
+  def __init__(self, *, max_mistakes: int = 100) -> None:
+    self._sums: list[Any] = []  # As measures.Counts has them.
     self._max_mistakes = max_mistakes
     self._mistakes: list[Mistake] = []
     self._speakers: dict[str, list[int]] = {}  # [examples, correct]
 
-  def add(
-    self,
-    logits: NDArray[np.float32],
-    truth: NDArray[Any],
-    *,
-    ids: Sequence[str],
-    speakers: Sequence[str],
-  ) -> None:
+  def add(self, judged: judge.Judged, *, ids: Sequence[str], speakers: Sequence[str]) -> None:
     """Counts a batch.
 
     Args:
-      logits: [batch, labels].
-      truth: Label indices [batch].
+      judged: What came of its examples, as arrays.
       ids: One per example.
       speakers: One per example.
 
     Raises:
-      ConfigError: if a logit is not a number.
+      ConfigError: if the model's answer is not a number.
     """
-    if not np.isfinite(logits).all():
+    if not (np.isfinite(judged.losses).all() and np.isfinite(judged.probabilities).all()):
       raise errors.ConfigError(
         'The model gives logits that are not numbers: its training went astray. Train again with '
         'a lower --learning_rate, or evaluate --checkpoint=best if this was the last one.'
       )
-    log_probabilities = special.log_softmax(logits.astype(np.float64), axis=1)
-    predicted = np.argmax(logits, axis=1)
-    losses = -log_probabilities[np.arange(len(truth)), truth]
-    self.loss_sum += float(losses.sum())
-    self.confusion += measures.confusion(truth, predicted, num_labels=len(self.confusion))
+    sums = [judged.loss_sum.astype(np.float64), judged.by_label, judged.confusion]
+    self._sums = [x + y for x, y in zip(self._sums, sums, strict=True)] if self._sums else sums
+    truth, predicted = judged.labels, judged.answers
     for speaker, right in zip(speakers, predicted == truth, strict=True):
       counts = self._speakers.setdefault(speaker, [0, 0])
       counts[0] += 1
@@ -101,26 +88,17 @@ class Tally:
         speaker_id=speakers[i],
         truth=int(truth[i]),
         predicted=int(predicted[i]),
-        probability=float(np.exp(log_probabilities[i, predicted[i]])),
-        loss=float(losses[i]),
+        probability=float(judged.probabilities[i]),
+        loss=float(judged.losses[i]),
       )
       for i in np.flatnonzero(predicted != truth)
     )
 
   @property
-  def num_examples(self) -> int:
-    """Examples so far."""
-    return int(self.confusion.sum())
-
-  @property
-  def num_mistakes(self) -> int:
-    """Examples that were taken for another label."""
-    return self.num_examples - int(np.trace(self.confusion))
-
-  @property
-  def loss(self) -> float:
-    """Mean cross-entropy, in nats; 0 without examples."""
-    return self.loss_sum / max(1, self.num_examples)
+  def counts(self) -> measures.Counts:
+    """Of all examples so far, of which there must be some."""
+    loss_sum, by_label, confusion = self._sums
+    return measures.Counts(loss_sum=float(loss_sum), by_label=by_label, confusion=confusion)
 
   @property
   def mistakes(self) -> list[Mistake]:

@@ -18,10 +18,11 @@ from features.decoding import clips
 from schemas import errors, splits
 from tests.helpers import signals, wav_files
 from tfrecords.pipeline import batch_request, parts, shares
-from trainer import config, evaluate, predict, preflight, run
+from trainer import config, predict, preflight, run
 from trainer.data.raw import batches as batches_lib
 from trainer.data.raw import files as files_lib
 from trainer.data.raw import table as table_lib
+from trainer.judging import evaluation
 
 RATE_HZ = 8_000
 LABELS = ('low', 'middle', 'high')
@@ -176,7 +177,7 @@ def test_trains_judges_and_predicts(data, tmp_path, capsys):
   assert report['accuracy'] > 0.8
   assert report['data_dir'] == data
   assert 'computed from waveform' in capsys.readouterr().out
-  assert evaluate.evaluate_run('run', split='validation')['same_data_as_training']
+  assert evaluation.evaluate_run('run', split='validation')['same_data_as_training']
   path = data.partition(':')[2].rpartition('/')[0]
   predict.main(['--run_dir=run', '--top=1', '--format=csv', f'{path}/audio/low_s3_0.wav'])
   assert ',low,' in capsys.readouterr().out

@@ -1,12 +1,13 @@
 """The report as one plain value: what report.json holds."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from trainer.judging.report import measures, tally
+from trainer.judging import measures
+from trainer.judging.report import tally
 
 # Bump with every change of a name or a meaning in report.json.
 REPORT_VERSION = 1
@@ -16,7 +17,7 @@ _DIGITS = 6
 
 
 def make(
-  counts: tally.Tally,
+  tallied: tally.Tally,
   *,
   labels: Sequence[str],
   train_counts: Sequence[int],
@@ -25,44 +26,45 @@ def make(
   """Returns the report.
 
   Args:
-    counts: Of every example of a split.
+    tallied: Every example of a split.
     labels: Label texts, by index.
     train_counts: Examples per label in the train split.
     context: Further fields: what was judged, on what.
   """
-  interval = measures.accuracy_interval(counts.confusion)
-  most_frequent = measures.majority_label(np.asarray(train_counts))
+  counts = tallied.counts
+  found = measures.scores(counts)
+  most_frequent = int(np.argmax(train_counts))  # The first of several.
   report = {
     **context,
     'report_version': REPORT_VERSION,
-    'num_examples': counts.num_examples,
-    'num_mistakes': counts.num_mistakes,
-    'loss': counts.loss,
-    'accuracy': measures.accuracy(counts.confusion),
-    'accuracy_interval_95': {'low': interval.low, 'high': interval.high},
+    'num_examples': found.num_examples,
+    'num_mistakes': counts.num_examples - counts.num_correct,
+    'loss': found.loss,
+    'accuracy': found.accuracy,
+    'accuracy_interval_95': dataclasses.asdict(measures.accuracy_interval(counts)),
     'majority_baseline': {
       'label': labels[most_frequent],
-      'accuracy': measures.share_of(most_frequent, counts.confusion),
+      'accuracy': int(counts.by_label[1][most_frequent]) / counts.num_examples,
     },
-    'averages': measures.averages(counts.confusion),
-    'labels': _labels(counts.confusion, labels),
+    'averages': measures.averages(counts),
+    'labels': _labels(counts, labels),
     'confusion_matrix': counts.confusion.tolist(),
     'worst_mixups': _mixups(counts.confusion, labels),
-    'speakers': _speakers(counts.speakers),
-    'mistakes': [_mistake(mistake, labels) for mistake in counts.mistakes],
+    'speakers': _speakers(tallied.speakers),
+    'mistakes': [_mistake(mistake, labels) for mistake in tallied.mistakes],
   }
   rounded: dict[str, Any] = _rounded(report)
   return rounded
 
 
-def _labels(confusion: measures.Confusion, labels: Sequence[str]) -> list[dict[str, Any]]:
-  found = measures.per_label(confusion)
-  predicted: NDArray[np.int64] = confusion.sum(axis=0)
+def _labels(counts: measures.Counts, labels: Sequence[str]) -> list[dict[str, Any]]:
+  found = measures.per_label(counts)
+  _, examples, answers = counts.by_label
   return [
     {
       'label': label,
-      'num_examples': int(found.support[i]),
-      'num_predicted': int(predicted[i]),
+      'num_examples': int(examples[i]),
+      'num_predicted': int(answers[i]),
       'precision': float(found.precision[i]),
       'recall': float(found.recall[i]),
       'f1': float(found.f1[i]),

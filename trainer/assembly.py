@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import keras
-import tensorflow as tf
 
 from schemas import splits
 from trainer import config as config_lib
 from trainer import models
-from trainer.augment import chain, forward
-from trainer.data import computed_statistics, datasets, input_pipeline
+from trainer.augment import chain
+from trainer.data import computed_statistics, datasets, failures, input_pipeline
+from trainer.devices import workers as workers_lib
 from trainer.learning import (
   averaging,
   class_weights,
-  failures,
+  forward,
   loop,
   losses,
   optimizers,
@@ -22,27 +22,27 @@ from trainer.learning import (
   steps,
 )
 from trainer.models import front_end
-from trainer.runs import announce
 
 
 def build(
   config: config_lib.TrainConfig,
   data: datasets.Data,
-  strategy: tf.distribute.Strategy,
+  workers: workers_lib.Workers,
   plan: loop.Plan,
 ) -> tuple[keras.Model, steps.Steps]:
   """Returns the model and the steps that train it, with variables on every device."""
+  strategy = workers.strategy
   computed = _computed(config, data)
   with strategy.scope(), precision.policy(config.precision):
     name, settings = models.parse(config.model)
     model = models.build(name, settings, data.manifest, data.feature.name, computed=computed)
     horizon = schedules.Horizon(steps_per_epoch=plan.steps_per_epoch, epochs=plan.epochs)
-    rate = schedules.make(config.schedule, announce.peak_learning_rate(config), horizon)
+    rate = schedules.make(config.schedule, peak_learning_rate(config), horizon)
     optimizer = precision.protect(
       optimizers.make(config.optimizer, rate, model.trainable_variables), config.precision
     )
     optimizer.build(model.trainable_variables)
-  steps.draw_apart(model, strategy)
+  steps.draw_apart(model, workers)
   counts = data.manifest.label_counts(splits.TRAIN)
   compiled = steps.Steps(
     model,
@@ -108,3 +108,9 @@ def source(config: config_lib.TrainConfig, data: datasets.Data) -> input_pipelin
     random_data=config.random_data,
     data_service=config.data_service,
   )
+
+
+def peak_learning_rate(config: config_lib.TrainConfig) -> float:
+  """Returns the full learning rate, of whole batches: what the schedule is of."""
+  base = config.learning_rate or models.MODELS[models.parse(config.model)[0]].learning_rate
+  return optimizers.scaled(base, config.scale_learning_rate, batch_size=config.batch_size)

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from schemas import options, splits
+from trainer import assembly, models
 from trainer import config as config_lib
-from trainer import models
 from trainer.augment import chain
 from trainer.callbacks import best as best_lib
 from trainer.data import datasets
 from trainer.devices import machine, strategies
 from trainer.devices import workers as workers_lib
 from trainer.learning import loop, optimizers, schedules
-from trainer.runs import position as position_lib
+from trainer.learning import position as position_lib
 from trainer.runs import run_folder
 
 
@@ -25,11 +24,10 @@ def start(
   data: datasets.Data,
   *,
   model: keras.Model,
-  strategy: tf.distribute.Strategy,
+  workers: workers_lib.Workers,
   folder: run_folder.RunFolder,
 ) -> None:
   """Prints what is going to be trained, on what, and where it goes."""
-  workers = workers_lib.Workers(strategy)
   if not workers.is_chief:
     print(f'worker {workers.index} of {workers.count}: worker 0 says how it goes.', flush=True)
     return
@@ -43,7 +41,10 @@ def start(
   name = options.format_option(*models.parse(config.model))
   computed = f', computed from {data.feature.name}' if data.computed else ''
   print(f'model    {name}: {model.count_params():,} parameters on {taken.name} {shape}{computed}')
-  print(f'devices  {machine.describe(strategy, config)}, {config.precision}')
+  devices = machine.describe(
+    workers, batch_size=config.batch_size, virtual_devices=config.virtual_devices
+  )
+  print(f'devices  {devices}, {config.precision}')
   print(f'learning {_learning(config)}')
   if config.augment:
     print(f'augment  {chain.Chain(config.augment)}')
@@ -57,7 +58,7 @@ def start(
       'does everything. Install `pip install tensorflow[and-cuda]` and a driver that fits.'
     )
   asked = strategies.parse(config.strategy)[0]
-  if asked != 'none' and strategy.num_replicas_in_sync == 1:
+  if asked != 'none' and workers.strategy.num_replicas_in_sync == 1:
     print(f'note: there is one device, so --strategy={asked} does what none does.')
   missing = datasets.unlearned_labels(data.manifest)
   if missing:
@@ -90,16 +91,11 @@ def interrupted(
   )
 
 
-def peak_learning_rate(config: config_lib.TrainConfig) -> float:
-  """Returns the full learning rate, of whole batches: what the schedule is of."""
-  base = config.learning_rate or models.MODELS[models.parse(config.model)[0]].learning_rate
-  return optimizers.scaled(base, config.scale_learning_rate, batch_size=config.batch_size)
-
-
 def _learning(config: config_lib.TrainConfig) -> str:
   """Returns how the weights move, and what the learning rate is of."""
   parts = [options.format_option(*optimizers.parse(config.optimizer))]
-  rate = f'learning rate {peak_learning_rate(config):g} for the whole batch of {config.batch_size}'
+  peak = assembly.peak_learning_rate(config)
+  rate = f'learning rate {peak:g} for the whole batch of {config.batch_size}'
   if config.scale_learning_rate != 'none':
     rate += f' ({config.scale_learning_rate} from batches of {optimizers.REFERENCE_BATCH})'
   parts.append(rate)

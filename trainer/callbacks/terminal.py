@@ -7,7 +7,6 @@ from typing import TextIO
 
 from trainer.callbacks import best, callback
 from trainer.judging import scores
-from trainer.learning import loop
 
 # Seconds between the lines of an epoch that takes long, where there is no terminal.
 LINE_EVERY_S = 30.0
@@ -17,10 +16,16 @@ class Progress(callback.Callback):
   """A line per epoch, and how far the epoch is: on a terminal in a line that moves."""
 
   def __init__(
-    self, best_so_far: best.Best, plan: loop.Plan, *, stream: TextIO | None = None
+    self,
+    best_so_far: best.Best,
+    *,
+    epochs: int,
+    steps_per_epoch: int,
+    stream: TextIO | None = None,
   ) -> None:
     self._best = best_so_far
-    self._plan = plan
+    self._epochs = epochs
+    self._steps_per_epoch = steps_per_epoch
     self._stream = stream or sys.stdout
     self._is_terminal = self._stream.isatty()
     self._next_line_s = LINE_EVERY_S
@@ -28,7 +33,7 @@ class Progress(callback.Callback):
   def on_steps(self, done: callback.StepsDone) -> None:
     """Says how far the epoch is: always on a terminal, elsewhere now and then."""
     text = (
-      f'{self._epoch(done.epoch)}  step {done.step_in_epoch}/{self._plan.steps_per_epoch}  '
+      f'{self._epoch(done.epoch)}  step {done.step_in_epoch}/{self._steps_per_epoch}  '
       f'loss {done.losses[-1]:.4f}  {done.examples_per_s:,.0f} examples/s  '
       f'{self._left(done)} left in the epoch  waits for input {done.wait_share:.0%}'
     )
@@ -59,11 +64,11 @@ class Progress(callback.Callback):
       self._rewrite('')
 
   def _left(self, done: callback.StepsDone) -> str:
-    seconds = done.epoch_s * (self._plan.steps_per_epoch / done.step_in_epoch - 1)
+    seconds = done.epoch_s * (self._steps_per_epoch / done.step_in_epoch - 1)
     return f'{seconds:.0f} s' if seconds < 120 else f'{seconds / 60:.0f} min'
 
   def _epoch(self, epoch: int) -> str:
-    return f'epoch {epoch:>{len(str(self._plan.epochs))}}/{self._plan.epochs}'
+    return f'epoch {epoch:>{len(str(self._epochs))}}/{self._epochs}'
 
   def _rewrite(self, text: str) -> None:
     # Carriage return, then `erase to the end of the line`.

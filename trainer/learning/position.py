@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trainer.judging import scores
-
-if TYPE_CHECKING:
-  from trainer.learning import steps
+from trainer.learning import steps
 
 
 @dataclasses.dataclass(kw_only=True)

@@ -1,0 +1,160 @@
+"""The measures of a classifier, each from counts of its examples. The only place that makes them.
+
+A confusion is int64 [labels, labels]: rows are what is true, columns what was predicted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.judging import scores as scores_lib
+
+Confusion = NDArray[np.int64]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Counts:
+  """What some examples came to, of which there must be some.
+
+  Attributes:
+    loss_sum: Sum of their cross-entropies, in nats.
+    by_label: int64 [3, labels]: those of the label that were taken for it, those of the label, and
+      those that were taken for it.
+    confusion: None where it was not counted.
+  """
+
+  loss_sum: float
+  by_label: NDArray[np.int64]
+  confusion: Confusion | None
+
+  @property
+  def num_examples(self) -> int:
+    """How many there are."""
+    return int(self.by_label[1].sum())
+
+  @property
+  def num_correct(self) -> int:
+    """How many were taken for what they are."""
+    return int(self.by_label[0].sum())
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PerLabel:
+  """Precision, recall and F1 of every label, float64 [labels] each, in [0, 1].
+
+  A quotient without a denominator is 0: the precision of a label that was never predicted, and
+  the recall of one that no example has.
+
+  Attributes:
+    precision: Of the examples predicted to have the label, the share that has it.
+    recall: Of the examples that have it, the share predicted to.
+    f1: The harmonic mean of the two.
+  """
+
+  precision: NDArray[np.float64]
+  recall: NDArray[np.float64]
+  f1: NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Interval:
+  """From `low` to `high`, both in [0, 1]."""
+
+  low: float
+  high: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mixup:
+  """How often one label was taken for another.
+
+  Attributes:
+    truth: Index of the label that was true.
+    predicted: Index of the label it was taken for.
+    count: How often.
+  """
+
+  truth: int
+  predicted: int
+  count: int
+
+
+def scores(counts: Counts) -> scores_lib.Scores:
+  """Returns the few numbers that stand for all."""
+  macro = averages(counts)['macro']
+  return scores_lib.Scores(
+    loss=counts.loss_sum / counts.num_examples,
+    accuracy=counts.num_correct / counts.num_examples,
+    num_examples=counts.num_examples,
+    balanced_accuracy=macro['recall'],
+    macro_f1=macro['f1'],
+  )
+
+
+def per_label(counts: Counts) -> PerLabel:
+  """Returns precision, recall and F1 per label."""
+  right, examples, answers = counts.by_label
+  return PerLabel(
+    precision=_quotients(right, answers),
+    recall=_quotients(right, examples),
+    f1=_quotients(2 * right, examples + answers),  # 2 P R / (P + R), with what P and R are put in.
+  )
+
+
+def averages(counts: Counts) -> dict[str, dict[str, float]]:
+  """Returns the `macro` and `weighted` means of precision, recall and F1.
+
+  Labels that no example has are left out of both: nothing is known of them. Macro counts every
+  label alike, weighted by its number of examples (its recall is the accuracy).
+  """
+  examples = counts.by_label[1]
+  present = examples > 0
+  found = {name: values[present] for name, values in dataclasses.asdict(per_label(counts)).items()}
+  weights = examples[present]
+  return {
+    'macro': {name: float(values.mean()) for name, values in found.items()},
+    'weighted': {
+      name: float(np.average(values, weights=weights)) for name, values in found.items()
+    },
+  }
+
+
+def accuracy_interval(counts: Counts) -> Interval:
+  """Returns Wilson's 95 % interval of the accuracy.
+
+  It takes examples for independent. Those of one speaker are not, so with few speakers the truth
+  lies outside more often than 1 time in 20.
+
+  Source: Wilson, "Probable Inference, the Law of Succession, and Statistical Inference" (1927).
+  """
+  from scipy import stats
+
+  test = stats.binomtest(counts.num_correct, counts.num_examples)
+  found = test.proportion_ci(0.95, method='wilson')
+  return Interval(low=float(found.low), high=float(found.high))
+
+
+def row_shares(confusion: Confusion) -> NDArray[np.float64]:
+  """Returns a confusion as shares of each label's examples; 0 where there are none."""
+  shares: NDArray[np.float64] = confusion / np.maximum(1, confusion.sum(axis=1, keepdims=True))
+  return shares
+
+
+def worst_mixups(confusion: Confusion, *, limit: int) -> list[Mixup]:
+  """Returns the most frequent confusions, at most `limit`; equal ones in the order of labels."""
+  wrong = confusion.copy()
+  np.fill_diagonal(wrong, 0)
+  order = np.argsort(-wrong, axis=None, kind='stable')[:limit]
+  rows, columns = np.unravel_index(order, wrong.shape)
+  return [
+    Mixup(truth=int(i), predicted=int(j), count=int(wrong[i, j]))
+    for i, j in zip(rows, columns, strict=True)
+    if wrong[i, j]
+  ]
+
+
+def _quotients(parts: NDArray[np.int64], wholes: NDArray[np.int64]) -> NDArray[np.float64]:
+  return np.divide(parts, wholes, out=np.zeros(len(parts)), where=wholes > 0)
