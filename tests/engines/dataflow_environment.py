@@ -9,7 +9,8 @@ import subprocess
 import sys
 import tarfile
 
-# Kept between runs, so that only the package itself is installed anew. Ignored by git.
+# Kept between runs, so that only the package itself is installed anew; one for each process of
+# tests, which would install into one another's. Ignored by git.
 _CACHE = pathlib.Path(__file__).parents[2] / 'build' / 'engines'
 
 
@@ -28,7 +29,8 @@ def install(sdist: pathlib.Path) -> pathlib.Path:
   staged package into it. So it is here, with uv in pip's place: it takes seconds.
   """
   image = f'apache-beam[gcp]=={importlib.metadata.version("apache-beam")}'
-  content = '\n'.join([sys.version, image, *requirements_of(sdist)])
+  process = os.environ.get('PYTEST_XDIST_WORKER', '')
+  content = '\n'.join([sys.version, image, process, *requirements_of(sdist)])
   folder = _CACHE / f'worker-{hashlib.sha256(content.encode()).hexdigest()[:16]}'
   python = folder / 'bin' / 'python'
   if not (folder / 'complete').exists():

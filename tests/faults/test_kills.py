@@ -13,11 +13,10 @@ from tests.faults import jobs
 pytestmark = pytest.mark.faults
 
 NUM_SHARDS = 18
-# (least number of finished shards to wait for, further seconds): at random, but not all of them
-# while the programs start.
+# (least number of finished shards to wait for, further seconds at random).
 _RANDOM = random.Random(4)
-EARLY = [(0, _RANDOM.uniform(0.1, 3.0)) for _ in range(6)]
-MIDST = [(_RANDOM.randrange(NUM_SHARDS), _RANDOM.uniform(0, 0.1)) for _ in range(14)]
+EARLY = [(0, _RANDOM.uniform(0.1, 3.0)) for _ in range(2)]
+MIDST = [(num_finished, _RANDOM.uniform(0, 0.1)) for num_finished in (1, 7, 14)]
 
 
 def environment(tmp_path):
@@ -41,7 +40,7 @@ def kill_at(process, output, *, num_finished, delay_s):
 
 @pytest.mark.parametrize('workers', [0, 2])
 @pytest.mark.parametrize(
-  ('num_finished', 'delay_s'), [*EARLY[:3], *MIDST[:7]], ids=lambda value: f'{value:.3g}'
+  ('num_finished', 'delay_s'), [*EARLY, *MIDST], ids=lambda value: f'{value:.3g}'
 )
 def test_a_killed_launcher_leaves_whole_files_and_the_same_command_finishes(
   corpus, undisturbed, tmp_path, num_finished, delay_s, workers
@@ -86,7 +85,7 @@ def test_a_worker_in_mid_shard_ends_with_its_launcher(corpus, tmp_path):
 def test_a_job_that_is_killed_again_and_again_gets_there(corpus, undisturbed, tmp_path):
   output = tmp_path / 'data'
   arguments = jobs.argv(corpus, output, '--workers=2')
-  for num_finished in (2, 6, 11, 17):
+  for num_finished in (3, 12):
     process = jobs.start(arguments)
     kill_at(process, output, num_finished=num_finished, delay_s=0)
     jobs.check_whole(output, undisturbed)
@@ -162,7 +161,7 @@ def test_a_killed_worker_ends_the_job_with_a_sentence_and_a_rerun_completes_it(
   assert jobs.temporaries(output) == []
 
 
-@pytest.mark.parametrize('delay_s', [0.0, 0.7, 1.4])
+@pytest.mark.parametrize('delay_s', [0.0, 1.0])
 def test_a_worker_that_is_killed_as_it_starts_does_not_leave_the_job_waiting(
   corpus, undisturbed, tmp_path, delay_s
 ):
@@ -186,7 +185,7 @@ def test_the_file_that_a_worker_dies_of_is_named(corpus, tmp_path):
     """
 import os, signal, sys
 if 'beam_jobs.launching.local_worker' in sys.orig_argv:
-  from features import clips
+  from features.decoding import clips
   decode = clips.decode
   def crashing(data, *args, **kwargs):
     if b'poison' in data[-16:]:

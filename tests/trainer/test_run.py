@@ -118,8 +118,8 @@ def test_best_checkpoint_is_the_best_epoch(untested_dir):
     np.testing.assert_allclose(best, last, atol=1e-6)
 
 
-# Step by step every strategy is tried in every precision in test_steps.py, and whole runs on one,
-# two and three devices in test_multi_worker.py.
+# Step by step every strategy is tried in every precision in test_steps.py, and whole runs on one
+# and three devices in test_multi_worker.py.
 @pytest.mark.parametrize(
   ('strategy', 'virtual', 'precision'),
   [('none', 0, 'mixed_float16'), ('mirrored', 2, 'mixed_bfloat16')],

@@ -32,23 +32,24 @@ def start(*arguments):
 
 @pytest.fixture(scope='module')
 def cluster():
-  """Yields the address and the processes; all end on SIGTERM with 0."""
+  """Yields the address of a dispatcher, a program as is one worker; the other worker is here."""
   with contextlib.ExitStack() as stack:
     dispatcher = stack.enter_context(start('--role=dispatcher', '--host=localhost'))
     address = dispatcher.stdout.readline().split()[-1]
-    workers = [
-      stack.enter_context(start('--role=worker', f'--dispatcher={address}', '--host=localhost'))
-      for _ in range(2)
-    ]
+    worker = stack.enter_context(
+      start('--role=worker', f'--dispatcher={address}', '--host=localhost')
+    )
+    _here, _ = data_server.start(
+      data_server.ServerConfig(role='worker', dispatcher=address, host='localhost')
+    )
     try:
-      assert [worker.stdout.readline() for worker in workers] == [f'worker serves {address}\n'] * 2
+      assert worker.stdout.readline() == f'worker serves {address}\n'
       yield address
     finally:
-      servers = [*workers, dispatcher]
-      for server in servers:
+      for server in (worker, dispatcher):
         server.send_signal(signal.SIGTERM)
-      codes = [server.wait(timeout=60) for server in servers]
-    assert codes == [0, 0, 0]
+      codes = [server.wait(timeout=60) for server in (worker, dispatcher)]
+    assert codes == [0, 0]
 
 
 def write(path, **more):
