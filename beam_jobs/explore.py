@@ -42,7 +42,7 @@ def gather(wanted: request.Request) -> findings.Findings:
   if wanted.data:
     from beam_jobs.exploration import from_dataset  # noqa: PLC0415
 
-    return from_dataset.gather(wanted, _storage_of(wanted.data))
+    return from_dataset.gather(wanted, storage_lib.storage_of(wanted.data))
   from beam_jobs.exploration import from_corpus  # noqa: PLC0415
 
   return from_corpus.gather(wanted)
@@ -50,20 +50,12 @@ def gather(wanted: request.Request) -> findings.Findings:
 
 def _write(path: str, text: str) -> None:
   try:
-    storage_lib.write_atomically(path, text.encode(), _storage_of(path))
+    storage_lib.write_atomically(path, text.encode(), storage_lib.storage_of(path))
   except OSError as error:
     raise errors.ConfigError(
       f'Could not write --output={path!r}: {error.strerror or error}. Is there room on the disk, '
       'and may this user write there?'
     ) from error
-
-
-def _storage_of(path: str) -> storage_lib.Storage:
-  if '://' not in path:
-    return storage_lib.LOCAL
-  from tfrecords.storage import buckets  # noqa: PLC0415
-
-  return buckets.storage_of(path)
 
 
 def run() -> int:

@@ -20,8 +20,7 @@ from collections.abc import Sequence
 from beam_jobs.launching import dry_run, flags, launch, summary
 from schemas import command
 from schemas.manifest import DatasetManifest
-from tfrecords import manifest_file
-from tfrecords.storage import buckets
+from tfrecords import manifest_file, storage
 
 
 def main(argv: Sequence[str]) -> None:
@@ -36,7 +35,7 @@ def main(argv: Sequence[str]) -> None:
   start_s = time.monotonic()
   launch.run_job(invocation)
   output = invocation.config.output
-  manifest = manifest_file.load(output, buckets.storage_of(output))
+  manifest = manifest_file.load(output, storage.storage_of(output))
   summary.show(manifest, time.monotonic() - start_s, title=f'{manifest.name}: {output}')
   if invocation.tfds_metadata:
     _write_tfds_metadata(output, manifest)
@@ -49,7 +48,7 @@ def _write_tfds_metadata(output: str, manifest: DatasetManifest) -> None:
     return
   from tfrecords import tfds_metadata  # noqa: PLC0415 - Seconds, and only now needed.
 
-  tfds_metadata.write(output, manifest, buckets.storage_of(output))
+  tfds_metadata.write(output, manifest, storage.storage_of(output))
 
 
 def run() -> int:

@@ -14,9 +14,7 @@ from tfrecords.wire import framing
 class ShardWriter:
   """One shard in the making, used as `with ShardWriter(path) as shard: shard.write(records)`.
 
-  The file grows under a temporary name and gets its own when the block ends well. An exception
-  removes it; a killed process leaves the temporary name only. It never seeks, so `storage` may be
-  a bucket.
+  The file appears when the block ends well. It never seeks, so `storage` may be a bucket.
 
   Attributes:
     num_records: Records written.
@@ -41,8 +39,7 @@ class ShardWriter:
     self.num_bytes = 0
     self._path = path
     self._expected_bytes = expected_bytes
-    self._storage = storage
-    self._temporary = storage_lib.temporary_path(path)
+    self._file = storage.writing(path)
     self._digest = hashlib.sha256()
     self._stream: BinaryIO | None = None
 
@@ -68,7 +65,7 @@ class ShardWriter:
 
   def __enter__(self) -> Self:
     with self._naming_failures():
-      self._stream = self._storage.open_write(self._temporary)
+      self._stream = self._file.__enter__()
     return self
 
   def __exit__(
@@ -77,26 +74,9 @@ class ShardWriter:
     error: BaseException | None,
     traceback: TracebackType | None,
   ) -> None:
-    stream, self._stream = self._stream, None
-    if stream is None:
-      return
-    try:
-      if error is not None:
-        # The first failure is the one to report.
-        with contextlib.suppress(OSError):
-          stream.close()
-        self._discard()
-        return
-      with self._naming_failures():
-        stream.close()
-        self._storage.rename(self._temporary, self._path)
-    except BaseException:
-      self._discard()
-      raise
-
-  def _discard(self) -> None:
-    with contextlib.suppress(OSError):
-      self._storage.remove(self._temporary)
+    self._stream = None
+    with self._naming_failures():
+      self._file.__exit__(kind, error, traceback)
 
   def _naming_failures(self, next_bytes: int = 0) -> contextlib.AbstractContextManager[None]:
     return storage_lib.naming_failures(

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from beam_jobs.exploration import sound as sound_lib
 from beam_jobs.shards import reading
-from beam_jobs.sources import tfds_records
+from beam_jobs.sources.tfds_records import clip_uri
 from schemas import utterance
 
 # Pictures are shown and compared no larger than this, in pixels.
@@ -20,8 +20,8 @@ def sound(clip: utterance.Utterance) -> sound_lib.Sound:
   Raises:
     ClipError: where it cannot be used.
   """
-  if tfds_records.is_uri(clip.uri):
-    return sound_lib.decode(io.BytesIO(tfds_records.read_bytes(clip.uri)), clip.excerpt)
+  if clip_uri.is_uri(clip.uri):
+    return sound_lib.decode(io.BytesIO(reading.read(clip.uri)), clip.excerpt)
   with reading.opened(clip.uri) as stream:
     return sound_lib.decode(stream, clip.excerpt)
 

@@ -1,14 +1,11 @@
 """Whether a file that could not be used may have been mended since: for reruns."""
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
-from apache_beam.io import filesystems
-from apache_beam.io.filesystem import BeamIOError
-
 from beam_jobs.sources.tfds_records import clip_uri
 from schemas import rejects
+from tfrecords import storage
 
 # Of these the file says nothing: the next attempt may well succeed.
 _PASSING = ('changed', 'unreadable', 'no_permission')
@@ -35,12 +32,8 @@ def _state(uri: str) -> str:
   """Returns size and time of change; `missing`, or '' where nobody can tell."""
   path = clip_uri.parse_uri(uri).path if clip_uri.is_uri(uri) else uri
   try:
-    if '://' not in path:
-      stat = os.stat(path)
-      return f'{stat.st_size} {stat.st_mtime_ns}'
-    found = filesystems.FileSystems.match([path])[0].metadata_list
-    return f'{found[0].size_in_bytes} {found[0].last_updated_in_seconds}' if found else 'missing'
+    return storage.storage_of(path).state(path)
   except (FileNotFoundError, NotADirectoryError):
     return 'missing'
-  except (OSError, ValueError, BeamIOError):
+  except (OSError, ValueError):
     return ''

@@ -7,14 +7,13 @@ from schemas import errors
 from tfrecords import storage
 from tfrecords.finishing import notes
 from tfrecords.finishing import unfinished as unfinished_lib
-from tfrecords.storage import buckets
 
 _SETTINGS = 'settings.json'
 
 
 def unfinished(config: config_lib.FeaturizeConfig) -> unfinished_lib.Unfinished:
   """Returns the data set that a job makes."""
-  return unfinished_lib.Unfinished(config.output, buckets.storage_of(config.output))
+  return unfinished_lib.Unfinished(config.output, storage.storage_of(config.output))
 
 
 def prepare(config: config_lib.FeaturizeConfig) -> None:

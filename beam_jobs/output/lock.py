@@ -2,9 +2,8 @@
 
 On a disk the lock is the kernel's (flock), which ends with the process that holds it, however that
 ends; the file only says who it is. Where there are no such locks, in buckets and on some network
-disks, a note with a heartbeat stands for it: that of a process of this machine that is gone, or one
-without a heartbeat for ten minutes, is taken over. Two launchers that start within the same second
-may then both pass; they write the same shards, each under temporary names.
+disks, a note with a heartbeat stands for it, which only one launcher can create. That of a process
+of this machine that is gone, or one without a heartbeat for ten minutes, is taken over.
 """
 
 import contextlib
@@ -22,7 +21,6 @@ from collections.abc import Iterator
 
 from schemas import errors, json_form
 from tfrecords import storage
-from tfrecords.storage import buckets
 
 FILE = '.voxshard.lock'
 
@@ -94,7 +92,7 @@ def held(output: str) -> Iterator[None]:
   Raises:
     ConfigError: if another launcher holds it, or it cannot be used as a folder.
   """
-  files = buckets.storage_of(output)
+  files = storage.storage_of(output)
   path = files.join(output, FILE)
   with contextlib.ExitStack() as stack:
     try:
@@ -155,11 +153,19 @@ def _noted(output: str, path: str, files: storage.Storage) -> Iterator[None]:
   if other and not other.is_gone:
     raise _refusal(output, other, path)
   mine = Holder.here()
-  _write(path, mine, files)
-  time.sleep(_SETTLE_S)  # Of two that wrote at once, the later one stays.
-  other = _read(path, files)
-  if other and other.token != mine.token:
-    raise _refusal(output, other, path)
+  try:
+    is_taken_over = files.exists(path)  # A dead launcher's, or one that says nothing.
+    if is_taken_over:
+      with contextlib.suppress(FileNotFoundError):
+        files.remove(path)
+    files.create(path, mine.to_bytes())
+  except FileExistsError:
+    raise _refusal(output, _read(path, files), path) from None
+  if is_taken_over:
+    time.sleep(_SETTLE_S)  # Of two that take over at once, the later one stays.
+    other = _read(path, files)
+    if other and other.token != mine.token:
+      raise _refusal(output, other, path)
   stop = threading.Event()
   beating = threading.Thread(target=_beat, args=(path, mine, files, stop), daemon=True)
   beating.start()
@@ -181,17 +187,13 @@ def _beat(path: str, mine: Holder, files: storage.Storage, stop: threading.Event
 
 
 def _read(path: str, files: storage.Storage) -> Holder | None:
-  with contextlib.suppress(FileNotFoundError):
-    if files.exists(path):
-      with files.open_read(path) as stream:
-        return Holder.from_bytes(stream.read())
+  with contextlib.suppress(FileNotFoundError), files.open_read(path) as stream:
+    return Holder.from_bytes(stream.read())
   return None
 
 
 def _write(path: str, holder: Holder, files: storage.Storage) -> None:
-  # Not by renaming, which leaves a bucket without the note for a moment.
-  with files.open_write(path) as stream:
-    stream.write(holder.to_bytes())
+  storage.write_atomically(path, holder.to_bytes(), files)
 
 
 def _refusal(output: str, holder: Holder | None, note: str = '') -> errors.ConfigError:

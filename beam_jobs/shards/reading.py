@@ -5,20 +5,22 @@ buckets do not change, they are replaced.
 """
 
 import contextlib
+import errno
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from apache_beam.io import filesystems
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
-
 from beam_jobs.shards import local_files
-from beam_jobs.sources import tfds_records
+from beam_jobs.sources.tfds_records import clip_uri, stored_audio
 from features.decoding import byte_ranges, clips
 from schemas import audio, utterance
-from tfrecords.storage import gcs
+from tfrecords import storage
 
 # Larger files are not read as a whole, but only where the decoder asks.
 WHOLE_BYTES = 64 << 20
+# Of large objects in a bucket, at least so much is fetched at a time.
+RANGE_BYTES = 256 << 10
+
+_REASONS = {errno.ENOENT: 'missing', errno.EACCES: 'no_permission', errno.EINVAL: 'unreadable'}
 
 
 def load(
@@ -36,8 +38,8 @@ def load(
   if excerpt is not None:
     with opened(uri) as stream:
       return clips.decode_excerpt(stream, spec, excerpt, min_clip_s=min_clip_s)
-  if tfds_records.is_uri(uri):
-    return clips.decode(tfds_records.read_bytes(uri), spec, min_clip_s=min_clip_s)
+  if clip_uri.is_uri(uri):
+    return clips.decode(read(uri), spec, min_clip_s=min_clip_s)
   if not is_remote(uri):
     data = local_files.read_whole(uri, WHOLE_BYTES)
     if data is not None:
@@ -56,8 +58,10 @@ def read(uri: str) -> bytes:
   Raises:
     clips.ClipError: with the reason, if it cannot be read.
   """
-  if tfds_records.is_uri(uri):
-    return tfds_records.read_bytes(uri)
+  if clip_uri.is_uri(uri):
+    place = clip_uri.parse_uri(uri)
+    with opened(place.path) as stream:
+      return stored_audio.read_bytes(stream, place)
   with opened(uri) as stream:
     data = stream.read()
   if not data:
@@ -78,21 +82,20 @@ def opened(uri: str) -> Iterator[BinaryIO]:
     with local_files.opened(uri) as stream:
       yield stream
     return
-  if uri.startswith(gcs.SCHEME):
-    with gcs.opened(uri) as stream:
-      yield stream
-    return
   try:
-    with filesystems.FileSystems.open(
-      uri, compression_type=CompressionTypes.UNCOMPRESSED
-    ) as stream:
+    with storage.storage_of(uri).open_read(uri, RANGE_BYTES) as stream:
       yield stream
-  except FileNotFoundError as error:
-    raise clips.ClipError('missing', 'There is no object of this name.') from error
-  except (OSError, BeamIOError) as error:
-    raise clips.ClipError('unreadable', f'The file system says: {error}.') from error
+  except (OSError, clips.ClipError) as error:
+    # A decoder tells what the service says of a range as the clip's fault.
+    said = error if isinstance(error, OSError) else error.__cause__
+    if not isinstance(said, OSError):
+      raise
+    if reason := _REASONS.get(said.errno or 0):
+      service = 'Cloud Storage' if uri.startswith('gs://') else 'the bucket'
+      raise clips.ClipError(reason, f'Of {service}: {said.strerror}.') from error
+    raise OSError(f'Could not read {uri}: {said.strerror or said}') from error
 
 
 def is_remote(uri: str) -> bool:
-  """Whether Beam's filesystems are asked, and not the local disk."""
+  """Whether a bucket is asked, and not the local disk."""
   return '://' in uri

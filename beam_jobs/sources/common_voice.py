@@ -7,14 +7,14 @@ Layout: `validated.tsv` with one row per clip that listeners have confirmed, the
 """
 
 import collections
-import csv
 import dataclasses
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
 from beam_jobs.sources import corpus as corpus_lib
-from beam_jobs.sources import listing, source
-from schemas import errors, options, rejects, splits, stable_hash, utterance
+from beam_jobs.sources import source
+from beam_jobs.sources.tables import cells, first_rows, rows
+from schemas import errors, options, rejects, splits, utterance
 
 VALIDATED, OFFICIAL = 'validated', 'official'
 _TABLES: Mapping[str, Sequence[tuple[str, str]]] = {
@@ -93,8 +93,8 @@ class CommonVoice:
 def list_utterances(corpus: corpus_lib.Corpus, settings: CommonVoice) -> Iterator[source.Entry]:
   """Yields one Utterance per row with a label, in the order of the lists; a Reject per bad row.
 
-  Rows are read as they come. What is kept is a hash of each clip's name, some 100 bytes: 0.2 GB
-  for two million clips.
+  Rows are read as they come. What is kept of each are 18 to 36 bytes, by which a clip that stands
+  twice is found.
 
   Args:
     corpus: The folder of a language.
@@ -105,12 +105,11 @@ def list_utterances(corpus: corpus_lib.Corpus, settings: CommonVoice) -> Iterato
       a label.
   """
   corpus.check()
-  seen: set[bytes] = set()
+  seen = first_rows.FirstRows()
   left_out = num_clips = num_rows = 0
   for name, split in _TABLES[settings.lists]:
-    for row in _rows(corpus, name, settings):
+    for entry in _entries(corpus, name, split, seen, settings=settings):
       num_rows += 1
-      entry = _read_row(row, corpus, settings, seen, split=split)
       if entry is None:
         left_out += 1
       else:
@@ -127,49 +126,43 @@ def list_utterances(corpus: corpus_lib.Corpus, settings: CommonVoice) -> Iterato
     yield rejects.LeftOut(reason='no_label', count=left_out)
 
 
-@dataclasses.dataclass(frozen=True)
-class Row:
-  """One row of a table.
-
-  Attributes:
-    table: The table's name.
-    line_number: As an editor counts lines; the columns' names stand in line 1.
-    values: Fields by column.
-    complaint: Why there are none; '' if there are.
-  """
-
-  table: str
-  line_number: int
-  values: Mapping[str, str] = dataclasses.field(default_factory=dict)
-  complaint: str = ''
-
-  @property
-  def origin(self) -> str:
-    """Where to look for it."""
-    return f'{self.table}, row {self.line_number}'
-
-
-def _rows(corpus: corpus_lib.Corpus, name: str, settings: CommonVoice) -> Iterator[Row]:
-  with corpus.open_text(name) as text:
-    if text is None:
-      raise _no_table(corpus, name, settings)
-    # No field is in quotes: a sentence may begin with one.
-    reader = csv.reader(text, delimiter='\t', quoting=csv.QUOTE_NONE)
-    columns = next(reader, [])
-    _check_columns(corpus, name, columns, settings)
-    while True:
-      try:
-        values = next(reader)
-      except StopIteration:
-        return
-      except csv.Error as error:
-        yield Row(name, reader.line_num, complaint=f'It cannot be read: {error}.')
-        continue
-      if len(values) == len(columns):
-        yield Row(name, reader.line_num, dict(zip(columns, values, strict=True)))
-      elif values:
-        complaint = f'Wanted {len(columns)} columns, got {len(values)}.'
-        yield Row(name, reader.line_num, complaint=complaint)
+def _entries(
+  corpus: corpus_lib.Corpus,
+  name: str,
+  split: str,
+  seen: first_rows.FirstRows,
+  *,
+  settings: CommonVoice,
+) -> Iterator[source.Entry | None]:
+  """Yields the clip of each row of a table, why there is none, or None where the label is open."""
+  if not corpus.has(name):
+    raise _no_table(corpus, name, settings)
+  table = corpus.uri(name)
+  _check_columns(corpus, name, rows.columns_of(table, rows.TAB), settings)
+  # No field is in quotes: a sentence may begin with one.
+  for row in rows.read(table, delimiter=rows.TAB, quotes=False, is_lenient=True):
+    origin = f'{name}, row {row.number}'
+    try:
+      path = _checked_path(row, seen)
+      label = _label(row.values, settings)
+      if label and not row.values['client_id']:
+        raise cells.BadRowError('no_speaker', 'Its client_id is empty.')
+    except cells.BadRowError as error:
+      detail = f'{origin}: {error.detail}'
+      yield rejects.Reject(utterance_id=origin, uri=table, reason=error.reason, detail=detail)
+      continue
+    if not label:
+      yield None
+      continue
+    yield utterance.Utterance(
+      utterance_id=path,
+      speaker_id=row.values['client_id'],
+      label=label,
+      uri=corpus.uri(path),
+      split=split,
+      fields=tuple((name, _value(row.values, name)) for name in ('accent', 'age', 'gender')),
+      origin=origin,
+    )
 
 
 def _check_columns(
@@ -183,59 +176,21 @@ def _check_columns(
       )
 
 
-def _read_row(
-  row: Row, corpus: corpus_lib.Corpus, settings: CommonVoice, seen: set[bytes], *, split: str
-) -> source.Entry | None:
-  """Returns the clip of a row, why there is none, or None where the label is open."""
-  problem = _problem(row, seen)
-  if problem:
-    return _reject(row, corpus, *problem)
-  label = _label(row.values, settings)
-  if not label:
-    return None
-  speaker = row.values['client_id'].strip()
-  if not speaker:
-    return _reject(row, corpus, 'no_speaker', 'Its client_id is empty.')
-  path = _clip_path(row.values['path'])
-  return utterance.Utterance(
-    utterance_id=path,
-    speaker_id=speaker,
-    label=label,
-    uri=corpus.uri(path),
-    split=split,
-    fields=tuple((name, _value(row.values, name)) for name in ('accent', 'age', 'gender')),
-    origin=row.origin,
-  )
-
-
-def _problem(row: Row, seen: set[bytes]) -> tuple[str, str] | None:
-  """Returns reason and detail of what is wrong with a row; notes its clip as seen."""
-  if row.complaint:
-    return 'bad_row', row.complaint
-  if not all(map(listing.is_utf8, row.values.values())):
-    return 'bad_row', 'Wanted UTF-8, and some of its bytes are not.'
+def _checked_path(row: rows.Row, seen: first_rows.FirstRows) -> str:
+  """Returns the path of a row's clip and notes it as seen; raises BadRowError if there is none."""
+  if row.problem:
+    raise cells.BadRowError('bad_row', row.problem)
   path = _clip_path(row.values['path'])
   if not path:
-    return 'bad_row', f'Wanted the name of a file in {CLIPS}/, got {row.values["path"]!r}.'
-  key = stable_hash.digest(path, salt='clip')
-  if key in seen:
-    return 'duplicate', f'{path} stands in an earlier row too.'
-  seen.add(key)
-  return None
-
-
-def _reject(row: Row, corpus: corpus_lib.Corpus, reason: str, detail: str) -> rejects.Reject:
-  return rejects.Reject(
-    utterance_id=row.origin,
-    uri=corpus.uri(row.table),
-    reason=reason,
-    detail=f'{row.origin}: {detail}',
-  )
+    got = row.values['path']
+    raise cells.BadRowError('bad_row', f'Wanted the name of a file in {CLIPS}/, got {got!r}.')
+  if seen.first(path, row.number):
+    raise cells.BadRowError('duplicate', f'{path} stands in an earlier row too.')
+  return path
 
 
 def _clip_path(name: str) -> str:
   """Returns the path of a clip, `clips/<name>.mp3`; '' for a name that is no plain file's."""
-  name = name.strip()
   if not name or '/' in name or '\\' in name or name in ('.', '..'):
     return ''
   # The first releases leave the ending out.
@@ -244,7 +199,7 @@ def _clip_path(name: str) -> str:
 
 def _value(row: Mapping[str, str], name: str) -> str:
   column = next((column for column in _COLUMNS[name] if column in row), '')
-  value = row.get(column, '').strip()
+  value = row.get(column, '')
   return _SAME.get(value, value) if name in ('age', 'gender') else value
 
 

@@ -3,15 +3,12 @@
 import contextlib
 import dataclasses
 import functools
-import io
 import os
 from collections.abc import Iterator, Mapping
-from typing import BinaryIO, TextIO
 
 from schemas import errors
 from schemas import medium as media
-from tfrecords import paths
-from tfrecords.storage import cloud_errors
+from tfrecords import paths, storage
 
 # What libsndfile reads, by the names that such files go by.
 AUDIO_SUFFIXES = (
@@ -44,7 +41,6 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
 # Left by macOS's zip and at the root of Linux disks: never a part of a corpus.
 _NOT_OURS = ('__MACOSX', 'lost+found')
 _ARCHIVES = ('.zip', '.tar', '.gz', '.tgz', '.bz2', '.xz', '.7z', '.rar')
-_WILDCARDS = '*?['
 
 # Device and number: what tells a folder from all others, by whatever path it was reached.
 _Identity = tuple[int, int]
@@ -55,15 +51,14 @@ class Corpus:
   """A folder of recordings or pictures.
 
   Attributes:
-    root: A local path (`~` is the home folder), or one that Beam's filesystems read, such as
-      `gs://bucket/folder` or `s3://bucket/folder`.
+    root: A local path (`~` is the home folder), or `gs://bucket/folder`, `s3://bucket/folder`.
   """
 
   root: str
 
   @property
   def is_remote(self) -> bool:
-    """Whether Beam's filesystems are asked, and not the local disk."""
+    """Whether a bucket is asked, and not the local disk."""
     return '://' in self.root
 
   @functools.cached_property
@@ -76,9 +71,13 @@ class Corpus:
   def check(self) -> None:
     """Raises SourceError if the root is no folder; for a bucket, if there is nothing below it."""
     if self.is_remote:
-      self._remote_paths(limit=1)
+      self._check_remote()
     else:
       self._check_local()
+
+  @property
+  def _files(self) -> storage.Storage:
+    return storage.storage_of(self.root)
 
   def uri(self, relative: str) -> str:
     """Returns what opens the file at a path relative to the root."""
@@ -112,39 +111,19 @@ class Corpus:
       SourceError: if it is there and is not text in UTF-8 or cannot be read.
     """
     try:
-      stream = self._open_remote(relative) if self.is_remote else self._open_local(relative)
-      if stream is None:
-        return None
-      with stream:
+      with self._files.open_read(self.uri(relative)) as stream:
         return stream.read().decode('utf-8-sig')
+    except (FileNotFoundError, NotADirectoryError):
+      return None
     except (OSError, ValueError) as error:
       raise errors.SourceError(
         f'Could not read the list {self.uri(relative)} as UTF-8 text: {error}. '
         'Repair it, or remove it to do without.'
       ) from error
 
-  @contextlib.contextmanager
-  def open_text(self, relative: str) -> Iterator[TextIO | None]:
-    """Gives the lines of a table of the corpus as they are read; None where there is no such file.
-
-    Bytes that are not UTF-8 become surrogates, as in file names: one odd row spoils no table.
-
-    Raises:
-      SourceError: if it is there and cannot be read.
-    """
-    try:
-      stream = self._open_remote(relative) if self.is_remote else self._open_local(relative)
-      if stream is None:
-        yield None
-        return
-      with io.TextIOWrapper(
-        stream, encoding='utf-8-sig', errors='surrogateescape', newline='\n'
-      ) as text:
-        yield text
-    except OSError as error:
-      raise errors.SourceError(
-        f'Could not read the table {self.uri(relative)}: {error}. Repair it or its rights.'
-      ) from error
+  def has(self, relative: str) -> bool:
+    """Whether there is a file at a path relative to the root."""
+    return self._files.exists(self.uri(relative))
 
   def count_by_suffix(self) -> dict[str, int]:
     """Returns how many files there are by their ending, the most frequent first; for errors."""
@@ -200,49 +179,30 @@ class Corpus:
       f'{self.folder} is no folder. Name the folder that holds the audio files with --input=FOLDER.'
     )
 
-  def _open_local(self, relative: str) -> BinaryIO | None:
-    try:
-      return open(self.uri(relative), 'rb')
-    except (FileNotFoundError, NotADirectoryError):
-      return None
+  def _check_remote(self) -> None:
+    with self._telling_of_bucket():
+      if self._files.exists(self.folder):
+        return
+    raise errors.SourceError(
+      f'There is nothing below {self.folder}/. Name the folder of the corpus with --input=FOLDER.'
+    )
 
-  def _remote_paths(self, limit: int | None = None) -> list[str]:
-    # Imported here: Beam takes a second, and a corpus on a disk does not need it.
-    from apache_beam.io import filesystems  # noqa: PLC0415
+  def _remote_paths(self) -> Iterator[str]:
+    self._check_remote()
+    with self._telling_of_bucket():
+      for path in self._files.walk(self.folder):
+        # Buckets may hold empty objects that stand for folders: their names end with a slash.
+        if path and not path.endswith('/') and all(map(_is_visible, path.split('/'))):
+          yield path
 
-    if any(sign in self.folder for sign in _WILDCARDS):
-      raise errors.SourceError(
-        f'{self.folder} holds one of the wildcards {" ".join(_WILDCARDS)}. Name one folder, '
-        'all of whose files are to be listed.'
-      )
-    start = f'{self.folder}/'
+  @contextlib.contextmanager
+  def _telling_of_bucket(self) -> Iterator[None]:
     try:
-      (match,) = filesystems.FileSystems.match([f'{start}**'], [limit])
-    except (OSError, ValueError) as error:  # BeamIOError is an OSError.
+      yield
+    except OSError as error:
       raise errors.SourceError(
-        f'Could not list {self.folder}: {cloud_errors.why(error)}. Check the name, the rights, and '
-        "that Beam is installed for this kind of storage (such as `pip install 'voxshard[gcp]'` "
-        'for gs://).'
+        f'Could not list {self.folder}: {error.strerror or error}. Check the name and the rights.'
       ) from error
-    paths = [metadata.path[len(start) :] for metadata in match.metadata_list]
-    if not paths:
-      raise errors.SourceError(
-        f'There is nothing below {start}. Name the folder of the corpus with --input=FOLDER.'
-      )
-    # Buckets may hold empty objects that stand for folders: their names end with a slash.
-    return [
-      path
-      for path in paths
-      if path and not path.endswith('/') and all(map(_is_visible, path.split('/')))
-    ]
-
-  def _open_remote(self, relative: str) -> BinaryIO | None:
-    from apache_beam.io import filesystems  # noqa: PLC0415
-
-    if not filesystems.FileSystems.exists(self.uri(relative)):
-      return None
-    stream: BinaryIO = filesystems.FileSystems.open(self.uri(relative))
-    return stream
 
 
 def _is_visible(name: str) -> bool:

@@ -10,8 +10,7 @@ number in it, as in speech_commands-train.tfrecord-00003-of-00128__17.
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import source, speaker_pattern
@@ -114,7 +113,7 @@ class _RecordReader:
     # Imported here: a program that lists its sources needs no protobuf.
     from tfrecords.wire import example_proto  # noqa: PLC0415
 
-    self._example = example_proto.Example
+    self._feature = example_proto.Feature
     self._data_set = data_set
     self._audio = choice.stored_audio(
       data_set, settings.audio, rate_hz=settings.rate_hz, bits=settings.bits
@@ -154,8 +153,7 @@ class _RecordReader:
       )
 
   def _entry(self, name: str, index: int, skimmed: skim.Skimmed, split: str) -> source.Entry | None:
-    features = self._example.FromString(skimmed.example).features.feature
-    values = {key: self._text(key, features) for key in sorted(self._values)}
+    values = {key: self._text(key, skimmed.features.get(key, b'')) for key in sorted(self._values)}
     label = values.pop(self._label)
     if not label:
       return None
@@ -187,11 +185,9 @@ class _RecordReader:
       origin=origin,
     )
 
-  def _text(self, key: str, features: Mapping[str, Any]) -> str:
-    """Returns the value of a feature as text; '' where there is none."""
-    feature = features[key] if key in features else None
-    if feature is None:
-      return ''
+  def _text(self, key: str, data: bytes) -> str:
+    """Returns the value of a serialized feature as text; '' where there is none."""
+    feature = self._feature.FromString(data)
     if feature.bytes_list.value:
       return str(feature.bytes_list.value[0].decode('utf-8', 'backslashreplace')).strip()
     if not feature.int64_list.value:

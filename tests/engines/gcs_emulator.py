@@ -6,6 +6,7 @@ come many at a time, and any request can be refused.
 
 import contextlib
 import http.server
+import io
 import json
 import pathlib
 import re
@@ -135,7 +136,18 @@ class _Handler(gcp_storage_emulator.server.RequestHandler):
 
   def do_POST(self) -> None:  # noqa: N802 - http.server's name.
     with self._emulator.taking_turns():
-      super().do_POST()
+      if 'ifGenerationMatch=0' in self.path and self._is_taken():
+        self._send({'error': {'code': 412, 'message': 'conditionNotMet'}}, 412)
+      else:
+        super().do_POST()
+
+  def _is_taken(self) -> bool:
+    """Whether there is an object already that an upload is to create."""
+    body = self.rfile.read(int(self.headers['Content-Length']))
+    self.rfile = io.BytesIO(body)
+    name = json.loads(re.search(rb'"name": ("[^"]*")', body)[1])
+    bucket = self.path.split('/o?')[0].rpartition('/')[2]
+    return name in {item['name'] for item in self.storage.get_file_list(bucket, name)[0]}
 
   def do_PUT(self) -> None:  # noqa: N802 - http.server's name.
     with self._emulator.taking_turns():
@@ -151,10 +163,12 @@ class _Handler(gcp_storage_emulator.server.RequestHandler):
     super().send_header(keyword, value)
 
   def _page(self, bucket: str, query: dict[str, str]) -> dict[str, object]:
-    items, _ = self.storage.get_file_list(bucket, query.get('prefix'))
+    items, folders = self.storage.get_file_list(bucket, query.get('prefix'), query.get('delimiter'))
     start = int(query.get('pageToken', 0))
     size = min(int(query.get('maxResults', PAGE_NAMES)), PAGE_NAMES)
     page: dict[str, object] = {'kind': 'storage#objects', 'items': items[start : start + size]}
+    if folders and not start:
+      page['prefixes'] = folders
     if start + size < len(items):
       page['nextPageToken'] = str(start + size)
     return page

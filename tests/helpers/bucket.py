@@ -1,64 +1,53 @@
-"""A Beam filesystem of a scheme of its own on the local disk: what a bucket is to the job.
+"""An fsspec filesystem of a scheme of its own on the local disk: what a bucket is to the job.
 
-Like a bucket it knows no folders: a prefix is there as soon as something has it.
+Like in a bucket there are no folders to be made, and a file appears when it is closed.
 """
 
 import os
 
-from apache_beam.io import filesystem, localfilesystem
+import fsspec
+from fsspec.implementations import local
 
 SCHEME = 'diskbucket'
 
 
-def _local(path):
-  return path.removeprefix(f'{SCHEME}:/')
-
-
-def _remote(path):
-  return f'{SCHEME}:/{path}'
-
-
-class BucketFileSystem(localfilesystem.LocalFileSystem):
+class BucketFileSystem(local.LocalFileSystem):
   """diskbucket://tmp/x is /tmp/x."""
 
+  protocol = SCHEME
+
   @classmethod
-  def scheme(cls):
-    return SCHEME
+  def _strip_protocol(cls, path):
+    return '/' + path.removeprefix(f'{SCHEME}://').strip('/')
 
-  def join(self, basepath, *paths):
-    return '/'.join((basepath.rstrip('/'), *paths))
+  def _open(self, path, mode='rb', **kwargs):
+    if 'r' in mode:
+      return super()._open(path, mode, **kwargs)
+    return _Upload(path, mode)
 
-  def has_dirs(self):
-    return False
 
-  def _list(self, dir_or_prefix):
-    for folder, _, names in os.walk(os.path.dirname(_local(dir_or_prefix))):
-      for name in sorted(names):
-        path = os.path.join(folder, name)
-        if path.startswith(_local(dir_or_prefix)):
-          size = os.path.getsize(path)
-          yield filesystem.FileMetadata(_remote(path), size, os.path.getmtime(path))
+class _Upload:
+  def __init__(self, path, mode):
+    self._path, self._mode = path, mode
+    self._parts = []
 
-  def mkdirs(self, path):
-    pass  # As on gs://.
+  def write(self, data):
+    self._parts.append(bytes(data))
+    return len(data)
 
-  def _make_parent(self, path):
-    os.makedirs(os.path.dirname(_local(path)), exist_ok=True)
+  def close(self):
+    os.makedirs(os.path.dirname(self._path), exist_ok=True)
+    with open(self._path, self._mode) as stream:
+      stream.write(b''.join(self._parts))
 
-  def create(self, path, *args, **kwargs):
-    self._make_parent(path)
-    return super().create(_local(path), *args, **kwargs)
+  def discard(self):
+    pass
 
-  def open(self, path, *args, **kwargs):
-    return super().open(_local(path), *args, **kwargs)
+  def __enter__(self):
+    return self
 
-  def rename(self, source_file_names, destination_file_names):
-    for source, target in zip(source_file_names, destination_file_names, strict=True):
-      os.replace(_local(source), _local(target))
+  def __exit__(self, *_):
+    self.close()
 
-  def exists(self, path):
-    return os.path.isfile(_local(path))
 
-  def delete(self, paths):
-    for path in paths:
-      os.remove(_local(path))
+fsspec.register_implementation(SCHEME, BucketFileSystem)

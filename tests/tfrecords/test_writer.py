@@ -159,7 +159,7 @@ def test_a_full_disk_is_said_and_leaves_nothing():
 
 
 def test_a_failing_rename_is_said_and_leaves_nothing():
-  storage = storages.MemoryStorage(fail_on_rename=True)
+  storage = storages.MemoryStorage(fail_at_end=True)
   with (
     pytest.raises(errors.DatasetError, match="'d/shard': Permission denied"),
     writer.ShardWriter('d/shard', storage) as shard,

@@ -1,11 +1,9 @@
 """Copies of shards on a disk of this machine, for data that lies far away."""
 
 import concurrent.futures
-import contextlib
 import hashlib
 import os
 import shutil
-import uuid
 from collections.abc import Sequence
 
 from schemas import errors
@@ -61,19 +59,13 @@ def _check_space(folder: str, wanted_bytes: int) -> None:
 
 
 def _copy(path: str, shard: ShardInfo, copy: str, *, storage: storage_lib.Storage) -> None:
-  temporary = f'{copy}{storage_lib.TEMPORARY_MARK}{uuid.uuid4().hex}'
   digest = hashlib.sha256()
-  try:
-    with storage.open_read(path) as source, open(temporary, 'wb') as target:
-      while piece := source.read(_PIECE_BYTES):
-        digest.update(piece)
-        target.write(piece)
+  with storage.open_read(path) as source, storage_lib.LOCAL.writing(copy) as target:
+    while piece := source.read(_PIECE_BYTES):
+      digest.update(piece)
+      target.write(piece)
     if digest.hexdigest() != shard.sha256:
       raise errors.DatasetError(
         f'{path!r} is not what the manifest says: its digest differs. Copy the folder again, or '
         'run the data job again with the same flags (whole shards are kept).'
       )
-    storage_lib.LOCAL.rename(temporary, copy)
-  finally:
-    with contextlib.suppress(FileNotFoundError):
-      os.remove(temporary)

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from schemas import errors
 from schemas.manifest import ShardInfo
+from tfrecords import storage
 from tfrecords.pipeline import caches, free_memory, local_copies, order
-from tfrecords.storage import gfile
 
 # Bytes asked from the storage at once, per shard: from far away many, to hide the latency; on this
 # machine so few that they stay in the processor's cache until they are taken apart.
@@ -54,7 +54,7 @@ def make(
   if cache == caches.MEMORY:
     return _in_memory(paths, shards)
   if cache == caches.DISK:
-    return _files(local_copies.fetch(paths, shards, folder, gfile.GfileStorage()))
+    return _files(local_copies.fetch(paths, shards, folder, storage.storage_of(paths[0])))
   return _files(paths)
 
 

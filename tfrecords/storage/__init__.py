@@ -1,111 +1,40 @@
-"""Where files lie. The local disk is here; beam_jobs brings buckets through Beam's filesystems."""
+"""Where files lie: on a disk, or in a bucket. The same few methods for every place."""
 
 import contextlib
 import os
-import uuid
 from collections.abc import Iterator
-from typing import BinaryIO, Protocol
 
 from schemas import errors
-from tfrecords.storage import write_behind
+from tfrecords.storage import local
+from tfrecords.storage.local import TEMPORARY_MARK as TEMPORARY_MARK
+from tfrecords.storage.place import Storage as Storage
 
-TEMPORARY_MARK = '.tmp-'
-
-
-class Storage(Protocol):
-  """What this package asks of a place for files. Streams need not seek.
-
-  Failures are OSErrors; a missing file is a FileNotFoundError.
-  """
-
-  def open_write(self, path: str) -> BinaryIO:
-    """Returns a stream that writes a new file."""
-
-  def open_read(self, path: str) -> BinaryIO:
-    """Returns a stream of a file's bytes."""
-
-  def rename(self, source: str, target: str) -> None:
-    """Moves a closed file over whatever is at `target`, whole: no reader sees a part of it."""
-
-  def remove(self, path: str) -> None:
-    """Deletes a file."""
-
-  def exists(self, path: str) -> bool:
-    """Whether there is a file or a folder at `path`."""
-
-  def make_dirs(self, path: str) -> None:
-    """Makes a folder and those above it; nothing happens where it is there."""
-
-  def list_dir(self, path: str) -> list[str]:
-    """Returns the sorted names of what lies in a folder."""
-
-  def join(self, folder: str, name: str) -> str:
-    """Returns the path of `name` in `folder`."""
-
-
-class LocalStorage:
-  """The disk of this machine."""
-
-  def open_write(self, path: str) -> BinaryIO:
-    """Returns a stream that writes a new file."""
-    return write_behind.open_new(path)
-
-  def open_read(self, path: str) -> BinaryIO:
-    """Returns a stream of a file's bytes."""
-    return open(path, 'rb')
-
-  def rename(self, source: str, target: str) -> None:
-    """Moves a closed file over whatever is at `target`, whole, even if the power fails.
-
-    Without the fsync a file system may store the new name before the data, and a power cut leaves
-    an empty file under the final name.
-    """
-    descriptor = os.open(source, os.O_RDONLY)
-    try:
-      os.fsync(descriptor)
-    finally:
-      os.close(descriptor)
-    os.replace(source, target)
-
-  def remove(self, path: str) -> None:
-    """Deletes a file."""
-    os.remove(path)
-
-  def exists(self, path: str) -> bool:
-    """Whether there is a file or a folder at `path`."""
-    return os.path.exists(path)
-
-  def make_dirs(self, path: str) -> None:
-    """Makes a folder and those above it; nothing happens where it is there."""
-    os.makedirs(path, exist_ok=True)
-
-  def list_dir(self, path: str) -> list[str]:
-    """Returns the sorted names of what lies in a folder."""
-    return sorted(os.listdir(path))
-
-  def join(self, folder: str, name: str) -> str:
-    """Returns the path of `name` in `folder`."""
-    return os.path.join(folder, name)
-
-
-LOCAL: Storage = LocalStorage()
+LOCAL: Storage = local.LocalStorage()
 
 
 def storage_of(path: str) -> Storage:
-  """Returns what reads and writes at `path`: TensorFlow's filesystems where it has a scheme.
+  """Returns what reads and writes at `path`.
 
-  For the trainer and the programs of this package; the data job has its own, without TensorFlow.
+  Raises:
+    ConfigError: if nothing that is installed does.
   """
-  if '://' not in path:
+  scheme, mark, _ = path.partition('://')
+  if not mark:
     return LOCAL
-  from tfrecords.storage import gfile
+  try:
+    # Imported here: a job on a disk needs neither, and their clients take a second.
+    if scheme == 'gs':
+      from tfrecords.storage import gcs
 
-  return gfile.GfileStorage()
+      return gcs.GcsStorage()
+    from tfrecords.storage import fsspec_bucket
 
-
-def temporary_path(path: str) -> str:
-  """Returns a name beside `path` that no other writer has."""
-  return f'{path}{TEMPORARY_MARK}{uuid.uuid4().hex}'
+    return fsspec_bucket.FsspecStorage(scheme)
+  except (ImportError, ValueError) as error:
+    raise errors.ConfigError(
+      f'{path!r}: nothing installed here reads and writes {scheme}://. For gs:// it needs '
+      "pip install 'voxshard[gcp]', for s3:// pip install 'voxshard[aws]'."
+    ) from error
 
 
 def free_bytes(path: str) -> int | None:
@@ -141,15 +70,8 @@ def write_atomically(path: str, data: bytes, storage: Storage = LOCAL) -> None:
   Raises:
     OSError: if the storage refuses; nothing is left behind then.
   """
-  temporary = temporary_path(path)
-  try:
-    with storage.open_write(temporary) as stream:
-      stream.write(data)
-    storage.rename(temporary, path)
-  except BaseException:
-    with contextlib.suppress(OSError):
-      storage.remove(temporary)
-    raise
+  with storage.writing(path) as stream:
+    stream.write(data)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,19 @@ _MEANING = {
   401: _SIGN_IN,
   403: 'this user may not do that',
   404: 'there is no such bucket or object',
+  412: 'there is one already',
   429: 'too many requests for the quota',
+}
+# What Python calls it; 5xx and 429 may pass, all others never will.
+_NUMBERS: dict[int | type, int] = {
+  401: errno.EACCES,
+  403: errno.EACCES,
+  404: errno.ENOENT,
+  412: errno.EEXIST,
+  429: errno.EIO,
+  FileNotFoundError: errno.ENOENT,  # Some of fsspec's have no number.
+  FileExistsError: errno.EEXIST,
+  PermissionError: errno.EACCES,
 }
 # What Google's client writes around the service's own words: the request, and the codes it wanted.
 _AROUND = re.compile(
@@ -30,7 +42,10 @@ def status_of(error: Any) -> int | None:
     return cause
   code = getattr(cause, 'code', None)
   if not isinstance(code, int):
-    code = getattr(getattr(cause, 'response', None), 'status_code', None)
+    response = getattr(cause, 'response', None)
+    code = getattr(response, 'status_code', None)
+    if isinstance(response, dict):  # Amazon's.
+      code = response.get('ResponseMetadata', {}).get('HTTPStatusCode')
   return code if isinstance(code, int) else None
 
 
@@ -53,11 +68,15 @@ def as_os_errors(path: str) -> Iterator[None]:
   try:
     yield
   except Exception as error:  # No common class: Google's, Amazon's, HTTP's, Beam's.
-    if isinstance(error, OSError) and not hasattr(error, 'exception_details'):
+    status = status_of(error)
+    if status is None and isinstance(error, OSError) and error.errno is not None:
       raise
-    if status_of(error) == 404:
-      raise FileNotFoundError(errno.ENOENT, why(error), path) from error
-    raise OSError(errno.EIO, why(error), path) from error
+    if status is None:
+      number = _NUMBERS.get(type(error), errno.EIO)
+    else:
+      number = _NUMBERS.get(status, errno.EINVAL if 400 <= status < 500 else errno.EIO)
+    # OSError makes a FileNotFoundError and its like of these numbers.
+    raise OSError(number, why(error), path) from error
 
 
 def _innermost(error: Any) -> Any:
@@ -66,4 +85,6 @@ def _innermost(error: Any) -> Any:
     error = next(iter(details.values()))
   # Google's client was refused again and again, until its time was up.
   last = getattr(error, 'cause', None)
+  if not isinstance(last, Exception) and isinstance(error, OSError):
+    last = error.__cause__  # s3fs tells an error of Amazon's client so, and as_os_errors all.
   return last if isinstance(last, Exception) else error

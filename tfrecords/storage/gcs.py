@@ -1,110 +1,138 @@
 """Objects of Cloud Storage with as few requests, and as few bytes, as the job needs.
 
-Reading: Beam's own reader signs in anew for each object, asks for its size, and fetches 16 MiB of
-it. For a clip of 32 kB that costs 5.6 ms of processor time and two round trips where 1 ms and one
-are enough; for one word of a recording of two hours, 500 times the bytes.
-
-Writing: an object appears when its upload ends. It needs no temporary name, whose copy and deletion
-are requests, and whose object stays where a worker dies.
+Through Google's client, signed in as Beam signs in. Beam's own reader signs in anew for each
+object, asks for its size, and fetches 16 MiB of it. For a clip of 32 kB that costs 5.6 ms of
+processor time and two round trips where 1 ms and one are enough; for one word of a recording of two
+hours, 500 times the bytes.
 """
 
 import contextlib
 import functools
 import io
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
+import requests.adapters
 from apache_beam.io import filesystems
+from google.api_core import exceptions
+from google.cloud.storage import fileio, retry
 
-from schemas.rejects import ClipError
-from tfrecords.storage import cloud_errors, object_writer
+from tfrecords.storage import cloud_errors, place
 
 SCHEME = 'gs://'
 
-# 16 s of 16-bit audio at 16 kHz. Smaller objects are fetched by one request, without their size.
-HEAD_BYTES = 512 << 10
-# Of larger ones, at least so much is fetched at a time.
-RANGE_BYTES = 256 << 10
 
-# Connections that are kept open, more than the threads of a worker process.
-_CONNECTIONS = 64
+class GcsStorage(place.Bucket):
+  """Cloud Storage; the methods are those of place.Storage."""
 
-_REASONS = {401: 'no_permission', 403: 'no_permission', 404: 'missing'}
-
-
-@contextlib.contextmanager
-def opened(uri: str) -> Iterator[BinaryIO]:
-  """Gives a seekable stream of an object's bytes as they are stored.
-
-  Raises:
-    ClipError: if there is no such object, or this user may not read it.
-    OSError: if the service does not answer, also after retries: that is not the clip's fault.
-  """
-  try:
-    with _stream(uri) as stream:
-      yield stream
-  except Exception as error:
-    status = cloud_errors.status_of(error)
-    if isinstance(error, ClipError) or (status is None and not _is_googles(error)):
+  @contextlib.contextmanager
+  def writing(self, path: str) -> Iterator[BinaryIO]:
+    """Gives a stream to an object that appears when its upload ends, and needs no other name."""
+    stream = _Writer(
+      _blob(path), chunk_size=place.WRITE_BYTES, ignore_flush=True, content_type=_CONTENT
+    )
+    try:
+      yield cast(BinaryIO, stream)
+      stream.finish()
+    except BaseException:
+      with contextlib.suppress(Exception):  # The service drops what is not finished, after a week.
+        stream.terminate()
       raise
-    if status is not None and 400 <= status < 500 and status != 429:
-      reason = _REASONS.get(status, 'unreadable')
-      raise ClipError(reason, f'Of Cloud Storage: {cloud_errors.why(error)}.') from error
-    raise OSError(f'Could not read {uri}: {cloud_errors.why(error)}') from error
+
+  def create(self, path: str, data: bytes) -> None:
+    """Writes a small object where there is none; raises FileExistsError where there is one."""
+    with cloud_errors.as_os_errors(path):
+      _blob(path).upload_from_string(data, content_type=_CONTENT, if_generation_match=0)
+
+  def open_read(self, path: str, piece_bytes: int = place.READ_BYTES) -> BinaryIO:
+    """Returns a seekable stream of an object's bytes: of a small one after a single request."""
+    blob, head_bytes = _blob(path), max(place.HEAD_BYTES, piece_bytes)
+    with cloud_errors.as_os_errors(path):
+      try:
+        head = blob.download_as_bytes(end=head_bytes - 1, raw_download=True)
+      except exceptions.RequestRangeNotSatisfiable:  # An empty object has no first byte.
+        head = b''
+      if len(head) < head_bytes:
+        return io.BytesIO(head)
+      blob.reload()  # Its size, and its generation: what is read from here on is one state of it.
+    return io.BufferedReader(cast(Any, _Reader(blob, chunk_size=piece_bytes, raw_download=True)))
+
+  def remove(self, path: str) -> None:
+    """Deletes an object."""
+    with cloud_errors.as_os_errors(path):
+      _blob(path).delete(retry=retry.DEFAULT_RETRY)
+
+  def exists(self, path: str) -> bool:
+    """Whether there is an object, or something below, at `path`."""
+    with cloud_errors.as_os_errors(path):
+      return bool(_blob(path).exists()) or any(True for _ in _listed(path, max_results=1))
+
+  def state(self, path: str) -> str:
+    """Returns the size and the time of the last change."""
+    blob = _blob(path)
+    with cloud_errors.as_os_errors(path):
+      blob.reload()
+    return f'{blob.size} {blob.updated.timestamp()}'
+
+  def list_dir(self, path: str) -> list[str]:
+    """Returns the sorted names of what lies in a folder."""
+    with cloud_errors.as_os_errors(path):
+      found = _listed(path, delimiter='/')
+      names = {blob.name for blob in found} | set(found.prefixes)
+    return sorted(name.rstrip('/').rpartition('/')[2] for name in names - {_prefix(path)})
+
+  def walk(self, path: str) -> Iterator[str]:
+    """Yields the names, relative to `path`, of all objects below."""
+    start = len(_prefix(path))
+    with cloud_errors.as_os_errors(path):
+      for blob in _listed(path, fields='items(name),nextPageToken'):
+        yield blob.name[start:]
 
 
-def _stream(uri: str) -> Any:
-  from google.cloud.storage import fileio  # noqa: PLC0415 - There where gs:// is.
-
-  bucket, _, name = uri.removeprefix(SCHEME).partition('/')
-  blob = _client().bucket(bucket).blob(name)
-  head = _head(blob)
-  if len(head) < HEAD_BYTES:
-    return io.BytesIO(head)
-  blob.reload()  # Its size, and its generation: what is read from here on is one state of it.
-  return fileio.BlobReader(blob, chunk_size=RANGE_BYTES, raw_download=True)
+class _Reader(fileio.BlobReader):  # type: ignore[misc]
+  def read(self, size: int = -1) -> bytes:
+    with cloud_errors.as_os_errors(f'{SCHEME}{self._blob.bucket.name}/{self._blob.name}'):
+      return bytes(super().read(size))
 
 
-def _head(blob: Any) -> bytes:
-  from google.api_core import exceptions  # noqa: PLC0415 - The same.
+class _Writer(fileio.BlobWriter):  # type: ignore[misc]
+  def write(self, data: Any) -> int:
+    with cloud_errors.as_os_errors(f'{SCHEME}{self._blob.bucket.name}/{self._blob.name}'):
+      return int(super().write(data))
 
-  try:
-    return bytes(blob.download_as_bytes(end=HEAD_BYTES - 1, raw_download=True))
-  except exceptions.RequestRangeNotSatisfiable:  # An empty object has no first byte.
-    return b''
-
-
-class Upload(object_writer.ObjectWriter):
-  """An object in the making. It appears with `finish`; without, nothing ever does."""
-
-  def __init__(self, uri: str) -> None:
-    """Begins an upload, as ObjectWriter does."""
-    super().__init__(uri)
-    # A stream of Google's that is forgotten closes itself, and half an object would appear.
-    self._finish, self._stream.close = self._stream.close, lambda: None
+  def close(self) -> None:
+    """Does nothing: a stream that is forgotten closes itself, and half an object would appear."""
 
   def finish(self) -> None:
     """Makes what was written the object."""
-    try:
-      with cloud_errors.as_os_errors(self._uri):
-        self._finish()
-    except OSError:
-      self.abort()
-      raise
+    with cloud_errors.as_os_errors(f'{SCHEME}{self._blob.bucket.name}/{self._blob.name}'):
+      super().close()
+
+
+_CONTENT = 'application/octet-stream'
+
+
+def _blob(path: str) -> Any:
+  bucket, _, name = path.removeprefix(SCHEME).partition('/')
+  return _client().bucket(bucket).blob(name)
+
+
+def _prefix(path: str) -> str:
+  name = path.removeprefix(SCHEME).partition('/')[2].rstrip('/')
+  return f'{name}/' if name else ''
+
+
+def _listed(path: str, **settings: Any) -> Any:
+  bucket = path.removeprefix(SCHEME).partition('/')[0]
+  return _client().list_blobs(bucket, prefix=_prefix(path), **settings)
 
 
 @functools.cache
 def _client() -> Any:
   """Returns the process's one client, signed in as Beam signs in."""
-  import requests.adapters  # noqa: PLC0415 - It comes with Google's client.
-
   client = filesystems.FileSystems.get_filesystem(SCHEME)._gcsIO().client
   # As Google's documentation does it: the session keeps 10 connections, and closes all others.
-  adapter = requests.adapters.HTTPAdapter(_CONNECTIONS, _CONNECTIONS)
+  adapter = requests.adapters.HTTPAdapter(place.CONNECTIONS, place.CONNECTIONS)
   client._http.mount('https://', adapter)
   client._http.mount('http://', adapter)
   return client
-
-
-def _is_googles(error: Exception) -> bool:
-  return type(error).__module__.partition('.')[0] in ('google', 'requests', 'urllib3')

@@ -57,7 +57,7 @@ def _add_features(file: Any) -> None:
   )
 
 
-def _make_class() -> Any:
+def _make_classes() -> tuple[Any, Any]:
   file = descriptor_pb2.FileDescriptorProto(name=_FILE_NAME, package=_PACKAGE, syntax='proto3')
   _add_list(file, 'BytesList', _FIELD.TYPE_BYTES)
   _add_list(file, 'FloatList', _FIELD.TYPE_FLOAT)
@@ -74,7 +74,11 @@ def _make_class() -> Any:
   )
   pool = descriptor_pool.DescriptorPool()
   pool.AddSerializedFile(file.SerializeToString())
-  return message_factory.GetMessageClass(pool.FindMessageTypeByName(f'{_PACKAGE}.Example'))
+  example, feature = (
+    message_factory.GetMessageClass(pool.FindMessageTypeByName(f'{_PACKAGE}.{name}'))
+    for name in ('Example', 'Feature')
+  )
+  return example, feature
 
 
-Example: Any = _make_class()
+Example, Feature = _make_classes()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from schemas import errors
+from tfrecords import storage
 
 GZIP_SUFFIX = '.gz'
 
@@ -30,12 +31,13 @@ def name_of(path: str) -> str:
   return path.rpartition('/')[2]
 
 
-def read_lines(path: str) -> Iterator[tuple[int, str]]:
+def read_lines(path: str, *, is_lenient: bool = False) -> Iterator[tuple[int, str]]:
   r"""Yields the number, from 1, and the text of each line, with its line end (`\n` or `\r\n`).
 
   Args:
-    path: An absolute local path, or one that Beam's filesystems read. What ends with .gz is
+    path: An absolute local path, or that of an object in a bucket. What ends with .gz is
       unpacked on the way.
+    is_lenient: Whether bytes that are not UTF-8 become surrogates, as in file names.
 
   Raises:
     SourceError: if there is no such file, or it is not text in UTF-8 (a byte-order mark is
@@ -52,7 +54,7 @@ def read_lines(path: str) -> Iterator[tuple[int, str]]:
         if number == 1:
           _check_kind(path, line)
           line = line.removeprefix(_BOM)
-        yield number, _decoded(path, number, line)
+        yield number, _decoded(path, number, line, is_lenient)
   except (OSError, EOFError, zlib.error) as error:
     raise errors.SourceError(
       f'Could not read the table {path} behind row {number}: {error}. Copy it again, and check '
@@ -77,24 +79,10 @@ def _opened_local(path: str) -> BinaryIO:
 
 
 def _opened_remote(path: str) -> BinaryIO:
-  # Imported here: Beam takes a second, and a table on a disk does not need it.
-  from apache_beam.io import filesystems  # noqa: PLC0415
-  from apache_beam.io.filesystem import CompressionTypes  # noqa: PLC0415
-
-  try:
-    if not filesystems.FileSystems.exists(path):
-      raise _missing(path)
-    stream: BinaryIO = filesystems.FileSystems.open(
-      path, compression_type=CompressionTypes.UNCOMPRESSED
-    )
-  except ValueError as error:  # SourceError is one too.
-    if isinstance(error, errors.SourceError):
-      raise
-    raise errors.SourceError(
-      f'Could not open the table {path}: {error} Check the name, and that Beam is installed for '
-      "this kind of storage (such as `pip install 'voxshard[gcp]'` for gs://)."
-    ) from error
-  return stream
+  files = storage.storage_of(path)
+  if not files.exists(path):
+    raise _missing(path)
+  return files.open_read(path)
 
 
 def _missing(path: str) -> errors.SourceError:
@@ -124,14 +112,14 @@ def _check_kind(path: str, line: bytes) -> None:
     )
 
 
-def _decoded(path: str, number: int, line: bytes) -> str:
+def _decoded(path: str, number: int, line: bytes, is_lenient: bool) -> str:
   if len(line) == _MAX_LINE_BYTES and not line.endswith(b'\n'):
     raise errors.SourceError(
       f'{name_of(path)}, row {number}: this line is longer than {_MAX_LINE_BYTES} bytes, which no '
       f'row of a table is. Check that {path} is a table with one row a line.'
     )
   try:
-    return line.decode('utf-8')
+    return line.decode('utf-8', 'surrogateescape' if is_lenient else 'strict')
   except UnicodeDecodeError as error:
     got = line[error.start : error.start + 1].hex()
     raise errors.SourceError(

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -40,7 +41,13 @@ class Row:
   problem: str = ''
 
 
-def read(path: str, *, delimiter: str = '', quotes: bool = True) -> Iterator[Row]:
+# The line on which a row begins, its cells without spaces around them, and why there are none.
+_Numbered = tuple[int, list[str], str]
+
+
+def read(
+  path: str, *, delimiter: str = '', quotes: bool = True, is_lenient: bool = False
+) -> Iterator[Row]:
   """Yields the rows of a table, without its header and without rows whose cells are all empty.
 
   Args:
@@ -48,6 +55,8 @@ def read(path: str, *, delimiter: str = '', quotes: bool = True) -> Iterator[Row
     delimiter: What separates cells; '' goes by the ending, and takes for a .csv whichever of
       comma, semicolon and tab its header has most of.
     quotes: Whether `"` holds a cell together; otherwise it stands for itself.
+    is_lenient: Whether what is not UTF-8, or no row, is the problem of its row alone. That takes
+      quotes=False: a quote that is open swallows the rows behind it.
 
   Raises:
     SourceError: if the table as a whole cannot be read: another ending, not UTF-8, quotes that do
@@ -55,7 +64,7 @@ def read(path: str, *, delimiter: str = '', quotes: bool = True) -> Iterator[Row
   """
   by_ending = _form_of(path)
   if by_ending:
-    return _delimited_rows(path, delimiter, quotes)
+    return _delimited_rows(path, delimiter, quotes, is_lenient)
   return _json_rows(path)
 
 
@@ -72,26 +81,21 @@ def _form_of(path: str) -> str | None:
   )
 
 
-def _delimited_rows(path: str, delimiter: str, quotes: bool) -> Iterator[Row]:
-  texts = (text for _, text in lines.read_lines(path))
-  header = next(texts, '')
-  delimiter = delimiter or _delimiter_of(path, header)
-  reader = csv.reader(
-    _chained(header, texts),
-    delimiter=delimiter,
-    quoting=csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE,
-    strict=True,
-  )
-  columns: tuple[str, ...] = ()
-  for number, cells in _numbered(reader, path):
-    if not any(cells):
-      continue
-    if not columns:
-      columns = _checked_header(path, number, cells)
-      continue
-    if len(cells) == len(columns):
+def columns_of(path: str, delimiter: str) -> tuple[str, ...]:
+  """Returns the names of the columns of a table without quotes; () for an empty file."""
+  return _opened(path, delimiter, quotes=False, is_lenient=True)[0]
+
+
+def _delimited_rows(path: str, delimiter: str, quotes: bool, is_lenient: bool) -> Iterator[Row]:
+  columns, numbered = _opened(path, delimiter, quotes, is_lenient)
+  for number, cells, problem in numbered:
+    if problem:
+      yield Row(number, columns, {}, problem)
+    elif len(cells) == len(columns):
       named = zip(columns, cells, strict=True)
       yield Row(number, columns, {name: cell for name, cell in named if name})
+    elif is_lenient:
+      yield Row(number, columns, {}, f'Wanted {len(columns)} columns, got {len(cells)}.')
     else:
       problem = (
         f'Wanted {len(columns)} cells, as the header has, got {len(cells)}. A cell that holds the '
@@ -100,10 +104,21 @@ def _delimited_rows(path: str, delimiter: str, quotes: bool) -> Iterator[Row]:
       yield Row(number, columns, {}, problem)
 
 
-def _chained(first: str, others: Iterator[str]) -> Iterator[str]:
-  if first:
-    yield first
-  yield from others
+def _opened(
+  path: str, delimiter: str, quotes: bool, is_lenient: bool
+) -> tuple[tuple[str, ...], Iterator[_Numbered]]:
+  """Returns the names of the columns, and the rows behind them."""
+  texts = (text for _, text in lines.read_lines(path, is_lenient=is_lenient))
+  header = next(texts, '')
+  reader = csv.reader(
+    itertools.chain([header] if header else [], texts),
+    delimiter=delimiter or _delimiter_of(path, header),
+    quoting=csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE,
+    strict=True,
+  )
+  numbered = _numbered(reader, path, is_lenient)
+  names = next((_checked_header(path, number, cells) for number, cells, _ in numbered), ())
+  return names, numbered
 
 
 def _delimiter_of(path: str, header: str) -> str:
@@ -114,13 +129,16 @@ def _delimiter_of(path: str, header: str) -> str:
   return max((COMMA, SEMICOLON, TAB), key=header.count)
 
 
-def _numbered(reader: Any, path: str) -> Iterator[tuple[int, list[str]]]:
-  """Yields the line on which each row begins, and its cells without spaces around them."""
+def _numbered(reader: Any, path: str, is_lenient: bool) -> Iterator[_Numbered]:
+  """Yields the rows that are not empty; without an end of the quotes there are no more."""
   while True:
     number = reader.line_num + 1
     try:
       cells = next(reader, None)
     except csv.Error as error:
+      if is_lenient:
+        yield number, [], f'It cannot be read: {error}.'
+        continue
       raise errors.SourceError(
         f'{lines.name_of(path)}, row {number}: this row and those behind it cannot be read: '
         f'{error}. Double quotes come in pairs, and stand twice inside of quotes; where they stand '
@@ -128,7 +146,11 @@ def _numbered(reader: Any, path: str) -> Iterator[tuple[int, list[str]]]:
       ) from error
     if cells is None:
       return
-    yield number, [cell.strip() for cell in cells]
+    if any(cells := [cell.strip() for cell in cells]):
+      problem = (
+        '' if all(map(listing.is_utf8, cells)) else 'Wanted UTF-8, and some of its bytes are not.'
+      )
+      yield number, cells, problem
 
 
 def _checked_header(path: str, number: int, cells: list[str]) -> tuple[str, ...]:

@@ -2,8 +2,8 @@
 
 import json
 
-from beam_jobs.sources.tfds_records import prepared, wire
-from tfrecords.wire import framing
+from beam_jobs.sources.tfds_records import prepared
+from tfrecords.wire import example_wire, framing
 
 _NAME = 'example'
 # Split -> (label's number, speaker) of each record.
@@ -56,9 +56,9 @@ def files() -> dict[str, bytes]:
 
 
 def _record(label: int, speaker: str) -> bytes:
-  entries = (
-    wire.entry(b'audio', wire.int_feature())
-    + wire.entry(b'label', wire.int_feature(label))
-    + wire.entry(b'speaker_id', wire.bytes_feature(speaker.encode()))
-  )
-  return b''.join(framing.frame(wire.example(entries)))
+  fields = {
+    'audio': ((), 0),  # No samples.
+    'label': example_wire.int64_feature(label),
+    'speaker_id': example_wire.bytes_feature(speaker.encode()),
+  }
+  return b''.join(framing.frame(example_wire.example(fields)))

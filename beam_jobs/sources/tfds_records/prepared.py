@@ -64,15 +64,9 @@ class Prepared:
       SourceError: if it is not there or cannot be read.
     """
     path = self.folder.uri(shard.name)
-    files = storage.LOCAL
-    if self.folder.is_remote:
-      # Imported here: Beam takes a second, and a data set on a disk does not need it.
-      from tfrecords.storage import buckets  # noqa: PLC0415
-
-      files = buckets.storage_of(path)
     try:
-      return files.open_read(path)
-    except OSError as error:  # BeamIOError is one too.
+      return storage.storage_of(path).open_read(path)
+    except OSError as error:
       raise errors.SourceError(
         f'Could not open {path}, which the data set {self.title} names: '
         f'{error.strerror or error}. Copy the data set again, or prepare it again.'

@@ -4,15 +4,16 @@ A record of audio is nearly all audio: what is listed is its label, so the sampl
 """
 
 import dataclasses
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import BinaryIO
 
-from beam_jobs.sources.tfds_records import wire
 from schemas import errors
 from tfrecords.wire import framing
 
 _NOT_AN_EXAMPLE = 'its bytes are no tf.train.Example'
 _MOST_VARINT_BYTES = 10
+# Wire types (protobuf.dev/programming-guides/encoding).
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -22,12 +23,12 @@ class Skimmed:
   Attributes:
     offset_bytes: Where the record's frame begins.
     length_bytes: Length of the whole record without its frame.
-    example: A tf.train.Example with the wanted features only, serialized.
+    features: The wanted ones by name, each a serialized tf.train.Feature.
   """
 
   offset_bytes: int
   length_bytes: int
-  example: bytes
+  features: dict[str, bytes]
 
 
 def skim(stream: BinaryIO, keys: Collection[str], *, where: str) -> Iterator[Skimmed]:
@@ -37,14 +38,14 @@ def skim(stream: BinaryIO, keys: Collection[str], *, where: str) -> Iterator[Ski
   reads the clip does that.
 
   Args:
-    stream: A record file from its start; one that can seek is not read in full.
+    stream: A record file from its start, seekable: it is not read in full.
     keys: Names of features.
     where: The file, for errors.
 
   Raises:
     RecordError: if a record is cut off or is no tf.train.Example.
   """
-  wanted = frozenset(key.encode() for key in keys)
+  wanted = {key.encode(): key for key in keys}
   offset = index = 0
   while first := stream.read(1):
     reader = _Reader(stream, f'{where}, record {index} at byte {offset}')
@@ -52,7 +53,7 @@ def skim(stream: BinaryIO, keys: Collection[str], *, where: str) -> Iterator[Ski
     length, expected, got = framing.split_header(header)
     if expected != got:
       raise reader.error('the checksum of its length is wrong')
-    yield Skimmed(offset, length, wire.example(b''.join(_entries(reader, length, wanted))))
+    yield Skimmed(offset, length, dict(_entries(reader, length, wanted)))
     reader.take(framing.FOOTER_BYTES)
     offset += framing.OVERHEAD_BYTES + length
     index += 1
@@ -64,7 +65,6 @@ class _Reader:
   def __init__(self, stream: BinaryIO, where: str) -> None:
     self._stream = stream
     self._where = where
-    self._seekable = stream.seekable()
     self.position = 0
 
   def error(self, what: str) -> errors.RecordError:
@@ -76,8 +76,6 @@ class _Reader:
   def take(self, num_bytes: int) -> bytes:
     """Returns the next bytes."""
     data = self._stream.read(num_bytes)
-    while len(data) < num_bytes and (more := self._stream.read(num_bytes - len(data))):
-      data += more
     if len(data) < num_bytes:
       raise self.error('the file ends within it')
     self.position += num_bytes
@@ -85,11 +83,8 @@ class _Reader:
 
   def skip(self, num_bytes: int) -> None:
     """Steps over the next bytes; that the file ends within them shows at the next take."""
-    if self._seekable:
-      self._stream.seek(num_bytes, 1)
-      self.position += num_bytes
-    else:
-      self.take(num_bytes)
+    self._stream.seek(num_bytes, 1)
+    self.position += num_bytes
 
   def varint(self) -> int:
     """Returns the next number."""
@@ -106,11 +101,11 @@ class _Reader:
     end = self.position + num_bytes
     while self.position < end:
       number, wire_type = divmod(self.varint(), 8)
-      if wire_type == wire.VARINT:
+      if wire_type == _VARINT:
         self.varint()
-      elif wire_type in (wire.FIXED64, wire.FIXED32):
-        self.skip(8 if wire_type == wire.FIXED64 else 4)
-      elif wire_type == wire.BYTES:
+      elif wire_type in (_FIXED64, _FIXED32):
+        self.skip(8 if wire_type == _FIXED64 else 4)
+      elif wire_type == _BYTES:
         length = self.varint()
         if self.position + length > end:
           raise self.error(_NOT_AN_EXAMPLE)
@@ -121,22 +116,26 @@ class _Reader:
       raise self.error(_NOT_AN_EXAMPLE)
 
 
-def _entries(reader: _Reader, num_bytes: int, wanted: frozenset[bytes]) -> Iterator[bytes]:
-  """Yields the entries of an Example's map whose key is wanted."""
-  for number, features_bytes in reader.fields(num_bytes):
-    if number != 1:
-      reader.skip(features_bytes)
-      continue
-    for entry_number, entry_bytes in reader.fields(features_bytes):
-      if entry_number != 1:
+def _entries(
+  reader: _Reader, num_bytes: int, wanted: Mapping[bytes, str]
+) -> Iterator[tuple[str, bytes]]:
+  """Yields name and feature of the wanted entries of an Example's map."""
+  for number, length in reader.fields(num_bytes):
+    # Field 1 of an Example are its Features, whose field 1 are the entries.
+    for entry_number, entry_bytes in reader.fields(length) if number == 1 else ():
+      if entry_number == 1:
+        yield from _entry(reader, entry_bytes, wanted)
+      else:
         reader.skip(entry_bytes)
-      elif entry := _entry(reader, entry_bytes, wanted):
-        yield entry
+    if number != 1:
+      reader.skip(length)
 
 
-def _entry(reader: _Reader, num_bytes: int, wanted: frozenset[bytes]) -> bytes:
-  """Returns an entry of the map; b'' if it is not wanted."""
-  key = value = None
+def _entry(
+  reader: _Reader, num_bytes: int, wanted: Mapping[bytes, str]
+) -> Iterator[tuple[str, bytes]]:
+  """Yields an entry of the map, or nothing if it is not wanted."""
+  key, value = None, b''
   for number, length in reader.fields(num_bytes):
     if number == 1:
       key = reader.take(length)
@@ -144,4 +143,5 @@ def _entry(reader: _Reader, num_bytes: int, wanted: frozenset[bytes]) -> bytes:
       value = reader.take(length)
     else:
       reader.skip(length)
-  return wire.entry(key, value or b'') if key in wanted else b''
+  if key in wanted:
+    yield wanted[key], value

@@ -7,7 +7,6 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from beam_jobs.shards import reading
 from beam_jobs.sources.tfds_records import clip_uri
 from schemas.rejects import ClipError
 from tfrecords.wire import example_proto, framing
@@ -17,16 +16,15 @@ _WAV_HEADER = struct.Struct('<4sI4s4sIHHIIHH4sI')
 _MOST_WAV_BYTES = (1 << 32) - _WAV_HEADER.size
 
 
-def read_bytes(uri: str) -> bytes:
-  """Returns the audio that a `tfds:` URI names as the bytes of a whole audio file.
+def read_bytes(stream: BinaryIO, place: clip_uri.Place) -> bytes:
+  """Returns the audio of a record of an open file as the bytes of a whole audio file.
+
+  What is stored as a file comes as it is, samples come as a WAV file of theirs.
 
   Raises:
-    ClipError: reason missing, no_permission or unreadable (the file), truncated (the record),
-      no_samples, bad_samples.
+    ClipError: reason truncated (the record), no_samples, bad_samples.
   """
-  place = clip_uri.parse_uri(uri)
-  with reading.opened(place.path) as stream:
-    data = _record(stream, place)
+  data = _record(stream, place)
   features = example_proto.Example.FromString(data).features.feature
   if place.audio.encoding == clip_uri.FILE:
     return _bytes_of(features, place.audio.key)

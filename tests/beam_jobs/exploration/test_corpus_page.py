@@ -12,11 +12,11 @@ import soundfile
 
 from beam_jobs.exploration import originals
 from beam_jobs.sources import tfds
-from beam_jobs.sources.tfds_records import clip_uri, wire
+from beam_jobs.sources.tfds_records import clip_uri
 from schemas import utterance
 from tests.beam_jobs import corpora
 from tests.helpers import exploring
-from tfrecords.wire import framing
+from tfrecords.wire import example_proto, framing
 
 SOURCE = '--source=file_names:pattern={label}/{speaker}_{take}.*'
 
@@ -264,8 +264,9 @@ def test_a_corpus_of_which_nothing_can_be_used(tmp_path):
 
 def test_clips_inside_of_records_of_tfds(tmp_path):
   samples = np.arange(-500, 500) * 16
-  entries = wire.entry(b'audio', wire.int_feature(*samples.tolist()))
-  record = b''.join(framing.frame(wire.example(entries)))
+  example = example_proto.Example()
+  example.features.feature['audio'].int64_list.value.extend(samples.tolist())
+  record = b''.join(framing.frame(example.SerializeToString()))
   (tmp_path / 'x.tfrecord').write_bytes(record)
   place = clip_uri.Place(
     path=str(tmp_path / 'x.tfrecord'),

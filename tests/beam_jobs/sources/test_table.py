@@ -228,7 +228,7 @@ def test_a_table_in_a_bucket(tmp_path, name):
   assert bad.reason == 'outside'
   with pytest.raises(errors.SourceError, match='There is no table diskbucket.*gone.csv'):
     listed(f'{folder}/gone.csv')
-  with pytest.raises(errors.SourceError, match='nosuch://x.csv.*Beam is installed'):
+  with pytest.raises(errors.ConfigError, match='nosuch://x.csv.*voxshard'):
     listed('nosuch://x.csv')
 
 

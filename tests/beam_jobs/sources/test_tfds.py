@@ -14,14 +14,13 @@ from hypothesis import strategies as st
 
 from beam_jobs.shards import reading
 from beam_jobs.sources import corpus as corpus_lib
-from beam_jobs.sources import tfds, tfds_records
+from beam_jobs.sources import tfds
 from beam_jobs.sources.tfds_records import clip_uri, feature_list, skim, stored_audio
 from features.decoding import clips
 from schemas import audio, errors, options, rejects
 from schemas.utterance import Utterance
 from tests.beam_jobs.sources import tfds_corpora
 from tests.helpers import bucket
-from tests.tfrecords.storage import storages
 from tfrecords.wire import example_proto, framing
 
 SPEC = audio.AudioSpec(sample_rate_hz=tfds_corpora.RATE_HZ, clip_s=0.05)
@@ -128,7 +127,7 @@ def test_samples_are_those_of_tfds(prepared, name, given_, scale):
   ours = utterances(data_dir, audio=name, label='number', **given_)
   assert len(ours) == sum(tfds_corpora.NUM_CLIPS.values())
   for key, entry in ours.items():
-    assert tfds_records.is_uri(entry.uri)
+    assert clip_uri.is_uri(entry.uri)
     clip = reading.load(entry.uri, SPEC)
     one = theirs[key]['inside']['audio'] if name == 'inside/audio' else theirs[key][name]
     wanted = np.asarray(one, np.float64) / scale
@@ -461,7 +460,7 @@ def test_uris_come_back(path, offset, key, encoding, rate_hz):
 
 
 def test_other_uris_are_refused():
-  assert not tfds_records.is_uri('/data/tfds:x.wav')
+  assert not clip_uri.is_uri('/data/tfds:x.wav')
   for text in ('tfds:/x', 'tfds:/x?offset=1', 'gs://x', 'tfds:/x?offset=a&length=1&key=k'):
     with pytest.raises(errors.SchemaError, match='List the data set again'):
       clip_uri.parse_uri(text)
@@ -474,11 +473,9 @@ VALUES = st.one_of(
 )
 
 
-@given(
-  records=st.lists(st.dictionaries(TEXT, VALUES, max_size=5), max_size=4), seekable=st.booleans()
-)
+@given(records=st.lists(st.dictionaries(TEXT, VALUES, max_size=5), max_size=4))
 @settings(deadline=None, max_examples=60)
-def test_skimming_gives_what_parsing_gives(records, seekable):
+def test_skimming_gives_what_parsing_gives(records):
   whole = []
   for record in records:
     example = example_proto.Example()
@@ -489,17 +486,14 @@ def test_skimming_gives_what_parsing_gives(records, seekable):
         getattr(feature, kind[type(values[0])]).value.extend(values)
     whole.append(example)
   framed = b''.join(b''.join(framing.frame(example.SerializeToString())) for example in whole)
-  storage = storages.MemoryStorage()
-  storage.files['x'] = framed
-  stream = io.BytesIO(framed) if seekable else storage.open_read('x')
   wanted = sorted({key for record in records for key in record})[::2]
-  found = list(skim.skim(stream, wanted, where='x'))
+  found = list(skim.skim(io.BytesIO(framed), wanted, where='x'))
   assert len(found) == len(records)
   for skimmed, example in zip(found, whole, strict=True):
     data = framed[skimmed.offset_bytes :][12 : 12 + skimmed.length_bytes]
     assert example_proto.Example.FromString(data) == example
-    ours = example_proto.Example.FromString(skimmed.example).features.feature
-    assert dict(ours) == {
+    ours = {key: example_proto.Feature.FromString(value) for key, value in skimmed.features.items()}
+    assert ours == {
       key: feature for key, feature in example.features.feature.items() if key in wanted
     }
 

@@ -1,5 +1,6 @@
 """Storages that behave as the worst of buckets and disks do."""
 
+import contextlib
 import errno
 import io
 
@@ -33,10 +34,8 @@ class _Upload(io.RawIOBase):
     self._parts.append(bytes(data))
     return len(data)
 
-  def close(self):
-    if not self.closed:
-      self._files[self._path] = b''.join(self._parts)
-    super().close()
+  def finish(self):
+    self._files[self._path] = b''.join(self._parts)
 
 
 class _Download(io.RawIOBase):
@@ -58,25 +57,29 @@ class _Download(io.RawIOBase):
 class MemoryStorage:
   """A Storage in a dictionary; nothing in it can seek."""
 
-  def __init__(self, *, fail_on_write=0, fail_on_rename=False):
+  def __init__(self, *, fail_on_write=0, fail_at_end=False):
     self.files = {}
     self.uploads = []
     self._fail_on_write = fail_on_write
-    self._fail_on_rename = fail_on_rename
+    self._fail_at_end = fail_at_end
 
-  def open_write(self, path):
+  @contextlib.contextmanager
+  def writing(self, path):
     self.uploads.append(_Upload(self.files, path, self._fail_on_write))
-    return self.uploads[-1]
+    yield self.uploads[-1]
+    if self._fail_at_end:
+      raise PermissionError(errno.EACCES, 'Permission denied')
+    self.uploads[-1].finish()
 
-  def open_read(self, path):
+  def create(self, path, data):
+    if path in self.files:
+      raise FileExistsError(errno.EEXIST, 'File exists', path)
+    self.files[path] = data
+
+  def open_read(self, path, piece_bytes=0):
     if path not in self.files:
       raise FileNotFoundError(errno.ENOENT, 'No such file', path)
     return _Download(self.files[path])
-
-  def rename(self, source, target):
-    if self._fail_on_rename:
-      raise PermissionError(errno.EACCES, 'Permission denied')
-    self.files[target] = self.files.pop(source)
 
   def remove(self, path):
     if path not in self.files:

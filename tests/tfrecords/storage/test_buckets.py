@@ -1,4 +1,4 @@
-"""Beam's filesystems as a Storage; Beam's local one stands for buckets, it has the same face."""
+"""The data job in a bucket: the local disk under another scheme stands for it."""
 
 import pytest
 
@@ -8,43 +8,6 @@ from features.decoding import clips
 from schemas import command
 from tests.beam_jobs import corpora
 from tests.helpers import bucket
-from tfrecords import reader, storage, writer
-from tfrecords.storage import buckets
-
-
-@pytest.fixture
-def beam_files():
-  return buckets.BeamStorage()
-
-
-def test_a_shard_is_written_and_read(beam_files, tmp_path):
-  folder = str(tmp_path / 'data')
-  beam_files.make_dirs(folder)
-  beam_files.make_dirs(folder)
-  path = beam_files.join(folder, 'x-train.tfrecord-00000-of-00001')
-  with writer.ShardWriter(path, beam_files) as shard:
-    shard.write([b'one', b'two'])
-  assert list(reader.read_records(path, beam_files)) == [b'one', b'two']
-  assert beam_files.list_dir(folder) == ['x-train.tfrecord-00000-of-00001']
-
-
-def test_a_file_is_replaced_whole(beam_files, tmp_path):
-  path = str(tmp_path / 'note.json')
-  storage.write_atomically(path, b'old', beam_files)
-  storage.write_atomically(path, b'new', beam_files)
-  with beam_files.open_read(path) as stream:
-    assert stream.read() == b'new'
-  beam_files.remove(path)
-  assert not beam_files.exists(path)
-
-
-def test_an_empty_folder_lists_nothing(beam_files, tmp_path):
-  assert beam_files.list_dir(str(tmp_path)) == []
-
-
-def test_local_paths_do_without_beam():
-  assert buckets.storage_of('/data') is storage.LOCAL
-  assert isinstance(buckets.storage_of('gs://bucket/data'), buckets.BeamStorage)
 
 
 @pytest.mark.parametrize(

@@ -1,30 +1,33 @@
-"""Every Storage keeps the same promises: the local disk, and what TensorFlow reaches."""
+"""Every Storage keeps the same promises: the local disk, and a bucket.
+
+Those of gs:// and s3:// are held by tests/engines/test_buckets.py.
+"""
 
 import os
-import uuid
+import pickle
 
 import pytest
 
 from schemas import errors
+from tests.helpers import bucket
 from tests.tfrecords.storage import storages
 from tfrecords import manifest_file, reader, storage, writer
-from tfrecords.storage import gfile
+from tfrecords.storage import fsspec_bucket
 
 
-@pytest.fixture(params=['local', 'gfile_local', 'gfile_ram', 'memory'])
+@pytest.fixture(params=['local', 'bucket', 'memory'])
 def place(request, tmp_path):
   """Returns a storage and a folder that is there and empty."""
   if request.param == 'memory':
     return storages.MemoryStorage(), 'folder'
-  made = storage.LOCAL if request.param == 'local' else gfile.GfileStorage()
-  # TensorFlow's file system in memory stands for a bucket.
-  folder = f'ram://{uuid.uuid4().hex}/d' if request.param == 'gfile_ram' else str(tmp_path / 'd')
+  folder = f'{bucket.SCHEME}:/{tmp_path}/d' if request.param == 'bucket' else str(tmp_path / 'd')
+  made = storage.storage_of(folder)
   made.make_dirs(folder)
   return made, folder
 
 
 def put(files, path, data):
-  with files.open_write(path) as stream:
+  with files.writing(path) as stream:
     stream.write(data)
 
 
@@ -58,14 +61,35 @@ def test_what_is_there_exists(place):
   assert not files.exists(files.join(folder, 'b'))
 
 
-def test_a_rename_replaces_what_was_there(place):
+def test_what_is_written_replaces_what_was_there(place):
   files, folder = place
-  old, new = files.join(folder, 'old'), files.join(folder, 'new')
-  put(files, old, b'old')
-  put(files, new, b'new')
-  files.rename(new, old)
-  assert files.list_dir(folder) == ['old']
-  assert get(files, old) == b'new'
+  path = files.join(folder, 'a')
+  put(files, path, b'old')
+  with files.writing(path) as stream:
+    stream.write(b'new')
+    assert get(files, path) == b'old'
+  assert files.list_dir(folder) == ['a']
+  assert get(files, path) == b'new'
+
+
+def test_after_an_exception_what_was_there_stays(place):
+  files, folder = place
+  path = files.join(folder, 'a')
+  put(files, path, b'old')
+  with pytest.raises(ZeroDivisionError), files.writing(path) as stream:
+    stream.write(b'new')
+    raise ZeroDivisionError
+  assert files.list_dir(folder) == ['a']
+  assert get(files, path) == b'old'
+
+
+def test_of_two_that_create_a_file_the_second_is_told(place):
+  files, folder = place
+  path = files.join(folder, 'a')
+  files.create(path, b'first')
+  with pytest.raises(FileExistsError):
+    files.create(path, b'second')
+  assert get(files, path) == b'first'
 
 
 def test_a_removed_file_is_gone(place):
@@ -106,7 +130,7 @@ def test_an_atomic_write_leaves_one_file(place):
   assert get(files, path) == b'two'
 
 
-@pytest.mark.parametrize('failing', [{'fail_on_write': 1}, {'fail_on_rename': True}])
+@pytest.mark.parametrize('failing', [{'fail_on_write': 1}, {'fail_at_end': True}])
 def test_an_atomic_write_that_fails_leaves_nothing(failing):
   files = storages.MemoryStorage(**failing)
   with pytest.raises(OSError, match=r'No space|Permission'):
@@ -114,9 +138,11 @@ def test_an_atomic_write_that_fails_leaves_nothing(failing):
   assert files.files == {}
 
 
-def test_a_path_with_a_scheme_is_tensorflows():
+def test_a_path_with_a_scheme_is_a_buckets():
   assert storage.storage_of('/data/set') is storage.LOCAL
-  assert isinstance(storage.storage_of('ram://set'), gfile.GfileStorage)
+  found = storage.storage_of(f'{bucket.SCHEME}://set')
+  assert isinstance(found, fsspec_bucket.FsspecStorage)
+  assert pickle.loads(pickle.dumps(found)).join('x', 'y') == 'x/y'
 
 
 def test_the_local_storage_syncs_before_it_renames(tmp_path, monkeypatch):
@@ -128,7 +154,7 @@ def test_the_local_storage_syncs_before_it_renames(tmp_path, monkeypatch):
   assert done == ['fsync', 'rename']
 
 
-def test_no_manifest_where_tensorflow_finds_none():
+def test_no_manifest_where_a_bucket_has_none(tmp_path):
+  folder = f'{bucket.SCHEME}:/{tmp_path}/no'
   with pytest.raises(errors.DatasetError, match='There is no folder'):
-    folder = f'ram://{uuid.uuid4().hex}/no'
     manifest_file.load(folder, storage.storage_of(folder))

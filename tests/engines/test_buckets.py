@@ -18,7 +18,7 @@ from features.decoding import clips
 from schemas import audio, errors, utterance
 from tests.engines import gcs_emulator, gcs_session
 from tfrecords import reader, storage, writer
-from tfrecords.storage import buckets, gcs
+from tfrecords.storage import gcs, place
 
 pytestmark = pytest.mark.engines
 
@@ -73,7 +73,7 @@ def test_a_clip_takes_one_request(bucket):
 
 
 def test_a_clip_larger_than_the_first_piece_is_whole(bucket):
-  data = wav(gcs.HEAD_BYTES / 2 / RATE_HZ + 3)
+  data = wav(place.HEAD_BYTES / 2 / RATE_HZ + 3)
   bucket.put('voices', 'x.wav', data)
   assert reading.read('gs://voices/x.wav') == data
 
@@ -87,7 +87,7 @@ def test_an_excerpt_of_a_long_recording_takes_its_ranges_only(bucket, tmp_path, 
   expected = reading.load(str(tmp_path / 'long.wav'), spec, excerpt=excerpt)
   found = reading.load('gs://voices/long.wav', spec, excerpt=excerpt)
   np.testing.assert_array_equal(found.samples, expected.samples)
-  assert bucket.sent_bytes < gcs.HEAD_BYTES + 4 * gcs.RANGE_BYTES < len(data) / 5
+  assert bucket.sent_bytes < place.HEAD_BYTES + 4 * reading.RANGE_BYTES < len(data) / 5
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_an_empty_object_is_a_reject(bucket):
 
 
 def test_a_file_is_replaced_whole_and_nothing_else_is_left(bucket):
-  there = buckets.storage_of(FOLDER)
+  there = storage.storage_of(FOLDER)
   for content in (b'old', b'new'):
     storage.write_atomically(f'{FOLDER}/note.json', content, there)
     assert bucket.get('voices', 'data/note.json') == content
@@ -124,7 +124,7 @@ def test_a_file_is_replaced_whole_and_nothing_else_is_left(bucket):
 
 
 def test_an_object_is_sent_once_and_never_copied(bucket):
-  there = buckets.storage_of(FOLDER)
+  there = storage.storage_of(FOLDER)
   storage.write_atomically(f'{FOLDER}/note.json', b'old', there)
   bucket.requests.clear()
   storage.write_atomically(f'{FOLDER}/note.json', b'new', there)
@@ -132,7 +132,7 @@ def test_an_object_is_sent_once_and_never_copied(bucket):
 
 
 def test_a_shard_appears_whole_or_not_at_all(bucket):
-  there, path = buckets.storage_of(FOLDER), f'{FOLDER}/x.tfrecord-00000-of-00001'
+  there, path = storage.storage_of(FOLDER), f'{FOLDER}/x.tfrecord-00000-of-00001'
   piece = bytes(UPLOAD_BYTES)
   with writer.ShardWriter(path, there) as shard:
     for _ in range(3):
@@ -145,7 +145,7 @@ def test_a_shard_appears_whole_or_not_at_all(bucket):
 @pytest.mark.parametrize('size', [10, 2 * UPLOAD_BYTES], ids=['begun', 'half'])
 @pytest.mark.parametrize('before', [[], [b'whole']], ids=['new', 'replaced'])
 def test_an_upload_that_is_given_up_leaves_what_was_there(bucket, size, before):
-  there, path = buckets.storage_of(FOLDER), f'{FOLDER}/x.tfrecord-00000-of-00001'
+  there, path = storage.storage_of(FOLDER), f'{FOLDER}/x.tfrecord-00000-of-00001'
   for content in before:
     bucket.put('voices', 'data/x.tfrecord-00000-of-00001', content)
   with pytest.raises(ZeroDivisionError), writer.ShardWriter(path, there) as shard:
@@ -156,16 +156,15 @@ def test_an_upload_that_is_given_up_leaves_what_was_there(bucket, size, before):
 
 
 def test_an_upload_that_is_forgotten_leaves_nothing(bucket):
-  stream = buckets.storage_of(FOLDER).open_write(f'{FOLDER}/x{storage.TEMPORARY_MARK}1')
-  stream.write(bytes(2 * UPLOAD_BYTES))
-  stream.close()
-  del stream  # As where a worker ends before its time.
+  upload = storage.storage_of(FOLDER).writing(f'{FOLDER}/x')
+  upload.__enter__().write(bytes(2 * UPLOAD_BYTES))
+  del upload  # As where a worker ends before its time.
   gc.collect()
   assert not bucket.names('voices')
 
 
 def test_an_upload_that_is_refused_at_its_end_leaves_nothing(bucket):
-  there = buckets.storage_of(FOLDER)
+  there = storage.storage_of(FOLDER)
   bucket.refuse = lambda method, path: 403 if method == 'PUT' else None
   with pytest.raises(OSError, match='this user may not do that'):
     storage.write_atomically(f'{FOLDER}/x', b'data', there)
@@ -176,7 +175,7 @@ def test_an_upload_that_is_refused_at_its_end_leaves_nothing(bucket):
 
 def test_a_missing_file_is_a_file_not_found_error(bucket):
   with pytest.raises(FileNotFoundError):
-    buckets.storage_of(FOLDER).open_read(f'{FOLDER}/none.json')
+    storage.storage_of(FOLDER).open_read(f'{FOLDER}/none.json')
 
 
 @pytest.mark.parametrize(
@@ -184,19 +183,19 @@ def test_a_missing_file_is_a_file_not_found_error(bucket):
   [
     lambda there: there.list_dir(FOLDER),
     lambda there: there.exists(f'{FOLDER}/x'),
-    lambda there: there.make_dirs(FOLDER),
     lambda there: there.remove(f'{FOLDER}/x'),
     lambda there: there.open_read(f'{FOLDER}/x'),
-    lambda there: there.rename(f'{FOLDER}/x', f'{FOLDER}/y'),
+    lambda there: there.state(f'{FOLDER}/x'),
+    lambda there: there.create(f'{FOLDER}/y', b'data'),
     lambda there: storage.write_atomically(f'{FOLDER}/y', b'data', there),
   ],
-  ids=['list_dir', 'exists', 'make_dirs', 'remove', 'open_read', 'rename', 'write'],
+  ids=['list_dir', 'exists', 'remove', 'open_read', 'state', 'create', 'write'],
 )
 def test_what_a_bucket_refuses_is_an_os_error(bucket, act):
   bucket.put('voices', 'data/x', b'data')
   bucket.refuse = lambda method, path: 403
   with pytest.raises(OSError, match='this user may not do that'):
-    act(buckets.storage_of(FOLDER))
+    act(storage.storage_of(FOLDER))
 
 
 def test_a_corpus_in_no_bucket_is_told_in_words(bucket):
@@ -207,4 +206,21 @@ def test_a_corpus_in_no_bucket_is_told_in_words(bucket):
 
 def test_a_scheme_that_nothing_reads_is_named():
   with pytest.raises(errors.ConfigError, match='nothing installed here reads and writes gss://'):
-    buckets.storage_of('gss://voices/data')
+    storage.storage_of('gss://voices/data')
+
+
+def test_of_two_that_create_an_object_the_second_is_told(bucket):
+  there = storage.storage_of(FOLDER)
+  there.create(f'{FOLDER}/note', b'first')
+  with pytest.raises(FileExistsError):
+    there.create(f'{FOLDER}/note', b'second')
+  assert bucket.get('voices', 'data/note') == b'first'
+
+
+def test_an_object_that_is_replaced_has_another_state(bucket):
+  there = storage.storage_of(FOLDER)
+  states = []
+  for content in (b'one', b'three'):
+    storage.write_atomically(f'{FOLDER}/x', content, there)
+    states.append(there.state(f'{FOLDER}/x'))
+  assert states[0] != states[1]
