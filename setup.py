@@ -39,7 +39,6 @@ EXTRAS = {
   'report': ['jinja2>=3.1'],  # The pages of explore.
   'train': [
     'jinja2>=3.1',  # As in report.
-    'scikit-learn>=1.5',
     'tensorboard>=2.17',
     'tensorflow>=2.17',
     'tensorflow-datasets>=4.9.7',
@@ -62,6 +61,7 @@ EXTRAS = {
     'pytest>=8.2',
     'pytest-xdist>=3.6',
     'ruff>=0.6',
+    'scikit-learn>=1.5',
     'setuptools>=70',
     'uv>=0.5',
   ],

@@ -53,7 +53,7 @@ ROOMS = {
     'models': '',
     'augment': '',
     'devices': '',
-    'data': 'augment models',
+    'data': 'augment',
     'runs': 'devices',
     'judging': 'data devices models runs',
     'callbacks': 'judging runs',

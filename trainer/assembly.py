@@ -8,11 +8,12 @@ from schemas import splits
 from trainer import config as config_lib
 from trainer import models
 from trainer.augment import chain
-from trainer.data import computed_statistics, datasets, failures, input_pipeline
+from trainer.data import datasets, failures, input_pipeline
 from trainer.devices import workers as workers_lib
 from trainer.learning import (
   averaging,
   class_weights,
+  computed_statistics,
   forward,
   loop,
   losses,

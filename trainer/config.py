@@ -12,12 +12,11 @@ from tfrecords.pipeline import caches
 from trainer import augment as augment_lib
 from trainer import models
 from trainer.augment import chain
-from trainer.data import datasets, input_checks
+from trainer.data import computed_feature, datasets, input_checks
 from trainer.data.raw import files
 from trainer.devices import strategies
 from trainer.judging import monitor
 from trainer.learning import class_weights, optimizers, precision, schedules
-from trainer.models import front_end
 from trainer.runs import run_folder
 
 RESUME_AUTO, RESUME_MUST, RESUME_NEVER = 'auto', 'must', 'never'
@@ -241,7 +240,7 @@ class TrainConfig:
     chain.Chain(self.augment)
     self._check_raw()
     if self.compute:
-      front_end.parse(self.compute)
+      computed_feature.parse(self.compute)
     input_checks.check_flags(
       cache=self.cache,
       cache_dir=self.cache_dir,

@@ -4,9 +4,8 @@ import dataclasses
 import os
 
 from schemas import errors, manifest, record, splits
-from trainer.data import named_data
+from trainer.data import computed_feature, named_data
 from trainer.data.raw import files
-from trainer.models import front_end
 
 DEMO_DATA = 'demo/data'
 
@@ -72,15 +71,15 @@ def load(
     compute = compute or files.COMPUTE
   _check_learnable(found, path)
   names = [spec.name for spec in found.features]
-  if compute and not feature_name and front_end.WAVEFORM in names:
-    feature_name = front_end.WAVEFORM
+  if compute and not feature_name and computed_feature.WAVEFORM in names:
+    feature_name = computed_feature.WAVEFORM
   feature = found.feature(feature_name)
   return Data(
     path=path,
     manifest=found,
     digest=digest,
     feature=feature,
-    computed=front_end.feature_spec(compute, feature, found.audio) if compute else None,
+    computed=computed_feature.feature_spec(compute, feature, found.audio) if compute else None,
   )
 
 

@@ -9,7 +9,8 @@ from features import extractor, stored_form
 from schemas import audio, errors, manifest, record
 from tests.helpers import signals, tiny_manifest
 from trainer import models
-from trainer.data import computed_statistics
+from trainer.data import computed_feature
+from trainer.learning import computed_statistics
 from trainer.models import front_end
 
 FIXED = audio.AudioSpec(sample_rate_hz=8_000, clip_s=0.5)
@@ -41,7 +42,7 @@ def clips_of(lengths):
 
 def stored(option, spec, clip):
   """The float32 of what the data job stores of one clip."""
-  wanted = front_end.feature_spec(option, waveform(spec), spec)
+  wanted = computed_feature.feature_spec(option, waveform(spec), spec)
   computed = extractor.Extractor([wanted], spec).compute_stored(clip[np.newaxis])
   return stored_form.from_stored(computed[wanted.name])[0]
 
@@ -52,7 +53,7 @@ def quantized(clip):
 
 def two_models(option, spec):
   """A model on the stored feature, and one that computes it, with the same weights."""
-  computed = front_end.feature_spec(option, waveform(spec), spec)
+  computed = computed_feature.feature_spec(option, waveform(spec), spec)
   statistics = manifest.FeatureStatistics(
     count=9, mean=(-3.0,) * computed.num_bins, variance=(4.0,) * computed.num_bins
   )
@@ -121,7 +122,7 @@ def test_it_is_computed_in_float32_under_every_policy():
 @pytest.mark.parametrize('spec', [FIXED, ANY], ids=['fixed', 'any'])
 def test_measured_statistics_are_those_of_the_kernels(spec):
   option = 'log_mel:num_mels=16'
-  computed = front_end.feature_spec(option, waveform(spec), spec)
+  computed = computed_feature.feature_spec(option, waveform(spec), spec)
   lengths = [4_000] * 6 if not spec.is_variable else [4_000, 2_000, 150, 999, 300, 4_000]
   clips = clips_of(lengths)
   padded = np.stack([np.pad(clip, (0, 4_000 - len(clip))) for clip in clips])
@@ -139,8 +140,8 @@ def test_measured_statistics_are_those_of_the_kernels(spec):
 
 
 def test_statistics_of_the_same_stored_feature_are_taken():
-  spec = front_end.feature_spec('log_mel:num_mels=16', waveform(FIXED), FIXED)
-  other = front_end.feature_spec('log_mel:num_mels=16,floor=0.1', waveform(FIXED), FIXED)
+  spec = computed_feature.feature_spec('log_mel:num_mels=16', waveform(FIXED), FIXED)
+  other = computed_feature.feature_spec('log_mel:num_mels=16,floor=0.1', waveform(FIXED), FIXED)
   dataset = tiny_manifest.of(shape=spec.shape, settings=dict(spec.settings), mean=(5.0,))
   assert computed_statistics.stored(dataset, spec).mean == (5.0,) * 16
   assert computed_statistics.stored(dataset, other) is None
@@ -161,4 +162,4 @@ def test_statistics_of_the_same_stored_feature_are_taken():
 def test_what_cannot_be_computed_is_refused(option, spec, read, sentence):
   given = record.FeatureSpec(name=read, shape=(4_000,), dtype='int16', settings={})
   with pytest.raises((errors.ConfigError, errors.FeatureError), match=sentence):
-    front_end.feature_spec(option, given, spec)
+    computed_feature.feature_spec(option, given, spec)

@@ -9,9 +9,9 @@ import tensorflow as tf
 from schemas import errors, record
 from tfrecords.pipeline import batch_request, caches, parts
 from tfrecords.pipeline import order as order_lib
+from trainer.data import computed_feature
 from trainer.data.raw import files as files_lib
 from trainer.data.raw import graph_decoders
-from trainer.models import front_end
 
 
 def read_batches(request: batch_request.BatchRequest) -> tf.data.Dataset:
@@ -84,7 +84,7 @@ def _reader(
       parallel_iterations=16,
     )
     batch = {
-      front_end.WAVEFORM: tf.ensure_shape(samples, [numbers.shape[0], clip_samples]),
+      computed_feature.WAVEFORM: tf.ensure_shape(samples, [numbers.shape[0], clip_samples]),
       record.LABEL: tf.gather(tf.constant(files.labels, tf.int64), numbers),
     }
     if with_ids:

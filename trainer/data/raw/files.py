@@ -20,8 +20,8 @@ from collections.abc import Mapping, Sequence
 import features
 from schemas import audio as audio_lib
 from schemas import errors, manifest, naming, splits, version
+from trainer.data import computed_feature
 from trainer.data.raw import table
-from trainer.models import front_end
 
 CLIP_S = 1.0
 COMPUTE = 'log_mel'  # What a model computes where the user names nothing.
@@ -224,7 +224,7 @@ def _manifest(
   by_id = {clip.clip_id: header for clip, header in zip(clips, headers, strict=True)}
   labels = tuple(sorted({clip.label for clip in clips}))
   # float32, so that prediction rounds no more than training does.
-  waveform = features.spec(*features.parse(f'{front_end.WAVEFORM}:dtype=float32'), audio)
+  waveform = features.spec(*features.parse(f'{computed_feature.WAVEFORM}:dtype=float32'), audio)
   warnings = []
   if all(clip.speaker == clip.clip_id for clip in clips):
     warnings.append(
