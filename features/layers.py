@@ -25,9 +25,9 @@ import scipy.fft
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from features import chroma, fft, log_mel, mel, mfcc, stft
+from features import chroma, fft, log_mel, mel, mfcc, stft, waveform
 from features.spectra import frames as frames_lib
-from features.spectra import mel_energy, norms
+from features.spectra import norms
 from schemas import audio as audio_schema
 
 _TINY = np.finfo(np.float32).tiny
@@ -36,6 +36,8 @@ _TINY = np.finfo(np.float32).tiny
 class _Samples(keras.layers.Layer):  # type: ignore[misc]  # Keras has no annotations.
   """A layer that takes samples in [-1, 1] and computes in float32."""
 
+  settings_class: type
+
   def __init__(
     self, *, settings: Mapping[str, Any], audio: Mapping[str, Any], **kwargs: Any
   ) -> None:
@@ -43,6 +45,7 @@ class _Samples(keras.layers.Layer):  # type: ignore[misc]  # Keras has no annota
     self._settings = dict(settings)
     self._audio = dict(audio)
     self._spec = audio_schema.AudioSpec(**audio)
+    self._parsed: Any = self.settings_class(**settings)
 
   def get_config(self) -> dict[str, Any]:
     """Plain numbers and strings, from which the same layer can be made."""
@@ -51,6 +54,8 @@ class _Samples(keras.layers.Layer):  # type: ignore[misc]  # Keras has no annota
 
 class Waveform(_Samples):
   """The samples themselves, as float32."""
+
+  settings_class = waveform.Waveform
 
   def call(self, samples: Any) -> Any:
     """[batch, num_samples] -> the same."""
@@ -64,16 +69,8 @@ class Waveform(_Samples):
 class _Spectral(_Samples):
   """A layer on the power spectrum of frames."""
 
-  def __init__(
-    self,
-    settings_class: type[frames_lib.FrameSettings],
-    *,
-    settings: Mapping[str, Any],
-    audio: Mapping[str, Any],
-    **kwargs: Any,
-  ) -> None:
-    super().__init__(settings=settings, audio=audio, **kwargs)
-    self._parsed: Any = settings_class(**settings)
+  def __init__(self, **kwargs: Any) -> None:
+    super().__init__(**kwargs)
     self._frames = self._parsed.frames(self._spec)
     self._window = frames_lib.hann_window(self._frames.window_samples)
 
@@ -96,7 +93,7 @@ class _Spectral(_Samples):
 
   @property
   def _num_columns(self) -> int:
-    return self._frames.num_bins
+    return int(self._frames.num_bins)
 
   def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
     """[batch, num_samples] -> [batch, num_frames, columns]."""
@@ -112,8 +109,7 @@ class _Spectral(_Samples):
 class Stft(_Spectral):
   """ln(|X| + floor); see features/stft.py."""
 
-  def __init__(self, **kwargs: Any) -> None:
-    super().__init__(stft.Stft, **kwargs)
+  settings_class = stft.Stft
 
   def call(self, samples: Any) -> Any:
     """[batch, num_samples] -> [batch, num_frames, num_bins]."""
@@ -122,49 +118,41 @@ class Stft(_Spectral):
     return tf.math.log(tf.sqrt(power) + np.float32(self._parsed.floor))
 
 
-class _MelEnergies(_Spectral):
-  """Energies in mel bands."""
+class Mel(_Spectral):
+  """Energies in mel bands; see features/mel.py."""
 
-  def __init__(self, settings_class: type[mel_energy.MelSettings], **kwargs: Any) -> None:
-    super().__init__(settings_class, **kwargs)
+  settings_class: type = mel.Mel
+
+  def __init__(self, **kwargs: Any) -> None:
+    super().__init__(**kwargs)
     self._filters = self._parsed.filterbank(self._spec)
 
   @property
   def _num_columns(self) -> int:
     return int(self._parsed.num_mels)
 
-  def _energies(self, samples: Any) -> Any:
+  def call(self, samples: Any) -> Any:
     """[batch, num_samples] -> [batch, num_frames, num_mels]."""
     return tf.matmul(self._power(samples), self._filters)
 
 
-class Mel(_MelEnergies):
-  """Energies in mel bands; see features/mel.py."""
-
-  def __init__(self, **kwargs: Any) -> None:
-    super().__init__(mel.Mel, **kwargs)
-
-  def call(self, samples: Any) -> Any:
-    """[batch, num_samples] -> [batch, num_frames, num_mels]."""
-    return self._energies(samples)
-
-
-class LogMel(_MelEnergies):
+class LogMel(Mel):
   """ln(energy + floor); see features/log_mel.py."""
 
-  def __init__(self, **kwargs: Any) -> None:
-    super().__init__(log_mel.LogMel, **kwargs)
+  settings_class = log_mel.LogMel
 
   def call(self, samples: Any) -> Any:
     """[batch, num_samples] -> [batch, num_frames, num_mels]."""
-    return tf.math.log(self._energies(samples) + np.float32(self._parsed.floor))
+    return tf.math.log(super().call(samples) + np.float32(self._parsed.floor))
 
 
-class Mfcc(_MelEnergies):
+class Mfcc(LogMel):
   """Orthonormal DCT-II of log mel energies; see features/mfcc.py."""
 
+  settings_class = mfcc.Mfcc
+
   def __init__(self, **kwargs: Any) -> None:
-    super().__init__(mfcc.Mfcc, **kwargs)
+    super().__init__(**kwargs)
     # Cosines as a matrix: the transform of each unit vector. [num_mels, num_coefficients]
     cosines = scipy.fft.dct(np.eye(self._parsed.num_mels), type=2, norm='ortho', axis=1)
     kept = cosines[:, : self._parsed.num_coefficients] * self._parsed.lifting()
@@ -176,8 +164,7 @@ class Mfcc(_MelEnergies):
 
   def call(self, samples: Any) -> Any:
     """[batch, num_samples] -> [batch, num_frames, num_columns]."""
-    logs = tf.math.log(self._energies(samples) + np.float32(self._parsed.floor))
-    coefficients = tf.matmul(logs, self._cosines)
+    coefficients = tf.matmul(super().call(samples), self._cosines)
     deltas = [_weighted(coefficients, weights) for weights in self._parsed.delta_weights()]
     return tf.concat([coefficients, *deltas], axis=-1)
 
@@ -197,9 +184,10 @@ def _weighted(values: Any, weights: NDArray[np.float32]) -> Any:
 class Fft(_Samples):
   """Spectrum of a whole clip; see features/fft.py."""
 
+  settings_class = fft.Fft
+
   def __init__(self, **kwargs: Any) -> None:
     super().__init__(**kwargs)
-    self._parsed = fft.Fft(**self._settings)
     self._fft_samples = self._parsed.transform_samples(self._spec)
     self._edges = self._parsed.band_edges(self._spec)
 
@@ -232,8 +220,10 @@ class Fft(_Samples):
 class Chroma(_Spectral):
   """Classes of pitch, by the same filterbank as the kernel's."""
 
+  settings_class = chroma.Chroma
+
   def __init__(self, **kwargs: Any) -> None:
-    super().__init__(chroma.Chroma, **kwargs)
+    super().__init__(**kwargs)
     self._filters = self._parsed.filterbank(self._spec)
 
   @property
