@@ -20,7 +20,7 @@ def load(
 
   Args:
     data_dir: A folder, or `table:FILE` or `folders:FOLDER`.
-    sample_rate_hz: Of raw files; 0: see raw_files.load.
+    sample_rate_hz: Of raw files; 0: see raw.files.load.
     clip_s: Length of the clips of raw files, in seconds; 0: the usual one.
 
   Raises:

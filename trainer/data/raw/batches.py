@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
 from schemas import errors, record
+from schemas.manifest import DatasetManifest
 from tfrecords.pipeline import batch_request, caches, parts
 from tfrecords.pipeline import order as order_lib
 from trainer.data import computed_feature
@@ -15,7 +16,7 @@ from trainer.data.raw import graph_decoders
 
 
 def read_batches(request: batch_request.BatchRequest) -> tf.data.Dataset:
-  """Returns batches as dataset.read_batches does, of what raw_files.load made a manifest of.
+  """Returns batches as dataset.read_batches does, of what files.load made a manifest of.
 
   The order is a function of the seed too, and mixes the whole split. Files that lie before
   `start_step`, or in the shares of others, are not opened. Every pass decodes anew.
@@ -28,53 +29,49 @@ def read_batches(request: batch_request.BatchRequest) -> tf.data.Dataset:
       f'--cache={request.cache} keeps the records of a data set, and {request.data_dir!r} has '
       'none: leave --cache away, or let the data job store the files.'
     )
-  files, clip_samples = _files(request)
+  found = _loaded(request)
+  files = found.splits[request.split]
   order = order_lib.Order(
     shuffle=request.shuffle,
     repeat=request.repeat,
     seed=request.seed,
-    shuffle_records=len(files.clips),
+    shuffle_records=len(files),
     start=request.start_step * request.batch_size,
   )
-  numbers = order_lib.ordered(
-    [len(files.clips)], lambda shard: tf.data.Dataset.range(len(files.clips)), order
-  )
+  numbers = order_lib.ordered([len(files)], lambda shard: tf.data.Dataset.range(len(files)), order)
   numbers = numbers.batch(
     request.batch_size, drop_remainder=request.drop_remainder or request.repeat
   )
   batches = parts.divided(numbers, request.share).map(
-    _reader(files, clip_samples, with_ids=request.with_ids),
+    _reader(files, found.manifest, with_ids=request.with_ids),
     num_parallel_calls=tf.data.AUTOTUNE,
     deterministic=request.deterministic,
   )
   return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def _files(request: batch_request.BatchRequest) -> tuple[files_lib.Split, int]:
-  """Returns the files of a split, and the samples that are kept of each.
-
-  Raises:
-    DatasetError: if the files are others than those of the manifest.
-  """
+def _loaded(request: batch_request.BatchRequest) -> files_lib.RawFiles:
   audio = request.manifest.audio
   if audio is None:
     raise errors.DatasetError(f'{request.data_dir!r} names audio, and the manifest is of pictures.')
-  found = files_lib.load(request.data_dir, sample_rate_hz=audio.sample_rate_hz, clip_s=audio.clip_s)
-  return found.splits[request.split], audio.clip_samples
+  return files_lib.load(request.data_dir, sample_rate_hz=audio.sample_rate_hz, clip_s=audio.clip_s)
 
 
 def _reader(
-  files: files_lib.Split, clip_samples: int, *, with_ids: bool
+  files: Sequence[files_lib.File], manifest: DatasetManifest, *, with_ids: bool
 ) -> Callable[[tf.Tensor], Mapping[str, tf.Tensor]]:
   """Returns the function from the numbers of clips, int64 [batch], to a batch."""
-  paths = [clip.path for clip in files.clips]
-  ids = [clip.clip_id for clip in files.clips]
-  speakers = [clip.speaker for clip in files.clips]
-  codecs = sorted(set(files.codecs))
+  paths = [file.path for file in files]
+  ids = [file.clip_id for file in files]
+  speakers = [file.speaker for file in files]
+  codecs = [file.codec for file in files]
+  index_of = {label: i for i, label in enumerate(manifest.labels)}
+  labels = [index_of[file.label] for file in files]
+  clip_samples = manifest.audio.clip_samples if manifest.audio else 0
 
   def decode(number: tf.Tensor) -> tf.Tensor:
-    codec = tf.gather(list(files.codecs), number)
-    return graph_decoders.clip(tf.gather(paths, number), codec, codecs, clip_samples)
+    codec = tf.gather(codecs, number)
+    return graph_decoders.clip(tf.gather(paths, number), codec, sorted(set(codecs)), clip_samples)
 
   def read(numbers: tf.Tensor) -> Mapping[str, tf.Tensor]:
     samples = tf.map_fn(
@@ -85,7 +82,7 @@ def _reader(
     )
     batch = {
       computed_feature.WAVEFORM: tf.ensure_shape(samples, [numbers.shape[0], clip_samples]),
-      record.LABEL: tf.gather(tf.constant(files.labels, tf.int64), numbers),
+      record.LABEL: tf.gather(tf.constant(labels, tf.int64), numbers),
     }
     if with_ids:
       batch[record.ID], batch[record.SPEAKER] = (

@@ -4,7 +4,7 @@
   python -m trainer --data=folders:/data/birds
 
 Every file is one clip. Its header is read at the start: so a wrong rate or coding is said before
-anything is trained. The samples are decoded in the graph (raw_batches.py).
+anything is trained. The samples are decoded in the graph (batches.py).
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ _CODECS = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Split:
-  """The clips of a split, in their order.
+class File(table.Clip):
+  """A clip, and what the header of its file says.
 
   Attributes:
-    clips: The files.
-    labels: Index of the label of each.
-    codecs: How each is decoded.
+    codec: How it is decoded.
+    sample_rate_hz: Samples per second.
+    num_samples: Its length.
   """
 
-  clips: tuple[table.Clip, ...]
-  labels: tuple[int, ...]
-  codecs: tuple[int, ...]
+  codec: int
+  sample_rate_hz: int
+  num_samples: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,19 +61,12 @@ class RawFiles:
   Attributes:
     manifest: As if the data job had stored their waveforms.
     digest: SHA-256 of the manifest's text.
-    splits: The files, by split.
+    splits: The files, by split, in their order.
   """
 
   manifest: manifest.DatasetManifest
   digest: str
-  splits: Mapping[str, Split]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Header:
-  codec: int
-  sample_rate_hz: int
-  num_samples: int
+  splits: Mapping[str, Sequence[File]]
 
 
 def is_raw(data: str) -> bool:
@@ -101,28 +94,28 @@ def load(data: str, *, sample_rate_hz: int = 0, clip_s: float = CLIP_S) -> RawFi
   """
   path = data.partition(':')[2]
   changed_ns = os.stat(path).st_mtime_ns if os.path.exists(path) else 0
-  clips, headers = _listed(data, changed_ns)
+  files = _listed(data, changed_ns)
   audio = audio_lib.AudioSpec(
-    sample_rate_hz=sample_rate_hz or headers[0].sample_rate_hz, clip_s=clip_s
+    sample_rate_hz=sample_rate_hz or files[0].sample_rate_hz, clip_s=clip_s
   )
-  _check_rates(clips, headers, audio.sample_rate_hz)
-  made = _split_up(clips, headers)
-  found = _manifest(data.partition(':')[0], clips, headers=headers, made=made, audio=audio)
+  _check_rates(files, audio.sample_rate_hz)
+  made = _split_up(files)
+  found = _manifest(data.partition(':')[0], files, made, audio)
   digest = hashlib.sha256(found.to_text().encode('utf-8', 'surrogateescape')).hexdigest()
   return RawFiles(manifest=found, digest=digest, splits=made)
 
 
 # Kept, as a run asks for the same several times.
 @functools.lru_cache(maxsize=4)
-def _listed(data: str, changed_ns: int) -> tuple[tuple[table.Clip, ...], tuple[_Header, ...]]:
-  """Returns the files and their headers."""
+def _listed(data: str, changed_ns: int) -> tuple[File, ...]:
+  """Returns the files, in the order of the table."""
   del changed_ns  # Only tells a table from one that was edited since.
   kind, _, path = data.partition(':')
   clips = table.read_table(path) if kind == table.TABLE else table.read_folders(path)
   if not clips:
     raise errors.DatasetError(f'The table {path!r} has no rows: there is nothing to learn from.')
   _check_ids(clips)
-  return tuple(clips), tuple(_header(clip) for clip in clips)
+  return tuple(_with_header(clip) for clip in clips)
 
 
 def _check_ids(clips: Sequence[table.Clip]) -> None:
@@ -136,8 +129,8 @@ def _check_ids(clips: Sequence[table.Clip]) -> None:
     first[clip.clip_id] = clip.origin
 
 
-def _header(clip: table.Clip) -> _Header:
-  """Returns what the header of a file says.
+def _with_header(clip: table.Clip) -> File:
+  """Returns the clip with what the header of its file says.
 
   Raises:
     DatasetError: if it cannot be read, or nothing here decodes the file in the graph.
@@ -170,7 +163,7 @@ def _header(clip: table.Clip) -> _Header:
       'decoded in the graph; others are by tensorflow-io, which runs on TensorFlow 2.17: use the '
       'environment of requirements/tfio.txt, or let the data job read the files.'
     )
-  return _Header(codec=codec, sample_rate_hz=info.samplerate, num_samples=info.frames)
+  return File(**vars(clip), codec=codec, sample_rate_hz=info.samplerate, num_samples=info.frames)
 
 
 def has_decoders() -> bool:
@@ -178,72 +171,58 @@ def has_decoders() -> bool:
   return importlib.util.find_spec('tensorflow_io') is not None
 
 
-def _check_rates(
-  clips: Sequence[table.Clip], headers: Sequence[_Header], sample_rate_hz: int
-) -> None:
-  for clip, header in zip(clips, headers, strict=True):
-    if header.sample_rate_hz != sample_rate_hz:
+def _check_rates(files: Sequence[File], sample_rate_hz: int) -> None:
+  for file in files:
+    if file.sample_rate_hz != sample_rate_hz:
       raise errors.DatasetError(
-        f'{clip.origin}: {clip.path!r} has {header.sample_rate_hz} samples a second, wanted '
+        f'{file.origin}: {file.path!r} has {file.sample_rate_hz} samples a second, wanted '
         f'{sample_rate_hz}. Without a data job nothing is resampled: name another '
         '--sample_rate_hz, or let the data job read the files.'
       )
 
 
-def _split_up(clips: Sequence[table.Clip], headers: Sequence[_Header]) -> dict[str, Split]:
+def _split_up(files: Sequence[File]) -> dict[str, list[File]]:
   """Returns the files by split: as the table lists their speakers, else by the speakers' hash."""
   listed: dict[str, set[str]] = collections.defaultdict(set)
-  for clip in clips:
-    listed[clip.speaker].add(clip.split)
+  for file in files:
+    listed[file.speaker].add(file.split)
   split_of = {speaker: splits.official(listed[speaker]) for speaker in sorted(listed)}
   hashed = [speaker for speaker, split in split_of.items() if not split]
   filled = set(split_of.values()) - {''}
   split_of |= splits.hashed_groups(hashed, filled, splits.SplitFractions(), _SEED)
-  labels = {label: i for i, label in enumerate(sorted({clip.label for clip in clips}))}
-  made = {}
-  for split in splits.SPLITS:
-    mine = [i for i, clip in enumerate(clips) if split_of[clip.speaker] == split]
-    if mine:
-      made[split] = Split(
-        clips=tuple(clips[i] for i in mine),
-        labels=tuple(labels[clips[i].label] for i in mine),
-        codecs=tuple(headers[i].codec for i in mine),
-      )
-  return made
+  made = {
+    split: [file for file in files if split_of[file.speaker] == split] for split in splits.SPLITS
+  }
+  return {split: mine for split, mine in made.items() if mine}
 
 
 def _manifest(
   kind: str,
-  clips: Sequence[table.Clip],
-  *,
-  headers: Sequence[_Header],
-  made: Mapping[str, Split],
+  files: Sequence[File],
+  made: Mapping[str, Sequence[File]],
   audio: audio_lib.AudioSpec,
 ) -> manifest.DatasetManifest:
   """Returns what the data job would have written, with a made-up shard for each split."""
-  by_id = {clip.clip_id: header for clip, header in zip(clips, headers, strict=True)}
-  labels = tuple(sorted({clip.label for clip in clips}))
+  labels = tuple(sorted({file.label for file in files}))
   # float32, so that prediction rounds no more than training does.
   waveform = features.spec(*features.parse(f'{computed_feature.WAVEFORM}:dtype=float32'), audio)
   warnings = []
-  if all(clip.speaker == clip.clip_id for clip in clips):
+  if all(file.speaker == file.clip_id for file in files):
     warnings.append(
       'Nothing tells who speaks, so every file counts as a speaker of its own: a person may be in '
       'two splits, and the accuracy look better than it is.'
     )
+  shards = tuple(
+    _shard(kind, split, mine, labels=labels, audio=audio) for split, mine in made.items()
+  )
   return manifest.DatasetManifest(
     name=kind,
     audio=audio,
     features=(waveform,),
     labels=labels,
-    shards=tuple(
-      _shard(kind, split, files, headers=by_id, num_labels=len(labels), audio=audio)
-      for split, files in made.items()
-    ),
+    shards=shards,
     statistics={},
-    num_speakers={
-      split: len({clip.speaker for clip in files.clips}) for split, files in made.items()
-    },
+    num_speakers={split: len({file.speaker for file in mine}) for split, mine in made.items()},
     rejects={},
     config={'raw_files': kind, 'split_by': 'speaker'},
     versions={'voxshard': version.VERSION},
@@ -254,24 +233,24 @@ def _manifest(
 def _shard(
   kind: str,
   split: str,
-  files: Split,
+  files: Sequence[File],
   *,
-  headers: Mapping[str, _Header],
-  num_labels: int,
+  labels: Sequence[str],
   audio: audio_lib.AudioSpec,
 ) -> manifest.ShardInfo:
-  lengths = [headers[clip.clip_id].num_samples for clip in files.clips]
+  lengths = [file.num_samples for file in files]
   digest = hashlib.sha256()
-  for clip, samples in zip(files.clips, lengths, strict=True):
-    digest.update(repr((clip.clip_id, clip.label, clip.speaker, samples)).encode())
+  for file in files:
+    digest.update(repr((file.clip_id, file.label, file.speaker, file.num_samples)).encode())
+  counts = collections.Counter(file.label for file in files)
   kept = [min(samples, audio.clip_samples) for samples in lengths]
   return manifest.ShardInfo(
     file_name=str(naming.ShardName(dataset_name=kind, split=split, index=0, num_shards=1)),
     num_records=len(lengths),
     num_bytes=4 * audio.clip_samples * len(lengths),
     sha256=digest.hexdigest(),
-    num_speakers=len({clip.speaker for clip in files.clips}),
-    label_counts=tuple(files.labels.count(label) for label in range(num_labels)),
+    num_speakers=len({file.speaker for file in files}),
+    label_counts=tuple(counts[label] for label in labels),
     audio_s=sum(lengths) / audio.sample_rate_hz,
     shortest_samples=min(kept),
     longest_samples=max(kept),

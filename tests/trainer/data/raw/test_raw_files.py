@@ -85,15 +85,15 @@ def test_splits_are_those_of_the_data_job(data, tmp_path):
   groups = {clip.speaker_id: {''} for clip in listed}
   wanted = splitting.assign_splits(groups, rules.SplitRule(), splits.SplitFractions())
   loaded = files_lib.load(data)
-  assert {clip.clip_id for files in loaded.splits.values() for clip in files.clips} == {
+  assert {clip.clip_id for files in loaded.splits.values() for clip in files} == {
     clip.utterance_id for clip in listed
   }
   assert loaded.manifest.split_names() == splits.SPLITS
   for split, files in loaded.splits.items():
-    assert {wanted[clip.speaker] for clip in files.clips} == {split}
-    assert loaded.manifest.num_records(split) == len(files.clips)
+    assert {wanted[clip.speaker] for clip in files} == {split}
+    assert loaded.manifest.num_records(split) == len(files)
     assert loaded.manifest.label_counts(split) == tuple(
-      sum(clip.label == label for clip in files.clips) for label in sorted(LABELS)
+      sum(clip.label == label for clip in files) for label in sorted(LABELS)
     )
 
 
@@ -105,10 +105,10 @@ def test_an_official_split_wins_and_a_speaker_stays_whole(data, tmp_path):
   rows += [(f'{folder}/audio/low_s{i}_0.wav', 'low', f's{i}', 'dev') for i in (5, 6)]
   rows += [(f'{folder}/audio/high_s6_2.wav', 'high', 's6', 'testing')]
   made = files_lib.load(write_table(tmp_path / 'clips.csv', rows)).splits
-  assert {clip.speaker for clip in made['train'].clips} == {'s0', 's1', 's2'}
-  assert {clip.speaker for clip in made['validation'].clips} == {'s5'}
-  assert {clip.speaker for clip in made['test'].clips} == {'s6'}
-  assert len(made['test'].clips) == 2
+  assert {clip.speaker for clip in made['train']} == {'s0', 's1', 's2'}
+  assert {clip.speaker for clip in made['validation']} == {'s5'}
+  assert {clip.speaker for clip in made['test']} == {'s6'}
+  assert len(made['test']) == 2
 
 
 def test_samples_are_those_of_the_data_job(data):
@@ -198,7 +198,7 @@ def test_a_folder_for_each_label(data, tmp_path):
   assert loaded.manifest.labels == tuple(sorted(LABELS))
   assert sum(loaded.manifest.num_records(split) for split in splits.SPLITS) == 24
   assert 'Nothing tells who speaks' in loaded.manifest.warnings[0]
-  assert loaded.splits['train'].clips[0].clip_id.startswith('high/deeper/')
+  assert loaded.splits['train'][0].clip_id.startswith('high/deeper/')
 
 
 def test_a_file_that_changes_in_the_middle_is_a_sentence(tmp_path):
