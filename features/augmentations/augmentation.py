@@ -1,14 +1,13 @@
 """What a member of the augmentation family is: settings, and what is done to the samples."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas import errors
+from schemas import errors, options
 
 # From a generator and a number of samples to noise, float32 [num_samples]. The generator is all
 # that it may take randomness from.
@@ -67,8 +66,7 @@ class Settings:
   probability: float = 1.0
 
   def __post_init__(self) -> None:
-    if not 0 <= self.probability <= 1:
-      raise errors.FeatureError(f'probability must be in [0, 1], got {self.probability}.')
+    options.check_at_most(self.probability, name='probability', limit=1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,18 +88,3 @@ class Augmentation:
   apply: Apply
   identity: Mapping[str, float]
   needs_noise: bool = False
-
-
-def check_range(low: float, high: float, *, name: str, limits: tuple[float, float]) -> None:
-  """Raises FeatureError unless limits[0] <= low <= high <= limits[1]; `name` as in `snr_db`."""
-  if not limits[0] <= low <= high <= limits[1]:  # NaN is not <= anything.
-    raise errors.FeatureError(
-      f'min_{name} and max_{name} must be in [{limits[0]:g}, {limits[1]:g}], the smaller first, '
-      f'got {low} and {high}.'
-    )
-
-
-def check_at_most(value: float, *, name: str, limit: float) -> None:
-  """Raises FeatureError unless `value` is in [0, limit]."""
-  if not (math.isfinite(value) and 0 <= value <= limit):
-    raise errors.FeatureError(f'{name} must be in [0, {limit:g}], got {value}.')

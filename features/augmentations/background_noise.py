@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.augmentations import augmentation
-from schemas import errors
+from schemas import errors, options
 
 LIMITS_DB = (-60.0, 100.0)
 
@@ -31,7 +31,7 @@ class BackgroundNoise(augmentation.Settings):
 
   def __post_init__(self) -> None:
     super().__post_init__()
-    augmentation.check_range(self.min_snr_db, self.max_snr_db, name='snr_db', limits=LIMITS_DB)
+    options.check_range(self.min_snr_db, self.max_snr_db, name='snr_db', limits=LIMITS_DB)
     if not -120 <= self.silence_db <= 0:
       raise errors.FeatureError(
         f'silence_db must be in [-120, 0], 0 is full scale, got {self.silence_db}.'

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.augmentations import augmentation
+from schemas import options
 
 LIMITS_DB = (-60.0, 60.0)
 
@@ -24,7 +25,7 @@ class Gain(augmentation.Settings):
 
   def __post_init__(self) -> None:
     super().__post_init__()
-    augmentation.check_range(self.min_db, self.max_db, name='db', limits=LIMITS_DB)
+    options.check_range(self.min_db, self.max_db, name='db', limits=LIMITS_DB)
 
 
 def apply(

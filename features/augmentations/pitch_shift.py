@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.augmentations import augmentation, phase_vocoder, speed
+from schemas import options
 
 MAX_SEMITONES = 24.0  # Two octaves: the rates of the phase vocoder, 1/4 to 4.
 
@@ -22,7 +23,7 @@ class PitchShift(augmentation.Settings):
 
   def __post_init__(self) -> None:
     super().__post_init__()
-    augmentation.check_at_most(self.max_semitones, name='max_semitones', limit=MAX_SEMITONES)
+    options.check_at_most(self.max_semitones, name='max_semitones', limit=MAX_SEMITONES)
 
 
 def apply(

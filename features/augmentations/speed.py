@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.augmentations import augmentation
+from schemas import options
 
 LIMITS = (0.25, 4.0)
 
@@ -24,7 +25,7 @@ class Speed(augmentation.Settings):
 
   def __post_init__(self) -> None:
     super().__post_init__()
-    augmentation.check_range(self.min_rate, self.max_rate, name='rate', limits=LIMITS)
+    options.check_range(self.min_rate, self.max_rate, name='rate', limits=LIMITS)
 
 
 def apply(

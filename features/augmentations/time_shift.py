@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.augmentations import augmentation
+from schemas import options
 
 MAX_SHIFT_S = 60.0
 _DECIMALS = 4  # Shifts are drawn in steps of 0.1 ms.
@@ -26,7 +27,7 @@ class TimeShift(augmentation.Settings):
 
   def __post_init__(self) -> None:
     super().__post_init__()
-    augmentation.check_at_most(self.max_shift_s, name='max_shift_s', limit=MAX_SHIFT_S)
+    options.check_at_most(self.max_shift_s, name='max_shift_s', limit=MAX_SHIFT_S)
 
 
 def apply(

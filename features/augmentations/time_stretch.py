@@ -5,26 +5,15 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from features.augmentations import augmentation, phase_vocoder
-
-LIMITS = (0.25, 4.0)
+from features.augmentations import augmentation, phase_vocoder, speed
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TimeStretch(augmentation.Settings):
-  """Settings of the stretch in time.
-
-  Attributes:
-    min_rate: Least speed; 0.5 takes twice as long.
-    max_rate: Greatest speed; 2 takes half as long.
-  """
+class TimeStretch(speed.Speed):
+  """Settings of the stretch in time: those of `speed`, and the pitch stays."""
 
   min_rate: float = 0.8
   max_rate: float = 1.2
-
-  def __post_init__(self) -> None:
-    super().__post_init__()
-    augmentation.check_range(self.min_rate, self.max_rate, name='rate', limits=LIMITS)
 
 
 def apply(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from schemas import errors
+from schemas import options
 
 if TYPE_CHECKING:
   import tensorflow as tf
@@ -103,24 +102,9 @@ class Augmentation:
   identity: Mapping[str, float]
 
 
-def check_range(low: float, high: float, *, name: str, limits: tuple[float, float]) -> None:
-  """Raises ConfigError unless limits[0] <= low <= high <= limits[1]; `name` as in `snr_db`."""
-  if not limits[0] <= low <= high <= limits[1]:  # NaN is not <= anything.
-    raise errors.ConfigError(
-      f'min_{name} and max_{name} must be in [{limits[0]:g}, {limits[1]:g}], the smaller first, '
-      f'got {low} and {high}.'
-    )
-
-
-def check_at_most(value: float, *, name: str, limit: float) -> None:
-  """Raises ConfigError unless `value` is in [0, limit]."""
-  if not (math.isfinite(value) and 0 <= value <= limit):
-    raise errors.ConfigError(f'{name} must be in [0, {limit:g}], got {value}.')
-
-
 def check_share(value: float, *, name: str) -> None:
   """Raises ConfigError unless `value` is in [0, 1]."""
-  check_at_most(value, name=name, limit=1)
+  options.check_at_most(value, name=name, limit=1)
 
 
 def between(draws: tf.Tensor, low: float, high: float) -> tf.Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from schemas import options
 from trainer.augment import augmentation
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Gain(augmentation.Settings):
 
   def __post_init__(self) -> None:
     super().__post_init__()
-    augmentation.check_range(self.min_db, self.max_db, name='db', limits=LIMITS_DB)
+    options.check_range(self.min_db, self.max_db, name='db', limits=LIMITS_DB)
 
 
 def apply(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas import options
 from trainer.augment import augmentation
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Mixup(augmentation.Settings):
 
   def __post_init__(self) -> None:
     super().__post_init__()
-    augmentation.check_at_most(self.alpha, name='alpha', limit=_MAX_ALPHA)
+    options.check_at_most(self.alpha, name='alpha', limit=_MAX_ALPHA)
 
 
 def apply(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from schemas import options
 from trainer.augment import augmentation
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Shift(augmentation.Settings):
 
   def __post_init__(self) -> None:
     super().__post_init__()
-    augmentation.check_at_most(self.max_shift_s, name='max_shift_s', limit=MAX_SHIFT_S)
+    options.check_at_most(self.max_shift_s, name='max_shift_s', limit=MAX_SHIFT_S)
 
 
 def apply(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from schemas import options
 from trainer.augment import augmentation
 
 if TYPE_CHECKING:
@@ -39,9 +40,9 @@ class SpecAugment(augmentation.Settings):
   def __post_init__(self) -> None:
     super().__post_init__()
     for name in ('time_masks', 'frequency_masks'):
-      augmentation.check_at_most(getattr(self, name), name=name, limit=_MAX_MASKS)
+      options.check_at_most(getattr(self, name), name=name, limit=_MAX_MASKS)
     for name in ('max_time_rows', 'max_frequency_bins'):
-      augmentation.check_at_most(getattr(self, name), name=name, limit=_MAX_SIZE)
+      options.check_at_most(getattr(self, name), name=name, limit=_MAX_SIZE)
     augmentation.check_share(self.max_time_share, name='max_time_share')
 
 
