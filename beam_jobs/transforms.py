@@ -40,28 +40,25 @@ class Job:
   channel: side_channel.SideChannel = dataclasses.field(default_factory=side_channel.SideChannel)
 
 
-class ListUtterances(beam.PTransform):
+class _JobDoFn(beam.DoFn):
+  def __init__(self, job: Job) -> None:
+    self._job = job
+
+
+@beam.ptransform_fn
+def list_utterances(root: beam.Pipeline, job: Job) -> Any:
   """The corpus -> its utterances in blocks, and what cannot be used or was not asked for.
 
   Opens no audio.
   """
-
-  def __init__(self, job: Job) -> None:
-    super().__init__()
-    self._job = job
-
-  def expand(self, root: beam.Pipeline) -> Any:
-    return (
-      root
-      | 'Corpus' >> beam.Create([None])
-      | 'List' >> beam.ParDo(_ListDoFn(self._job)).with_outputs(REJECTS, main=UTTERANCES)
-    )
+  return (
+    root
+    | 'Corpus' >> beam.Create([None])
+    | 'List' >> beam.ParDo(_ListDoFn(job)).with_outputs(REJECTS, main=UTTERANCES)
+  )
 
 
-class _ListDoFn(beam.DoFn):
-  def __init__(self, job: Job) -> None:
-    self._job = job
-
+class _ListDoFn(_JobDoFn):
   # Any: Beam would take the tagged rejects for a part of the main output's type.
   def process(self, element: None) -> Iterator[Any]:
     config = self._job.config
@@ -93,19 +90,14 @@ def _tagged(unusable: list[Reject | LeftOut]) -> Iterator[pvalue.TaggedOutput]:
   unusable.clear()
 
 
-class MakePlan(beam.PTransform):
+@beam.ptransform_fn
+def make_plan(utterances: Any, job: Job) -> Any:
   """Blocks of utterances -> the one Plan of labels, splits and shards."""
-
-  def __init__(self, job: Job) -> None:
-    super().__init__()
-    self._job = job
-
-  def expand(self, utterances: Any) -> Any:
-    return (
-      utterances
-      | 'Count' >> beam.CombineGlobally(_CensusFn(self._job))
-      | 'Plan' >> beam.ParDo(_PlanDoFn(self._job))
-    )
+  return (
+    utterances
+    | 'Count' >> beam.CombineGlobally(_CensusFn(job))
+    | 'Plan' >> beam.ParDo(_PlanDoFn(job))
+  )
 
 
 class _CensusFn(beam.CombineFn):
@@ -131,10 +123,7 @@ class _CensusFn(beam.CombineFn):
     return census
 
 
-class _PlanDoFn(beam.DoFn):
-  def __init__(self, job: Job) -> None:
-    self._job = job
-
+class _PlanDoFn(_JobDoFn):
   def process(self, census: plan_lib.Census) -> Iterator[plan_lib.Plan]:
     config, channel = self._job.config, self._job.channel
     with channel.reporting(_PLANNING):
@@ -144,25 +133,17 @@ class _PlanDoFn(beam.DoFn):
     yield plan
 
 
-class AssignShards(beam.PTransform):
+@beam.ptransform_fn
+def assign_shards(utterances: Any, job: Job, plan: pvalue.AsSingleton) -> Any:
   """Blocks of utterances -> ((split, shard), block of utterances) of those that are taken.
 
   Every shard also has an empty block, and it comes first: so a shard that no clip is hashed to is
   written like any other, and Beam's local runner, which deals shards to its workers in the order
   in which it hears of them, deals the largest first and gives all about the same.
   """
-
-  def __init__(self, job: Job, plan: pvalue.AsSingleton) -> None:
-    super().__init__()
-    self._job = job
-    self._plan = plan
-
-  def expand(self, utterances: Any) -> Any:
-    shards = self._plan.pvalue | 'Shards' >> beam.FlatMap(_empty_blocks).with_output_types(_Keyed)
-    assigned = utterances | 'Assign' >> beam.ParDo(
-      _AssignDoFn(self._job), self._plan
-    ).with_output_types(_Keyed)
-    return (shards, assigned) | 'All' >> beam.Flatten()
+  shards = plan.pvalue | 'Shards' >> beam.FlatMap(_empty_blocks).with_output_types(_Keyed)
+  assign = beam.ParDo(_AssignDoFn(job), plan).with_output_types(_Keyed)
+  return (shards, utterances | 'Assign' >> assign) | 'All' >> beam.Flatten()
 
 
 def _empty_blocks(plan: plan_lib.Plan) -> Iterator[_Keyed]:
@@ -171,10 +152,8 @@ def _empty_blocks(plan: plan_lib.Plan) -> Iterator[_Keyed]:
     yield key, nothing
 
 
-class _AssignDoFn(beam.DoFn):
-  def __init__(self, job: Job) -> None:
-    self._job = job
-    self._assignment: plan_lib.Assignment | None = None
+class _AssignDoFn(_JobDoFn):
+  _assignment: plan_lib.Assignment | None = None
 
   def process(self, block: blocks.Block, plan: plan_lib.Plan) -> Iterator[_Keyed]:
     if self._assignment is None:
@@ -187,22 +166,13 @@ class _AssignDoFn(beam.DoFn):
       yield key, blocks.pack(utterances)
 
 
-class WriteShards(beam.PTransform):
+@beam.ptransform_fn
+def write_shards(groups: Any, job: Job, plan: pvalue.AsSingleton) -> Any:
   """((split, shard), blocks of utterances) -> the shard's file, and its ShardResult."""
-
-  def __init__(self, job: Job, plan: pvalue.AsSingleton) -> None:
-    super().__init__()
-    self._job = job
-    self._plan = plan
-
-  def expand(self, groups: Any) -> Any:
-    return groups | 'Write' >> beam.ParDo(_WriteDoFn(self._job), self._plan)
+  return groups | 'Write' >> beam.ParDo(_WriteDoFn(job), plan)
 
 
-class _WriteDoFn(beam.DoFn):
-  def __init__(self, job: Job) -> None:
-    self._job = job
-
+class _WriteDoFn(_JobDoFn):
   def setup(self) -> None:
     self._page = self._job.channel.worker_page()
 
@@ -221,33 +191,19 @@ class _WriteDoFn(beam.DoFn):
     yield result
 
 
-class WriteManifest(beam.PTransform):
+@beam.ptransform_fn
+def write_manifest(inputs: Any, job: Job, plan: pvalue.AsSingleton) -> Any:
   """Everything that the shards and the listing said -> rejects.jsonl and, last, manifest.json."""
-
-  def __init__(self, job: Job, plan: pvalue.AsSingleton) -> None:
-    super().__init__()
-    self._job = job
-    self._plan = plan
-
-  def expand(self, inputs: Any) -> Any:
-    results, unusable = inputs
-    return (
-      results.pipeline
-      | 'End' >> beam.Create([None])
-      | 'Manifest'
-      >> beam.ParDo(
-        _ManifestDoFn(self._job),
-        self._plan,
-        pvalue.AsList(results),
-        pvalue.AsList(unusable),
-      )
-    )
+  results, unusable = inputs
+  return (
+    results.pipeline
+    | 'End' >> beam.Create([None])
+    | 'Manifest'
+    >> beam.ParDo(_ManifestDoFn(job), plan, pvalue.AsList(results), pvalue.AsList(unusable))
+  )
 
 
-class _ManifestDoFn(beam.DoFn):
-  def __init__(self, job: Job) -> None:
-    self._job = job
-
+class _ManifestDoFn(_JobDoFn):
   def process(
     self,
     element: None,

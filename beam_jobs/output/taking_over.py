@@ -39,28 +39,15 @@ def write_or_take_over(
   """
   dataset = folder.unfinished(config)
   file_name = plan.file_name(config, split, index)
-  clips = sorted(utterances, key=lambda utterance: utterance.utterance_id)
   number_of = {label: number for number, label in enumerate(plan.labels)}
-  counts = [plan.num_records_of(clip, split, config) for clip in clips]
-  items = [
-    items_lib.Item(clip, number_of[clip.label], copy)
-    for clip, count in zip(clips, counts, strict=True)
-    for copy in range(count)
-  ]
-  what = [
-    [
-      clip.utterance_id,
-      clip.speaker_id,
-      number_of[clip.label],
-      clip.uri,
-      dataclasses.astuple(clip.excerpt) if clip.excerpt else (),
-      clip.origin,
-      count,
-    ]
-    for clip, count in zip(clips, counts, strict=True)
-  ]
+  items, clips = [], []
+  for clip in sorted(utterances, key=lambda utterance: utterance.utterance_id):
+    label, count = number_of[clip.label], plan.num_records_of(clip, split, config)
+    items += [items_lib.Item(clip, label, copy) for copy in range(count)]
+    excerpt = dataclasses.astuple(clip.excerpt) if clip.excerpt else ()
+    clips.append([clip.utterance_id, clip.speaker_id, label, clip.uri, excerpt, clip.origin, count])
   # All that decides the shard's bytes, but for the audio itself.
-  content = json.dumps([config.fingerprint(), list(plan.labels), what])
+  content = json.dumps([config.fingerprint(), list(plan.labels), clips])
   key = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
   if finished := dataset.finished_shard(file_name, key):
     result, note = finished

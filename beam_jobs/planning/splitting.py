@@ -85,14 +85,8 @@ def split_by_itself(
 ) -> str:
   """Returns the split that a group has where no other group, and no other clip of it, matters.
 
-  That is so for nearly all: assign_splits says which are different.
-
-  Args:
-    group: Its name.
-    official: The official split of its clips; '' for none.
-    rule: As for assign_splits.
-    fractions: As for assign_splits.
-    seed: As for assign_splits.
+  That is so for nearly all: assign_splits says which are different. `official` is the official
+  split of its clips, '' for none; the rest is as there.
   """
   if rule.field == rules.CLIP:
     return group
