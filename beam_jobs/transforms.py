@@ -27,7 +27,8 @@ _Keyed = tuple[plan_lib.ShardKey, blocks.Block]
 _LISTING, _PLANNING, _FINISHING = 'listing', 'planning', 'finishing'
 
 
-@dataclasses.dataclass(frozen=True)
+# Beam writes the text of every transform's arguments into the pipeline: thousands of noise files.
+@dataclasses.dataclass(frozen=True, repr=False)
 class Job:
   """What every step is given.
 
