@@ -50,6 +50,7 @@ EXTRAS = {
     'build>=1.2',
     'setuptools>=70',
   ],
+  'aws': ['s3fs>=2025.3'],
   # Linux and Python 3.11; its own lock, requirements/tfio.txt.
   'tfio': ['tensorflow==2.17.1', 'tensorflow-io==0.37.1', 'tensorflow-metadata<1.18'],
   'demo': ['espeakng-loader>=0.2.4'],
@@ -57,6 +58,7 @@ EXTRAS = {
     'gcp-storage-emulator>=2026.7',
     'hypothesis>=6.100',
     'librosa>=0.11',
+    'moto[server]>=5.1',
     'mypy>=1.11',
     'pytest>=8.2',
     'pytest-xdist>=3.6',

@@ -37,7 +37,9 @@ class _Flags:
   """The flags of the job, as they were typed."""
 
   source: str = flag(DEFAULT_SOURCE, 'Where clips come from: name:key=value,... (table in README).')
-  input: str = flag('', "Folder of the corpus (or its table), local or gs://; or the source's own.")
+  input: str = flag(
+    '', "Folder of the corpus (or its table), local, gs:// or s3://; or the source's own."
+  )
   output: str = flag(
     '', f'Folder for the data set. {DEFAULT_OUTPUT} for the demo corpus.', is_path=True
   )

@@ -49,6 +49,8 @@ class GcsEmulator:
     sent_bytes: Sent of objects' contents.
   """
 
+  scheme = 'gs'
+
   def __init__(self) -> None:
     self._memory = _Memory()
     self._lock = threading.Lock()
@@ -90,6 +92,19 @@ class GcsEmulator:
     """Returns the sorted names of the objects whose name starts so."""
     items, _ = self._memory.get_file_list(bucket, prefix)
     return [item['name'] for item in items]
+
+  def num_lists(self) -> int:
+    """Returns how often a page of names was asked for."""
+    return sum('/o?' in path for _, path in self.requests)
+
+  def num_reads(self) -> int:
+    """Returns how often an object, or what is known of one, was asked for."""
+    # Beside these, Google's client asks for the bucket, once for each client that is made.
+    return sum('/o/' in path for _, path in self.requests)
+
+  def unfinished(self, bucket: str) -> int:
+    """Returns how many uploads have begun, and not ended; nobody can tell."""
+    return 0
 
   def __enter__(self) -> 'GcsEmulator':
     threading.Thread(target=self._server.serve_forever, daemon=True).start()

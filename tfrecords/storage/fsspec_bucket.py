@@ -13,6 +13,7 @@ import fsspec
 
 from tfrecords.storage import cloud_errors, place
 
+_NO_SUCH_RANGE = 416
 _SETTINGS = {'s3': {'config_kwargs': {'max_pool_connections': place.CONNECTIONS}}}
 
 
@@ -52,7 +53,12 @@ class FsspecStorage(place.Bucket):
     """Returns a seekable stream of an object's bytes: of a small one after a single request."""
     head_bytes = max(place.HEAD_BYTES, piece_bytes)
     with cloud_errors.as_os_errors(path):
-      head = self._files.cat_file(path, start=0, end=head_bytes)
+      try:
+        head = self._files.cat_file(path, start=0, end=head_bytes)
+      except OSError as error:
+        if cloud_errors.status_of(error) != _NO_SUCH_RANGE:
+          raise
+        head = b''  # An empty object has no first byte.
       if len(head) < head_bytes:
         return io.BytesIO(head)
       return io.BufferedReader(self._files.open(path, 'rb', block_size=piece_bytes))
