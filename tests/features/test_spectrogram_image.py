@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import librosa
-import matplotlib
 import numpy as np
 import pytest
 import threadpoolctl
@@ -17,7 +16,7 @@ from PIL import Image
 import features
 from features import extractor, spectrogram_image
 from features.decoding import clips
-from features.pixels import colormaps, resize
+from features.pixels import colormaps
 from schemas import audio, errors
 from tests.helpers import signals
 
@@ -111,16 +110,6 @@ def test_it_holds_bytes_of_the_colormap():
     assert {tuple(pixel) for pixel in picture.reshape(-1, 3).astype(int)} <= known
 
 
-@pytest.mark.parametrize('name', ['viridis', 'gray', 'tab10', 'twilight_shifted', 'Blues', 'jet'])
-def test_colours_are_matplotlibs(name):
-  levels = np.linspace(0, 1, 2_001, dtype=np.float32)
-  if matplotlib.colormaps[name].N != colormaps.NUM_COLOURS:
-    levels = np.linspace(0, 1, colormaps.NUM_COLOURS)  # Few colours: only where ours are taken.
-  theirs = matplotlib.colormaps[name](levels, bytes=True)[:, :3]
-  indices = np.minimum(levels * 256, 255).astype(int)
-  np.testing.assert_array_equal(colormaps.table(name)[indices], theirs)
-
-
 def test_silence_is_the_darkest_colour():
   picture = kernel()(np.zeros((1, 8_000), np.float32))[0]
   np.testing.assert_array_equal(np.unique(picture.reshape(-1, 3), axis=0), [[68, 1, 84]])
@@ -189,17 +178,6 @@ def test_bits_do_not_depend_on_the_number_of_threads():
     with threadpoolctl.threadpool_limits(threads):
       results.add(kernel()(MIXTURE).tobytes())
   assert len(results) == 1
-
-
-@settings(deadline=None, max_examples=60)
-@given(num_in=st.integers(1, 400), num_out=st.integers(1, 300), seed=st.integers(0, 99))
-def test_resizing_agrees_with_pillow(num_in, num_out, seed):
-  values = np.random.default_rng(seed).random((num_in, 3), np.float32)
-  theirs = Image.fromarray(values).resize((3, num_out), Image.Resampling.BILINEAR)
-  # Measured: up to 2.4e-7.
-  np.testing.assert_allclose(
-    resize.bilinear(num_in, num_out) @ values, np.asarray(theirs), atol=2e-6
-  )
 
 
 @pytest.mark.parametrize(
