@@ -9,11 +9,11 @@ line on stderr and exit code 1.
 import json
 import os
 import sys
-import wave
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import soundfile
 import soxr
 from numpy.typing import NDArray
 
@@ -101,12 +101,8 @@ def trimmed(audio: NDArray[np.float64]) -> NDArray[np.float64]:
 def write_wav(path: str, samples: NDArray[np.float64]) -> None:
   """Writes samples in [-1, 1], clipped to that, as a mono WAV file of SAMPLE_RATE_HZ."""
   os.makedirs(os.path.dirname(path), exist_ok=True)
-  integers = np.round(np.clip(samples, -1, 1) * _FULL_SCALE).astype('<i2')
-  with wave.open(path, 'wb') as file:
-    file.setnchannels(1)
-    file.setsampwidth(2)
-    file.setframerate(SAMPLE_RATE_HZ)
-    file.writeframes(integers.tobytes())
+  integers = np.round(np.clip(samples, -1, 1) * _FULL_SCALE).astype(np.int16)
+  soundfile.write(path, integers, SAMPLE_RATE_HZ)
 
 
 class _Babble:
