@@ -66,7 +66,7 @@ class Utterance:
     speaker_id: Who speaks. A speaker is never in two splits (unless the user splits by another
       field).
     label: What is to be learned, as text.
-    uri: The file, as Beam's filesystems name it (`/data/a.wav`, `gs://bucket/a.wav`).
+    uri: The file, `/data/a.wav` or `gs://bucket/a.wav`.
     split: The corpus's official split, or '' where it has none.
     fields: Further (name, value) pairs, sorted by name, such as (('take', '3'),). Split rules and
       reports may use them.

@@ -63,32 +63,17 @@ def read_lines(path: str, *, is_lenient: bool = False) -> Iterator[tuple[int, st
 
 
 def _opened(path: str) -> BinaryIO:
-  return _opened_remote(path) if '://' in path else _opened_local(path)
-
-
-def _opened_local(path: str) -> BinaryIO:
-  if os.path.isdir(path):
+  if '://' not in path and os.path.isdir(path):
     raise errors.SourceError(
       f'{path} is a folder, and a table was wanted. {_tables_in(path)}Name the file, such as '
       '--input=FOLDER/clips.csv; a folder without a table is read by --source=folders.'
     )
   try:
-    return open(path, 'rb')
+    return storage.storage_of(path).open_read(path)
   except (FileNotFoundError, NotADirectoryError):
-    raise _missing(path) from None
-
-
-def _opened_remote(path: str) -> BinaryIO:
-  files = storage.storage_of(path)
-  if not files.exists(path):
-    raise _missing(path)
-  return files.open_read(path)
-
-
-def _missing(path: str) -> errors.SourceError:
-  return errors.SourceError(
-    f'There is no table {path}. Name the file with --input=FILE, such as --input=data/clips.csv.'
-  )
+    raise errors.SourceError(
+      f'There is no table {path}. Name the file with --input=FILE, such as --input=data/clips.csv.'
+    ) from None
 
 
 def _tables_in(folder: str) -> str:

@@ -1,7 +1,7 @@
 """Where one clip stands in a record file, as the text of a URI.
 
 `tfds:/data/x-train.tfrecord-00000-of-00002?offset=123&length=4567&key=audio&...` is what the data
-job shuffles in place of the audio. The path may be one of Beam's filesystems (`tfds:gs://...`).
+job shuffles in place of the audio. The path may be in a bucket (`tfds:gs://...`).
 """
 
 import dataclasses
