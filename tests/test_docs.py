@@ -107,11 +107,11 @@ def test_the_tables_of_the_readme_list_what_there_is(header, family):
 @pytest.mark.parametrize(
   ('header', 'settings_by_name'),
   [
-    ('source', {name: member.settings for name, member in sources.SOURCES.items()}),
+    ('source', sources.SETTINGS),
     ('feature', features.SETTINGS),
-    ('effect', {name: member.settings for name, member in effects.EFFECTS.items()}),
+    ('effect', effects.SETTINGS),
     ('augmentation', augmentations.SETTINGS),
-    ('model', {name: member.settings for name, member in models.MODELS.items()}),
+    ('model', models.SETTINGS),
   ],
 )
 def test_settings_that_the_readme_names_are_there(header, settings_by_name):

@@ -9,10 +9,9 @@ from typing import Any
 from schemas import errors
 from tfrecords import command_line
 from tfrecords.pipeline import caches
-from trainer import augment as augment_lib
-from trainer import models
+from trainer import augment, models
 from trainer.augment import chain
-from trainer.data import computed_feature, datasets, input_checks
+from trainer.data import computed_feature, datasets, service_address
 from trainer.data.raw import files
 from trainer.devices import strategies
 from trainer.judging import monitor
@@ -40,10 +39,6 @@ def _known(settings_by_name: Mapping[str, type]) -> str:
     f'{name} ({", ".join(f"{field.name}={field.default}" for field in dataclasses.fields(cls))})'
     for name, cls in settings_by_name.items()
   )
-
-
-def _settings(family: Mapping[str, Any]) -> dict[str, type]:
-  return {name: member.settings for name, member in family.items()}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -77,7 +72,7 @@ class TrainConfig:
   model: str = flag(
     'cnn',
     'What to train, with settings as in cnn:filters=64,dropout=0.3. Known: '
-    f'{_known(_settings(models.MODELS))}.',
+    f'{_known(models.SETTINGS)}.',
   )
   feature: str = flag('', "Which of the data set's features to learn from; empty: the only one.")
   sample_rate_hz: int = flag(
@@ -100,7 +95,7 @@ class TrainConfig:
     (),
     'What is done to examples of the train split as they are read, other at every pass, as in '
     'spec_augment:time_masks=1; several in the order given. Known: '
-    f'{_known(augment_lib.SETTINGS)}.',
+    f'{_known(augment.SETTINGS)}.',
   )
   cache: str = flag(
     caches.NONE,
@@ -197,8 +192,7 @@ class TrainConfig:
   )
   schedule: str = flag(
     'constant',
-    'How the rate moves, as in cosine:warmup_epochs=2. Known: '
-    f'{_known(_settings(schedules.SCHEDULES))}.',
+    f'How the rate moves, as in cosine:warmup_epochs=2. Known: {_known(schedules.SETTINGS)}.',
   )
   batch_size: int = flag(64, 'Examples per step, over all devices.', limits=_COUNT)
   epochs: int = flag(30, 'Passes over the train split, at most.', limits=_COUNT)
@@ -241,13 +235,7 @@ class TrainConfig:
     self._check_raw()
     if self.compute:
       computed_feature.parse(self.compute)
-    input_checks.check_flags(
-      cache=self.cache,
-      cache_dir=self.cache_dir,
-      random_data=self.random_data,
-      data_service=self.data_service,
-      deterministic=self.deterministic,
-    )
+    self._check_input()
     models.parse(self.model)
     strategy, _ = strategies.parse(self.strategy)
     optimizers.parse(self.optimizer)
@@ -279,6 +267,31 @@ class TrainConfig:
     if not (first.isdecimal() and last.isdecimal() and 0 < int(first) <= int(last)):
       return None
     return int(first), int(last)
+
+  def _check_input(self) -> None:
+    if (self.cache == caches.DISK) != bool(self.cache_dir):
+      raise errors.ConfigError(
+        f'--cache={self.cache} and --cache_dir={self.cache_dir!r} do not fit: name the folder for '
+        'the copies with --cache=disk, and only there.'
+      )
+    if self.random_data and (self.data_service or self.cache != caches.NONE):
+      raise errors.ConfigError(
+        '--random_data reads no records, so --cache and --data_service have no effect with it. '
+        'Leave them away.'
+      )
+    if not self.data_service:
+      return
+    service_address.split(self.data_service)
+    if self.cache != caches.NONE:
+      raise errors.ConfigError(
+        f'--cache={self.cache} keeps records on this machine, but with --data_service others read '
+        'them. Leave one of them away.'
+      )
+    if self.deterministic:
+      raise errors.ConfigError(
+        f'With --data_service={self.data_service} batches come in the order in which its workers '
+        'are ready, so a run cannot be repeated bit for bit. Write --nodeterministic beside it.'
+      )
 
   def _check_run_name(self) -> None:
     if not self.run_name:

@@ -22,7 +22,7 @@ from typing import Any
 
 from schemas import command, errors
 from tfrecords import command_line
-from trainer.data import input_checks
+from trainer.data import service_address
 from trainer.devices import quiet
 
 DISPATCHER, WORKER = 'dispatcher', 'worker'
@@ -57,7 +57,7 @@ class ServerConfig:
       )
     command_line.check(self)
     if self.role == WORKER:
-      input_checks.split_address(self.dispatcher, 'dispatcher')
+      service_address.split(self.dispatcher, 'dispatcher')
       if self.work_dir:
         raise errors.ConfigError('--work_dir is for --role=dispatcher: workers keep nothing.')
     elif self.dispatcher:
@@ -86,7 +86,7 @@ def start(config: ServerConfig) -> tuple[Any, str]:
         )
       )
       return server, f'grpc://{host}:{server.target.rpartition(":")[2]}'
-    name, port = input_checks.split_address(config.dispatcher, 'dispatcher')
+    name, port = service_address.split(config.dispatcher, 'dispatcher')
     server = service.WorkerServer(
       service.WorkerConfig(
         dispatcher_address=f'{name}:{port}', worker_address=f'{host}:%port%', port=config.port
@@ -106,7 +106,7 @@ def main(arguments: Sequence[str]) -> None:
   if config is None:
     return
   if config.role == WORKER:
-    input_checks.check_answers(config.dispatcher, 'dispatcher')
+    service_address.check_answers(config.dispatcher, 'dispatcher')
   ended = threading.Event()
   for number in (signal.SIGTERM, signal.SIGINT):
     signal.signal(number, lambda *_: ended.set())
@@ -121,10 +121,5 @@ def main(arguments: Sequence[str]) -> None:
   os._exit(0)
 
 
-def run() -> int:
-  """Entry point."""
-  return command.run(main)
-
-
 if __name__ == '__main__':
-  sys.exit(run())
+  sys.exit(command.run(main))

@@ -67,10 +67,5 @@ def main(arguments: Sequence[str]) -> None:
   print(f'report   {run.folder.report_file}, {run.folder.confusion_matrix_file}')
 
 
-def run() -> int:
-  """Entry point."""
-  return command.run(main)
-
-
 if __name__ == '__main__':
-  sys.exit(run())
+  sys.exit(command.run(main))

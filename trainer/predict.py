@@ -148,10 +148,5 @@ def _predictions(
   )
 
 
-def run() -> int:
-  """Entry point."""
-  return command.run(main)
-
-
 if __name__ == '__main__':
-  sys.exit(run())
+  sys.exit(command.run(main))

@@ -4,7 +4,7 @@ from schemas import errors
 from trainer import config as config_lib
 from trainer import resume
 from trainer.augment import chain
-from trainer.data import datasets, input_checks
+from trainer.data import datasets, service_address
 from trainer.data.raw import files
 
 
@@ -31,6 +31,6 @@ def check(config: config_lib.TrainConfig) -> tuple[datasets.Data, resume.Start]:
         '--data_service reads the shards of a data set; raw files are read by the trainer itself. '
         'Leave the service away, or run the data job.'
       )
-    input_checks.check_answers(config.data_service)
+    service_address.check_answers(config.data_service)
   chain.Chain(config.augment).check(data.feature, data.computed)
   return data, resume.decide(config, data)

@@ -9,7 +9,7 @@ import numpy as np
 from beam_jobs import sources
 from beam_jobs.exploration import duplicates, findings, measuring, records, request
 from beam_jobs.sources import corpus as corpus_lib
-from schemas import errors, naming, options, rejects
+from schemas import errors, naming, rejects
 from schemas import medium as media
 from schemas.manifest import DatasetManifest
 from schemas.utterance import Utterance
@@ -104,12 +104,9 @@ def _originals(manifest: DatasetManifest, scan: records.Scan) -> dict[str, Utter
   clips = {clip.clip_id: clip for clip in scan.picked.items()}
   for kept in scan.by_label.values():
     clips.update((item.clip.clip_id, item.clip) for item in kept.items())
-  settings_by_name = {name: source.settings for name, source in sources.SOURCES.items()}
   found: dict[str, Utterance] = {}
   try:
-    name, settings = options.parse(
-      str(manifest.config['source']), settings_by_name, family='source'
-    )
+    name, settings = sources.parse(str(manifest.config['source']))
     corpus = corpus_lib.Corpus(str(manifest.config['input']))
     for entry in sources.SOURCES[name].list_utterances(corpus, settings):
       clip = clips.get(entry.utterance_id) if isinstance(entry, Utterance) else None

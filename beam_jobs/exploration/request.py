@@ -8,7 +8,7 @@ from typing import Any
 from absl import flags as absl_flags
 
 from beam_jobs import sources
-from schemas import errors, options
+from schemas import errors
 from tfrecords import command_line
 
 flag = command_line.flag
@@ -74,16 +74,9 @@ def parse(argv: Sequence[str]) -> Request:
   _check_output(wanted.output)
   if wanted.data:
     return dataclasses.replace(wanted, data=wanted.data.rstrip('/') or '/')
-  settings_by_name = {name: source.settings for name, source in sources.SOURCES.items()}
-  name, settings = options.parse(wanted.source, settings_by_name, family='source')
-  folder = wanted.input or sources.SOURCES[name].default_input
-  if not folder:
-    raise errors.ConfigError(
-      f'--source={name} needs --input=FOLDER, the folder of the corpus; none was given.'
-    )
-  return dataclasses.replace(
-    wanted, source=name, source_settings=settings, input=folder.rstrip('/') or '/'
-  )
+  name, settings = sources.parse(wanted.source)
+  place = sources.input_of(name, wanted.input)
+  return dataclasses.replace(wanted, source=name, source_settings=settings, input=place)
 
 
 def _check_one_thing(wanted: Request) -> None:

@@ -164,15 +164,14 @@ def parse(argv: Sequence[str]) -> Invocation:
 
 def _config(typed: _Flags) -> config_lib.FeaturizeConfig:
   """Turns the flags into the job's configuration."""
-  settings_by_name = {name: source.settings for name, source in sources.SOURCES.items()}
-  source, source_settings = options.parse(typed.source, settings_by_name, family='source')
+  source, source_settings = sources.parse(typed.source)
   medium = sources.SOURCES[source].medium
   spec = _audio(typed) if medium == media.AUDIO else None
   copies = typed.augment_copies
   return config_lib.FeaturizeConfig(
     source=source,
     source_settings=source_settings,
-    input=_input(source, typed.input),
+    input=sources.input_of(source, typed.input),
     output=_output(source, typed.output),
     name=typed.name or source,
     features=tuple(
@@ -219,16 +218,6 @@ def _audio(typed: _Flags) -> audio.AudioSpec:
     },
     where='--sample_rate_hz, --clip_seconds and the flags of the audio',
   )
-
-
-def _input(source: str, given: str) -> str:
-  default = sources.SOURCES[source].default_input
-  wanted = 'FILE, the table' if sources.SOURCES[source].takes_file else 'FOLDER, the folder'
-  if not (given or default):
-    raise errors.ConfigError(
-      f'--source={source} needs --input={wanted} of the corpus; none was given.'
-    )
-  return (given or default).rstrip('/') or '/'
 
 
 def _output(source: str, given: str) -> str:

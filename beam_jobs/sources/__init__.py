@@ -1,6 +1,7 @@
 """The kinds of corpora that the data job reads: one file and one line of this table each."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from beam_jobs.sources import (
   common_voice,
@@ -14,6 +15,7 @@ from beam_jobs.sources import (
   unlabelled,
 )
 from beam_jobs.sources.source import Source as Source
+from schemas import errors, options
 
 SOURCES: Mapping[str, Source] = {
   'common_voice': common_voice.SOURCE,
@@ -26,3 +28,25 @@ SOURCES: Mapping[str, Source] = {
   'tfds': tfds.SOURCE,
   'unlabelled': unlabelled.SOURCE,
 }
+
+SETTINGS: Mapping[str, type] = {name: member.settings for name, member in SOURCES.items()}
+
+
+def parse(text: str) -> tuple[str, Any]:
+  """Returns the name and the settings of `text`, such as `folders:label_level=1`.
+
+  Raises:
+    ConfigError: for an unknown name or key, or a value that the settings refuse.
+  """
+  return options.parse(text, SETTINGS, family='source')
+
+
+def input_of(name: str, given: str) -> str:
+  """Returns where the corpus of a source is; ConfigError if that must be given and is not."""
+  source = SOURCES[name]
+  if not (given or source.default_input):
+    wanted = 'FILE, the table' if source.takes_file else 'FOLDER, the folder'
+    raise errors.ConfigError(
+      f'--source={name} needs --input={wanted} of the corpus; none was given.'
+    )
+  return (given or source.default_input).rstrip('/') or '/'

@@ -210,12 +210,12 @@ def test_a_name_that_is_not_utf8_is_rejected_and_can_be_reported(
 
 
 def test_settings_can_be_written_on_a_command_line():
-  options.check_table({name: source.settings for name, source in sources.SOURCES.items()})
+  options.check_table(sources.SETTINGS)
 
 
 def test_settings_survive_the_command_line_and_pickle(source, settings, request):
   name = request.node.callspec.params['source']
-  table = {key: member.settings for key, member in sources.SOURCES.items()}
+  table = sources.SETTINGS
   text = options.format_option(name, settings)
   assert options.parse(text, table, family='source') == (name, settings)
   assert pickle.loads(pickle.dumps(settings)) == settings

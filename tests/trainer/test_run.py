@@ -13,7 +13,7 @@ import tensorflow as tf
 from schemas import errors
 from tests.helpers import datasets
 from tfrecords import manifest_file
-from trainer import config, run
+from trainer import __main__, config, preflight, run
 from trainer.learning import steps
 from trainer.runs import run_folder
 
@@ -40,6 +40,23 @@ def train(data_dir, **settings):
 def plain(untested_dir, tmp_path_factory):
   """The folder of a run of three epochs with nothing special about it."""
   return train(untested_dir, epochs=3, run_dir=str(tmp_path_factory.mktemp('plain') / 'run'))
+
+
+def test_what_can_be_refused_is_looked_at_once(untested_dir, monkeypatch):
+  looks = []
+
+  def look(config_, check=preflight.check):
+    looks.append(config_)
+    return check(config_)
+
+  def stop(config_):
+    raise KeyboardInterrupt
+
+  monkeypatch.setattr(preflight, 'check', look)
+  monkeypatch.setattr(run.machine, 'prepare', stop)
+  with pytest.raises(KeyboardInterrupt):
+    __main__.main([f'--data={untested_dir}'])
+  assert len(looks) == 1
 
 
 def history_of(folder):

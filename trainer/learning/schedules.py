@@ -127,6 +127,8 @@ SCHEDULES: Mapping[str, ScheduleFamily] = types.MappingProxyType(
   }
 )
 
+SETTINGS: Mapping[str, type] = {name: family.settings for name, family in SCHEDULES.items()}
+
 
 def parse(text: str) -> tuple[str, Any]:
   """Returns the name and the settings that `name:key=value,...` asks for.
@@ -134,9 +136,7 @@ def parse(text: str) -> tuple[str, Any]:
   Raises:
     ConfigError: names the unknown schedule or setting, or the wrong value, and what is known.
   """
-  return options.parse(
-    text, {name: family.settings for name, family in SCHEDULES.items()}, family='schedule'
-  )
+  return options.parse(text, SETTINGS, family='schedule')
 
 
 def check(text: str, *, epochs: int) -> None:

@@ -19,6 +19,8 @@ MODELS: Mapping[str, model.ModelFamily] = types.MappingProxyType(
   }
 )
 
+SETTINGS: Mapping[str, type] = {name: family.settings for name, family in MODELS.items()}
+
 
 def parse(text: str) -> tuple[str, Any]:
   """Returns the name and the settings that `name:key=value,...` asks for.
@@ -26,9 +28,7 @@ def parse(text: str) -> tuple[str, Any]:
   Raises:
     ConfigError: names the unknown model or setting, or the wrong value, and what is known.
   """
-  return options.parse(
-    text, {name: family.settings for name, family in MODELS.items()}, family='model'
-  )
+  return options.parse(text, SETTINGS, family='model')
 
 
 def build(

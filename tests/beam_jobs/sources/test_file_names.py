@@ -96,7 +96,7 @@ def test_a_bad_pattern_is_refused_at_birth_with_an_example(pattern, sentence):
 
 
 def test_a_bad_pattern_on_the_command_line_names_the_source():
-  table = {name: source.settings for name, source in sources.SOURCES.items()}
+  table = sources.SETTINGS
   with pytest.raises(errors.ConfigError, match="source 'file_names': pattern '{x}.wav' does not"):
     options.parse('file_names:pattern={x}.wav', table, family='source')
 

@@ -16,7 +16,7 @@ from tests.trainer.devices import strategies_under_test
 from tfrecords import manifest_file
 from tfrecords.pipeline import batch_request, dataset
 from trainer import config, data_server, run
-from trainer.data import data_service, input_checks, input_pipeline
+from trainer.data import data_service, input_pipeline, service_address
 
 ROOT = pathlib.Path(__file__).parents[3]
 SPEAKERS = {
@@ -158,7 +158,7 @@ def test_no_dispatcher_is_said():
     taken.bind(('localhost', 0))
     address = f'grpc://localhost:{taken.getsockname()[1]}'
     with pytest.raises(errors.ConfigError, match='Nothing answers at --data_service=grpc://local'):
-      input_checks.check_answers(address)
+      service_address.check_answers(address)
 
 
 @pytest.mark.parametrize(

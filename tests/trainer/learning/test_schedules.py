@@ -23,7 +23,7 @@ def rates(text, num_steps=20, peak=0.5):
 
 
 def test_settings_can_be_written_as_text():
-  options.check_table({name: f.settings for name, f in schedules.SCHEDULES.items()})
+  options.check_table(schedules.SETTINGS)
 
 
 def test_without_settings_the_rate_stays():

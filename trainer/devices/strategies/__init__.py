@@ -20,6 +20,8 @@ STRATEGIES: Mapping[str, strategy.StrategyFamily] = types.MappingProxyType(
   }
 )
 
+SETTINGS: Mapping[str, type] = {name: family.settings for name, family in STRATEGIES.items()}
+
 
 def parse(text: str) -> tuple[str, Any]:
   """Returns the name and the settings that `name:key=value,...` asks for.
@@ -27,9 +29,7 @@ def parse(text: str) -> tuple[str, Any]:
   Raises:
     ConfigError: names the unknown strategy or setting, or the wrong value, and what is known.
   """
-  return options.parse(
-    text, {name: family.settings for name, family in STRATEGIES.items()}, family='strategy'
-  )
+  return options.parse(text, SETTINGS, family='strategy')
 
 
 def make(text: str, devices: Sequence[str]) -> tf.distribute.Strategy:
