@@ -8,7 +8,7 @@ import pytest
 
 from beam_jobs import sources
 from beam_jobs.exploration import from_corpus, request
-from beam_jobs.launching import flags, launch
+from beam_jobs.launching import flags, preparing
 from beam_jobs.sources import corpus as corpus_lib
 from schemas import errors
 from tests.helpers import wav_files
@@ -112,14 +112,14 @@ def corpus(tmp_path):
   ],
 )
 def test_a_corpus_and_what_its_settings_name_take_the_home(argv, home):
-  job = launch.prepare_input(flags.parse([*argv, '--output=~/data']).config)
+  job = preparing.prepare(flags.parse([*argv, '--output=~/data']).config)
   assert job.output == f'{home}/data'
   assert job.noise == ((f'{home}/noise/c.wav',) if 'noise' in argv[-1] else ())
   source = sources.SOURCES[job.source]
   clips = source.list_utterances(corpus_lib.Corpus(job.input), job.source_settings)
   assert {clip.uri for clip in clips} == {f'{home}/audio/no/b.wav', f'{home}/audio/yes/a.wav'}
   wanted = request.parse(argv[:2])
-  assert from_corpus.list_corpus(source, wanted).shown_labels == ['no', 'yes']
+  assert list(from_corpus.list_corpus(source, wanted).to_show) == ['no', 'yes']
 
 
 @pytest.mark.usefixtures('corpus')
@@ -130,7 +130,7 @@ def test_a_corpus_that_is_made_is_made_in_the_home(monkeypatch, home):
   )
   monkeypatch.setitem(sources.SOURCES, 'folders', member)
   argv = ['--source=folders', '--input=~/audio']
-  launch.prepare_input(flags.parse([*argv, '--output=x']).config)
+  preparing.prepare(flags.parse([*argv, '--output=x']).config)
   from_corpus.list_corpus(member, request.parse(argv))
   assert made == [f'{home}/audio'] * 2
 

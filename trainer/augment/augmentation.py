@@ -6,10 +6,13 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from schemas import options
+from features.augmentations import augmentation as augmentation_lib
 
 if TYPE_CHECKING:
   import tensorflow as tf
+
+# What every augmentation can be told is the same in the data job: `probability`.
+Settings = augmentation_lib.Settings
 
 # What the values of a batch are when an augmentation meets them.
 BATCH = 'batch'  # A whole batch as it was read, before devices share it.
@@ -63,20 +66,6 @@ class Context:
   fill: tuple[float, ...] = ()
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
-  """What every augmentation can be told.
-
-  Attributes:
-    probability: Share of the examples that it is applied to, in [0, 1].
-  """
-
-  probability: float = 1.0
-
-  def __post_init__(self) -> None:
-    check_share(self.probability, name='probability')
-
-
 # Examples, settings, uniform numbers in [0, 1) as float32 [batch, num_draws], context -> the
 # examples changed, each as if probability were 1.
 Apply = Callable[[Examples, Any, 'tf.Tensor', Context], Examples]
@@ -100,11 +89,6 @@ class Augmentation:
   num_draws: Callable[[Any], int]
   takes: str
   identity: Mapping[str, float]
-
-
-def check_share(value: float, *, name: str) -> None:
-  """Raises ConfigError unless `value` is in [0, 1]."""
-  options.check_at_most(value, name=name, limit=1)
 
 
 def between(draws: tf.Tensor, low: float, high: float) -> tf.Tensor:

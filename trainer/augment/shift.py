@@ -5,33 +5,16 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from schemas import options
+from features.augmentations import time_shift
 from trainer.augment import augmentation
 
 if TYPE_CHECKING:
   import tensorflow as tf
 
-MAX_SHIFT_S = 60.0
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Shift(augmentation.Settings):
-  """Settings of the shift in time.
-
-  Attributes:
-    max_shift_s: Greatest shift, in seconds, in either direction; at most half of the clip.
-  """
-
-  max_shift_s: float = 0.1
-
-  def __post_init__(self) -> None:
-    super().__post_init__()
-    options.check_at_most(self.max_shift_s, name='max_shift_s', limit=MAX_SHIFT_S)
-
 
 def apply(
   examples: augmentation.Examples,
-  settings: Shift,
+  settings: time_shift.TimeShift,
   draws: tf.Tensor,
   context: augmentation.Context,
 ) -> augmentation.Examples:
@@ -50,7 +33,7 @@ def apply(
 
 
 AUGMENTATION = augmentation.Augmentation(
-  settings=Shift,
+  settings=time_shift.TimeShift,
   apply=apply,
   num_draws=lambda settings: 1,
   takes=augmentation.SAMPLES,

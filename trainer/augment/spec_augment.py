@@ -43,7 +43,7 @@ class SpecAugment(augmentation.Settings):
       options.check_at_most(getattr(self, name), name=name, limit=_MAX_MASKS)
     for name in ('max_time_rows', 'max_frequency_bins'):
       options.check_at_most(getattr(self, name), name=name, limit=_MAX_SIZE)
-    augmentation.check_share(self.max_time_share, name='max_time_share')
+    options.check_at_most(self.max_time_share, name='max_time_share', limit=1)
 
 
 def apply(
