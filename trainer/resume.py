@@ -101,7 +101,7 @@ def _check_same(
   asked = json.loads(json.dumps(binding_flags(config)))
   differing = [
     f'--{name}={flags.get(name, defaults[name])}'
-    for name, value in asked.items()
+    for name, value in sorted(asked.items())
     if flags.get(name, defaults[name]) != value
   ]
   if differing:

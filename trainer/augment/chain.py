@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 DRAWS = 'augment/draws'  # float32 [batch, num_draws]
 OTHER_LABEL = 'augment/other_label'  # int64 [batch]
 OTHER_SHARE = 'augment/other_share'  # float32 [batch]
-KEYS = (DRAWS, OTHER_LABEL, OTHER_SHARE)
 
 _ORDER = (augmentation.BATCH, augmentation.SAMPLES, augmentation.FEATURES)
 _WHY = {
@@ -72,11 +71,6 @@ class Chain:
 
   def __str__(self) -> str:
     return ', '.join(options.format_option(step.name, step.settings) for step in self._steps)
-
-  @property
-  def mixes_labels(self) -> bool:
-    """Whether an example may have two labels."""
-    return any(step.member.takes == augmentation.BATCH for step in self._steps)
 
   def check(self, read: record.FeatureSpec, computed: record.FeatureSpec | None) -> None:
     """Raises ConfigError if the data set does not give what an augmentation takes.

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import uuid
-
 import keras
 
 from trainer.callbacks import best, callback
@@ -39,13 +35,5 @@ def save(model: keras.Model, path: str) -> None:
   Raises:
     ConfigError: if the file system refuses; what was at `path` stays.
   """
-  # Keras insists on the ending.
-  temporary = f'{path.removesuffix(".keras")}.tmp-{uuid.uuid4().hex}.keras'
-  with run_folder.writing(path):
-    try:
-      model.save(temporary)
-      os.replace(temporary, path)
-    except BaseException:
-      with contextlib.suppress(OSError):
-        os.remove(temporary)
-      raise
+  with run_folder.replacing(path, ending='.keras') as temporary:  # Keras insists on it.
+    model.save(temporary)

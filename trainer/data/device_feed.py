@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfrecords.pipeline import parts, shares
+from tfrecords.pipeline import shares
 
 # Batches that wait on a device: one is copied while the step before it computes.
 _DEVICE_BATCHES = 2
@@ -26,7 +26,7 @@ def feed(make: MakeDataset, strategy: tf.distribute.Strategy) -> Any:
     make: Called once, for this process.
     strategy: Whose replicas take the batches.
   """
-  if not _is_distributed(strategy):
+  if not is_distributed(strategy):
     dataset = make(shares.Place())
     if tf.config.list_logical_devices('GPU'):
       return dataset.apply(tf.data.experimental.prefetch_to_device('/GPU:0', _DEVICE_BATCHES))
@@ -39,11 +39,6 @@ def feed(make: MakeDataset, strategy: tf.distribute.Strategy) -> Any:
   )
 
 
-def feed_whole(batches: tf.data.Dataset, strategy: tf.distribute.Strategy) -> Any:
-  """Returns whole batches, the same ones in every process, divided among a strategy's replicas."""
-  return feed(lambda place: parts.divided(batches, shares.by_record(place)), strategy)
-
-
 def place_of(context: tf.distribute.InputContext) -> shares.Place:
   """Returns where the reader of an input context stands."""
   return shares.Place(
@@ -53,7 +48,7 @@ def place_of(context: tf.distribute.InputContext) -> shares.Place:
   )
 
 
-def _is_distributed(strategy: tf.distribute.Strategy) -> bool:
+def is_distributed(strategy: tf.distribute.Strategy) -> bool:
   """Whether it is another than TensorFlow's default, which stands for a single device."""
   return isinstance(
     strategy, tf.distribute.MirroredStrategy | tf.distribute.MultiWorkerMirroredStrategy

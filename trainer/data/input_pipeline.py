@@ -8,15 +8,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from schemas import record, splits
+from schemas import splits
 from schemas.manifest import DatasetManifest
 from tfrecords.pipeline import batch_request, caches, parsing, parts, shares
 from tfrecords.pipeline import dataset as dataset_lib
 from trainer.augment import chain
 from trainer.data import data_service as service_lib
 from trainer.data import device_feed, named_data, random_data
-
-LABEL = record.LABEL  # The key of the labels in a batch, beside the feature's name.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -134,11 +132,6 @@ def to_input(stored: tf.Tensor) -> tf.Tensor:
   if stored.dtype == tf.int16:
     return tf.cast(stored, tf.float32) / 32768.0
   return tf.cast(stored, tf.float32)
-
-
-def to_devices(batches: tf.data.Dataset, strategy: tf.distribute.Strategy) -> Any:
-  """Returns whole batches on the devices, each replica's part on its own."""
-  return device_feed.feed_whole(batches, strategy)
 
 
 def _made_up(source: Source, strategy: tf.distribute.Strategy, *, seed: int) -> Any:

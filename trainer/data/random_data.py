@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from schemas import record, splits
 from schemas.manifest import DatasetManifest
 from tfrecords.pipeline import parsing, shares
+from trainer.data import device_feed
 
 
 class Repeated:
@@ -38,9 +39,7 @@ def batches(batch: dict[str, tf.Tensor], strategy: tf.distribute.Strategy) -> Re
     batch: Tensors [batch, ...] by name.
     strategy: Whose replicas take the parts.
   """
-  if not isinstance(
-    strategy, tf.distribute.MirroredStrategy | tf.distribute.MultiWorkerMirroredStrategy
-  ):
+  if not device_feed.is_distributed(strategy):
     return Repeated({name: tf.identity(tensor) for name, tensor in batch.items()})
 
   def part(context: tf.distribute.ValueContext) -> dict[str, tf.Tensor]:

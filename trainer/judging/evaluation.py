@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from schemas import manifest, record, splits
 from tfrecords import storage
-from tfrecords.pipeline import batch_request
 from trainer.data import named_data
 from trainer.data.raw import files
 from trainer.judging import compatibility
@@ -90,14 +89,7 @@ def _tallied(
   from trainer.judging import judge
 
   judging = judge.Judge(model, tf.distribute.get_strategy(), feature_name=run.feature.name)
-  asked = batch_request.BatchRequest(
-    data_dir=data_dir,
-    manifest=dataset,
-    split=split,
-    feature_names=(run.feature.name,),
-    batch_size=batch_size,
-    with_ids=True,
-  )
+  asked = run.request(dataset, split, data_dir=data_dir, batch_size=batch_size)
   tallied = tally.Tally()
   with failures.readable(data_dir=data_dir, batch_size=batch_size):
     for batch in named_data.read_batches(asked):

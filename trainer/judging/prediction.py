@@ -16,7 +16,6 @@ from features import extractor
 from features import stored_form as feature_storage
 from features.decoding import clips
 from schemas import manifest
-from tfrecords.pipeline import batch_request
 from trainer.data import named_data
 from trainer.runs import saved_run
 
@@ -95,17 +94,8 @@ def predict_records(
 
   with failures.readable(data_dir=data_dir, batch_size=batch_size):
     for split in splits:
-      batches = named_data.read_batches(
-        batch_request.BatchRequest(
-          data_dir=data_dir,
-          manifest=dataset,
-          split=split,
-          feature_names=(run.feature.name,),
-          batch_size=batch_size,
-          with_ids=True,
-        )
-      )
-      for batch in batches:
+      asked = run.request(dataset, split, data_dir=data_dir, batch_size=batch_size)
+      for batch in named_data.read_batches(asked):
         logits = _logits(model, input_pipeline.model_input(batch, run.feature.name))
         for utterance_id, row in zip(batch['id'].numpy(), logits, strict=True):
           name = utterance_id.decode('utf-8', 'surrogateescape')

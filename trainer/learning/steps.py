@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from schemas import record
 from trainer.augment import chain
 from trainer.data import input_pipeline
 from trainer.devices import replicas
@@ -153,7 +154,7 @@ class Steps:
     """One step on one replica's part of the batch; returns its sums."""
     replica = tf.distribute.get_replica_context()
     variables = self._model.trainable_variables
-    count = tf.shape(batch[input_pipeline.LABEL], tf.int64)[0]
+    count = tf.shape(batch[record.LABEL], tf.int64)[0]
     everywhere = tf.cast(replica.all_reduce(_SUM, count), tf.float32)
     gradients, loss_sum, num_correct = self._gradients(batch, everywhere)
     if isinstance(self._optimizer, keras.optimizers.LossScaleOptimizer):

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -167,6 +168,26 @@ def claim_default(dataset_name: str, model_name: str) -> RunFolder:
         return RunFolder(path)
       except FileExistsError:
         number += 1
+
+
+@contextlib.contextmanager
+def replacing(path: str, *, ending: str = '') -> Iterator[str]:
+  """Yields where to write a file that is at `path` behind the block, whole or not at all.
+
+  What a killed process leaves is called PATH.tmp-..., and `ending` behind it.
+
+  Raises:
+    ConfigError: if the file system refuses; what was at `path` stays.
+  """
+  temporary = f'{path}.tmp-{uuid.uuid4().hex}{ending}'
+  with writing(path):
+    try:
+      yield temporary
+      os.replace(temporary, path)
+    except BaseException:
+      with contextlib.suppress(OSError):
+        os.remove(temporary)
+      raise
 
 
 @contextlib.contextmanager

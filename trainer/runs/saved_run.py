@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from schemas import errors, json_form, manifest, record
 from tfrecords import manifest_file
+from tfrecords.pipeline import batch_request
 from trainer.runs import run_folder
 
 if TYPE_CHECKING:
@@ -37,6 +38,19 @@ class SavedRun:
   manifest: manifest.DatasetManifest
   feature: record.FeatureSpec
   model_text: str
+
+  def request(
+    self, dataset: manifest.DatasetManifest, split: str, *, data_dir: str, batch_size: int
+  ) -> batch_request.BatchRequest:
+    """Returns what asks for each record of a split once, in order and with its id."""
+    return batch_request.BatchRequest(
+      data_dir=data_dir,
+      manifest=dataset,
+      split=split,
+      feature_names=(self.feature.name,),
+      batch_size=batch_size,
+      with_ids=True,
+    )
 
   def load_model(self, checkpoint: str) -> keras.Model:
     """Returns the trained model: stored features as float32 in, float32 logits out.

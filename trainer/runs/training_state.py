@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import uuid
 import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -84,19 +82,11 @@ def write(path: str, arrays: Arrays, position: Mapping[str, Any]) -> None:
   Raises:
     ConfigError: if the file system refuses.
   """
-  temporary = f'{path}.tmp-{uuid.uuid4().hex}'
   text = np.frombuffer(json.dumps(position).encode(), np.uint8)
-  with run_folder.writing(path):
-    try:
-      with open(temporary, 'wb') as stream:
-        np.savez(stream, **{_POSITION: text, **{_key(name): arrays[name] for name in arrays}})
-        stream.flush()
-        os.fsync(stream.fileno())
-      os.replace(temporary, path)
-    except BaseException:
-      with contextlib.suppress(OSError):
-        os.remove(temporary)
-      raise
+  with run_folder.replacing(path) as temporary, open(temporary, 'wb') as stream:
+    np.savez(stream, **{_POSITION: text, **{_key(name): arrays[name] for name in arrays}})
+    stream.flush()
+    os.fsync(stream.fileno())
 
 
 def read(data: Any) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:

@@ -35,7 +35,7 @@ def samples_of(steps, dataset):
 
 def test_nothing_is_nothing():
   empty = chain.Chain([])
-  assert not empty and not empty.mixes_labels
+  assert not empty
   dataset = batches()
   assert empty.attach(dataset, 'waveform', seed=1) is dataset
 

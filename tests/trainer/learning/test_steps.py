@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from tests.trainer.devices import strategies_under_test
-from trainer.data import input_pipeline
+from tfrecords.pipeline import parts, shares
+from trainer.data import device_feed
 from trainer.devices import workers
 from trainer.learning import losses, precision, steps
 
@@ -57,7 +58,16 @@ def make_steps(name, *, optimizer=None, model=None, dtype='float32', **settings)
 def batches(data, strategy, *, batch_size=BATCH, repeat=True):
   dataset = tf.data.Dataset.from_tensor_slices(data)
   dataset = (dataset.repeat() if repeat else dataset).batch(batch_size, drop_remainder=repeat)
-  return iter(input_pipeline.to_devices(dataset, strategy))
+  return to_devices(dataset, strategy)
+
+
+def to_devices(dataset, strategy):
+  """Whole batches, divided among the replicas."""
+
+  def make(place):
+    return parts.divided(dataset, shares.by_record(place))
+
+  return iter(device_feed.feed(make, strategy))
 
 
 def train(name, num_steps=(1, 7, 4), **settings):
@@ -125,7 +135,7 @@ def test_empty_part_in_training_makes_no_nan(name):
   """Our pipeline gives full batches; another one's remainder must do no harm either."""
   compiled, model, _, strategy = make_steps(name)
   dataset = tf.data.Dataset.from_tensor_slices(examples(14)).batch(BATCH)  # 13, then 1.
-  feed = iter(input_pipeline.to_devices(dataset, strategy))
+  feed = to_devices(dataset, strategy)
   found = compiled.train(feed, 1), compiled.train(feed, 1)
   assert [f.counts.tolist() for f in found] == [[13], [1]]
   assert all(np.isfinite(f.losses).all() for f in found)

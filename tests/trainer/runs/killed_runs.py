@@ -15,7 +15,7 @@ import sys
 
 from trainer import config, run
 from trainer.learning import steps
-from trainer.runs import training_state
+from trainer.runs import run_folder
 
 
 def _end_at(step: int, number: int) -> None:
@@ -37,7 +37,7 @@ def _end_in_write(count: int) -> None:
   replace, done = os.replace, [0]
 
   def counted(source, target):
-    done[0] += 1
+    done[0] += os.path.basename(target).startswith('state-')  # And not a model.
     if done[0] >= count:
       os.kill(os.getpid(), signal.SIGKILL)
     replace(source, target)
@@ -46,7 +46,7 @@ def _end_in_write(count: int) -> None:
     def __getattr__(self, name):
       return counted if name == 'replace' else getattr(os, name)
 
-  training_state.os = Os()
+  run_folder.os = Os()
 
 
 def _train(job: dict) -> int:
