@@ -103,3 +103,8 @@ class ClipError(errors.FeatureError):
 
   def __str__(self) -> str:
     return f'{self.detail} {ADVICE[self.reason]}'
+
+  def reject(self, utterance_id: str, uri: str, origin: str = '') -> Reject:
+    """Returns the reject of the clip; `origin` says where it is listed, if in a table."""
+    detail = f'{origin}: {self.detail}' if origin else self.detail
+    return Reject(utterance_id=utterance_id, uri=uri, reason=self.reason, detail=detail)

@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import source
-from beam_jobs.sources.tables import cells, first_rows, rows
+from beam_jobs.sources.tables import first_rows, rows
 from schemas import errors, options, rejects, splits, utterance
+from schemas.rejects import ClipError
 
 VALIDATED, OFFICIAL = 'validated', 'official'
 _TABLES: Mapping[str, Sequence[tuple[str, str]]] = {
@@ -146,10 +147,9 @@ def _entries(
       path = _checked_path(row, seen)
       label = _label(row.values, settings)
       if label and not row.values['client_id']:
-        raise cells.BadRowError('no_speaker', 'Its client_id is empty.')
-    except cells.BadRowError as error:
-      detail = f'{origin}: {error.detail}'
-      yield rejects.Reject(utterance_id=origin, uri=table, reason=error.reason, detail=detail)
+        raise ClipError('no_speaker', 'Its client_id is empty.')
+    except ClipError as error:
+      yield error.reject(origin, table, origin)
       continue
     if not label:
       yield None
@@ -177,24 +177,17 @@ def _check_columns(
 
 
 def _checked_path(row: rows.Row, seen: first_rows.FirstRows) -> str:
-  """Returns the path of a row's clip and notes it as seen; raises BadRowError if there is none."""
+  """Returns `clips/<name>.mp3` of a row and notes it as seen; raises ClipError if there is none."""
   if row.problem:
-    raise cells.BadRowError('bad_row', row.problem)
-  path = _clip_path(row.values['path'])
-  if not path:
-    got = row.values['path']
-    raise cells.BadRowError('bad_row', f'Wanted the name of a file in {CLIPS}/, got {got!r}.')
-  if seen.first(path, row.number):
-    raise cells.BadRowError('duplicate', f'{path} stands in an earlier row too.')
-  return path
-
-
-def _clip_path(name: str) -> str:
-  """Returns the path of a clip, `clips/<name>.mp3`; '' for a name that is no plain file's."""
+    raise ClipError('bad_row', row.problem)
+  name = row.values['path']
   if not name or '/' in name or '\\' in name or name in ('.', '..'):
-    return ''
+    raise ClipError('bad_row', f'Wanted the name of a file in {CLIPS}/, got {name!r}.')
   # The first releases leave the ending out.
-  return f'{CLIPS}/{name}' if posixpath.splitext(name)[1] else f'{CLIPS}/{name}.mp3'
+  path = f'{CLIPS}/{name}' if posixpath.splitext(name)[1] else f'{CLIPS}/{name}.mp3'
+  if seen.first(path, row.number):
+    raise ClipError('duplicate', f'{path} stands in an earlier row too.')
+  return path
 
 
 def _value(row: Mapping[str, str], name: str) -> str:

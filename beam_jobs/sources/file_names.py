@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import listing, source
 from schemas import errors, utterance
+from schemas.rejects import ClipError
 
 _EXAMPLE = 'Write it like {label}_{speaker}_{take}.wav or {speaker}/{label}-{take}.flac.'
 _NAME = re.compile(r'[a-z][a-z0-9_]*')
@@ -53,13 +54,11 @@ def list_utterances(corpus: corpus_lib.Corpus, settings: FileNames) -> Iterator[
   regex = _compile(settings.pattern)
   whole_path = '/' in settings.pattern
 
-  def read_path(path: str) -> source.Entry:
+  def read_path(path: str) -> utterance.Utterance:
     name = path if whole_path else path.rpartition('/')[2]
     match = regex.fullmatch(name)
     if not match:
-      return listing.reject(
-        corpus, path, reason='bad_name', detail=f'Wanted {settings.pattern}, got {name!r}.'
-      )
+      raise ClipError('bad_name', f'Wanted {settings.pattern}, got {name!r}.')
     fields = match.groupdict()
     label = fields.pop('label')
     return utterance.Utterance(

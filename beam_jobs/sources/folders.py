@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import listing, source, speaker_pattern
-from schemas import errors, rejects, utterance
+from schemas import errors, utterance
 from schemas import medium as media
+from schemas.rejects import ClipError
 
 NO_LEVEL = -1
 _EXAMPLE = r'([^_/]+)_[0-9]+\.wav or (?P<speaker>spk[0-9]+)'
@@ -52,17 +53,8 @@ class Folders:
       speaker_pattern.compiled(self.speaker_pattern, _EXAMPLE)
 
 
-def list_utterances(corpus: corpus_lib.Corpus, settings: Folders) -> Iterator[source.Entry]:
-  """Yields one Utterance per audio file with a label and a speaker, and a Reject for each other.
-
-  Raises:
-    SourceError: as list_files does.
-  """
-  return list_files(corpus, settings, medium=media.AUDIO)
-
-
-def list_files(
-  corpus: corpus_lib.Corpus, settings: Folders, *, medium: str
+def list_utterances(
+  corpus: corpus_lib.Corpus, settings: Folders, *, medium: str = media.AUDIO
 ) -> Iterator[source.Entry]:
   """Yields one Utterance per file with a label and a speaker, and a Reject for each other.
 
@@ -75,17 +67,16 @@ def list_files(
     SourceError: if the folder is missing, or no file in it has a label and a speaker.
   """
 
-  def read_path(path: str) -> source.Entry:
+  def read_path(path: str) -> utterance.Utterance:
     folders = path.split('/')[:-1]
     if len(folders) <= settings.label_level:
-      detail = f'The label is folder {settings.label_level} of the path, and {_there_are(folders)}.'
-      return listing.reject(corpus, path, reason='no_label', detail=detail)
-    speaker = _speaker(corpus, path, settings)
-    if isinstance(speaker, rejects.Reject):
-      return speaker
+      raise ClipError(
+        'no_label',
+        f'The label is folder {settings.label_level} of the path, and {_there_are(folders)}.',
+      )
     return utterance.Utterance(
       utterance_id=path,
-      speaker_id=speaker,
+      speaker_id=_speaker(path, settings),
       label=folders[settings.label_level],
       uri=corpus.uri(path),
     )
@@ -93,20 +84,22 @@ def list_files(
   return listing.read_entries(corpus, read_path, medium=medium)
 
 
-def _speaker(corpus: corpus_lib.Corpus, path: str, settings: Folders) -> str | rejects.Reject:
-  folders = path.split('/')[:-1]
+def _speaker(path: str, settings: Folders) -> str:
+  *folders, _ = path.split('/')
   if settings.speaker_level != NO_LEVEL:
     if len(folders) > settings.speaker_level:
       return folders[settings.speaker_level]
-    detail = f'The speaker is folder {settings.speaker_level}, and {_there_are(folders)}.'
-    return listing.reject(corpus, path, reason='no_speaker', detail=detail)
+    raise ClipError(
+      'no_speaker', f'The speaker is folder {settings.speaker_level}, and {_there_are(folders)}.'
+    )
   if settings.speaker_pattern:
     below_label = '/'.join(path.split('/')[settings.label_level + 1 :])
     regex = speaker_pattern.compiled(settings.speaker_pattern, _EXAMPLE)
     if speaker := speaker_pattern.found(below_label, regex):
       return speaker
-    detail = f'Wanted {settings.speaker_pattern} in the path, got {below_label!r}.'
-    return listing.reject(corpus, path, reason='no_speaker', detail=detail)
+    raise ClipError(
+      'no_speaker', f'Wanted {settings.speaker_pattern} in the path, got {below_label!r}.'
+    )
   return path
 
 

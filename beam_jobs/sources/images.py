@@ -5,31 +5,14 @@ WebP too. What must stay in one split (the person shown, the recording that pict
 is the speaker, and is found as in the source `folders`.
 """
 
-import dataclasses
-from collections.abc import Iterator
+import functools
 
-from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import folders, source
 from schemas import medium as media
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Images(folders.Folders):
-  """Which part of a path is the label and which the speaker: the settings of `folders`."""
-
-
-def list_utterances(corpus: corpus_lib.Corpus, settings: Images) -> Iterator[source.Entry]:
-  """Yields one Utterance per picture with a label and a speaker, and a Reject for each other.
-
-  Raises:
-    SourceError: if the folder is missing, or no picture in it has a label and a speaker.
-  """
-  return folders.list_files(corpus, settings, medium=media.PICTURES)
-
-
 SOURCE = source.Source(
-  settings=Images,
-  list_utterances=list_utterances,
+  settings=folders.Folders,
+  list_utterances=functools.partial(folders.list_utterances, medium=media.PICTURES),
   example_tree=(
     'circle/1.png',
     'circle/more/2.JPG',

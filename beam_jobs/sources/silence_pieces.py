@@ -44,39 +44,26 @@ def pieces(
     duration_s: Length of a piece. A part of a recording that is shorter gives what it has.
     seed: Another seed cuts elsewhere.
   """
+  quietest, loudest = _GAIN_DB
   for i, recording in enumerate(sorted(recordings)):
     for split, number in sorted(numbers.items()):
+      part = f'-{split}' if split else ''
+      start, end = _WINDOWS[split]
       for j in range(len(range(i, number, len(recordings)))):
-        yield _piece(corpus, recording, split, j, label=label, duration_s=duration_s, seed=seed)
-
-
-def _piece(
-  corpus: corpus_lib.Corpus,
-  recording: str,
-  split: str,
-  number: int,
-  *,
-  label: str,
-  duration_s: float,
-  seed: int,
-) -> utterance.Utterance:
-  part = f'-{split}' if split else ''
-  utterance_id = f'{recording}#{split or "piece"}-{number:06d}'
-  start, end = _WINDOWS[split]
-  quietest, loudest = _GAIN_DB
-  loudness = stable_hash.unit_interval(utterance_id, salt=f'gain{seed}')
-  return utterance.Utterance(
-    utterance_id=utterance_id,
-    speaker_id=f'{posixpath.splitext(recording)[0]}{part}',
-    label=label,
-    uri=corpus.uri(recording),
-    split=split,
-    fields=(('take', str(number)), ('word', label)),
-    excerpt=utterance.Excerpt(
-      duration_s=duration_s,
-      window_start=start,
-      window_end=end,
-      position=stable_hash.unit_interval(utterance_id, salt=f'position{seed}'),
-      gain_db=round(quietest + (loudest - quietest) * loudness, 2),
-    ),
-  )
+        utterance_id = f'{recording}#{split or "piece"}-{j:06d}'
+        loudness = stable_hash.unit_interval(utterance_id, salt=f'gain{seed}')
+        yield utterance.Utterance(
+          utterance_id=utterance_id,
+          speaker_id=f'{posixpath.splitext(recording)[0]}{part}',
+          label=label,
+          uri=corpus.uri(recording),
+          split=split,
+          fields=(('take', str(j)), ('word', label)),
+          excerpt=utterance.Excerpt(
+            duration_s=duration_s,
+            window_start=start,
+            window_end=end,
+            position=stable_hash.unit_interval(utterance_id, salt=f'position{seed}'),
+            gain_db=round(quietest + (loudest - quietest) * loudness, 2),
+          ),
+        )

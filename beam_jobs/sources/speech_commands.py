@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from beam_jobs.sources import amounts, listing, official_split, silence_pieces, source, word_folders
 from beam_jobs.sources import corpus as corpus_lib
 from schemas import errors, options, rejects, splits, stable_hash, utterance
+from schemas.rejects import ClipError
 
 ALL = 'all'
 UNKNOWN = 'unknown'
@@ -99,11 +100,11 @@ def list_utterances(corpus: corpus_lib.Corpus, settings: SpeechCommands) -> Iter
   split_of = _split_rule(corpus, files, settings)
   unknown, num_left_out, sizes = _choose(corpus, files, split_of, settings)
 
-  def read_path(path: str) -> source.Entry:
+  def read_path(path: str) -> utterance.Utterance:
     match = files.match(path)
     if not match:
-      detail = f'Wanted {files.wanted_name}, got {path!r}.'
-      return listing.reject(corpus, path, reason='bad_name', detail=detail)
+      wanted = f'{files.base}<word>/<speaker>_nohash_<take>.wav'
+      raise ClipError('bad_name', f'Wanted {wanted}, got {path!r}.')
     word = match['word']
     return utterance.Utterance(
       utterance_id=path,
@@ -121,7 +122,7 @@ def list_utterances(corpus: corpus_lib.Corpus, settings: SpeechCommands) -> Iter
     return _is_wanted(match, settings) or path in unknown
 
   wanted = files.clips if settings.words is None else filter(is_listed, files.clips)
-  clips = listing.read_paths(corpus, wanted, read_path)
+  clips = listing.read_entries(corpus, read_path, paths=wanted)
   silence = _silence(corpus, files, sizes, settings)
   yield from heapq.merge(clips, silence, key=_order)
   if num_left_out:

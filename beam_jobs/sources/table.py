@@ -16,6 +16,7 @@ from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import listing, source
 from beam_jobs.sources.tables import cells, columns, first_rows, lines, rows
 from schemas import errors, rejects, table_columns, utterance
+from schemas.rejects import ClipError
 from tfrecords import paths
 
 _DELIMITERS = {'comma': ',', 'semicolon': ';', 'tab': '\t', 'pipe': '|', 'space': ' '}
@@ -142,22 +143,18 @@ class _RowReader:
       clip = _utterance(row_cells, self._root, origin)
       # Last: a row that is no clip takes no id.
       self._check_duplicate(clip.utterance_id, row.number)
-    except cells.BadRowError as error:
-      return rejects.Reject(
-        utterance_id=row_cells.text('id') or row_cells.text('path') or origin,
-        uri=self._path,
-        reason=error.reason,
-        detail=f'{origin}: {error.detail}',
-      )
+    except ClipError as error:
+      clip_id = row_cells.text('id') or row_cells.text('path') or origin
+      return error.reject(clip_id, self._path, origin)
     return clip
 
   def _check(self, row: rows.Row) -> None:
     if row.problem:
-      raise cells.BadRowError('bad_row', row.problem)
+      raise ClipError('bad_row', row.problem)
     # JSON Lines only: a key that would mean something if the first object had it too.
     late = (row.values.keys() - row.columns) & self._columns.missing
     if late:
-      raise cells.BadRowError(
+      raise ClipError(
         'bad_row',
         f'This object has {min(late)!r}, and the first one, which tells the columns, has not. '
         'Write it there too (it may be empty).',
@@ -171,7 +168,7 @@ class _RowReader:
     hint = (
       f' (column {column!r}; table:id_column={columns.NONE} goes by the path)' if column else ''
     )
-    raise cells.BadRowError(
+    raise ClipError(
       'duplicate',
       f'Wanted an id that no other clip has, got {clip_id!r} of row {first} again{hint}.',
     )
@@ -197,7 +194,7 @@ def _place(path: str, root: str) -> tuple[str, str]:
   """Returns a path as a part of ids, and what opens the file.
 
   Raises:
-    BadRowError: if it leads out of the folder `root`, or to no file in it.
+    ClipError: if it leads out of the folder `root`, or to no file in it.
   """
   if _SCHEME.match(path):
     return path, path
@@ -205,13 +202,13 @@ def _place(path: str, root: str) -> tuple[str, str]:
   inside = path.removeprefix(prefix).lstrip('/') if path.startswith(prefix) else path
   inside = posixpath.normpath(inside)  # Of '' it is '.'.
   if inside.startswith(('/', '../')) or inside == '..':
-    raise cells.BadRowError(
+    raise ClipError(
       'outside',
       f'Wanted a path inside of {root}, got {path!r}. Another folder is named by '
       'table:root=FOLDER.',
     )
   if inside == '.':
-    raise cells.BadRowError('bad_row', f'Wanted the path of an audio file, got {path!r}.')
+    raise ClipError('bad_row', f'Wanted the path of an audio file, got {path!r}.')
   return inside, prefix + inside
 
 

@@ -172,9 +172,7 @@ class _RecordReader:
       speaker = speaker_pattern.found(said, self._speaker_regex) if self._speaker_regex else said
       if not speaker:
         detail = f'Wanted a speaker in the feature {self._speaker!r}, got {said!r}.'
-        return rejects.Reject(
-          utterance_id=clip_id, uri=uri, reason='no_speaker', detail=f'{origin}: {detail}'
-        )
+        return rejects.ClipError('no_speaker', detail).reject(clip_id, uri, origin)
     return utterance.Utterance(
       utterance_id=clip_id,
       speaker_id=speaker,

@@ -29,7 +29,7 @@ def list_utterances(corpus: corpus_lib.Corpus, settings: Unlabelled) -> Iterator
   """
   del settings
 
-  def read_path(path: str) -> source.Entry:
+  def read_path(path: str) -> utterance.Utterance:
     return utterance.Utterance(
       utterance_id=path,
       speaker_id=path,

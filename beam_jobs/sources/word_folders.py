@@ -31,11 +31,6 @@ class WordFolders:
   noise: Sequence[str]
 
   @property
-  def wanted_name(self) -> str:
-    """How clips are to be named; for errors."""
-    return f'{self.base}<word>/<speaker>_nohash_<take>.wav'
-
-  @property
   def list_folders(self) -> tuple[str, ...]:
     """Where lists may stand: beside the words' folders, or beside the folder `audio` of them."""
     return tuple(dict.fromkeys((self.base, self.base.removesuffix('audio/'))))

@@ -7,22 +7,9 @@ from collections.abc import Mapping
 
 from beam_jobs.sources.tables import columns as columns_lib
 from schemas import splits, utterance
+from schemas.rejects import ClipError
 
 _NUMBER = re.compile(r'[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?')
-
-
-class BadRowError(Exception):
-  """Why one row is no clip.
-
-  Attributes:
-    reason: A key of schemas.rejects.ADVICE.
-    detail: A sentence, without the row.
-  """
-
-  def __init__(self, reason: str, detail: str) -> None:
-    super().__init__(reason, detail)
-    self.reason = reason
-    self.detail = detail
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,17 +33,17 @@ class Cells:
     return self.values.get(self.columns.by_role.get(role, ''), '')
 
   def required(self, role: str, *, reason: str = 'bad_row') -> str:
-    """Returns the cell of a role; raises BadRowError if it is empty."""
+    """Returns the cell of a role; raises ClipError if it is empty."""
     if text := self.text(role):
       return text
-    raise BadRowError(reason, f'The column {self.columns.by_role[role]!r} is empty.')
+    raise ClipError(reason, f'The column {self.columns.by_role[role]!r} is empty.')
 
   def split(self) -> str:
-    """Returns the official split, '' if it is open; raises BadRowError for other names."""
+    """Returns the official split, '' if it is open; raises ClipError for other names."""
     text = self.text('split')
     split = splits.SPLIT_OF.get(text.lower(), '')
     if text and not split:
-      raise BadRowError(
+      raise ClipError(
         'bad_row',
         f'Wanted the split as {", ".join(splits.SPLIT_OF)} or empty, got {text!r} in the '
         f'column {self.columns.by_role["split"]!r} (table:split_column={columns_lib.NONE} takes '
@@ -68,7 +55,7 @@ class Cells:
     """Returns the part of the recording; None for the whole.
 
     Raises:
-      BadRowError: for what is no number of seconds, or a part of no length.
+      ClipError: for what is no number of seconds, or a part of no length.
     """
     start_s, duration_s, end_s = map(self._seconds, ('start', 'duration', 'end'))
     if start_s is None and duration_s is None and end_s is None:
@@ -79,7 +66,7 @@ class Cells:
       duration_s = round(end_s - start_s, 9)
     if duration_s is not None and duration_s <= 0:
       got = f'{duration_s:g} s' if end_s is None else f'one from {start_s:g} s to {end_s:g} s'
-      raise BadRowError('bad_row', f'Wanted a part that is longer than 0 s, got {got}.')
+      raise ClipError('bad_row', f'Wanted a part that is longer than 0 s, got {got}.')
     return utterance.Excerpt(start_s=start_s, duration_s=duration_s or 0.0)
 
   def _seconds(self, role: str) -> float | None:
@@ -88,7 +75,7 @@ class Cells:
       return None
     number = float(text) if _NUMBER.fullmatch(text) else math.nan
     if not 0 <= number < math.inf:
-      raise BadRowError(
+      raise ClipError(
         'bad_row',
         'Wanted seconds from 0 on, with a point, such as 1.25, in the column '
         f'{self.columns.by_role[role]!r}, got {text!r}.',

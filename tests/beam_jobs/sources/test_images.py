@@ -32,10 +32,7 @@ def test_a_picture_is_its_own_speaker_unless_the_path_says_more(tmp_path):
 
 
 def test_the_settings_are_those_of_folders():
-  assert images.Images(label_level=1, speaker_level=0).label_level == 1
-  assert issubclass(images.Images, folders.Folders)
-  with pytest.raises(errors.ConfigError, match='not from both'):
-    images.Images(speaker_level=1, speaker_pattern='(a)')
+  assert images.SOURCE.settings is folders.Folders
 
 
 def test_no_picture_says_what_there_is_instead(tmp_path):
