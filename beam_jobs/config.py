@@ -90,7 +90,7 @@ class FeaturizeConfig:
 
   def _check_audio(self, spec: audio.AudioSpec) -> None:
     longest_s = spec.max_clip_s if spec.is_variable else spec.clip_s
-    if self.min_clip_s > longest_s:
+    if not self.min_clip_s <= longest_s:  # Nor NaN, which no clip is shorter than.
       raise errors.ConfigError(
         f'--min_clip_seconds ({self.min_clip_s}) must not be larger than '
         f'{"--max_clip_seconds" if spec.is_variable else "--clip_seconds"} ({longest_s}).'

@@ -6,6 +6,8 @@ import math
 from schemas import errors, json_form
 
 MAX_SAMPLE_RATE_HZ = 768_000
+# An Example of such a clip is larger than protobuf writes, and its arrays than most memories.
+MAX_CLIP_SAMPLES = 2**31 - 1
 
 START = 'start'
 CENTRE = 'centre'
@@ -50,6 +52,10 @@ class AudioSpec(json_form.Fields):
       raise errors.SchemaError(
         'clip_s must be 0 (clips as long as they are), or positive and at least one sample long, '
         f'got {self.clip_s} seconds.'
+      )
+    if self.clip_samples > MAX_CLIP_SAMPLES:
+      raise errors.SchemaError(
+        f'clip_s must be at most {MAX_CLIP_SAMPLES} samples long, got {self.clip_s} seconds.'
       )
     if not 0 < self.max_clip_s < math.inf:
       raise errors.SchemaError(f'max_clip_s must be positive, got {self.max_clip_s} seconds.')

@@ -74,6 +74,7 @@ def test_clip_samples():
     ({'clip_s': 1e-9}, r'got 1e-09 seconds'),
     ({'clip_s': math.inf}, r'got inf seconds'),
     ({'clip_s': math.nan}, r'got nan seconds'),
+    ({'clip_s': 9e99}, r'at most 2147483647 samples long, got 9e\+99 seconds'),
   ],
 )
 def test_audio_that_cannot_be_is_refused(settings, sentence):

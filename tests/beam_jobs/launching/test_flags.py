@@ -82,6 +82,7 @@ def test_the_local_runner_goes_by_several_names():
     (['--test_fraction=0.7', '--validation_fraction=0.5'], 'leave something for train'),
     (['--max_reject_fraction=2'], r'must be in \[0, 1\]'),
     (['--min_clip_seconds=2'], 'must not be larger than --clip_seconds'),
+    (['--min_clip_seconds=nan'], 'must not be larger than --clip_seconds'),
     (['--name=My Data'], "got 'My Data'"),
     (['--split_by=speaker:test=a,validation=a'], "names 'a' for validation and for test"),
     (['--streaming', 'x'], "got 'x'"),
