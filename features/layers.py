@@ -118,10 +118,8 @@ class Stft(_Spectral):
     return tf.math.log(tf.sqrt(power) + np.float32(self._parsed.floor))
 
 
-class Mel(_Spectral):
-  """Energies in mel bands; see features/mel.py."""
-
-  settings_class: type = mel.Mel
+class _Filtered(_Spectral):
+  """Energies of bands, by the same filterbank as the kernel's."""
 
   def __init__(self, **kwargs: Any) -> None:
     super().__init__(**kwargs)
@@ -129,11 +127,17 @@ class Mel(_Spectral):
 
   @property
   def _num_columns(self) -> int:
-    return int(self._parsed.num_mels)
+    return int(self._filters.shape[1])
 
   def call(self, samples: Any) -> Any:
-    """[batch, num_samples] -> [batch, num_frames, num_mels]."""
+    """[batch, num_samples] -> [batch, num_frames, bands]."""
     return tf.matmul(self._power(samples), self._filters)
+
+
+class Mel(_Filtered):
+  """Energies in mel bands; see features/mel.py."""
+
+  settings_class: type = mel.Mel
 
 
 class LogMel(Mel):
@@ -217,22 +221,14 @@ class Fft(_Samples):
     return input_shape[0], 1, len(self._edges) - 1
 
 
-class Chroma(_Spectral):
-  """Classes of pitch, by the same filterbank as the kernel's."""
+class Chroma(_Filtered):
+  """Classes of pitch; see features/chroma.py."""
 
   settings_class = chroma.Chroma
 
-  def __init__(self, **kwargs: Any) -> None:
-    super().__init__(**kwargs)
-    self._filters = self._parsed.filterbank(self._spec)
-
-  @property
-  def _num_columns(self) -> int:
-    return int(self._parsed.num_chroma)
-
   def call(self, samples: Any) -> Any:
     """[batch, num_samples] -> [batch, num_frames, num_chroma]."""
-    return _normed(tf.matmul(self._power(samples), self._filters), self._parsed.norm)
+    return _normed(super().call(samples), self._parsed.norm)
 
 
 def _normed(values: Any, norm: str) -> Any:

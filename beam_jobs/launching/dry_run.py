@@ -1,7 +1,6 @@
 """What a job would do, told from the listing alone: clips, splits, shards, bytes, time."""
 
 import collections
-import dataclasses
 import math
 import time
 from collections.abc import Iterator
@@ -14,30 +13,12 @@ from beam_jobs.launching import flags, preparing, summary
 from beam_jobs.planning import plan as plan_lib
 from beam_jobs.sources import corpus
 from features import extractor
+from pages import words
 from schemas import naming, rejects, splits
 from schemas.utterance import Utterance
 
 # The kernels are timed on so many made-up clips.
 _TIMED_CLIPS = 64
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class DryRun:
-  """What is known before any audio is read.
-
-  Attributes:
-    plan: Where every clip would go.
-    rejects: Entries that the source cannot use, by reason.
-    left_out: Good clips that were not asked for, by reason.
-    num_bytes: Size of the data set, about.
-    compute_s: Seconds that the features would take in one worker, about.
-  """
-
-  plan: plan_lib.Plan
-  rejects: dict[str, int]
-  left_out: dict[str, int]
-  num_bytes: int
-  compute_s: float
 
 
 def show(invocation: flags.Invocation) -> None:
@@ -47,13 +28,12 @@ def show(invocation: flags.Invocation) -> None:
     VoxshardError: for what would stop the job before it reads audio.
   """
   config = preparing.prepare(invocation.config)
-  found = run(config)
   title = f'Plan of {config.name}: {config.input} to {config.output}'
-  summary.print_table(rows(found, config, num_workers=max(1, invocation.workers)), title=title)
+  summary.print_table(rows(config, num_workers=max(1, invocation.workers)), title=title)
 
 
-def run(config: config_lib.FeaturizeConfig) -> DryRun:
-  """Lists the corpus and plans the job, in this process."""
+def rows(config: config_lib.FeaturizeConfig, *, num_workers: int) -> Iterator[tuple[str, str]]:
+  """Lists the corpus and plans the job, in this process; yields what it would be, line by line."""
   census = plan_lib.Census()
   unusable: collections.Counter[str] = collections.Counter()
   left_out: collections.Counter[str] = collections.Counter()
@@ -68,27 +48,13 @@ def run(config: config_lib.FeaturizeConfig) -> DryRun:
   plan = plan_lib.make_plan(census, config)
   left_out.update(plan.left_out)
   num_records = sum(plan.num_records.values())
-  return DryRun(
-    plan=plan,
-    rejects=dict(sorted(unusable.items())),
-    left_out=dict(sorted(left_out.items())),
-    num_bytes=num_records * config.record_bytes,
-    compute_s=num_records * _seconds_per_record(config),
-  )
-
-
-def rows(
-  found: DryRun, config: config_lib.FeaturizeConfig, *, num_workers: int
-) -> Iterator[tuple[str, str]]:
-  """Yields what the dry run says, line by line."""
-  plan = found.plan
   for split in splits.SPLITS:
     if plan.shards_by_split.get(split):
       yield (
         split,
-        f'{summary.count(plan.num_records[split], "record")}, '
-        f'{summary.count(plan.num_speakers[split], "speaker")}, '
-        f'{summary.count(plan.shards_by_split[split], "shard")}',
+        f'{words.counted(plan.num_records[split], "record")}, '
+        f'{words.counted(plan.num_speakers[split], "speaker")}, '
+        f'{words.counted(plan.shards_by_split[split], "shard")}',
       )
   yield 'clips', f'{plan.num_clips:,}'
   yield 'labels', f'{len(plan.labels)}: {summary.some(plan.labels)}'
@@ -96,17 +62,18 @@ def rows(
   typical = config.audio is not None and config.audio.is_variable
   yield (
     'size',
-    f'about {found.num_bytes / 1e6:,.1f} MB'
+    f'about {num_records * config.record_bytes / 1e6:,.1f} MB'
     + (f', if clips last {config_lib.TYPICAL_CLIP_S:g} s' if typical else ''),
   )
+  compute_s = num_records * _seconds_per_record(config)
   yield (
     'time',
-    f'features about {_duration(found.compute_s / num_workers)} with '
-    f'{summary.count(num_workers, "worker")}, timed on noise; reading and decoding come on top',
+    f'features about {_duration(compute_s / num_workers)} with '
+    f'{words.counted(num_workers, "worker")}, timed on noise; reading and decoding come on top',
   )
-  for reason, count in found.rejects.items():
+  for reason, count in sorted(unusable.items()):
     yield 'rejects', f'{count:,} {reason}: {rejects.ADVICE[reason]}'
-  yield from summary.left_out(found.left_out)
+  yield from summary.left_out(dict(sorted(left_out.items())))
   yield 'written', f'nothing; without --plan the job writes {naming.MANIFEST} and the shards'
 
 

@@ -6,6 +6,7 @@ from rich import box, markup
 from rich import console as rich_console
 from rich import table as rich_table
 
+from pages import words
 from schemas import naming, record, rejects
 from schemas.manifest import DatasetManifest
 
@@ -20,8 +21,8 @@ def rows(manifest: DatasetManifest, elapsed_s: float) -> list[tuple[str, str]]:
   for split in manifest.split_names():
     shards = manifest.shards_of(split)
     speakers = manifest.num_speakers.get(split, 0)
-    text = f'{manifest.num_records(split):,} clips, {count(speakers, "speaker")}, '
-    result.append((split, text + count(len(shards), 'shard')))
+    text = f'{manifest.num_records(split):,} clips, {words.counted(speakers, "speaker")}, '
+    result.append((split, text + words.counted(len(shards), 'shard')))
   result += [
     ('all clips', f'{num_clips:,}{hours}'),
     ('labels', f'{manifest.num_labels}: {some(manifest.labels)}'),
@@ -65,11 +66,6 @@ def feature(spec: record.FeatureSpec) -> str:
   """Returns a feature's name, shape and dtype."""
   sizes = ['any' if size is None else str(size) for size in spec.shape]
   return f'{spec.name} [{", ".join(sizes)}] {spec.dtype}'
-
-
-def count(number: int, noun: str) -> str:
-  """Returns such as `1 shard` or `1,234 shards`."""
-  return f'{number:,} {noun}{"s" * (number != 1)}'
 
 
 def some(labels: Sequence[str], most: int = 12) -> str:

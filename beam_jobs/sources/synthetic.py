@@ -145,16 +145,7 @@ def prepare(root: str, settings: Synthetic) -> None:
 
 def list_utterances(corpus: corpus_lib.Corpus, settings: Synthetic) -> Iterator[source.Entry]:
   """Yields one Utterance per clip of a corpus that `prepare` has made."""
-  return speech_commands.list_utterances(corpus, _layout(settings))
-
-
-def noise_paths(corpus: corpus_lib.Corpus, settings: Synthetic) -> list[str]:
-  """Returns the paths of the recordings of noise that `prepare` has made, sorted."""
-  return speech_commands.noise_paths(corpus, _layout(settings))
-
-
-def _layout(settings: Synthetic) -> speech_commands.SpeechCommands:
-  return speech_commands.SpeechCommands(
+  layout = speech_commands.SpeechCommands(
     wanted_words='+'.join(settings.spoken_words()),
     unknown=settings.unknown,
     silence=settings.silence,
@@ -162,6 +153,7 @@ def _layout(settings: Synthetic) -> speech_commands.SpeechCommands:
     testing_percentage=0.0,
     seed=settings.seed,
   )
+  return speech_commands.list_utterances(corpus, layout)
 
 
 def _split(words: str) -> tuple[str, ...]:
@@ -180,8 +172,7 @@ def _are_words(words: tuple[str, ...]) -> bool:
 SOURCE = source.Source(
   settings=Synthetic,
   list_utterances=list_utterances,
-  example_tree=(),  # The source makes its own.
-  noise_paths=noise_paths,
+  noise_paths=speech_commands.noise_paths,
   prepare=prepare,
   default_input='demo/corpus',
 )

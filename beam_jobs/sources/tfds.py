@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import source, speaker_pattern
-from beam_jobs.sources.tfds_records import choice, clip_uri, example, feature_list, prepared, skim
+from beam_jobs.sources.tfds_records import choice, clip_uri, feature_list, prepared, skim
 from schemas import errors, rejects, utterance
 
 _EXAMPLE = '_([a-z]+)_'
@@ -201,7 +201,6 @@ class _RecordReader:
 SOURCE = source.Source(
   settings=Tfds,
   list_utterances=list_utterances,
-  example_files=example.files(),
   is_streamed=True,
   default_input='~/tensorflow_datasets',
 )

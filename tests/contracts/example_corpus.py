@@ -1,18 +1,20 @@
-"""The small corpus that every source brings along as its example."""
+"""The example of a source on the disk."""
 
 import os
 import pathlib
 
+from beam_jobs import sources
 from beam_jobs.sources import corpus as corpus_lib
+from tests.contracts import source_examples
 
 
 def make(source, settings, root: pathlib.Path) -> corpus_lib.Corpus:
   """Writes a source's example below `root` and returns what --input would name."""
-  for path in source.example_tree:
+  for path in tree_of(source):
     file = root / path
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch()
-  for path, content in source.example_files.items():
+  for path, content in files_of(source).items():
     file = root / path
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content)
@@ -21,10 +23,24 @@ def make(source, settings, root: pathlib.Path) -> corpus_lib.Corpus:
   return corpus_in(source, root)
 
 
+def tree_of(source) -> tuple[str, ...]:
+  """Returns the paths of the example's empty files."""
+  return source_examples.TREES[_name(source)]
+
+
+def files_of(source) -> dict[str, bytes]:
+  """Returns the example's further files."""
+  return source_examples.FILES.get(_name(source), {})
+
+
+def _name(source) -> str:
+  return next(name for name, member in sources.SOURCES.items() if member is source)
+
+
 def corpus_in(source, root: pathlib.Path) -> corpus_lib.Corpus:
   """Returns the corpus below `root`: the folder, or the first of the example's files."""
   if source.takes_file:
-    return corpus_lib.Corpus(str(root / next(iter(source.example_files))))
+    return corpus_lib.Corpus(str(root / next(iter(files_of(source)))))
   return corpus_lib.Corpus(str(root))
 
 
@@ -32,5 +48,5 @@ def folder_of(source, corpus: corpus_lib.Corpus) -> str:
   """Returns the folder that make has written to, or corpus_in was asked for."""
   if not source.takes_file:
     return corpus.root
-  inside = next(iter(source.example_files))
+  inside = next(iter(files_of(source)))
   return os.path.normpath(corpus.root.removesuffix(inside))

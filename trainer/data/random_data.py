@@ -5,6 +5,7 @@ For debugging, and as the ruler of the input pipeline: no step can be faster tha
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,21 +19,7 @@ from tfrecords.pipeline import parsing, shares
 from trainer.data import device_feed
 
 
-class Repeated:
-  """The same batch, over and over: an iterator that costs nothing."""
-
-  def __init__(self, batch: Any) -> None:
-    """Takes a batch whose tensors are where they are needed."""
-    self._batch = batch
-
-  def __iter__(self) -> Iterator[Any]:
-    return self
-
-  def __next__(self) -> Any:
-    return self._batch
-
-
-def batches(batch: dict[str, tf.Tensor], strategy: tf.distribute.Strategy) -> Repeated:
+def batches(batch: dict[str, tf.Tensor], strategy: tf.distribute.Strategy) -> Iterator[Any]:
   """Returns a batch without end, each replica's part on its device.
 
   Args:
@@ -40,7 +27,7 @@ def batches(batch: dict[str, tf.Tensor], strategy: tf.distribute.Strategy) -> Re
     strategy: Whose replicas take the parts.
   """
   if not device_feed.is_distributed(strategy):
-    return Repeated({name: tf.identity(tensor) for name, tensor in batch.items()})
+    return itertools.repeat({name: tf.identity(tensor) for name, tensor in batch.items()})
 
   def part(context: tf.distribute.ValueContext) -> dict[str, tf.Tensor]:
     size = len(batch[record.LABEL])
@@ -48,7 +35,7 @@ def batches(batch: dict[str, tf.Tensor], strategy: tf.distribute.Strategy) -> Re
     start, end = bounds[context.replica_id_in_sync_group :][:2]
     return {name: tensor[start:end] for name, tensor in batch.items()}
 
-  return Repeated(strategy.experimental_distribute_values_from_function(part))
+  return itertools.repeat(strategy.experimental_distribute_values_from_function(part))
 
 
 def make(
