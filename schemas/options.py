@@ -67,21 +67,6 @@ def build(cls: type, values: Mapping[str, Any], *, where: str) -> Any:
     raise errors.ConfigError(f'{where}: {error}') from error
 
 
-def check_range(low: float, high: float, *, name: str, limits: tuple[float, float]) -> None:
-  """Raises ConfigError unless limits[0] <= low <= high <= limits[1]; `name` as in `snr_db`."""
-  if not limits[0] <= low <= high <= limits[1]:  # NaN is not <= anything.
-    raise errors.ConfigError(
-      f'min_{name} and max_{name} must be in [{limits[0]:g}, {limits[1]:g}], the smaller first, '
-      f'got {low} and {high}.'
-    )
-
-
-def check_at_most(value: float, *, name: str, limit: float) -> None:
-  """Raises ConfigError unless `value` is in [0, limit]."""
-  if not 0 <= value <= limit:
-    raise errors.ConfigError(f'{name} must be in [0, {limit:g}], got {value}.')
-
-
 def format_option(name: str, settings: Any) -> str:
   """Returns the shortest text that `parse` reads back as (name, settings)."""
   parts = []

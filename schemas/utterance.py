@@ -2,11 +2,25 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 
 from schemas import errors, splits
 
 # The one label of a corpus that has none.
 UNLABELLED = 'unlabelled'
+
+# What the columns of a table of clips are called where nobody names them, by their role; path and
+# label are always named.
+USUAL_COLUMNS: Mapping[str, tuple[str, ...]] = {
+  'path': (),
+  'label': (),
+  'speaker': ('speaker', 'speaker_id', 'client_id'),
+  'split': ('split',),
+  'start': ('start', 'start_s', 'start_time', 'offset'),
+  'duration': ('duration', 'duration_s'),
+  'end': ('end', 'end_s', 'end_time'),
+  'id': ('id', 'utterance_id'),
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -50,14 +50,14 @@ ROOMS = {
     'exploration': 'shards sources',
   },
   'trainer': {
-    'models': '',
-    'augment': '',
-    'devices': '',
-    'data': 'augment',
-    'runs': 'devices',
-    'judging': 'data devices models runs',
+    'models': 'lazy',
+    'augment': 'lazy',
+    'devices': 'lazy',
+    'data': 'augment lazy',
+    'runs': 'devices lazy',
+    'judging': 'data devices lazy models runs',
     'callbacks': 'judging runs',
-    'learning': 'augment callbacks data devices judging models runs',
+    'learning': 'augment callbacks data devices judging lazy models runs',
   },
 }
 

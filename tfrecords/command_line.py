@@ -3,7 +3,7 @@
   @dataclasses.dataclass(frozen=True, kw_only=True)
   class Config:
     data: str = command_line.flag('demo/data', 'Folder of a data set.', is_path=True)
-    batch_size: int = command_line.flag(64, 'Examples.', limits=command_line.AT_LEAST_1)
+    batch_size: int = command_line.flag(64, 'Examples.', limits=limits.AT_LEAST_1)
 
     def __post_init__(self) -> None:
       command_line.check(self)
@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from absl import flags
 
 from schemas import errors, options
+from schemas import limits as limits_lib
 from tfrecords import paths
 
 _DEFINE: Mapping[Any, Callable[..., Any]] = {
@@ -44,30 +45,12 @@ _FOLDER_FLAGS = {'--help': 'Show this text.', '--debug': 'Show the traceback of 
 _Config = TypeVar('_Config')
 
 
-@dataclasses.dataclass(frozen=True)
-class Limits:
-  """Which numbers a flag takes.
-
-  Attributes:
-    hold: Whether a number is one of them.
-    wanted: What it must be, for the error.
-    hint: What else the error says.
-  """
-
-  hold: Callable[[Any], bool]
-  wanted: str
-  hint: str = ''
-
-
-AT_LEAST_1 = Limits(lambda value: value >= 1, 'at least 1')
-
-
 def flag(
   default: Any,
   text: str,
   *,
   choices: Collection[str] = (),
-  limits: Limits | None = None,
+  limits: limits_lib.Limits | None = None,
   lower_bound: float | None = None,
   is_path: bool = False,
 ) -> Any:

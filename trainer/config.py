@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from schemas import errors
+from schemas import errors, limits
 from tfrecords import command_line
 from tfrecords.pipeline import caches
 from trainer import augment, models
@@ -25,12 +25,11 @@ RESUMES = (RESUME_AUTO, RESUME_MUST, RESUME_NEVER)
 flag = command_line.flag
 
 # 2**31 is where TensorFlow's counters and NumPy's seeds end.
-_COUNT = command_line.Limits(lambda value: 1 <= value < 2**31, 'at least 1 and below 2**31')
-_NATURAL = command_line.Limits(lambda value: 0 <= value < 2**31, 'at least 0 and below 2**31')
-_OFF_OR_MORE = command_line.Limits(lambda value: 0 <= value < math.inf, '0 (off) or more')
-_SHARE = command_line.Limits(lambda value: 0 <= value < 1, 'in [0, 1)', '; 0 is off')
-_POSITIVE = command_line.Limits(lambda value: 0 < value < math.inf, 'positive')
-_RAW = command_line.Limits(lambda value: 0 <= value < math.inf, 'positive, or 0 for the usual')
+_COUNT = limits.Limits(lambda value: 1 <= value < 2**31, 'at least 1 and below 2**31')
+_NATURAL = limits.Limits(lambda value: 0 <= value < 2**31, 'at least 0 and below 2**31')
+_OFF_OR_MORE = limits.Limits(lambda value: 0 <= value < math.inf, '0 (off) or more')
+_SHARE = limits.Limits(lambda value: 0 <= value < 1, 'in [0, 1)', '; 0 is off')
+_RAW = limits.Limits(lambda value: 0 <= value < math.inf, 'positive, or 0 for the usual')
 
 
 def _known(settings_by_name: Mapping[str, type]) -> str:
@@ -181,7 +180,7 @@ class TrainConfig:
     'For the whole batch, on however many devices: their number does not change it. By default '
     "the model's own: "
     f'{", ".join(f"{one.learning_rate} for {name}" for name, one in models.MODELS.items())}.',
-    limits=_POSITIVE,
+    limits=limits.POSITIVE,
   )
   scale_learning_rate: str = flag(
     'none',

@@ -20,10 +20,11 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from schemas import command, errors
+from schemas import command, errors, limits
 from tfrecords import command_line
 from trainer.data import service_address
 from trainer.devices import quiet
+from trainer.lazy import tf
 
 DISPATCHER, WORKER = 'dispatcher', 'worker'
 
@@ -36,7 +37,7 @@ class ServerConfig:
   port: int = command_line.flag(
     0,
     'Where it listens; 0: at any free port, which is printed.',
-    limits=command_line.Limits(lambda value: 0 <= value < 65536, '0 (any) to 65535'),
+    limits=limits.Limits(lambda value: 0 <= value < 65536, '0 (any) to 65535'),
   )
   dispatcher: str = command_line.flag('', 'Of a worker: whom it serves, grpc://HOST:PORT.')
   host: str = command_line.flag(
@@ -72,8 +73,6 @@ def start(config: ServerConfig) -> tuple[Any, str]:
   Raises:
     ConfigError: if the port is taken.
   """
-  import tensorflow as tf
-
   service = tf.data.experimental.service
   host = config.host or socket.gethostname()
   try:

@@ -14,7 +14,7 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 
-from schemas import command, splits
+from schemas import command, limits, splits
 from tfrecords import command_line
 from trainer.devices import allocator, quiet
 from trainer.judging import evaluation
@@ -35,7 +35,7 @@ class EvaluateConfig:
     run_folder.BEST, 'Which model of the run.', choices=saved_run.CHECKPOINTS
   )
   batch_size: int = command_line.flag(
-    evaluation.BATCH_SIZE, 'Examples per batch.', limits=command_line.AT_LEAST_1
+    evaluation.BATCH_SIZE, 'Examples per batch.', limits=limits.AT_LEAST_1
   )
 
   def __post_init__(self) -> None:

@@ -21,7 +21,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from schemas import command, errors, manifest, splits
+from schemas import command, errors, limits, manifest, splits
 from tfrecords import command_line
 from trainer.data import named_data
 from trainer.devices import allocator, quiet
@@ -50,12 +50,10 @@ class PredictConfig:
     'most probable label.',
     choices=prediction_lines.FORMATS,
   )
-  top: int = command_line.flag(
-    3, 'How many labels are said of each.', limits=command_line.AT_LEAST_1
-  )
+  top: int = command_line.flag(3, 'How many labels are said of each.', limits=limits.AT_LEAST_1)
   columns: str = command_line.flag('fname,label', 'Header of --format=submission.')
   batch_size: int = command_line.flag(
-    prediction.BATCH_SIZE, 'Clips at a time.', limits=command_line.AT_LEAST_1
+    prediction.BATCH_SIZE, 'Clips at a time.', limits=limits.AT_LEAST_1
   )
 
   def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import listing, source
 from beam_jobs.sources.tables import cells, columns, first_rows, lines, rows
-from schemas import errors, rejects, table_columns, utterance
+from schemas import errors, rejects, utterance
 from schemas.rejects import ClipError
 from tfrecords import paths
 
@@ -129,7 +129,7 @@ class _RowReader:
   def __init__(self, path: str, settings: Table, names: tuple[str, ...]) -> None:
     self._path = path
     self._name = lines.name_of(path)
-    named = {role: getattr(settings, f'{role}_column') for role in table_columns.USUAL}
+    named = {role: getattr(settings, f'{role}_column') for role in utterance.USUAL_COLUMNS}
     self._columns = columns.find(self._name, names, named)
     self._root = _root_of(path, settings.root)
     self._first_rows = first_rows.FirstRows()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas import errors, options
+from schemas import errors, limits
 
 # From a generator and a number of samples to noise, float32 [num_samples]. The generator is all
 # that it may take randomness from.
@@ -56,17 +56,16 @@ Apply = Callable[[NDArray[np.float32], int, Any, Draws], tuple[NDArray[np.float3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(limits.Limited):
   """What every augmentation can be told.
 
   Attributes:
     probability: Share of the copies that it is applied to, in [0, 1].
   """
 
-  probability: float = 1.0
+  LIMITS = {'probability': (0.0, 1.0)}
 
-  def __post_init__(self) -> None:
-    options.check_at_most(self.probability, name='probability', limit=1)
+  probability: float = 1.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

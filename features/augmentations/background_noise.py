@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.augmentations import augmentation
-from schemas import errors, options
-
-LIMITS_DB = (-60.0, 100.0)
+from schemas import errors
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,6 +22,8 @@ class BackgroundNoise(augmentation.Settings):
     folder: Folder of noise recordings; nothing: the noise of the corpus.
   """
 
+  LIMITS = {'snr_db': (-60.0, 100.0)}
+
   min_snr_db: float = 0.0
   max_snr_db: float = 20.0
   silence_db: float = -40.0
@@ -31,7 +31,6 @@ class BackgroundNoise(augmentation.Settings):
 
   def __post_init__(self) -> None:
     super().__post_init__()
-    options.check_range(self.min_snr_db, self.max_snr_db, name='snr_db', limits=LIMITS_DB)
     if not -120 <= self.silence_db <= 0:
       raise errors.FeatureError(
         f'silence_db must be in [-120, 0], 0 is full scale, got {self.silence_db}.'

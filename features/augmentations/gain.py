@@ -6,9 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.augmentations import augmentation
-from schemas import options
-
-LIMITS_DB = (-60.0, 60.0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,12 +17,10 @@ class Gain(augmentation.Settings):
     max_db: Greatest gain. Samples beyond [-1, 1] stay so; see chain.Chain.
   """
 
+  LIMITS = {'db': (-60.0, 60.0)}
+
   min_db: float = -10.0
   max_db: float = 6.0
-
-  def __post_init__(self) -> None:
-    super().__post_init__()
-    options.check_range(self.min_db, self.max_db, name='db', limits=LIMITS_DB)
 
 
 def apply(

@@ -6,9 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.augmentations import augmentation, phase_vocoder, speed
-from schemas import options
-
-MAX_SEMITONES = 24.0  # Two octaves: the rates of the phase vocoder, 1/4 to 4.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -19,11 +16,9 @@ class PitchShift(augmentation.Settings):
     max_semitones: Greatest shift, in either direction; 12 semitones are an octave.
   """
 
-  max_semitones: float = 2.0
+  LIMITS = {'max_semitones': (0.0, 24.0)}  # Two octaves: rates of the phase vocoder of 1/4 to 4.
 
-  def __post_init__(self) -> None:
-    super().__post_init__()
-    options.check_at_most(self.max_semitones, name='max_semitones', limit=MAX_SEMITONES)
+  max_semitones: float = 2.0
 
 
 def apply(

@@ -6,9 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.augmentations import augmentation
-from schemas import options
-
-LIMITS = (0.25, 4.0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,12 +17,10 @@ class Speed(augmentation.Settings):
     max_rate: Greatest speed; 2 takes half as long, an octave higher.
   """
 
+  LIMITS = {'rate': (0.25, 4.0)}
+
   min_rate: float = 0.9
   max_rate: float = 1.1
-
-  def __post_init__(self) -> None:
-    super().__post_init__()
-    options.check_range(self.min_rate, self.max_rate, name='rate', limits=LIMITS)
 
 
 def apply(

@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.augmentations import augmentation
-from schemas import options
 
-MAX_SHIFT_S = 60.0
 _DECIMALS = 4  # Shifts are drawn in steps of 0.1 ms.
 _STEPS_PER_S = 10_000
 
@@ -23,11 +21,9 @@ class TimeShift(augmentation.Settings):
       of the audio, padding not counted, always stays in the clip.
   """
 
-  max_shift_s: float = 0.1
+  LIMITS = {'max_shift_s': (0.0, 60.0)}
 
-  def __post_init__(self) -> None:
-    super().__post_init__()
-    options.check_at_most(self.max_shift_s, name='max_shift_s', limit=MAX_SHIFT_S)
+  max_shift_s: float = 0.1
 
 
 def apply(

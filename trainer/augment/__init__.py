@@ -5,8 +5,8 @@ a line here. What a batch becomes is done by chain.Chain. Nothing here imports T
 is used.
 """
 
+import functools
 from collections.abc import Mapping
-from typing import Any
 
 from schemas import options
 from trainer.augment import augmentation, gain, mixup, noise, shift, spec_augment
@@ -20,12 +20,5 @@ AUGMENTATIONS: Mapping[str, augmentation.Augmentation] = {
 }
 
 SETTINGS: Mapping[str, type] = {name: member.settings for name, member in AUGMENTATIONS.items()}
-
-
-def parse(text: str) -> tuple[str, Any]:
-  """Returns the name and the settings of `text`, such as `gain:min_db=-6,max_db=6`.
-
-  Raises:
-    ConfigError: for an unknown name or key, or a value that the settings refuse.
-  """
-  return options.parse(text, SETTINGS, family='augmentation')
+# From a text, such as `gain:min_db=-6`, to the name and the settings; ConfigError.
+parse = functools.partial(options.parse, settings_by_name=SETTINGS, family='augmentation')

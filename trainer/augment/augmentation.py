@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from features.augmentations import augmentation as augmentation_lib
-
-if TYPE_CHECKING:
-  import tensorflow as tf
+from trainer.lazy import tf
 
 # What every augmentation can be told is the same in the data job: `probability`.
 Settings = augmentation_lib.Settings
@@ -38,8 +36,6 @@ class Examples:
 
   def lengths(self) -> tf.Tensor:
     """Returns the rows of each that are no padding, int32 [batch]."""
-    import tensorflow as tf
-
     if self.num_rows is not None:
       return tf.cast(self.num_rows, tf.int32)
     shape = tf.shape(self.values)
@@ -47,8 +43,6 @@ class Examples:
 
   def is_real(self) -> tf.Tensor:
     """Returns which rows are no padding, bool [batch, rows]."""
-    import tensorflow as tf
-
     return tf.range(tf.shape(self.values)[1])[tf.newaxis] < self.lengths()[:, tf.newaxis]
 
 
@@ -98,7 +92,5 @@ def between(draws: tf.Tensor, low: float, high: float) -> tf.Tensor:
 
 def up_to(draws: tf.Tensor, limits: tf.Tensor) -> tf.Tensor:
   """Returns numbers of [0, 1) as whole numbers from 0 to `limits` (int32, included), int32."""
-  import tensorflow as tf
-
   found = tf.cast(draws * (tf.cast(limits, tf.float32) + 1), tf.int32)
   return tf.minimum(found, limits)  # float32 may round a product up.

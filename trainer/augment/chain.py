@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from schemas import errors, options, record
 from trainer import augment
 from trainer.augment import augmentation
-
-if TYPE_CHECKING:
-  import tensorflow as tf
+from trainer.lazy import tf
 
 # Keys of a batch, beside the feature and the label. No feature's name holds a stroke.
 DRAWS = 'augment/draws'  # float32 [batch, num_draws]
@@ -104,8 +102,6 @@ class Chain:
       seed: The run's.
       start_step: The number of the first batch's step, from 0.
     """
-    import tensorflow as tf
-
     if not self._steps:
       return batches
 
@@ -121,8 +117,6 @@ class Chain:
     self, batch: Mapping[str, tf.Tensor], feature_name: str, *, seed: int, step: tf.Tensor | int
   ) -> dict[str, tf.Tensor]:
     """Returns one whole batch with the numbers that are drawn for it, and mixed."""
-    import tensorflow as tf
-
     seeds = tf.stack([tf.constant(seed, tf.int64), tf.cast(step, tf.int64)])
     shape = [tf.size(batch[record.LABEL]), self.num_draws]
     # Philox by name: what else may be picked differs between devices.
@@ -158,7 +152,7 @@ class Chain:
       if step.member.takes == augmentation.BATCH:
         stored = batch[feature_name]
         examples = augmentation.Examples(
-          values=_to_float32(stored),
+          values=tf.cast(stored, tf.float32),
           num_rows=batch.get(f'{feature_name}/num_rows'),
           other_label=batch[record.LABEL],
         )
@@ -195,8 +189,6 @@ def _do(
   context: augmentation.Context,
 ) -> augmentation.Examples:
   """Returns the examples, changed where the step's first number is below its probability."""
-  import tensorflow as tf
-
   mine = draws[:, step.first_draw : step.first_draw + step.num_draws]
   changed = step.member.apply(examples, step.settings, mine[:, 1:], context)
   if step.settings.probability == 1:
@@ -211,16 +203,8 @@ def _do(
   )
 
 
-def _to_float32(stored: tf.Tensor) -> tf.Tensor:
-  import tensorflow as tf
-
-  return tf.cast(stored, tf.float32)
-
-
 def _as_stored(values: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
   """Returns values between those that were stored in their dtype, rounded to the nearest."""
-  import tensorflow as tf
-
   return tf.cast(tf.round(values) if dtype.is_integer else values, dtype)
 
 

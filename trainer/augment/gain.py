@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 from features.augmentations import gain as gain_lib
 from trainer.augment import augmentation
-
-if TYPE_CHECKING:
-  import tensorflow as tf
+from trainer.lazy import tf
 
 
 def apply(
@@ -20,8 +17,6 @@ def apply(
 ) -> augmentation.Examples:
   """Multiplies each clip by a factor, uniform in dB."""
   del context
-  import tensorflow as tf
-
   gain_db = augmentation.between(draws[:, :1], settings.min_db, settings.max_db)  # [batch, 1]
   factor = tf.pow(10.0, gain_db / 20)
   return dataclasses.replace(examples, values=examples.values * factor)

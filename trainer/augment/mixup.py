@@ -9,18 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas import options
 from trainer.augment import augmentation
+from trainer.lazy import tf
 
-if TYPE_CHECKING:
-  import tensorflow as tf
-
-_MAX_ALPHA = 100.0
 _QUANTILES = 4096
 
 
@@ -33,11 +28,9 @@ class Mixup(augmentation.Settings):
       likely, more mixes halves. 0 mixes nothing.
   """
 
-  alpha: float = 0.2
+  LIMITS = {'alpha': (0.0, 100.0)}
 
-  def __post_init__(self) -> None:
-    super().__post_init__()
-    options.check_at_most(self.alpha, name='alpha', limit=_MAX_ALPHA)
+  alpha: float = 0.2
 
 
 def apply(
@@ -57,8 +50,6 @@ def apply(
     context: Not needed.
   """
   del context
-  import tensorflow as tf
-
   values = examples.values
   order = tf.argsort(draws[:, 1], stable=True)  # [batch]
   partners = tf.scatter_nd(order[:, tf.newaxis], tf.roll(order, -1, axis=0), tf.shape(order))
@@ -82,8 +73,6 @@ def apply(
 
 def _shares(draws: tf.Tensor, alpha: float) -> tf.Tensor:
   """Returns shares in [0, 0.5], float32 [batch]: `draws` put through the distribution."""
-  import tensorflow as tf
-
   if not alpha:
     return tf.zeros_like(draws)
   table = tf.constant(_lesser_quantiles(alpha))

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
-from schemas import options
 from trainer.augment import augmentation
+from trainer.lazy import tf
 
-if TYPE_CHECKING:
-  import tensorflow as tf
-
-LIMITS_DB = (-60.0, 120.0)
 # A draw has 23 bits: as an integer, half of a seed.
 _SEED_STEPS = 2.0**23
 
@@ -25,12 +20,10 @@ class Noise(augmentation.Settings):
     max_snr_db: Greatest distance. Silence stays silent.
   """
 
+  LIMITS = {'snr_db': (-60.0, 120.0)}
+
   min_snr_db: float = 10.0
   max_snr_db: float = 40.0
-
-  def __post_init__(self) -> None:
-    super().__post_init__()
-    options.check_range(self.min_snr_db, self.max_snr_db, name='snr_db', limits=LIMITS_DB)
 
 
 def apply(
@@ -41,8 +34,6 @@ def apply(
 ) -> augmentation.Examples:
   """Adds normally distributed noise of another seed to each clip, uniform in dB below it."""
   del context
-  import tensorflow as tf
-
   values = examples.values
   snr_db = augmentation.between(draws[:, :1], settings.min_snr_db, settings.max_snr_db)
   real = tf.cast(examples.is_real(), values.dtype)  # [batch, samples]
@@ -60,8 +51,6 @@ def _white(seeds: tf.Tensor, num_samples: tf.Tensor) -> tf.Tensor:
 
   A seed for each, so that a clip's noise does not depend on which devices share the batch.
   """
-  import tensorflow as tf
-
   return tf.map_fn(
     lambda seed: tf.random.stateless_normal([num_samples], seed),
     seeds,

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 from features.augmentations import time_shift
 from trainer.augment import augmentation
-
-if TYPE_CHECKING:
-  import tensorflow as tf
+from trainer.lazy import tf
 
 
 def apply(
@@ -19,8 +16,6 @@ def apply(
   context: augmentation.Context,
 ) -> augmentation.Examples:
   """Moves each clip by whole samples; what leaves it is gone, zeros follow it."""
-  import tensorflow as tf
-
   lengths = examples.lengths()[:, tf.newaxis]  # [batch, 1]
   limits = tf.minimum(round(settings.max_shift_s * context.sample_rate_hz), lengths // 2)
   shifts = augmentation.up_to(draws[:, :1], 2 * limits) - limits

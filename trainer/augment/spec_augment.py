@@ -7,16 +7,9 @@ the paper. Time is not warped: the paper found that it helps least.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
-from schemas import options
 from trainer.augment import augmentation
-
-if TYPE_CHECKING:
-  import tensorflow as tf
-
-_MAX_MASKS = 20
-_MAX_SIZE = 10_000
+from trainer.lazy import tf
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,19 +24,19 @@ class SpecAugment(augmentation.Settings):
     max_frequency_bins: Greatest height of each, in bins (F).
   """
 
+  LIMITS = {
+    'time_masks': (0, 20),
+    'frequency_masks': (0, 20),
+    'max_time_rows': (0, 10_000),
+    'max_frequency_bins': (0, 10_000),
+    'max_time_share': (0, 1),
+  }
+
   time_masks: int = 2
   max_time_rows: int = 20
   max_time_share: float = 0.2
   frequency_masks: int = 2
   max_frequency_bins: int = 10
-
-  def __post_init__(self) -> None:
-    super().__post_init__()
-    for name in ('time_masks', 'frequency_masks'):
-      options.check_at_most(getattr(self, name), name=name, limit=_MAX_MASKS)
-    for name in ('max_time_rows', 'max_frequency_bins'):
-      options.check_at_most(getattr(self, name), name=name, limit=_MAX_SIZE)
-    options.check_at_most(self.max_time_share, name='max_time_share', limit=1)
 
 
 def apply(
@@ -53,8 +46,6 @@ def apply(
   context: augmentation.Context,
 ) -> augmentation.Examples:
   """Replaces the masked values of each example [rows, bins] or [rows, bins, channels]."""
-  import tensorflow as tf
-
   values = examples.values
   num_rows, num_bins = tf.shape(values)[1], tf.shape(values)[2]
   split = 2 * settings.time_masks
@@ -82,8 +73,6 @@ def _bands(
     lengths: Places that a band may cover, int32 [batch].
     size: Of the axis.
   """
-  import tensorflow as tf
-
   widths = augmentation.up_to(draws[:, 0::2], widest[:, tf.newaxis])  # [batch, bands]
   starts = augmentation.up_to(draws[:, 1::2], lengths[:, tf.newaxis] - widths)
   places = tf.range(size)  # [size]
@@ -93,8 +82,6 @@ def _bands(
 
 def _fill(examples: augmentation.Examples, context: augmentation.Context) -> tf.Tensor:
   """Returns what stands in masks, of a shape that spreads over the values."""
-  import tensorflow as tf
-
   values = examples.values
   if context.fill:  # Per bin, the last axis.
     return tf.constant(context.fill, values.dtype)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from schemas import manifest
 from tfrecords import manifest_file, storage
 from tfrecords.pipeline import batch_request
 from trainer.data.raw import files as files_lib
-
-if TYPE_CHECKING:
-  import tensorflow as tf
+from trainer.lazy import tf
 
 
 def load(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from schemas import manifest, record, splits
 from tfrecords import storage
@@ -10,10 +10,8 @@ from trainer.data import named_data
 from trainer.data.raw import files
 from trainer.judging import compatibility
 from trainer.judging.report import picture, report_json, tally, text
+from trainer.lazy import keras, tf
 from trainer.runs import run_folder, saved_run
-
-if TYPE_CHECKING:
-  import keras
 
 BATCH_SIZE = 256
 
@@ -83,8 +81,6 @@ def _tallied(
 ) -> tally.Tally:
   """Returns what comes of a split's examples, each of them once."""
   # Imported here: TensorFlow takes seconds, and a wrong flag is to be told at once.
-  import tensorflow as tf
-
   from trainer.data import failures
   from trainer.judging import judge
 

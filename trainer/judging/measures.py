@@ -59,29 +59,6 @@ class PerLabel:
   f1: NDArray[np.float64]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Interval:
-  """From `low` to `high`, both in [0, 1]."""
-
-  low: float
-  high: float
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Mixup:
-  """How often one label was taken for another.
-
-  Attributes:
-    truth: Index of the label that was true.
-    predicted: Index of the label it was taken for.
-    count: How often.
-  """
-
-  truth: int
-  predicted: int
-  count: int
-
-
 def scores(counts: Counts) -> scores_lib.Scores:
   """Returns the few numbers that stand for all."""
   macro = averages(counts)['macro']
@@ -122,8 +99,8 @@ def averages(counts: Counts) -> dict[str, dict[str, float]]:
   }
 
 
-def accuracy_interval(counts: Counts) -> Interval:
-  """Returns Wilson's 95 % interval of the accuracy.
+def accuracy_interval(counts: Counts) -> dict[str, float]:
+  """Returns Wilson's 95 % interval of the accuracy: its `low` and its `high` end.
 
   It takes examples for independent. Those of one speaker are not, so with few speakers the truth
   lies outside more often than 1 time in 20.
@@ -134,7 +111,7 @@ def accuracy_interval(counts: Counts) -> Interval:
 
   test = stats.binomtest(counts.num_correct, counts.num_examples)
   found = test.proportion_ci(0.95, method='wilson')
-  return Interval(low=float(found.low), high=float(found.high))
+  return {'low': float(found.low), 'high': float(found.high)}
 
 
 def row_shares(confusion: Confusion) -> NDArray[np.float64]:
@@ -143,17 +120,16 @@ def row_shares(confusion: Confusion) -> NDArray[np.float64]:
   return shares
 
 
-def worst_mixups(confusion: Confusion, *, limit: int) -> list[Mixup]:
-  """Returns the most frequent confusions, at most `limit`; equal ones in the order of labels."""
+def worst_mixups(confusion: Confusion, *, limit: int) -> list[tuple[int, int]]:
+  """Returns the most frequent pairs of a true and another, predicted label, at most `limit`.
+
+  Those that are as frequent stand in the order of labels.
+  """
   wrong = confusion.copy()
   np.fill_diagonal(wrong, 0)
   order = np.argsort(-wrong, axis=None, kind='stable')[:limit]
-  rows, columns = np.unravel_index(order, wrong.shape)
-  return [
-    Mixup(truth=int(i), predicted=int(j), count=int(wrong[i, j]))
-    for i, j in zip(rows, columns, strict=True)
-    if wrong[i, j]
-  ]
+  pairs = zip(*np.unravel_index(order, wrong.shape), strict=True)
+  return [(int(truth), int(predicted)) for truth, predicted in pairs if wrong[truth, predicted]]
 
 
 def _quotients(parts: NDArray[np.int64], wholes: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Callable, Mapping, Sequence
-
-
-def _none(counts: Sequence[int]) -> None:
-  del counts
 
 
 def _balanced(counts: Sequence[int]) -> tuple[float, ...]:
@@ -21,6 +16,7 @@ def _balanced(counts: Sequence[int]) -> tuple[float, ...]:
 
 
 # From a name to what makes the weights, of the number of training examples of each label.
-CLASS_WEIGHTS: Mapping[str, Callable[[Sequence[int]], tuple[float, ...] | None]] = (
-  types.MappingProxyType({'none': _none, 'balanced': _balanced})
-)
+CLASS_WEIGHTS: Mapping[str, Callable[[Sequence[int]], tuple[float, ...] | None]] = {
+  'none': lambda counts: None,
+  'balanced': _balanced,
+}

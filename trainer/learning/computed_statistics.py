@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from schemas import audio as audio_lib
 from schemas import manifest, record
+from trainer.lazy import tf
 from trainer.models import front_end
-
-if TYPE_CHECKING:
-  import tensorflow as tf
 
 # Clips that are measured: the mean of them is off by about a sixtieth of how much clips differ.
 NUM_CLIPS = 4096
@@ -46,8 +44,6 @@ def measured(
     spec: The feature.
     audio: The form of the clips.
   """
-  import tensorflow as tf
-
   layer = front_end.layer(spec, audio)
   compute = tf.function(
     lambda given: _sums(given, layer, spec, audio), reduce_retracing=True, autograph=False
@@ -67,8 +63,6 @@ def _sums(
   given: Any, layer: Any, spec: record.FeatureSpec, audio: audio_lib.AudioSpec
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
   """Returns the number of rows, and per bin the sums of values and of squares, in float64."""
-  import tensorflow as tf
-
   samples, num_samples = given if isinstance(given, list | tuple) else (given, None)
   values = tf.cast(layer(samples), tf.float64)
   if num_samples is None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trainer.augment import augmentation, chain
+from trainer.lazy import keras, tf
 from trainer.models import front_end
-
-if TYPE_CHECKING:
-  import keras
-  import tensorflow as tf
 
 
 class Forward:

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
-import types
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from schemas import errors, options
-
-if TYPE_CHECKING:
-  import keras
-
-
-def _check(settings: Any) -> None:
-  """Raises ConfigError for a setting out of its range; all of these dataclasses share names."""
-  for field in dataclasses.fields(settings):
-    value = getattr(settings, field.name)
-    if isinstance(value, bool):
-      continue
-    if field.name in ('beta_1', 'beta_2', 'rho', 'momentum') and not 0 <= value < 1:
-      raise errors.ConfigError(f'{field.name} must be in [0, 1), got {value}.')
-    if not (math.isfinite(value) and value >= 0):
-      raise errors.ConfigError(f'{field.name} must be 0 or more, got {value}.')
+from schemas import limits, options
+from trainer.lazy import keras
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Adam:
+class Adam(limits.Limited):
   """Settings of Adam (Kingma & Ba 2015).
 
   Attributes:
@@ -36,12 +22,11 @@ class Adam:
     epsilon: Added to the root of the latter.
   """
 
+  LIMITS = {'beta_1': limits.RATE, 'beta_2': limits.RATE, 'epsilon': limits.AT_LEAST_0}
+
   beta_1: float = 0.9
   beta_2: float = 0.999
   epsilon: float = 1e-7
-
-  def __post_init__(self) -> None:
-    _check(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,11 +38,13 @@ class AdamW(Adam):
       the scales of normalisation are left alone.
   """
 
+  LIMITS = {'weight_decay': limits.AT_LEAST_0}
+
   weight_decay: float = 0.004
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Sgd:
+class Sgd(limits.Limited):
   """Settings of gradient descent.
 
   Attributes:
@@ -66,16 +53,15 @@ class Sgd:
     weight_decay: See AdamW.
   """
 
+  LIMITS = {'momentum': limits.RATE, 'weight_decay': limits.AT_LEAST_0}
+
   momentum: float = 0.9
   nesterov: bool = False
   weight_decay: float = 0.0
 
-  def __post_init__(self) -> None:
-    _check(self)
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RmsProp:
+class RmsProp(limits.Limited):
   """Settings of RMSprop.
 
   Attributes:
@@ -85,24 +71,26 @@ class RmsProp:
     weight_decay: See AdamW.
   """
 
+  LIMITS = {
+    'rho': limits.RATE,
+    'momentum': limits.RATE,
+    'epsilon': limits.AT_LEAST_0,
+    'weight_decay': limits.AT_LEAST_0,
+  }
+
   rho: float = 0.9
   momentum: float = 0.0
   epsilon: float = 1e-7
   weight_decay: float = 0.0
 
-  def __post_init__(self) -> None:
-    _check(self)
-
 
 # From a name to the settings and Keras's class, whose arguments have the names of the settings.
-OPTIMIZERS: Mapping[str, tuple[type, str]] = types.MappingProxyType(
-  {
-    'adam': (Adam, 'Adam'),
-    'adamw': (AdamW, 'AdamW'),
-    'rmsprop': (RmsProp, 'RMSprop'),
-    'sgd': (Sgd, 'SGD'),
-  }
-)
+OPTIMIZERS: Mapping[str, tuple[type, str]] = {
+  'adam': (Adam, 'Adam'),
+  'adamw': (AdamW, 'AdamW'),
+  'rmsprop': (RmsProp, 'RMSprop'),
+  'sgd': (Sgd, 'SGD'),
+}
 
 SETTINGS: Mapping[str, type] = {name: settings for name, (settings, _) in OPTIMIZERS.items()}
 
@@ -110,22 +98,15 @@ SETTINGS: Mapping[str, type] = {name: settings for name, (settings, _) in OPTIMI
 REFERENCE_BATCH = 64
 
 # From a rule's name to the factor for a batch that is `ratio` times the reference.
-SCALINGS: Mapping[str, Callable[[float], float]] = types.MappingProxyType(
-  {
-    'none': lambda ratio: 1.0,
-    'linear': lambda ratio: ratio,  # Goyal et al. 2017, for sgd.
-    'sqrt': math.sqrt,  # Granziol et al. 2022, for adam and its like.
-  }
-)
+SCALINGS: Mapping[str, Callable[[float], float]] = {
+  'none': lambda ratio: 1.0,
+  'linear': lambda ratio: ratio,  # Goyal et al. 2017, for sgd.
+  'sqrt': math.sqrt,  # Granziol et al. 2022, for adam and its like.
+}
 
 
-def parse(text: str) -> tuple[str, Any]:
-  """Returns the name and the settings that `name:key=value,...` asks for.
-
-  Raises:
-    ConfigError: names the unknown optimizer or setting, or the wrong value, and what is known.
-  """
-  return options.parse(text, SETTINGS, family='optimizer')
+# From a text, such as `sgd:momentum=0.9`, to the name and the settings; ConfigError.
+parse = functools.partial(options.parse, settings_by_name=SETTINGS, family='optimizer')
 
 
 def scaled(learning_rate: float, rule: str, *, batch_size: int) -> float:
@@ -146,8 +127,6 @@ def make(
   Raises:
     ConfigError: if the text is wrong.
   """
-  import keras
-
   name, settings = parse(text)
   arguments = dataclasses.asdict(settings)
   if not arguments.get('weight_decay', 1):

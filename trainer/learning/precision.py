@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-  import keras
+from trainer.lazy import keras
 
 FLOAT32 = 'float32'
 MIXED_FLOAT16 = 'mixed_float16'
@@ -22,8 +20,6 @@ def policy(name: str) -> Iterator[None]:
 
   A layer keeps the policy it was made with, so nothing global is left behind.
   """
-  import keras
-
   before = keras.config.dtype_policy()
   keras.config.set_dtype_policy(name)
   try:
@@ -38,6 +34,4 @@ def protect(optimizer: keras.optimizers.Optimizer, name: str) -> keras.optimizer
   The least float16 is 6e-8: gradients vanish below it, unless the loss is multiplied first. With
   bfloat16, which reaches as far as float32, they do not.
   """
-  import keras
-
   return keras.optimizers.LossScaleOptimizer(optimizer) if name == MIXED_FLOAT16 else optimizer

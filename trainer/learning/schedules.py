@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-import types
+import functools
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from schemas import errors, options
-
-if TYPE_CHECKING:
-  import keras
+from schemas import errors, limits, options
+from trainer.lazy import keras
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Constant:
+class Constant(limits.Limited):
   """Settings of every schedule.
 
   Attributes:
@@ -23,11 +20,9 @@ class Constant:
       may be a fraction; 0 begins at full height.
   """
 
-  warmup_epochs: float = 0.0
+  LIMITS = {'warmup_epochs': limits.AT_LEAST_0}
 
-  def __post_init__(self) -> None:
-    if not (math.isfinite(self.warmup_epochs) and self.warmup_epochs >= 0):
-      raise errors.ConfigError(f'warmup_epochs must be 0 or more, got {self.warmup_epochs}.')
+  warmup_epochs: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,12 +33,9 @@ class Cosine(Constant):
     final: What is left of the rate at the end, as a share of it, in [0, 1].
   """
 
-  final: float = 0.0
+  LIMITS = {'final': (0, 1)}
 
-  def __post_init__(self) -> None:
-    super().__post_init__()
-    if not 0 <= self.final <= 1:
-      raise errors.ConfigError(f'final must be in [0, 1], got {self.final}.')
+  final: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,15 +47,13 @@ class Step(Constant):
     factor: What the rate is multiplied by at each, in (0, 1].
   """
 
+  LIMITS = {
+    'every_epochs': limits.POSITIVE,
+    'factor': limits.Limits(lambda value: 0 < value <= 1, 'in (0, 1]'),
+  }
+
   every_epochs: float = 10.0
   factor: float = 0.1
-
-  def __post_init__(self) -> None:
-    super().__post_init__()
-    if not (math.isfinite(self.every_epochs) and self.every_epochs > 0):
-      raise errors.ConfigError(f'every_epochs must be positive, got {self.every_epochs}.')
-    if not 0 < self.factor <= 1:
-      raise errors.ConfigError(f'factor must be in (0, 1], got {self.factor}.')
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -89,15 +79,11 @@ def _constant(rate: float, settings: Constant, horizon: Horizon) -> Any:
 
 
 def _cosine(rate: float, settings: Cosine, horizon: Horizon) -> Any:
-  import keras
-
   left = horizon.steps(horizon.epochs) - horizon.steps(settings.warmup_epochs)
   return keras.optimizers.schedules.CosineDecay(rate, max(1, left), alpha=settings.final)
 
 
 def _step(rate: float, settings: Step, horizon: Horizon) -> Any:
-  import keras
-
   length = max(1, horizon.steps(settings.every_epochs))
   return keras.optimizers.schedules.ExponentialDecay(rate, length, settings.factor, staircase=True)
 
@@ -117,26 +103,17 @@ class ScheduleFamily:
   make: Callable[[float, Any, Horizon], Any]
 
 
-SCHEDULES: Mapping[str, ScheduleFamily] = types.MappingProxyType(
-  {
-    'constant': ScheduleFamily(settings=Constant, summary='one rate', make=_constant),
-    'cosine': ScheduleFamily(
-      settings=Cosine, summary='half a cosine down to the last step', make=_cosine
-    ),
-    'step': ScheduleFamily(settings=Step, summary='down by a factor now and then', make=_step),
-  }
-)
+SCHEDULES: Mapping[str, ScheduleFamily] = {
+  'constant': ScheduleFamily(settings=Constant, summary='one rate', make=_constant),
+  'cosine': ScheduleFamily(
+    settings=Cosine, summary='half a cosine down to the last step', make=_cosine
+  ),
+  'step': ScheduleFamily(settings=Step, summary='down by a factor now and then', make=_step),
+}
 
-SETTINGS: Mapping[str, type] = {name: family.settings for name, family in SCHEDULES.items()}
-
-
-def parse(text: str) -> tuple[str, Any]:
-  """Returns the name and the settings that `name:key=value,...` asks for.
-
-  Raises:
-    ConfigError: names the unknown schedule or setting, or the wrong value, and what is known.
-  """
-  return options.parse(text, SETTINGS, family='schedule')
+SETTINGS: Mapping[str, type] = {name: member.settings for name, member in SCHEDULES.items()}
+# From a text, such as `cosine:final=0.1`, to the name and the settings; ConfigError.
+parse = functools.partial(options.parse, settings_by_name=SETTINGS, family='schedule')
 
 
 def check(text: str, *, epochs: int) -> None:
@@ -166,8 +143,6 @@ def make(
 def _warmed_up(
   after: Any, learning_rate: float, warmup_steps: int
 ) -> keras.optimizers.schedules.LearningRateSchedule:
-  import keras
-
   class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
     """A straight line: 1/n of the rate in the first of n steps, all of it in the last."""
 

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import types
+import functools
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from schemas import errors, manifest, options
+from trainer.lazy import keras
 from trainer.models import cnn, front_end, model, vgg16
 
-if TYPE_CHECKING:
-  import keras
+MODELS: Mapping[str, model.ModelFamily] = {
+  'cnn': cnn.FAMILY,
+  'vgg16': vgg16.FAMILY,
+}
 
-MODELS: Mapping[str, model.ModelFamily] = types.MappingProxyType(
-  {
-    'cnn': cnn.FAMILY,
-    'vgg16': vgg16.FAMILY,
-  }
-)
-
-SETTINGS: Mapping[str, type] = {name: family.settings for name, family in MODELS.items()}
-
-
-def parse(text: str) -> tuple[str, Any]:
-  """Returns the name and the settings that `name:key=value,...` asks for.
-
-  Raises:
-    ConfigError: names the unknown model or setting, or the wrong value, and what is known.
-  """
-  return options.parse(text, SETTINGS, family='model')
+SETTINGS: Mapping[str, type] = {name: member.settings for name, member in MODELS.items()}
+# From a text, such as `cnn:filters=64`, to the name and the settings; ConfigError.
+parse = functools.partial(options.parse, settings_by_name=SETTINGS, family='model')
 
 
 def build(

@@ -10,17 +10,15 @@ frames as the clip has by itself. What padding its batch adds changes nothing.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from schemas import errors, manifest, record
-from trainer.models import checks, inputs, masks, model
-
-if TYPE_CHECKING:
-  import keras
+from schemas import errors, limits, manifest, record
+from trainer.lazy import keras
+from trainer.models import inputs, masks, model
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Cnn:
+class Cnn(limits.Limited):
   """Settings of the small CNN.
 
   Attributes:
@@ -32,23 +30,17 @@ class Cnn:
     dropout: Share of its outputs that training drops, in [0, 1).
   """
 
+  LIMITS = {
+    **dict.fromkeys(('conv_layers', 'filters', 'kernel', 'pool', 'dense_units'), limits.AT_LEAST_1),
+    'dropout': limits.RATE,
+  }
+
   conv_layers: int = 2
   filters: int = 32
   kernel: int = 3
   pool: int = 2
   dense_units: int = 64
   dropout: float = 0.5
-
-  def __post_init__(self) -> None:
-    checks.at_least(
-      1,
-      conv_layers=self.conv_layers,
-      filters=self.filters,
-      kernel=self.kernel,
-      pool=self.pool,
-      dense_units=self.dense_units,
-    )
-    checks.is_rate(dropout=self.dropout)
 
   @property
   def min_size(self) -> int:
@@ -78,8 +70,6 @@ def build(
       f'{settings.min_size} bins, but {feature.name!r} is {inputs.shape_text(feature)}. Lower '
       'conv_layers, kernel or pool, or make a larger feature (longer clips, more bins).'
     )
-  import keras
-
   sources = [inputs.new_input(feature)]
   x = inputs.normalised(sources[0], feature, statistics)
   if feature.is_variable:
@@ -97,8 +87,6 @@ def build(
 
 def _convolved(x: Any, settings: Cnn) -> Any:
   """[batch, height, width, channels] -> [batch, less, less, filters]."""
-  import keras
-
   for i in range(1, settings.conv_layers + 1):
     x = keras.layers.Conv2D(settings.filters, settings.kernel, activation='relu', name=f'conv{i}')(
       x
@@ -111,8 +99,6 @@ def _mean_over_time(
   x: Any, num_rows: Any, shape: tuple[int | None, int, int], settings: Cnn
 ) -> Any:
   """[batch, rows, ...] and the rows of each clip -> [batch, less, filters]."""
-  import keras
-
   # Zeros are the train split's mean; a clip shorter than min_size is that long with them. As
   # convolutions and pools take whole windows only, nothing in front of the end sees what is behind.
   x = inputs.as_image(masks.zeros_behind(x, num_rows), shape)

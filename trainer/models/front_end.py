@@ -8,15 +8,13 @@ opens where features.layers has been imported.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import features
 from features.spectra import frames as frames_lib
 from schemas import audio as audio_lib
 from schemas import errors, manifest, record
-
-if TYPE_CHECKING:
-  import keras
+from trainer.lazy import keras
 
 _NAME = 'front_end'  # Of the layer that computes.
 
@@ -47,21 +45,17 @@ def layer(spec: record.FeatureSpec, audio: audio_lib.AudioSpec) -> keras.layers.
 
 def num_rows(num_samples: Any, spec: record.FeatureSpec, audio: audio_lib.AudioSpec) -> Any:
   """Returns the rows of the feature for clips of so many samples; int32 [batch] of both."""
-  from keras import ops
-
   settings = features.settings_of(spec)
   if not isinstance(settings, frames_lib.FrameSettings):
     raise errors.FeatureError(f'{spec.name!r} has no frames that follow the length of a clip.')
   frames = settings.frames(audio)
   # The layer fills shorter clips up to one window.
-  behind_first = ops.maximum(num_samples - frames.window_samples, 0)
+  behind_first = keras.ops.maximum(num_samples - frames.window_samples, 0)
   return 1 + behind_first // frames.hop_samples
 
 
 def in_front_of(network: keras.Model, read: record.FeatureSpec, computed: Computed) -> keras.Model:
   """Returns a model that takes what is read, computes the feature and gives it to `network`."""
-  import keras
-
   from trainer.models import inputs
 
   sources = [inputs.new_input(read)]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from schemas import errors, manifest, record
-
-if TYPE_CHECKING:
-  import keras
+from trainer.lazy import keras
 
 # A bin that moves less than this share of the typical bin holds rounding noise (such as the mel
 # bands above the source's bandwidth). Divided by its own deviation, the noise would become as loud
@@ -29,8 +27,6 @@ def normalised(
   """
   if statistics is None:
     return inputs
-  import keras
-
   mean, variance = np.array(statistics.mean), floored(np.array(statistics.variance))
   per_bin = len(feature.shape) > 1
   # float32 whatever the policy: float16 would round before the mean is taken off.
@@ -75,8 +71,6 @@ def shape_text(feature: record.FeatureSpec) -> str:
 
 def as_image(inputs: Any, shape: tuple[int | None, int, int]) -> Any:
   """Returns [batch, height, width, channels]."""
-  import keras
-
   if tuple(inputs.shape[1:]) == shape:
     return inputs
   height = -1 if shape[0] is None else shape[0]
@@ -85,13 +79,9 @@ def as_image(inputs: Any, shape: tuple[int | None, int, int]) -> Any:
 
 def new_input(feature: record.FeatureSpec) -> keras.KerasTensor:
   """Returns the model's input, float32 [batch, *feature.shape]."""
-  import keras
-
   return keras.Input(feature.shape, dtype='float32', name=feature.name)
 
 
 def new_num_rows() -> keras.KerasTensor:
   """Returns the second input of models on clips of any length: the rows of each, int32 [batch]."""
-  import keras
-
   return keras.Input((), dtype='int32', name='num_rows')

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from schemas import manifest, record
-
-if TYPE_CHECKING:
-  import keras
+from trainer.lazy import keras
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -16,13 +16,11 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from schemas import errors, manifest, record
-from trainer.models import checks, inputs, masks, model, vgg16_weights
-
-if TYPE_CHECKING:
-  import keras
+from schemas import errors, limits, manifest, record
+from trainer.lazy import keras
+from trainer.models import inputs, masks, model, vgg16_weights
 
 NUM_BLOCKS = 5
 MIN_SIZE = 32
@@ -34,7 +32,7 @@ PIXEL_DEVIATION = 57.6
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Vgg16:
+class Vgg16(limits.Limited):
   """Settings of VGG16 with our head.
 
   Attributes:
@@ -50,6 +48,17 @@ class Vgg16:
       with the checkpoint of another run.
   """
 
+  LIMITS = {
+    'trainable_blocks': limits.Limits(
+      lambda value: AUTOMATIC <= value <= NUM_BLOCKS, f'0 to {NUM_BLOCKS} (or -1 for automatic)'
+    ),
+    'head_units': limits.AT_LEAST_1,
+    'dropout': limits.RATE,
+    'input_scale': limits.Limits(
+      lambda value: 0 <= value < float('inf'), 'positive (or 0 for automatic)'
+    ),
+  }
+
   weights: str = 'none'
   trainable_blocks: int = AUTOMATIC
   head_units: int = 256
@@ -61,17 +70,7 @@ class Vgg16:
       raise errors.ConfigError(
         'weights must be none, imagenet or the path of a file, got an empty text.'
       )
-    if not AUTOMATIC <= self.trainable_blocks <= NUM_BLOCKS:
-      raise errors.ConfigError(
-        f'trainable_blocks must be 0 to {NUM_BLOCKS} (or -1 for automatic), '
-        f'got {self.trainable_blocks}.'
-      )
-    checks.at_least(1, head_units=self.head_units)
-    checks.is_rate(dropout=self.dropout)
-    if not 0 <= self.input_scale < float('inf'):
-      raise errors.ConfigError(
-        f'input_scale must be positive (or 0 for automatic), got {self.input_scale}.'
-      )
+    super().__post_init__()
 
   @property
   def num_trainable_blocks(self) -> int:
@@ -99,8 +98,6 @@ def build(
       f"Model 'vgg16' takes 1 or 3 channels, but {feature.name!r} is {inputs.shape_text(feature)}: "
       f'{shape[-1]} channels. Use --model=cnn, or make a feature with 1 or 3.'
     )
-  import keras
-
   height = None if shape[0] is None else max(shape[0], MIN_SIZE)
   trunk = keras.applications.VGG16(
     include_top=False,
@@ -130,8 +127,6 @@ def build(
 
 def _as_picture(x: Any, shape: tuple[int | None, int, int], *, scale: float) -> Any:
   """Returns [batch, at least 32, at least 32, 3] with the deviation `scale`."""
-  import keras
-
   missing = [0 if size is None else max(0, MIN_SIZE - size) for size in shape[:2]]
   padding = [(size // 2, size - size // 2) for size in missing]
   if shape[0] is None:
@@ -146,8 +141,6 @@ def _as_picture(x: Any, shape: tuple[int | None, int, int], *, scale: float) -> 
 
 def _mean_over_clip(trunk: keras.Model, x: Any, num_rows: Any) -> Any:
   """Returns the average of the trunk's result over each clip's own part of it, [batch, 512]."""
-  import keras
-
   num_rows = keras.ops.maximum(num_rows, MIN_SIZE)
   for layer in trunk.layers:
     if isinstance(layer, keras.layers.Conv2D):

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import pathlib
 import warnings
-from typing import TYPE_CHECKING
 
 from schemas import errors
 from tfrecords import paths
-
-if TYPE_CHECKING:
-  import keras
+from trainer.lazy import keras
 
 NONE = 'none'
 IMAGENET = 'imagenet'
@@ -62,8 +59,6 @@ def _fill_randomly(trunk: keras.Model) -> None:
   Keras draws them as Glorot does, which halves the variance at every ReLU: 13 layers later
   activations are 90 times too small, and training from scratch stays on its plateau.
   """
-  import keras
-
   draw = keras.initializers.HeNormal()
   for layer in trunk.layers:
     if isinstance(layer, keras.layers.Conv2D):
@@ -72,8 +67,6 @@ def _fill_randomly(trunk: keras.Model) -> None:
 
 def _download(input_shape: tuple[int, int, int]) -> keras.Model:
   """Returns the trunk with ImageNet's weights, which Keras downloads at the first use."""
-  import keras
-
   try:
     return keras.applications.VGG16(include_top=False, weights='imagenet', input_shape=input_shape)
   except Exception as error:  # Keras raises a plain Exception where there is no network.
@@ -101,8 +94,6 @@ def _existing(weights: str) -> pathlib.Path:
 
 def _copy_from_model(trunk: keras.Model, path: pathlib.Path, *, pixel_scale: float) -> float:
   """Copies the layers of the same names out of a whole saved model, nested or not."""
-  import keras
-
   saved = keras.models.load_model(path, compile=False)
   by_name = {layer.name: layer for layer in saved._flatten_layers(include_self=False)}
   wanted = [layer for layer in trunk.layers if layer.weights]

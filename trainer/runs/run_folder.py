@@ -24,54 +24,28 @@ class RunFolder:
 
   Attributes:
     path: The folder.
+    config_file: What the run was asked to do, with which versions, on which data set: JSON.
+    manifest_file: A copy of the data set's manifest: prediction needs it when the data set is gone.
+    history_file: The numbers of every epoch: JSON.
+    checkpoints_dir: Folder of the saved models.
+    logs_dir: Folder for TensorBoard.
+    report_file: What evaluation found: JSON.
+    confusion_matrix_file: Which label was taken for which: a picture.
+    outcome_file: How the run ended, written last of all: JSON. A run without it is not finished.
+    failed_batch_file: The examples of a step whose loss was no number: JSON.
   """
 
   path: str
 
-  @property
-  def config_file(self) -> str:
-    """What the run was asked to do, with which versions, on which data set: JSON."""
-    return os.path.join(self.path, 'config.json')
-
-  @property
-  def manifest_file(self) -> str:
-    """A copy of the data set's manifest: prediction needs it when the data set is gone."""
-    return os.path.join(self.path, 'manifest.json')
-
-  @property
-  def history_file(self) -> str:
-    """The numbers of every epoch: JSON."""
-    return os.path.join(self.path, 'history.json')
-
-  @property
-  def checkpoints_dir(self) -> str:
-    """Folder of the saved models."""
-    return os.path.join(self.path, 'checkpoints')
-
-  @property
-  def logs_dir(self) -> str:
-    """Folder for TensorBoard."""
-    return os.path.join(self.path, 'logs')
-
-  @property
-  def report_file(self) -> str:
-    """What evaluation found: JSON."""
-    return os.path.join(self.path, 'report.json')
-
-  @property
-  def confusion_matrix_file(self) -> str:
-    """Which label was taken for which: a picture."""
-    return os.path.join(self.path, 'confusion_matrix.png')
-
-  @property
-  def outcome_file(self) -> str:
-    """How the run ended, written last of all: JSON. A run without it is not finished."""
-    return os.path.join(self.path, 'outcome.json')
-
-  @property
-  def failed_batch_file(self) -> str:
-    """The examples of a step whose loss was no number: JSON."""
-    return os.path.join(self.path, 'failed_batch.json')
+  config_file = property(lambda self: os.path.join(self.path, 'config.json'))
+  manifest_file = property(lambda self: os.path.join(self.path, 'manifest.json'))
+  history_file = property(lambda self: os.path.join(self.path, 'history.json'))
+  checkpoints_dir = property(lambda self: os.path.join(self.path, 'checkpoints'))
+  logs_dir = property(lambda self: os.path.join(self.path, 'logs'))
+  report_file = property(lambda self: os.path.join(self.path, 'report.json'))
+  confusion_matrix_file = property(lambda self: os.path.join(self.path, 'confusion_matrix.png'))
+  outcome_file = property(lambda self: os.path.join(self.path, 'outcome.json'))
+  failed_batch_file = property(lambda self: os.path.join(self.path, 'failed_batch.json'))
 
   def state_file(self, step: int) -> str:
     """All that the step after `step` depends on, for a run that is continued."""

@@ -5,15 +5,12 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from schemas import errors, json_form, manifest, record
 from tfrecords import manifest_file
 from tfrecords.pipeline import batch_request
+from trainer.lazy import keras
 from trainer.runs import run_folder
-
-if TYPE_CHECKING:
-  import keras
 
 CHECKPOINTS = (run_folder.BEST, run_folder.LAST)
 DEFAULT_RUN_DIR = 'demo/run'
@@ -70,8 +67,6 @@ class SavedRun:
         f'There is no checkpoint {path!r}: training stopped before its first epoch was done. '
         'Train again, or name another --run_dir.'
       )
-    import keras
-
     from features import layers  # noqa: F401 - so that Keras finds those that a model computes with.
 
     try:

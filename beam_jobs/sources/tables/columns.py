@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 
-from schemas import errors, options, table_columns
+from schemas import errors, options, utterance
 
 NONE = '-'
 
@@ -13,7 +13,7 @@ class Columns:
   """The columns of one table.
 
   Attributes:
-    by_role: A column for each role of table_columns.USUAL that the table has.
+    by_role: A column for each role of utterance.USUAL_COLUMNS that the table has.
     fields: The columns without a role, sorted.
     missing: Names that would have had a role, if the table had such a column.
   """
@@ -41,7 +41,7 @@ def find(table: str, columns: tuple[str, ...], named: Mapping[str, str]) -> Colu
   """
   by_role: dict[str, str] = {}
   missing: set[str] = set()
-  for role, usual in table_columns.USUAL.items():
+  for role, usual in utterance.USUAL_COLUMNS.items():
     if is_named(named[role]):
       by_role[role] = _named(table, columns, named[role], role)
     elif named[role] != NONE and _is_looked_for(role, by_role, named):

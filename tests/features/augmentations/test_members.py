@@ -251,7 +251,7 @@ def test_a_bad_option_says_what_was_wanted(option, sentence):
 
 
 def test_the_loudest_step_on_the_loudest_clip_is_finite():
-  assert chain.MAX_SAMPLE * 10 ** (gain.LIMITS_DB[1] / 20) < np.finfo(np.float32).max
+  assert chain.MAX_SAMPLE * 10 ** (gain.Gain.LIMITS['db'][1] / 20) < np.finfo(np.float32).max
   loud = ['gain:min_db=60,max_db=60'] * 20
   found, _ = chain.Chain(loud, 16_000).apply(SINE, clip_id='a', copy=1, seed=0)
   assert np.abs(found).max() == chain.MAX_SAMPLE

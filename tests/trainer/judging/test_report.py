@@ -108,8 +108,8 @@ def test_the_interval_is_wilsons(right, total, low, high):
   interval = measures.accuracy_interval(
     measures.Counts(loss_sum=0.0, by_label=by_label, confusion=None)
   )
-  assert interval.low == pytest.approx(low, abs=1e-4)
-  assert interval.high == pytest.approx(high, abs=1e-4)
+  assert interval['low'] == pytest.approx(low, abs=1e-4)
+  assert interval['high'] == pytest.approx(high, abs=1e-4)
 
 
 @given(PAIRS, st.integers(1, 7))

@@ -10,45 +10,23 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from trainer.data.raw import files
+from trainer.lazy import tfio
 
 # From the bytes of a file, string [], to float32 [frames, channels] in [-1, 1].
 Decoder = Callable[[tf.Tensor], tf.Tensor]
 
 
-def _wav16(data: tf.Tensor) -> tf.Tensor:
-  return tf.audio.decode_wav(data).audio
-
-
-def _flac16(data: tf.Tensor) -> tf.Tensor:
-  import tensorflow_io
-
-  return tf.cast(tensorflow_io.audio.decode_flac(data, dtype=tf.int16), tf.float32) / 2.0**15
-
-
-def _flac24(data: tf.Tensor) -> tf.Tensor:
-  import tensorflow_io
-
-  return tf.cast(tensorflow_io.audio.decode_flac(data, dtype=tf.int32), tf.float32) / 2.0**31
-
-
-def _ogg(data: tf.Tensor) -> tf.Tensor:
-  import tensorflow_io
-
-  return tensorflow_io.audio.decode_vorbis(data)
-
-
-def _mp3(data: tf.Tensor) -> tf.Tensor:
-  import tensorflow_io
-
-  return tensorflow_io.audio.decode_mp3(data)
+def _flac(data: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+  samples = tfio.audio.decode_flac(data, dtype=dtype)
+  return tf.cast(samples, tf.float32) / 2.0 ** (8 * dtype.size - 1)
 
 
 DECODERS: dict[int, Decoder] = {
-  files.WAV16: _wav16,
-  files.FLAC16: _flac16,
-  files.FLAC24: _flac24,
-  files.OGG: _ogg,
-  files.MP3: _mp3,
+  files.WAV16: lambda data: tf.audio.decode_wav(data).audio,
+  files.FLAC16: lambda data: _flac(data, tf.int16),
+  files.FLAC24: lambda data: _flac(data, tf.int32),
+  files.OGG: lambda data: tfio.audio.decode_vorbis(data),
+  files.MP3: lambda data: tfio.audio.decode_mp3(data),
 }
 
 

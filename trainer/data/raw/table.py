@@ -12,16 +12,16 @@ import os
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
-from schemas import errors, options, splits, table_columns
+from schemas import errors, options, splits, utterance
 
 TABLE = 'table'
 FOLDERS = 'folders'
 AUDIO_ENDINGS = ('.wav', '.flac', '.ogg', '.mp3')
 
 _PATH, _LABEL = 'path', 'label'
-_SPEAKERS = table_columns.USUAL['speaker']
+_SPEAKERS = utterance.USUAL_COLUMNS['speaker']
 _SPLIT = 'split'
-_PARTS = table_columns.USUAL['start']  # Of a clip in a longer recording.
+_PARTS = utterance.USUAL_COLUMNS['start']  # Of a clip in a longer recording.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import types
+import functools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from schemas import options
 from trainer.devices.strategies import mirrored, multi_worker, single, strategy
+from trainer.lazy import tf
 
-if TYPE_CHECKING:
-  import tensorflow as tf
+STRATEGIES: Mapping[str, strategy.StrategyFamily] = {
+  'none': single.FAMILY,
+  'mirrored': mirrored.FAMILY,
+  'multi_worker': multi_worker.FAMILY,
+}
 
-STRATEGIES: Mapping[str, strategy.StrategyFamily] = types.MappingProxyType(
-  {
-    'none': single.FAMILY,
-    'mirrored': mirrored.FAMILY,
-    'multi_worker': multi_worker.FAMILY,
-  }
-)
-
-SETTINGS: Mapping[str, type] = {name: family.settings for name, family in STRATEGIES.items()}
-
-
-def parse(text: str) -> tuple[str, Any]:
-  """Returns the name and the settings that `name:key=value,...` asks for.
-
-  Raises:
-    ConfigError: names the unknown strategy or setting, or the wrong value, and what is known.
-  """
-  return options.parse(text, SETTINGS, family='strategy')
+SETTINGS: Mapping[str, type] = {name: member.settings for name, member in STRATEGIES.items()}
+# From a text, such as `mirrored:num_devices=2`, to the name and the settings; ConfigError.
+parse = functools.partial(options.parse, settings_by_name=SETTINGS, family='strategy')
 
 
 def make(text: str, devices: Sequence[str]) -> tf.distribute.Strategy:

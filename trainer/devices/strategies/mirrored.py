@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from schemas import errors
+from schemas import errors, limits
 from trainer.devices.strategies import strategy
-
-if TYPE_CHECKING:
-  import tensorflow as tf
+from trainer.lazy import tf
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Mirrored:
+class Mirrored(limits.Limited):
   """Settings of the mirrored strategy.
 
   Attributes:
     num_devices: How many devices to use, the first ones; 0 takes all.
   """
 
-  num_devices: int = 0
+  LIMITS = {'num_devices': limits.Limits(lambda value: value >= 0, '0 (all) or more')}
 
-  def __post_init__(self) -> None:
-    if self.num_devices < 0:
-      raise errors.ConfigError(f'num_devices must be 0 (all) or more, got {self.num_devices}.')
+  num_devices: int = 0
 
 
 def make(devices: Sequence[str], settings: Mirrored) -> tf.distribute.Strategy:
@@ -34,8 +29,6 @@ def make(devices: Sequence[str], settings: Mirrored) -> tf.distribute.Strategy:
   Raises:
     ConfigError: if there are fewer devices than asked for.
   """
-  import tensorflow as tf
-
   if settings.num_devices > len(devices):
     raise errors.ConfigError(
       f'--strategy=mirrored:num_devices={settings.num_devices} needs {settings.num_devices} '

@@ -6,13 +6,11 @@ import dataclasses
 import json
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from schemas import errors
 from trainer.devices.strategies import strategy
-
-if TYPE_CHECKING:
-  import tensorflow as tf
+from trainer.lazy import tf
 
 _EXAMPLE = '{"cluster": {"worker": ["10.0.0.1:9000", "10.0.0.2:9000"]}, "task": {"type": "worker", "index": 0}}'  # noqa: E501
 
@@ -84,8 +82,6 @@ def make(devices: Sequence[str], settings: MultiWorker) -> tf.distribute.Strateg
   """
   del devices, settings  # TensorFlow takes all GPUs of each worker, or its CPU.
   task(os.environ)
-  import tensorflow as tf
-
   return tf.distribute.MultiWorkerMirroredStrategy()
 
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from trainer.devices.strategies import strategy
-
-if TYPE_CHECKING:
-  import tensorflow as tf
+from trainer.lazy import tf
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,8 +17,6 @@ class Single:
 def make(devices: Sequence[str], settings: Single) -> tf.distribute.Strategy:
   """Returns TensorFlow's default: every operation where it runs best, on at most one GPU."""
   del devices, settings
-  import tensorflow as tf
-
   return tf.distribute.get_strategy()
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-  import tensorflow as tf
+from trainer.lazy import tf
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

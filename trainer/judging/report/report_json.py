@@ -1,6 +1,5 @@
 """The report as one plain value: what report.json holds."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,7 +40,7 @@ def make(
     'num_mistakes': counts.num_examples - counts.num_correct,
     'loss': found.loss,
     'accuracy': found.accuracy,
-    'accuracy_interval_95': dataclasses.asdict(measures.accuracy_interval(counts)),
+    'accuracy_interval_95': measures.accuracy_interval(counts),
     'majority_baseline': {
       'label': labels[most_frequent],
       'accuracy': int(counts.by_label[1][most_frequent]) / counts.num_examples,
@@ -76,12 +75,12 @@ def _labels(counts: measures.Counts, labels: Sequence[str]) -> list[dict[str, An
 def _mixups(confusion: measures.Confusion, labels: Sequence[str]) -> list[dict[str, Any]]:
   return [
     {
-      'label': labels[mixup.truth],
-      'predicted': labels[mixup.predicted],
-      'count': mixup.count,
-      'share_of_label': mixup.count / int(confusion[mixup.truth].sum()),
+      'label': labels[truth],
+      'predicted': labels[predicted],
+      'count': int(confusion[truth, predicted]),
+      'share_of_label': int(confusion[truth, predicted]) / int(confusion[truth].sum()),
     }
-    for mixup in measures.worst_mixups(confusion, limit=MAX_MIXUPS)
+    for truth, predicted in measures.worst_mixups(confusion, limit=MAX_MIXUPS)
   ]
 
 
