@@ -61,12 +61,7 @@ class Loader:
       with self._page.decoding(utterance.uri):
         clip = self._decoded(utterance)
     except clips.ClipError as error:
-      reject = rejects.Reject(
-        utterance_id=utterance.utterance_id,
-        uri=utterance.uri,
-        reason=error.reason,
-        detail=f'{utterance.origin}: {error.detail}' if utterance.origin else error.detail,
-      )
+      reject = error.reject(utterance.utterance_id, utterance.uri, utterance.origin)
       return Loaded(item=item, reject=reject)
     # Of a clip that is repeated for balance, each repetition has its copies.
     if self._chain is None or item.copy % (1 + self._config.augment_copies) == 0:

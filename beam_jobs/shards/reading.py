@@ -37,7 +37,8 @@ def load(
   """
   if excerpt is not None:
     with opened(uri) as stream:
-      return clips.decode_excerpt(stream, spec, excerpt, min_clip_s=min_clip_s)
+      ranges = byte_ranges.ByteRanges(stream)
+      return clips.decode(ranges, spec, excerpt, min_clip_s=min_clip_s)
   if clip_uri.is_uri(uri):
     return clips.decode(read(uri), spec, min_clip_s=min_clip_s)
   if not is_remote(uri):

@@ -1,6 +1,5 @@
 """Writes one shard: reads, decodes, computes on whole batches, encodes, renames into place."""
 
-import contextlib
 import itertools
 from collections.abc import Iterator, Sequence
 
@@ -50,7 +49,8 @@ def write_shard(
   job = _ShardJob(config, num_labels, gather=split == splits.TRAIN)
   expected_bytes = len(items) * config.record_bytes
   with (
-    _single_blas_thread(),
+    # Several workers with a BLAS pool each would fight over the cores.
+    threadpoolctl.threadpool_limits(limits=1),
     writer.ShardWriter(path, files, expected_bytes=expected_bytes) as out,
   ):
     loaded = loading.Loader(config, page).load_all(items_lib.in_order(items, config.seed))
@@ -141,8 +141,3 @@ class _ShardJob:
 def _batched(items: Iterator[loading.Loaded], size: int) -> Iterator[list[loading.Loaded]]:
   while batch := list(itertools.islice(items, size)):
     yield batch
-
-
-def _single_blas_thread() -> contextlib.AbstractContextManager[object]:
-  """Several workers with a BLAS pool each would fight over the cores."""
-  return threadpoolctl.threadpool_limits(limits=1)

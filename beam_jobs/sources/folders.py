@@ -50,7 +50,7 @@ class Folders:
         f'{self.speaker_pattern!r}, not from both. Leave one of them out.'
       )
     if self.speaker_pattern:
-      speaker_pattern.compiled(self.speaker_pattern, _EXAMPLE)
+      speaker_pattern.check(self.speaker_pattern, _EXAMPLE)
 
 
 def list_utterances(
@@ -94,8 +94,7 @@ def _speaker(path: str, settings: Folders) -> str:
     )
   if settings.speaker_pattern:
     below_label = '/'.join(path.split('/')[settings.label_level + 1 :])
-    regex = speaker_pattern.compiled(settings.speaker_pattern, _EXAMPLE)
-    if speaker := speaker_pattern.found(below_label, regex):
+    if speaker := speaker_pattern.found(below_label, settings.speaker_pattern):
       return speaker
     raise ClipError(
       'no_speaker', f'Wanted {settings.speaker_pattern} in the path, got {below_label!r}.'

@@ -1,14 +1,12 @@
 """A regular expression that finds the speaker in a text: the setting speaker_pattern."""
 
-import functools
 import re
 
 from schemas import errors
 
 
-@functools.cache
-def compiled(pattern: str, example: str) -> re.Pattern[str]:
-  """Returns the expression; ConfigError, with an example, for what is none or has no group."""
+def check(pattern: str, example: str) -> None:
+  """Raises ConfigError, with an example, for what is no expression or has no group."""
   try:
     regex = re.compile(pattern)
   except re.error as error:
@@ -20,10 +18,9 @@ def compiled(pattern: str, example: str) -> re.Pattern[str]:
       f'speaker_pattern {pattern!r} has no group (in round brackets) for the speaker. Write it '
       f'like {example}.'
     )
-  return regex
 
 
-def found(text: str, regex: re.Pattern[str]) -> str:
+def found(text: str, pattern: str) -> str:
   """Returns what the group `speaker`, or the first, finds in a text; '' if nothing."""
-  match = regex.search(text)
+  match = re.search(pattern, text)
   return (match['speaker' if 'speaker' in match.groupdict() else 1] or '') if match else ''

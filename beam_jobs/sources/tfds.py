@@ -67,7 +67,7 @@ class Tfds:
     if not self.name and (self.config or self.version):
       raise errors.ConfigError('config and version are of a data set: give its name as well.')
     if self.speaker_pattern:
-      speaker_pattern.compiled(self.speaker_pattern, _EXAMPLE)
+      speaker_pattern.check(self.speaker_pattern, _EXAMPLE)
 
 
 def list_utterances(corpus: corpus_lib.Corpus, settings: Tfds) -> Iterator[source.Entry]:
@@ -120,8 +120,7 @@ class _RecordReader:
     )
     self._label = choice.value_feature(data_set, settings.label, 'label').name
     self._speaker = choice.speaker_feature(data_set, settings.speaker)
-    pattern = settings.speaker_pattern
-    self._speaker_regex = speaker_pattern.compiled(pattern, _EXAMPLE) if pattern else None
+    self._pattern = settings.speaker_pattern
     if settings.speaker_pattern and not self._speaker:
       raise errors.SourceError(
         f'tfds:speaker_pattern={settings.speaker_pattern} is to be searched for in a feature of '
@@ -169,7 +168,7 @@ class _RecordReader:
     speaker = clip_id
     if self._speaker:
       said = values.pop(self._speaker, label)
-      speaker = speaker_pattern.found(said, self._speaker_regex) if self._speaker_regex else said
+      speaker = speaker_pattern.found(said, self._pattern) if self._pattern else said
       if not speaker:
         detail = f'Wanted a speaker in the feature {self._speaker!r}, got {said!r}.'
         return rejects.ClipError('no_speaker', detail).reject(clip_id, uri, origin)

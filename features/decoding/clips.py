@@ -45,7 +45,11 @@ MAX_TRIM_FRAMES = 1 << 24
 
 
 def decode(
-  data: byte_ranges.Bytes, audio: audio_schema.AudioSpec, *, min_clip_s: float = 0.0
+  data: byte_ranges.Bytes,
+  audio: audio_schema.AudioSpec,
+  excerpt: utterance.Excerpt | None = None,
+  *,
+  min_clip_s: float = 0.0,
 ) -> Clip:
   """Returns the clip in `data`: what `audio` says, in the order in which it says it.
 
@@ -54,44 +58,36 @@ def decode(
   and `audio`. Damage elsewhere is noticed only where the header tells. Trimming needs the whole
   recording, which is then held in memory; one of more than MAX_TRIM_FRAMES is too_long for it.
 
+  An excerpt is for `audio` what the whole recording is else. WAV and other uncompressed audio is
+  read where the excerpt lies. FLAC, Vorbis and Opus are searched for it; of MP3, what lies before
+  is read and not decoded, which takes some 0.2 s for each hour of it. A recording whose header does
+  not say how long it is (a FLAC stream, an MP3 file without a count) has to be decoded to its end.
+
   Args:
     data: A whole file in a format that libsndfile knows: WAV, FLAC, OGG, Opus, MP3, AIFF... Of
       ByteRanges, only what is needed is read.
-    audio: The rate and length wanted, and what is done to the samples.
-    min_clip_s: Recordings shorter than this, in seconds, are refused.
+    audio: The rate and length wanted, and what is done to the samples; its max_clip_s limits the
+      excerpt, where there is one, and not the recording.
+    excerpt: Which part, and its gain; None for the whole.
+    min_clip_s: Recordings or excerpts shorter than this, in seconds, are refused.
 
   Raises:
     ClipError: reason empty, not_audio, truncated, no_samples, bad_rate, too_short, too_long or
-      not_finite.
+      not_finite; bad_excerpt where the excerpt begins behind the end; unreadable.
   """
-  return _decode(data, audio, None, min_clip_s)
+  if not len(data):
+    raise ClipError('empty', 'Wanted an audio file, got 0 bytes.')
+  source = opening.open_recording(data)
+  try:
+    samples, source_s = _part(source, audio, excerpt, min_clip_s)
+  finally:
+    source.close()
+  if audio.effects:
+    # Here, not above: filters load SciPy's signal package.
+    from features import effects
 
-
-def decode_excerpt(
-  stream: BinaryIO,
-  audio: audio_schema.AudioSpec,
-  excerpt: utterance.Excerpt,
-  *,
-  min_clip_s: float = 0.0,
-) -> Clip:
-  """Returns the clip that is a part of a recording, without reading the rest.
-
-  The excerpt is for `audio` what the whole recording is in `decode`. WAV and other uncompressed
-  audio is read where the excerpt lies. FLAC, Vorbis and Opus are searched for it; of MP3, what lies
-  before is read and not decoded, which takes some 0.2 s for each hour of it. A recording whose
-  header does not say how long it is (a FLAC stream, an MP3 file without a count) has to be decoded
-  to its end.
-
-  Args:
-    stream: The file, binary and seekable; it is left open, standing anywhere.
-    audio: As in `decode`; max_clip_s limits the excerpt, not the recording.
-    excerpt: Which part, and its gain.
-    min_clip_s: Excerpts shorter than this, in seconds, are refused.
-
-  Raises:
-    ClipError: as `decode`, and bad_excerpt where the excerpt begins behind the end, unreadable.
-  """
-  return _decode(byte_ranges.ByteRanges(stream), audio, excerpt, min_clip_s)
+    samples = effects.apply(samples, audio.effects, audio.sample_rate_hz)
+  return Clip(cutting.filled(samples, audio), len(samples), source_s)
 
 
 def read_bytes(path: str) -> bytes:
@@ -144,27 +140,6 @@ def telling_of_file(path: str) -> Iterator[None]:
 def not_a_file() -> ClipError:
   """Returns the error of a path at which there is something else than a file."""
   return ClipError('not_a_file', 'Wanted a file, got a folder or a device.')
-
-
-def _decode(
-  data: byte_ranges.Bytes,
-  audio: audio_schema.AudioSpec,
-  excerpt: utterance.Excerpt | None,
-  min_clip_s: float,
-) -> Clip:
-  if not len(data):
-    raise ClipError('empty', 'Wanted an audio file, got 0 bytes.')
-  source = opening.open_recording(data)
-  try:
-    samples, source_s = _part(source, audio, excerpt, min_clip_s)
-  finally:
-    source.close()
-  if audio.effects:
-    # Here, not above: filters load SciPy's signal package.
-    from features import effects
-
-    samples = effects.apply(samples, audio.effects, audio.sample_rate_hz)
-  return Clip(cutting.filled(samples, audio), len(samples), source_s)
 
 
 def _part(

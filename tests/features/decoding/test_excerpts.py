@@ -10,7 +10,7 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.decoding import clips
+from features.decoding import byte_ranges, clips
 from schemas import audio, rejects, utterance
 from tests.helpers import signals, wav_files
 
@@ -39,9 +39,8 @@ class CountedStream(io.BytesIO):
 
 
 def decoded(data, audio_spec=AUDIO, *, min_clip_s=0.0, **kwargs):
-  return clips.decode_excerpt(
-    io.BytesIO(data), audio_spec, utterance.Excerpt(**kwargs), min_clip_s=min_clip_s
-  )
+  ranges = byte_ranges.ByteRanges(io.BytesIO(data))
+  return clips.decode(ranges, audio_spec, utterance.Excerpt(**kwargs), min_clip_s=min_clip_s)
 
 
 def rejected(data, audio_spec=AUDIO, **kwargs):
@@ -166,9 +165,9 @@ def test_the_same_part_twice_is_the_same_whatever_was_read_before():
   data = wav_files.encoded(FLOATS, format='MP3', subtype='MPEG_LAYER_III')
   stream = io.BytesIO(data)
   first = utterance.Excerpt(start_s=4.0, duration_s=1.0)
-  expected = clips.decode_excerpt(stream, AUDIO, first).samples.tobytes()
-  clips.decode_excerpt(stream, AUDIO, utterance.Excerpt(start_s=8.0))
-  assert clips.decode_excerpt(stream, AUDIO, first).samples.tobytes() == expected
+  expected = clips.decode(byte_ranges.ByteRanges(stream), AUDIO, first).samples.tobytes()
+  clips.decode(byte_ranges.ByteRanges(stream), AUDIO, utterance.Excerpt(start_s=8.0))
+  assert clips.decode(byte_ranges.ByteRanges(stream), AUDIO, first).samples.tobytes() == expected
   assert not stream.closed
 
 
@@ -274,7 +273,7 @@ def test_a_disk_that_fails_is_no_damaged_file(format, subtype, good_bytes, capfd
   stream = BrokenStream(wav_files.encoded(NOISE, format=format, subtype=subtype))
   stream.good_bytes = good_bytes
   with pytest.raises(clips.ClipError) as error:
-    clips.decode_excerpt(stream, AUDIO, utterance.Excerpt(start_s=5.0))
+    clips.decode(byte_ranges.ByteRanges(stream), AUDIO, utterance.Excerpt(start_s=5.0))
   assert (error.value.reason, error.value.detail) == (
     'unreadable',
     'Wanted the content of the file, got: Input/output error.',
@@ -302,7 +301,9 @@ def test_the_rest_of_the_file_is_not_read(format, subtype, most_bytes):
   data = wav_files.encoded(sound, format=format, subtype=subtype)
   for start_s in (0.0, 83.3, 119.0):
     stream = CountedStream(data)
-    clips.decode_excerpt(stream, AUDIO, utterance.Excerpt(start_s=start_s, duration_s=1.0))
+    clips.decode(
+      byte_ranges.ByteRanges(stream), AUDIO, utterance.Excerpt(start_s=start_s, duration_s=1.0)
+    )
     assert stream.num_read_bytes < min(most_bytes, len(data) / 2)
 
 
@@ -342,7 +343,7 @@ def test_two_hours_in_pieces_of_a_second(tmp_path):
   with path.open('rb') as stream:
     for second in range(seconds):
       part = utterance.Excerpt(start_s=float(second), duration_s=1.0)
-      clip = clips.decode_excerpt(stream, spec, part, min_clip_s=1.0)
+      clip = clips.decode(byte_ranges.ByteRanges(stream), spec, part, min_clip_s=1.0)
       heard.append(round(float(clip.samples[0]) * 32768))
       assert not clip.samples[1:].any()
   assert heard == list(range(seconds))
