@@ -243,7 +243,7 @@ def with_biases(model):
 
 
 @pytest.mark.parametrize('name', models.MODELS)
-@hypothesis.settings(max_examples=12, deadline=None)  # Each 0.1 s with VGG16.
+@hypothesis.settings(max_examples=12)  # Each 0.1 s with VGG16.
 @hypothesis.given(
   num_rows=st.integers(1, 90), padding=st.integers(0, 70), seed=st.integers(0, 2**32 - 1)
 )

@@ -67,7 +67,7 @@ def config(source, root, settings_):
   test=LISTED,
   official=st.booleans(),
 )
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_no_speaker_is_in_two_splits(source, speakers, clips, validation, test, official):
   with tempfile.TemporaryDirectory() as folder:
     root = pathlib.Path(folder)

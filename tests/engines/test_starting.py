@@ -115,7 +115,7 @@ def test_a_failed_build_is_shown_and_leaves_nothing_that_counts(tmp_path, monkey
 
 
 def test_pom_and_requirements_name_one_flink():
-  folder = launcher.ROOT / 'engines' / 'flink'
+  folder = launcher.ROOT / 'tests' / 'engines' / 'flink'
   version = re.search(r'<flink.version>(.*)</flink.version>', (folder / 'pom.xml').read_text())[1]
   assert f'apache-flink-libraries=={version} ' in (folder / 'requirements.txt').read_text()
   line = re.search(r'<flink.line>(.*)</flink.line>', (folder / 'pom.xml').read_text())[1]

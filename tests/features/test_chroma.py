@@ -100,7 +100,7 @@ def test_silence_behind_a_word_is_zero():
   assert array[0, :7].any()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(norm=st.sampled_from(list(NORMS)[:3]), exponent=st.integers(-18, 0), seed=st.integers(0, 99))
 def test_the_norm_is_1_however_quiet(norm, exponent, seed):
   noise = signals.noise(AUDIO.clip_samples, seed=seed, amplitude=10.0**exponent)

@@ -48,7 +48,7 @@ def test_it_agrees_with_numpy(fft_samples):
   np.testing.assert_allclose(linear / loudest, magnitude / loudest, atol=1e-6)
 
 
-@hypothesis_settings(deadline=None, max_examples=50)
+@hypothesis_settings(max_examples=50)
 @given(
   fft_samples=st.integers(2, 3_000),
   max_hz=st.floats(0, 8_000),

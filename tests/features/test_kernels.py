@@ -158,7 +158,7 @@ OPTIONS = [
 ]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
   option=st.sampled_from([option for option in OPTIONS if not option.startswith('fft')]),
   lengths=st.lists(st.integers(1_024, 9_000), min_size=2, max_size=5),
@@ -171,7 +171,7 @@ def test_clips_of_any_length_are_those_of_this_length(option, lengths):
     assert compute(noise).tobytes() == fixed(noise).tobytes()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
   option=st.sampled_from(OPTIONS),
   # Up to 40 frames a clip and 20 clips; and clips that are cut into several pieces.

@@ -143,7 +143,7 @@ def test_the_band_of_the_picture():
   assert abs(picture.sum(axis=1).argmax() - 112) <= 3
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
   num_samples=st.integers(640, 40_000),
   height=st.integers(1, 70),

@@ -143,7 +143,7 @@ def test_loudness_makes_no_difference():
   np.testing.assert_allclose(kernel()(loud / 10), kernel()(loud), atol=1e-5)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(num_samples=st.integers(400, 20_000), tempo_window_s=st.floats(0.03, 2.0))
 def test_clips_of_any_length(num_samples, tempo_window_s):
   member_settings = tempo_settings(tempo_window_s=tempo_window_s)

@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pages import axis, charts, words
 
 
-@settings(deadline=None)
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6), st.integers(3, 40))
 def test_ticks_are_few_and_inside(low, span, most):
   found = axis.ticks(low, low + span, most=most)

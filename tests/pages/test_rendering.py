@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pages import rendering
@@ -19,7 +19,6 @@ def page(title='', *, content='text', numbers=(), remarks=()):
   )
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_text_is_shown_and_never_read_as_html(words):
   source = page(words, numbers=[(words, words)], remarks=[words])

@@ -187,7 +187,7 @@ def links_of(*all_samples, rate_hz=8_000):
   }
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(
   st.integers(0, 1000),
   st.floats(0.05, 1.5),

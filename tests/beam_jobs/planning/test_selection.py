@@ -3,7 +3,7 @@
 import collections
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from beam_jobs import rules
@@ -48,7 +48,6 @@ RULES = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(clips=CLIPS, rule=RULES, split=st.sampled_from(('train', 'test')))
 def test_the_books_balance(clips, rule, split):
   chosen, found = taken(clips, rule, split=split)
@@ -60,7 +59,6 @@ def test_the_books_balance(clips, rule, split):
   assert all(chosen.left_out.values())
 
 
-@settings(deadline=None)
 @given(clips=CLIPS, most=st.integers(1, 9))
 def test_a_limit_is_met_exactly(clips, most):
   _, found = taken(clips, rules.SelectionRule(max_per_label=most))
@@ -73,7 +71,6 @@ def test_a_limit_is_met_exactly(clips, most):
   assert after == {speaker: min(count, most) for speaker, count in before.items()}
 
 
-@settings(deadline=None)
 @given(clips=CLIPS)
 def test_balance_gives_every_label_as_much(clips):
   before = collections.Counter(label for _, label in clips)
@@ -101,7 +98,6 @@ def test_only_the_train_split_is_balanced():
     assert [times for *_, times in found] == [1] * 6
 
 
-@settings(deadline=None)
 @given(clips=CLIPS, share=st.sampled_from((0.05, 0.3, 0.7)))
 def test_a_sample_has_whole_speakers_and_all_labels(clips, share):
   _, found = taken(clips, rules.SelectionRule(sample=share))

@@ -375,7 +375,7 @@ def as_bytes(clips, name):
 
 @pytest.mark.parametrize('name', ['clips.csv', 'clips.tsv', 'clips.jsonl'])
 @given(clips=CLIPS)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_what_was_written_comes_back(name, clips):
   with tempfile.TemporaryDirectory() as folder:
     entries = listed(write(pathlib.Path(folder), as_bytes(clips, name), name))
@@ -393,7 +393,7 @@ def test_what_was_written_comes_back(name, clips):
 
 
 @given(ids=st.lists(st.integers(0, 3000).map(str), max_size=50), more=st.integers(0, 3000))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_first_rows_are_those_of_a_dictionary(ids, more):
   ours, theirs = first_rows.FirstRows(), {}
   for row, clip_id in enumerate([*ids, *map(str, range(more)), *ids], 1):

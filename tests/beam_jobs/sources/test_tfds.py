@@ -451,7 +451,6 @@ TEXT = st.text(max_size=12)
   encoding=st.sampled_from(clip_uri.ENCODINGS),
   rate_hz=st.integers(0, 10**6),
 )
-@settings(deadline=None)
 def test_uris_come_back(path, offset, key, encoding, rate_hz):
   stored = clip_uri.StoredAudio(key=key, encoding=encoding, dtype='int16', rate_hz=rate_hz)
   place = clip_uri.Place(path=path, offset_bytes=offset, length_bytes=7, audio=stored)
@@ -475,7 +474,7 @@ VALUES = st.one_of(
 
 
 @given(records=st.lists(st.dictionaries(TEXT, VALUES, max_size=5), max_size=4))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_skimming_gives_what_parsing_gives(records):
   whole = []
   for record in records:

@@ -85,7 +85,7 @@ def test_the_window_is_50_to_100_ms():
   assert phase_vocoder.window_samples(16_000) == 1_024
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
   num_samples=st.integers(1, 6_000),
   rate=st.floats(0.25, 4.0),

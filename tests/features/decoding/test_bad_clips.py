@@ -255,7 +255,7 @@ DAMAGED = {
 }
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(
   name=st.sampled_from(sorted(DAMAGED)),
   # Half of them in the first 100 bytes, where the headers are.

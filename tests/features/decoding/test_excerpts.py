@@ -99,7 +99,7 @@ def test_the_excerpt_that_is_all_of_it_is_the_file():
     assert decoded(data).source_s == 10.0
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
   start_s=st.floats(0, 9.9),
   duration_s=st.floats(0.001, 3),

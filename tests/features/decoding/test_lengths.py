@@ -85,7 +85,7 @@ def test_a_part_is_resampled_as_in_the_whole(position, rate_hz):
   np.testing.assert_allclose(clip.samples, whole[first : first + 8_000], atol=1e-6)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
   rate_hz=st.integers(4_000, 50_000),
   num_frames=st.integers(1, 60_000),
@@ -145,7 +145,6 @@ def test_where_shorter_audio_stands_in_the_padding(position, first):
   assert clip.num_samples == 3_001
 
 
-@settings(deadline=None)
 @given(
   num_samples=st.integers(1, 60),
   wanted=st.integers(1, 60),

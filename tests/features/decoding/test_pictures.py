@@ -115,7 +115,7 @@ def test_crop_keeps_the_middle():
   np.testing.assert_array_equal(ours, np.broadcast_to(RED, (4, 4, 3)))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
   source=st.tuples(st.integers(1, 300), st.integers(1, 300)),
   height=st.integers(1, 40),
@@ -272,7 +272,7 @@ def test_truncated_files_are_refused(kind, share):
   assert ' at 0x' not in error.value.detail  # An address would differ from run to run.
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
   kind=st.sampled_from(pictures.FORMATS),
   changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=6),

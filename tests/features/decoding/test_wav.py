@@ -220,7 +220,7 @@ def decode_or_reject(data):
   return clip
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
   tail=st.binary(max_size=200),
   start=st.sampled_from([b'', b'RIFF\0\0\0\0WAVE', GOOD['plain'][:36]]),
@@ -229,7 +229,7 @@ def test_random_bytes_are_a_clip_or_a_reject(start, tail):
   decode_or_reject(start + tail)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
   chunks=st.lists(
     st.builds(
@@ -263,7 +263,7 @@ def test_a_flipped_bit_in_the_header_never_changes_what_is_heard(name):
       np.testing.assert_array_equal(ours / np.float32(32768), theirs)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(bit=st.integers(0, 8 * 64 - 1))
 def test_a_flipped_bit_is_a_clip_or_a_reject(bit):
   damaged = bytearray(GOOD['LIST before data'])
@@ -271,7 +271,7 @@ def test_a_flipped_bit_is_a_clip_or_a_reject(bit):
   decode_or_reject(bytes(damaged))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(cut=st.integers(0, 2_043))
 def test_a_file_cut_off_anywhere_is_rejected(cut):
   with pytest.raises(clips.ClipError) as error:

@@ -20,7 +20,7 @@ def test_colours_are_matplotlibs(name):
   np.testing.assert_array_equal(colormaps.table(name)[indices], theirs)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(num_in=st.integers(1, 400), num_out=st.integers(1, 300), seed=st.integers(0, 99))
 def test_resizing_agrees_with_pillow(num_in, num_out, seed):
   values = np.random.default_rng(seed).random((num_in, 3), np.float32)

@@ -29,7 +29,7 @@ def numbers(counts, count=None, opened=None, num_readers=tf.data.AUTOTUNE, **cha
 COUNTS = st.lists(st.integers(1, 12), min_size=1, max_size=40)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
   COUNTS, st.booleans(), st.integers(1, 30), st.integers(0, 1 << 30), st.floats(0, 2.9), st.data()
 )
