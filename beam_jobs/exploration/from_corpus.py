@@ -3,19 +3,16 @@
 import collections
 import dataclasses
 import hashlib
-from collections.abc import Iterator
 
 import numpy as np
 
 from beam_jobs import sources
 from beam_jobs.exploration import census as census_lib
 from beam_jobs.exploration import duplicates, findings, measuring, originals, request, sampling
-from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import source as source_lib
 from schemas import medium as media
 from schemas import options, rejects
 from schemas.utterance import Utterance
-from tfrecords import paths
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,15 +64,7 @@ def gather(wanted: request.Request) -> findings.Findings:
 
 def list_corpus(source: source_lib.Source, wanted: request.Request) -> _Listing:
   """Returns what a source lists; makes the corpus first, where the source makes its own."""
-  folder = corpus_lib.Corpus(wanted.input)
-  if source.prepare:
-    source.prepare(paths.expand(wanted.input), wanted.source_settings)
-  if not source.takes_file:
-    folder.check()
-  return _listed(source.list_utterances(folder, wanted.source_settings), wanted)
-
-
-def _listed(entries: Iterator[source_lib.Entry], wanted: request.Request) -> _Listing:
+  folder = source.opened(wanted.input, wanted.source_settings)
   listing = _Listing(
     census=census_lib.Census(),
     sample=sampling.Lowest(wanted.max_clips),
@@ -83,7 +72,7 @@ def _listed(entries: Iterator[source_lib.Entry], wanted: request.Request) -> _Li
     rejects=measuring.Rejects(),
     left_out=collections.Counter(),
   )
-  for entry in entries:
+  for entry in source.list_utterances(folder, wanted.source_settings):
     if isinstance(entry, rejects.Reject):
       listing.rejects.add(entry.reason, entry, entry.detail)
     elif isinstance(entry, rejects.LeftOut):

@@ -5,8 +5,6 @@ import dataclasses
 from beam_jobs import config as config_lib
 from beam_jobs import sources
 from beam_jobs.shards import noise_recordings
-from beam_jobs.sources import corpus
-from tfrecords import paths
 
 
 def prepare(config: config_lib.FeaturizeConfig) -> config_lib.FeaturizeConfig:
@@ -17,11 +15,7 @@ def prepare(config: config_lib.FeaturizeConfig) -> config_lib.FeaturizeConfig:
     ConfigError: if noise is wanted and there is none.
   """
   source = sources.SOURCES[config.source]
-  if source.prepare:
-    source.prepare(paths.expand(config.input), config.source_settings)
-  folder = corpus.Corpus(config.input)
-  if not source.takes_file:
-    folder.check()
+  folder = source.opened(config.input, config.source_settings)
   if source.is_streamed:
     next(source.list_utterances(folder, config.source_settings), None)
   found = noise_recordings.find(config.augmentations, source, folder, config.source_settings)

@@ -7,6 +7,7 @@ from typing import Any
 from beam_jobs.sources import corpus
 from schemas import medium as media
 from schemas import rejects, utterance
+from tfrecords import paths
 
 # One entry of a corpus: a clip, why one cannot be used, or how many were not asked for.
 Entry = utterance.Utterance | rejects.Reject | rejects.LeftOut
@@ -44,3 +45,16 @@ class Source:
   noise_paths: Callable[[corpus.Corpus, Any], list[str]] | None = None
   prepare: Callable[[str, Any], None] | None = None
   default_input: str = ''
+
+  def opened(self, place: str, settings: Any) -> corpus.Corpus:
+    """Returns the corpus that --input names, made first where the source makes its own.
+
+    Raises:
+      SourceError: if there is no such folder.
+    """
+    if self.prepare:
+      self.prepare(paths.expand(place), settings)
+    found = corpus.Corpus(place)
+    if not self.takes_file:
+      found.check()
+    return found

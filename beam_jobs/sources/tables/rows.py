@@ -89,19 +89,15 @@ def columns_of(path: str, delimiter: str) -> tuple[str, ...]:
 def _delimited_rows(path: str, delimiter: str, quotes: bool, is_lenient: bool) -> Iterator[Row]:
   columns, numbered = _opened(path, delimiter, quotes, is_lenient)
   for number, cells, problem in numbered:
-    if problem:
-      yield Row(number, columns, {}, problem)
-    elif len(cells) == len(columns):
-      named = zip(columns, cells, strict=True)
-      yield Row(number, columns, {name: cell for name, cell in named if name})
-    elif is_lenient:
-      yield Row(number, columns, {}, f'Wanted {len(columns)} columns, got {len(cells)}.')
-    else:
-      problem = (
-        f'Wanted {len(columns)} cells, as the header has, got {len(cells)}. A cell that holds the '
-        'delimiter stands in double quotes.'
-      )
-      yield Row(number, columns, {}, problem)
+    if not problem and len(cells) != len(columns):
+      problem = f'Wanted {len(columns)} columns, got {len(cells)}.'
+      if not is_lenient:
+        problem = (
+          f'Wanted {len(columns)} cells, as the header has, got {len(cells)}. A cell that holds '
+          'the delimiter stands in double quotes.'
+        )
+    named = [] if problem else zip(columns, cells, strict=True)
+    yield Row(number, columns, {name: cell for name, cell in named if name}, problem)
 
 
 def _opened(
