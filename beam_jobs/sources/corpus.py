@@ -1,5 +1,6 @@
 """The folder that a source lists, on a disk or in a bucket. No clip is opened here."""
 
+import collections
 import contextlib
 import dataclasses
 import functools
@@ -127,10 +128,8 @@ class Corpus:
 
   def count_by_suffix(self) -> dict[str, int]:
     """Returns how many files there are by their ending, the most frequent first; for errors."""
-    counts: dict[str, int] = {}
-    for path in self._remote_paths() if self.is_remote else self._local_paths(()):
-      suffix = os.path.splitext(path)[1].lower() or 'no ending'
-      counts[suffix] = counts.get(suffix, 0) + 1
+    found = self._remote_paths() if self.is_remote else self._local_paths(())
+    counts = collections.Counter(os.path.splitext(path)[1].lower() or 'no ending' for path in found)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
   def _local_paths(self, suffixes: tuple[str, ...]) -> Iterator[str]:

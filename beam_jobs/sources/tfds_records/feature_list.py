@@ -43,23 +43,12 @@ class Feature:
   num_classes: int = 0
 
   @property
-  def is_text(self) -> bool:
-    """Whether it is one text a record."""
-    return self.kind == TEXT or self._is_scalar and self.dtype in _STRINGS
-
-  @property
-  def is_number(self) -> bool:
-    """Whether it is one whole number a record."""
-    return self._is_scalar and self.dtype.lstrip('u').startswith('int')
-
-  @property
   def is_value(self) -> bool:
-    """Whether it is one value a record that can be a label or a speaker."""
-    return self.kind == CLASS_LABEL or self.is_text or self.is_number
-
-  @property
-  def _is_scalar(self) -> bool:
-    return self.kind == TENSOR and not self.shape and self.encoding == 'none'
+    """Whether it is one value a record that can be a label or a speaker: a text, a whole number."""
+    if self.kind in (CLASS_LABEL, TEXT):
+      return True
+    is_scalar = self.kind == TENSOR and not self.shape and self.encoding == 'none'
+    return is_scalar and (self.dtype in _STRINGS or self.dtype.lstrip('u').startswith('int'))
 
 
 def parse(text: str, *, where: str) -> dict[str, Feature]:
