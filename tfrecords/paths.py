@@ -11,3 +11,10 @@ def expand(path: str) -> str:
   """Returns the path with its `~` replaced by the home; one with `://` stays as it is."""
   match = _HOME.fullmatch(path)
   return f'{match[1] or ""}{os.path.expanduser(match[2])}' if match else path
+
+
+def folder(path: str) -> str:
+  """Returns the path of a folder without slashes at its end; `/` and such as `s3://` keep them."""
+  kept = path.rstrip('/')
+  # Without its slashes the kind of a bucket would be the name of a folder here.
+  return path if kept.endswith(':') or not kept else kept

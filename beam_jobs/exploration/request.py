@@ -9,7 +9,7 @@ from absl import flags as absl_flags
 
 from beam_jobs import sources
 from schemas import errors
-from tfrecords import command_line
+from tfrecords import command_line, paths
 
 flag = command_line.flag
 
@@ -73,7 +73,7 @@ def parse(argv: Sequence[str]) -> Request:
   _check_one_thing(wanted)
   _check_output(wanted.output)
   if wanted.data:
-    return dataclasses.replace(wanted, data=wanted.data.rstrip('/') or '/')
+    return dataclasses.replace(wanted, data=paths.folder(wanted.data))
   name, settings = sources.parse(wanted.source)
   place = sources.input_of(name, wanted.input)
   return dataclasses.replace(wanted, source=name, source_settings=settings, input=place)

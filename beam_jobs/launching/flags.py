@@ -20,7 +20,7 @@ from beam_jobs import rules, sources
 from features import augmentations, effects
 from schemas import audio, errors, options, splits
 from schemas import medium as media
-from tfrecords import command_line
+from tfrecords import command_line, paths
 
 flag = command_line.flag
 
@@ -223,7 +223,7 @@ def _audio(typed: _Flags) -> audio.AudioSpec:
 def _output(source: str, given: str) -> str:
   if not given and source != DEFAULT_SOURCE:
     raise errors.ConfigError('--output=FOLDER, the folder for the data set, was not given.')
-  return (given or DEFAULT_OUTPUT).rstrip('/') or '/'
+  return paths.folder(given or DEFAULT_OUTPUT)
 
 
 def check_beam_arguments(arguments: Sequence[str], *, known: Sequence[str]) -> None:

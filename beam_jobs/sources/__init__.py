@@ -16,6 +16,7 @@ from beam_jobs.sources import (
 )
 from beam_jobs.sources.source import Source as Source
 from schemas import errors, options
+from tfrecords import paths
 
 SOURCES: Mapping[str, Source] = {
   'common_voice': common_voice.SOURCE,
@@ -49,4 +50,4 @@ def input_of(name: str, given: str) -> str:
     raise errors.ConfigError(
       f'--source={name} needs --input={wanted} of the corpus; none was given.'
     )
-  return (given or source.default_input).rstrip('/') or '/'
+  return paths.folder(given or source.default_input)

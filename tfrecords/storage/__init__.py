@@ -16,11 +16,13 @@ def storage_of(path: str) -> Storage:
   """Returns what reads and writes at `path`.
 
   Raises:
-    ConfigError: if nothing that is installed does.
+    ConfigError: if nothing that is installed does, or no bucket is named.
   """
-  scheme, mark, _ = path.partition('://')
+  scheme, mark, rest = path.partition('://')
   if not mark:
     return LOCAL
+  if not rest.strip('/'):
+    raise errors.ConfigError(f'{path!r} names no bucket. Write {scheme}://BUCKET/FOLDER.')
   try:
     # Imported here: a job on a disk needs neither, and their clients take a second.
     if scheme == 'gs':

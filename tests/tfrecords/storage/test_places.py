@@ -158,3 +158,18 @@ def test_no_manifest_where_a_bucket_has_none(tmp_path):
   folder = f'{bucket.SCHEME}:/{tmp_path}/no'
   with pytest.raises(errors.DatasetError, match='There is no folder'):
     manifest_file.load(folder, storage.storage_of(folder))
+
+
+@pytest.mark.parametrize('path', ['s3://', 'gs://', 'diskbucket:///'])
+def test_a_bucket_without_a_name_is_refused(path):
+  with pytest.raises(errors.ConfigError, match='names no bucket. Write .*://BUCKET/FOLDER'):
+    storage.storage_of(path)
+
+
+@pytest.mark.parametrize('path', ['memory://d/x', 'file:///d/x', 'ftp://h/d/x'])
+def test_nothing_is_written_to_what_is_no_bucket(path):
+  files = storage.storage_of(path)
+  with pytest.raises(OSError, match=r'(memory|file|ftp):// is no bucket'), files.writing(path):
+    pass
+  with pytest.raises(OSError, match='is no bucket'):
+    files.create(path, b'x')
