@@ -9,6 +9,7 @@ hours, 500 times the bytes.
 import contextlib
 import functools
 import io
+import logging
 from collections.abc import Iterator
 from typing import Any, BinaryIO, cast
 
@@ -130,9 +131,25 @@ def _listed(path: str, **settings: Any) -> Any:
 @functools.cache
 def _client() -> Any:
   """Returns the process's one client, signed in as Beam signs in."""
-  client = filesystems.FileSystems.get_filesystem(SCHEME)._gcsIO().client
+  with _no_tracebacks():
+    client = filesystems.FileSystems.get_filesystem(SCHEME)._gcsIO().client
   # As Google's documentation does it: the session keeps 10 connections, and closes all others.
   adapter = requests.adapters.HTTPAdapter(place.CONNECTIONS, place.CONNECTIONS)
   client._http.mount('https://', adapter)
   client._http.mount('http://', adapter)
   return client
+
+
+@contextlib.contextmanager
+def _no_tracebacks() -> Iterator[None]:
+  """Hushes Beam's retries: it looks for a sign-in five times, and logs a traceback each time.
+
+  What it says at the end stays: that there is none, and that it goes on without.
+  """
+  retries = logging.getLogger('apache_beam.utils.retry')
+  level = retries.level
+  retries.setLevel(logging.ERROR)
+  try:
+    yield
+  finally:
+    retries.setLevel(level)
