@@ -80,13 +80,10 @@ class FeaturizeConfig:
         f'and --augment_copies={self.augment_copies}.'
       )
     if self.audio is None:
-      self._check_pictures()
+      if self.augmentations:
+        raise errors.ConfigError('--augment is for audio; pictures are augmented by the trainer.')
     else:
       self._check_audio(self.audio)
-
-  def _check_pictures(self) -> None:
-    if self.augmentations:
-      raise errors.ConfigError('--augment is for audio; pictures are augmented by the trainer.')
 
   def _check_audio(self, spec: audio.AudioSpec) -> None:
     longest_s = spec.max_clip_s if spec.is_variable else spec.clip_s

@@ -36,7 +36,8 @@ def main(argv: Sequence[str]) -> None:
   launch.run_job(invocation)
   output = invocation.config.output
   manifest = manifest_file.load(output, storage.storage_of(output))
-  summary.show(manifest, time.monotonic() - start_s, title=f'{manifest.name}: {output}')
+  rows = summary.rows(manifest, time.monotonic() - start_s)
+  summary.print_table(rows, title=f'{manifest.name}: {output}')
   if invocation.tfds_metadata:
     _write_tfds_metadata(output, manifest)
 

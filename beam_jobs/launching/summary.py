@@ -36,11 +36,6 @@ def rows(manifest: DatasetManifest, elapsed_s: float) -> list[tuple[str, str]]:
   return result
 
 
-def show(manifest: DatasetManifest, elapsed_s: float, *, title: str) -> None:
-  """Prints the summary to stdout."""
-  print_table(rows(manifest, elapsed_s), title=title)
-
-
 def print_table(lines: Iterable[tuple[str, str]], *, title: str) -> None:
   """Prints lines of a name and a value to stdout."""
   table = rich_table.Table(title=title, box=box.SIMPLE, show_header=False, title_justify='left')

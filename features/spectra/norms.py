@@ -1,4 +1,4 @@
-"""Norms by which the columns of a chromagram or a tempogram are divided."""
+"""Norms by which the columns of a chromagram are divided."""
 
 import numpy as np
 from numpy.typing import NDArray
