@@ -10,6 +10,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas import errors
 from trainer.judging import scores as scores_lib
 
 Confusion = NDArray[np.int64]
@@ -57,6 +58,19 @@ class PerLabel:
   precision: NDArray[np.float64]
   recall: NDArray[np.float64]
   f1: NDArray[np.float64]
+
+
+def check_numbers(*values: NDArray[np.float32]) -> None:
+  """Refuses what a model gives where that is not a number.
+
+  Raises:
+    ConfigError: with what may have happened.
+  """
+  if not all(np.isfinite(value).all() for value in values):
+    raise errors.ConfigError(
+      'The model gives logits that are not numbers: its training went astray. Train again with '
+      'a lower --learning_rate, or take --checkpoint=best if this was the last one.'
+    )
 
 
 def scores(counts: Counts) -> scores_lib.Scores:

@@ -17,6 +17,7 @@ from features import stored_form as feature_storage
 from features.decoding import clips
 from schemas import manifest
 from trainer.data import named_data
+from trainer.judging import measures
 from trainer.runs import saved_run
 
 BATCH_SIZE = 64
@@ -145,6 +146,7 @@ class _Reader:
 
 
 def _logits(model: Any, inputs: Any) -> NDArray[np.float32]:
-  """Returns float32 [examples, labels]."""
+  """Returns float32 [examples, labels]; ConfigError where one is not a number."""
   logits: NDArray[np.float32] = np.asarray(model(inputs, training=False), np.float32)
+  measures.check_numbers(logits)
   return logits

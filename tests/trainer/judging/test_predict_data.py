@@ -5,12 +5,14 @@ import dataclasses
 import io
 import json
 
+import numpy as np
 import pytest
 
 from schemas import command, errors, utterance
 from tests.helpers import datasets
 from tfrecords import manifest_file
 from trainer import config, evaluate, predict, run
+from trainer.runs import saved_run
 
 TOY = 'cnn:conv_layers=1,filters=4,dense_units=16,dropout=0'
 SETTINGS = {'num_mels': 16}
@@ -160,3 +162,16 @@ def test_a_damaged_shard_is_named(run_dir, tmp_path, capsys):
   shard.write_bytes(bytes(content))
   text = refused(capsys, predict.main, f'--run_dir={run_dir}', f'--data={tmp_path / "data"}')
   assert 'python -m tfrecords.verify' in text
+
+
+def test_a_model_that_went_astray_gives_a_sentence_and_no_numbers(
+  run_dir, data, monkeypatch, capsys
+):
+  def astray(inputs, *, training):
+    return np.full((len(inputs), 3), np.nan, np.float32)
+
+  monkeypatch.setattr(saved_run.SavedRun, 'load_model', lambda *_: astray)
+  assert command.run(predict.main, [f'--run_dir={run_dir}', f'--data={data}']) == 2
+  output = capsys.readouterr()
+  assert 'logits that are not numbers' in output.err
+  assert not output.out

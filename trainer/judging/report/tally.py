@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from schemas import errors
 from trainer.judging import measures
 
 if TYPE_CHECKING:
@@ -70,11 +69,7 @@ class Tally:
     Raises:
       ConfigError: if the model's answer is not a number.
     """
-    if not (np.isfinite(judged.losses).all() and np.isfinite(judged.probabilities).all()):
-      raise errors.ConfigError(
-        'The model gives logits that are not numbers: its training went astray. Train again with '
-        'a lower --learning_rate, or evaluate --checkpoint=best if this was the last one.'
-      )
+    measures.check_numbers(judged.losses, judged.probabilities)
     sums = [judged.loss_sum.astype(np.float64), judged.by_label, judged.confusion]
     self._sums = [x + y for x, y in zip(self._sums, sums, strict=True)] if self._sums else sums
     truth, predicted = judged.labels, judged.answers
