@@ -215,7 +215,18 @@ def _no_table(corpus: corpus_lib.Corpus, name: str, settings: CommonVoice) -> er
   )
 
 
+_EXAMPLE_COLUMNS = 'client_id\tpath\tsentence\tup_votes\tdown_votes\tage\tgender\taccents\tlocale'
+_EXAMPLE_ROWS = (
+  'a1\tcommon_voice_en_1.mp3\t"Yes," she said.\t2\t0\ttwenties\tfemale\t\ten',
+  'a1\tcommon_voice_en_2.mp3\tNo.\t2\t0\ttwenties\tfemale\t\ten',
+  'b2\tcommon_voice_en_3.mp3\tUp.\t2\t0\tsixties\tmale\tScottish English\ten',
+  'c3\tcommon_voice_en_5.mp3\tDown.\t2\t0\t\t\t\ten',
+  'd4\tcommon_voice_en_4.mp3\tLeft.\t2\t1\tfourties\tother\t\ten',
+)
+
 SOURCE = source.Source(
   settings=CommonVoice,
   list_utterances=list_utterances,
+  example_tree=tuple(f'{CLIPS}/common_voice_en_{number}.mp3' for number in range(1, 6)),
+  example_files={'validated.tsv': '\n'.join([_EXAMPLE_COLUMNS, *_EXAMPLE_ROWS, '']).encode()},
 )

@@ -112,4 +112,12 @@ def _part_regex(part: str) -> str:
 SOURCE = source.Source(
   settings=FileNames,
   list_utterances=list_utterances,
+  example_tree=(
+    '0_george_0.wav',
+    '0_george_1.wav',
+    '0_jackson_0.wav',
+    '1_george_0.wav',
+    '1_jackson_0.wav',
+    'more/1_lucas_0.WAV',
+  ),
 )

@@ -111,4 +111,12 @@ def _there_are(folders: list[str]) -> str:
 SOURCE = source.Source(
   settings=Folders,
   list_utterances=list_utterances,
+  example_tree=(
+    'no/anna/3.flac',
+    'no/ben.wav',
+    'yes/anna/1.flac',
+    'yes/anna/2.flac',
+    'yes/ben.wav',
+    'yes/ben 2.wav',
+  ),
 )

@@ -13,5 +13,13 @@ from schemas import medium as media
 SOURCE = source.Source(
   settings=folders.Folders,
   list_utterances=functools.partial(folders.list_utterances, medium=media.PICTURES),
+  example_tree=(
+    'circle/1.png',
+    'circle/more/2.JPG',
+    'square/1.bmp',
+    'square/2.gif',
+    'square/3.jpeg',
+    'square/4.webp',
+  ),
   medium=media.PICTURES,
 )

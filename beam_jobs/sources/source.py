@@ -1,7 +1,7 @@
 """What a source is: the file of one kind of corpus and its line in the table."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from beam_jobs.sources import corpus
@@ -23,6 +23,8 @@ class Source:
       like one of its files, sorted by path or in the order of the corpus's own table; opens none
       of them. A LeftOut counts what was not asked for. Raises SourceError, when it is first
       advanced or at the end, if the folder is missing or empty or nothing in it fits.
+    example_tree: Paths of a small corpus of this kind, which tests create as empty files.
+    example_files: Further files of it, such as tables, from path to content.
     medium: What the files are: one of schemas.medium.MEDIA.
     is_labelled: Whether clips have labels. Those that have none are for prediction: they have the
       label utterance.UNLABELLED and are all of the test split.
@@ -38,6 +40,8 @@ class Source:
 
   settings: type
   list_utterances: Callable[[corpus.Corpus, Any], Iterator[Entry]]
+  example_tree: tuple[str, ...] = ()
+  example_files: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
   medium: str = media.AUDIO
   is_labelled: bool = True
   takes_file: bool = False

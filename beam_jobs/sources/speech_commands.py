@@ -237,5 +237,11 @@ def _silence(
 SOURCE = source.Source(
   settings=SpeechCommands,
   list_utterances=list_utterances,
+  example_tree=(
+    '_background_noise_/white_noise.wav',
+    *(f'no/{speaker}_nohash_0.wav' for speaker in ('0a7c2a8d', '0b40aa8e')),
+    *(f'yes/{take}.wav' for take in ('0a7c2a8d_nohash_0', '0a7c2a8d_nohash_1')),
+    *(f'yes/{speaker}_nohash_0.wav' for speaker in ('0b40aa8e', '0c5027de')),
+  ),
   noise_paths=noise_paths,
 )

@@ -236,6 +236,16 @@ def _plain(seconds: float) -> str:
 SOURCE = source.Source(
   settings=Table,
   list_utterances=list_utterances,
+  example_tree=('no/1.flac', 'no/2.flac', 'yes/1.flac', 'yes/2.flac', 'long.wav'),
+  example_files={
+    'clips.csv': b'path,label,speaker,split,start,duration\n'
+    b'no/1.flac,no,anna,train,,\n'
+    b'no/2.flac,no,ben,,,\n'
+    b'yes/1.flac,yes,anna,train,,\n'
+    b'yes/2.flac,yes,ben,,,\n'
+    b'long.wav,yes,cleo,test,0.5,1\n'
+    b'long.wav,no,cleo,test,12,1.25\n'
+  },
   takes_file=True,
   is_streamed=True,
 )

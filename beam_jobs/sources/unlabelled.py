@@ -44,5 +44,6 @@ def list_utterances(corpus: corpus_lib.Corpus, settings: Unlabelled) -> Iterator
 SOURCE = source.Source(
   settings=Unlabelled,
   list_utterances=list_utterances,
+  example_tree=('a.wav', 'b.flac', 'more/a.mp3', 'more/deep/c.OGG'),
   is_labelled=False,
 )

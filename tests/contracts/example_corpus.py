@@ -1,16 +1,17 @@
-"""The example of a source on the disk."""
+"""The example that every source brings along, on the disk."""
 
 import os
 import pathlib
+from collections.abc import Mapping
 
 from beam_jobs import sources
 from beam_jobs.sources import corpus as corpus_lib
-from tests.contracts import source_examples
+from tests.contracts import tfds_example
 
 
 def make(source, settings, root: pathlib.Path) -> corpus_lib.Corpus:
   """Writes a source's example below `root` and returns what --input would name."""
-  for path in tree_of(source):
+  for path in source.example_tree:
     file = root / path
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch()
@@ -23,18 +24,9 @@ def make(source, settings, root: pathlib.Path) -> corpus_lib.Corpus:
   return corpus_in(source, root)
 
 
-def tree_of(source) -> tuple[str, ...]:
-  """Returns the paths of the example's empty files."""
-  return source_examples.TREES[_name(source)]
-
-
-def files_of(source) -> dict[str, bytes]:
-  """Returns the example's further files."""
-  return source_examples.FILES.get(_name(source), {})
-
-
-def _name(source) -> str:
-  return next(name for name, member in sources.SOURCES.items() if member is source)
+def files_of(source) -> Mapping[str, bytes]:
+  """Returns the example's further files; a prepared data set is made here, as TFDS would."""
+  return tfds_example.files() if source is sources.SOURCES['tfds'] else source.example_files
 
 
 def corpus_in(source, root: pathlib.Path) -> corpus_lib.Corpus:

@@ -78,7 +78,7 @@ def test_entries_are_unique_and_complete(source, settings, corpus):
 
 
 def test_every_file_of_the_medium_is_a_clip_or_was_not_asked_for(source, settings, corpus):
-  if source.takes_file or not (example.tree_of(source) or source.prepare):
+  if source.takes_file or not (source.example_tree or source.prepare):
     pytest.skip('The table says what there is.')
   good, left_out = listed(source, settings, corpus)
   whole = {entry.utterance_id for entry in good if entry.excerpt is None}
