@@ -145,7 +145,7 @@ def example(title):
 
 def test_the_source_of_contributing_works(tmp_path):
   source = example('To add a source').SOURCE
-  for name in ('anna/yes_0.wav', 'ben/no_0.wav'):
+  for name in source.example_tree:
     (tmp_path / name).parent.mkdir(parents=True)
     (tmp_path / name).touch()
   found = list(source.list_utterances(corpus.Corpus(str(tmp_path)), source.settings()))

@@ -1,13 +1,8 @@
 """A split as a tf.data.Dataset of whole batches. Imports TensorFlow: for the trainer only.
 
-`read_batches` is the whole pipeline; its steps stand by themselves, for pipelines of another order:
-
-  paths, shards = dataset.shard_paths(data_dir, manifest, 'train'), dataset.shards_of(...)
-  records = dataset.read_records(paths, shards, order.Order(shuffle=True, seed=1))
-  batches = records.batch(64).map(parsing.batch_parser(manifest, feature_names=['log_mel']))
+`read_batches` is the whole pipeline; its steps (stores, order, pools, parsing, parts) stand by
+themselves, for pipelines of another order.
 """
-
-from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -16,7 +11,6 @@ from schemas.manifest import DatasetManifest, ShardInfo
 from tfrecords.pipeline import (
   batch_request,
   buffers,
-  caches,
   parsing,
   parts,
   pools,
@@ -103,25 +97,6 @@ def read_batches(request: batch_request.BatchRequest) -> tf.data.Dataset:
     parsed = parsed.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
   return tf_options.with_options(
     parsed.prefetch(_READY_BATCHES), deterministic=request.deterministic
-  )
-
-
-def read_records(
-  paths: Sequence[str], shards: Sequence[ShardInfo], order: order_lib.Order
-) -> tf.data.Dataset:
-  """Returns the serialized records of shards, string [].
-
-  Args:
-    paths: Shard files.
-    shards: What the manifest says of them.
-    order: In which order.
-  """
-  store = stores.make(caches.NONE, paths, shards)
-  return order_lib.ordered(
-    [shard.num_records for shard in shards],
-    store.open_shard,
-    order,
-    num_readers=store.num_readers,
   )
 
 

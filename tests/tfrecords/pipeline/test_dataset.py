@@ -14,7 +14,16 @@ import tensorflow as tf
 from schemas import errors, record
 from tests.helpers import datasets
 from tfrecords import reader, writer
-from tfrecords.pipeline import batch_request, buffers, dataset, order, parsing, read_errors
+from tfrecords.pipeline import (
+  batch_request,
+  buffers,
+  caches,
+  dataset,
+  order,
+  parsing,
+  read_errors,
+  stores,
+)
 from tfrecords.wire import codec, example_proto
 
 FEATURES = (
@@ -194,7 +203,10 @@ def test_the_steps_stand_by_themselves(data_dir, manifest):
   paths = dataset.shard_paths(data_dir, manifest, 'train')
   parse = parsing.batch_parser(manifest, feature_names=['log_mel'], with_ids=True)
   shards = dataset.shards_of(manifest, 'train')
-  records = dataset.read_records(paths, shards, order.Order()).batch(24)
+  store = stores.make(caches.NONE, paths, shards)
+  records = order.ordered(
+    [shard.num_records for shard in shards], store.open_shard, order.Order(), num_readers=2
+  ).batch(24)
   in_graph = next(iter(records.map(parse)))
   eager = parse(next(iter(records)))
   assert sorted(in_graph) == sorted(eager) == ['id', 'label', 'log_mel', 'speaker']
