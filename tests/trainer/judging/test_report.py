@@ -174,7 +174,7 @@ def test_the_text_says_what_matters():
   said = text.describe(report_of([(0, 0)] * 9 + [(2, 1)]))
   assert 'accuracy  90.0 % of 10 clips (95 % interval: 59.6 % to 98.2 %)' in said
   assert "baseline  0.0 % by always saying 'yes'" in said
-  assert "'zero' taken for 'yes': 1 times, 100.0 % of its clips" in said
+  assert "'zero' taken for 'yes': 1 time, 100.0 % of its clips" in said
   assert all(name in said for name in (*LABELS, 'ann', 'bob', 'cyd'))
 
 

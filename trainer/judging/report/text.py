@@ -5,6 +5,8 @@ from typing import Any
 
 from rich import cells
 
+from pages import words
+
 # A screen holds no more; report.json holds all.
 MAX_LABELS = 40
 MAX_SPEAKERS = 10
@@ -93,7 +95,8 @@ def _speakers(report: Mapping[str, Any]) -> str:
 
 def _mixups(report: Mapping[str, Any]) -> str:
   lines = [
-    f'{mixup["label"]!r} taken for {mixup["predicted"]!r}: {mixup["count"]:,} times, '
+    f'{mixup["label"]!r} taken for {mixup["predicted"]!r}: '
+    f'{words.counted(mixup["count"], "time")}, '
     f'{percent(mixup["share_of_label"])} of its {_noun(report)}'
     for mixup in report['worst_mixups'][:MAX_MIXUPS]
   ]
