@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from beam_jobs import config as config_lib
 from beam_jobs import sources
 from beam_jobs.planning import plan as plan_lib
-from pages import words
 from schemas import medium as media
 from schemas import splits
 from tfrecords.finishing import shard_result
@@ -28,8 +27,7 @@ def of(
   for split in (splits.TRAIN, splits.TEST):
     lacking = _labels_without_clips(plan, results, split)
     if lacking:
-      labels = words.counted(len(lacking), 'label')
-      yield f'The {split} split has no clip of {labels}: {_some(lacking)}.'
+      yield f'The {split} split has no clip of {len(lacking)} labels: {_some(lacking)}.'
 
 
 def _shared_voices(results: Sequence[shard_result.ShardResult]) -> Iterator[str]:
