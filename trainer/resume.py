@@ -72,7 +72,7 @@ def decide(config: config_lib.TrainConfig, data: datasets.Data) -> Start:
   if config.resume == config_lib.RESUME_NEVER:
     folder.check_usable(overwrite=False)
   has_states = bool(folder.state_files())
-  if os.path.exists(folder.outcome_file) or not (has_states or _is_empty(folder)):
+  if os.path.exists(folder.outcome_file) or (not has_states and folder.came_to_a_checkpoint()):
     raise errors.ConfigError(
       f'--run_dir={config.run_dir} already holds a run, which is finished. Replace it with '
       '--overwrite, or name another folder.'
@@ -84,11 +84,6 @@ def decide(config: config_lib.TrainConfig, data: datasets.Data) -> Start:
 def binding_flags(config: config_lib.TrainConfig) -> dict[str, Any]:
   """Returns the flags that decide what becomes of the weights."""
   return {name: value for name, value in config.to_json().items() if name not in FREE}
-
-
-def _is_empty(folder: run_folder.RunFolder) -> bool:
-  """Returns whether a run came to no checkpoint at all, so that nothing is lost with it."""
-  return not os.path.isdir(folder.checkpoints_dir) or not os.listdir(folder.checkpoints_dir)
 
 
 def _check_same(

@@ -57,6 +57,11 @@ class RunFolder:
     found = (name for name in names if name.startswith(_STATE) and name.endswith(_STATE_ENDING))
     return [os.path.join(self.checkpoints_dir, name) for name in sorted(found, reverse=True)]
 
+  def came_to_a_checkpoint(self) -> bool:
+    """Whether anything is in checkpoints_dir but what a killed process left half-written."""
+    names = os.listdir(self.checkpoints_dir) if os.path.isdir(self.checkpoints_dir) else []
+    return any(storage.TEMPORARY_MARK not in name for name in names)
+
   def checkpoint_file(self, name: str) -> str:
     """A whole Keras model: BEST or LAST."""
     return os.path.join(self.checkpoints_dir, f'{name}.keras')
@@ -153,7 +158,7 @@ def replacing(path: str, *, ending: str = '') -> Iterator[str]:
   Raises:
     ConfigError: if the file system refuses; what was at `path` stays.
   """
-  temporary = f'{path}.tmp-{uuid.uuid4().hex}{ending}'
+  temporary = f'{path}{storage.TEMPORARY_MARK}{uuid.uuid4().hex}{ending}'
   with writing(path):
     try:
       yield temporary

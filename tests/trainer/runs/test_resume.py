@@ -268,6 +268,7 @@ def begun(data_dir, run_dir, *, states=True, finished=False, **settings):
     saved(folder, 3)
   if finished:
     folder.write_json(folder.outcome_file, {})
+  return folder
 
 
 def test_how_a_run_begins(untested_dir, tmp_path):
@@ -280,6 +281,13 @@ def test_how_a_run_begins(untested_dir, tmp_path):
   assert decide('stopped', strategy='mirrored', checkpoint_steps=9) == resume.Start.CONTINUED
   begun(untested_dir, tmp_path / 'killed_early', states=False)
   assert decide('killed_early') == resume.Start.ANEW
+
+
+@pytest.mark.parametrize('name', ['state-000000000003.npz.tmp-0a', 'best.tmp-0a.keras'])
+def test_a_run_that_was_killed_in_its_first_checkpoint_begins_anew(untested_dir, tmp_path, name):
+  folder = begun(untested_dir, tmp_path / 'run', states=False)
+  pathlib.Path(folder.checkpoints_dir, name).write_bytes(b'half')
+  assert resume.decide(*asked(untested_dir, tmp_path / 'run')) == resume.Start.ANEW
 
 
 @pytest.mark.parametrize(
