@@ -96,6 +96,9 @@ lock: install
 	  --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --upgrade \
 	  setup.py requirements/tfio.in --extra train --extra gcp --extra aws --extra demo --extra dev \
 	  --output-file requirements/tfio.txt
+	$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --custom-compile-command 'make lock' --upgrade tests/engines/moto/requirements.in \
+	  --constraint requirements/latest.txt --output-file tests/engines/moto/requirements.txt
 
 clean:
 	rm -rf $(VENV) $(TFIO_VENV) build dist *.egg-info demo

@@ -55,12 +55,9 @@ EXTRAS = {
   'tfio': ['tensorflow==2.17.1', 'tensorflow-io==0.37.1', 'tensorflow-metadata<1.18'],
   'demo': ['espeakng-loader>=0.2.4'],
   'dev': [
-    'flask-cors>=4',  # moto's server needs it; moto[server] brings 30 packages more.
-    'flask>=3',
     'gcp-storage-emulator>=2026.7',
     'hypothesis>=6.100',
     'librosa>=0.11',
-    'moto[s3]>=5.1',
     'mypy>=1.11',
     'pytest>=8.2',
     'pytest-xdist>=3.6',

@@ -4,11 +4,9 @@ import threading
 import urllib.parse
 import urllib.request
 
-import boto3
-from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug import serving
 
-from tests.engines import gcs_emulator
+from tests.engines import gcs_emulator, moto
 
 
 class S3Emulator:
@@ -21,6 +19,10 @@ class S3Emulator:
   scheme = 's3'
 
   def __init__(self) -> None:
+    moto.make_importable()
+    import boto3
+    from moto.server import DomainDispatcherApplication, create_backend_app
+
     self.refuse: gcs_emulator.Refuse = lambda method, path: None
     self.requests: list[tuple[str, str]] = []
     self.sent_bytes = 0

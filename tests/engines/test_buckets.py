@@ -8,7 +8,6 @@ import pytest
 import soundfile
 
 pytest.importorskip('gcp_storage_emulator', reason='it is in the extra [dev]')
-pytest.importorskip('moto', reason='it is in the extra [dev]')
 
 from apache_beam.io import filesystems
 from apache_beam.options import pipeline_options
