@@ -49,7 +49,7 @@ def test_what_can_be_refused_is_looked_at_once(untested_dir, monkeypatch):
     looks.append(config_)
     return check(config_)
 
-  def stop(config_):
+  def stop(*_, **__):
     raise KeyboardInterrupt
 
   monkeypatch.setattr(preflight, 'check', look)

@@ -14,7 +14,7 @@ from beam_jobs.exploration import originals
 from beam_jobs.sources.tfds_records import clip_uri
 from schemas import utterance
 from tests.beam_jobs import corpora
-from tests.contracts import source_examples
+from tests.contracts import tfds_example
 from tests.helpers import exploring
 from tfrecords.wire import example_proto, framing
 
@@ -254,7 +254,7 @@ def test_pictures(tmp_path):
 
 
 def test_a_corpus_of_which_nothing_can_be_used(tmp_path):
-  for path, data in source_examples.FILES['tfds'].items():  # Records whose audio is empty.
+  for path, data in tfds_example.files().items():  # Records whose audio is empty.
     (tmp_path / 'tfds' / path).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / 'tfds' / path).write_bytes(data)
   page = explored(tmp_path, tmp_path / 'tfds', source='--source=tfds')

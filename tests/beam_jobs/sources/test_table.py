@@ -16,7 +16,6 @@ from beam_jobs.sources import table
 from beam_jobs.sources.tables import first_rows
 from schemas import errors, options, rejects, splits
 from schemas.utterance import Excerpt, Utterance
-from tests.contracts import source_examples
 from tests.helpers import bucket
 
 
@@ -409,10 +408,10 @@ def test_settings_survive_the_command_line_and_pickle():
 
 
 def test_the_example_is_good(tmp_path):
-  for name, data in source_examples.FILES['table'].items():
+  for name, data in table.SOURCE.example_files.items():
     write(tmp_path, data, name)
   entries = listed(tmp_path / 'clips.csv')
   assert {entry.uri for entry in entries} == {
-    str(tmp_path / path) for path in source_examples.TREES['table']
+    str(tmp_path / path) for path in table.SOURCE.example_tree
   }
   assert len(entries) == 6

@@ -20,7 +20,7 @@ from features.decoding import clips
 from schemas import audio, errors, options, rejects
 from schemas.utterance import Utterance
 from tests.beam_jobs.sources import tfds_corpora
-from tests.contracts import source_examples
+from tests.contracts import tfds_example
 from tests.helpers import bucket
 from tfrecords.wire import example_proto, framing
 
@@ -542,7 +542,7 @@ def test_settings_survive_the_command_line_and_pickle():
 def test_the_example_opens_in_tfds(tmp_path):
   import tensorflow_datasets as tfds_lib
 
-  for name, data in source_examples.FILES['tfds'].items():
+  for name, data in tfds_example.files().items():
     (tmp_path / name).write_bytes(data)
   builder = tfds_lib.builder_from_directory(str(tmp_path))
   theirs = {
