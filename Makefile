@@ -28,13 +28,14 @@ demo: install
 test: install
 	$(PY) $(PYTEST)
 
-# Kills processes, fills disks, damages files. Its tests share little, and one file has a third of them.
+# Kills processes, fills disks, damages files. These tests, and those of engines, share little, and
+# one file takes most of the time: they are dealt one by one.
 test-faults: install
 	$(PY) $(PYTEST) --dist=worksteal -m faults
 
 # Flink, Dataflow and Cloud Storage on this machine; Java and Maven for Flink.
 test-engines: install
-	$(PY) $(PYTEST) -m engines
+	$(PY) $(PYTEST) --dist=worksteal -m engines
 
 # What the stack with tensorflow-io changes: its decoders, and what lives by TensorFlow, Keras, Beam
 # or NumPy's arithmetic. Python of our own alone, such as schemas, sources and plans, is left out. In
