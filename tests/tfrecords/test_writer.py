@@ -20,7 +20,6 @@ from tfrecords.wire import framing
 RECORDS = [b'', b'a', b'x' * 5_000]
 
 
-@hypothesis.settings(deadline=None)  # The first use of TensorFlow takes longer.
 @hypothesis.given(st.lists(st.lists(st.binary(max_size=50), max_size=4), max_size=4))
 def test_tensorflow_reads_what_we_write(tmp_path_factory, batches):
   path = str(tmp_path_factory.mktemp('shard') / 'shard')
