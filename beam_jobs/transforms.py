@@ -15,7 +15,7 @@ from beam_jobs.processes import side_channel
 from beam_jobs.shards import blocks
 from beam_jobs.sources import corpus
 from beam_jobs.sources import source as source_lib
-from schemas.rejects import LeftOut, Reject
+from schemas.rejects import LeftOut, Noted, Reject
 from schemas.utterance import Utterance
 from tfrecords.finishing import shard_result
 
@@ -66,7 +66,7 @@ class _ListDoFn(_JobDoFn):
     with self._job.channel.reporting(_LISTING):
       source = sources.SOURCES[config.source]
       listed = source.list_utterances(corpus.Corpus(config.input), config.source_settings)
-      unusable: list[Reject | LeftOut] = []
+      unusable: list[Reject | LeftOut | Noted] = []
       for block in blocks.packed(_usable(listed, unusable)):
         yield block
         yield from _tagged(unusable)
@@ -74,7 +74,7 @@ class _ListDoFn(_JobDoFn):
 
 
 def _usable(
-  entries: Iterable[source_lib.Entry], unusable: list[Reject | LeftOut]
+  entries: Iterable[source_lib.Entry], unusable: list[Reject | LeftOut | Noted]
 ) -> Iterator[Utterance]:
   """Yields the utterances and puts what is between them aside."""
   for entry in entries:
@@ -84,7 +84,7 @@ def _usable(
       unusable.append(entry)
 
 
-def _tagged(unusable: list[Reject | LeftOut]) -> Iterator[pvalue.TaggedOutput]:
+def _tagged(unusable: list[Reject | LeftOut | Noted]) -> Iterator[pvalue.TaggedOutput]:
   """Yields what was put aside, and forgets it."""
   for entry in unusable:
     yield pvalue.TaggedOutput(REJECTS, entry)
@@ -210,7 +210,7 @@ class _ManifestDoFn(_JobDoFn):
     element: None,
     plan: plan_lib.Plan,
     results: list[shard_result.ShardResult],
-    unusable: list[Reject | LeftOut],
+    unusable: list[Reject | LeftOut | Noted],
   ) -> None:
     with self._job.channel.reporting(_FINISHING):
       completion.write_manifest(self._job.config, plan, results, unusable)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from schemas import audio, errors, json_form, naming, record, splits, utterance
+from schemas import rejects as rejects_lib
 
 # The file's own digest, taken with zeros in its place: so it finds every changed bit of the file.
 _NO_DIGEST = '0' * 64
@@ -95,6 +96,7 @@ class DatasetManifest(json_form.Fields):
     num_speakers: Number of speakers by split, each counted once however many shards it has.
     rejects: Number of rejected clips by reason.
     left_out: Number of good clips that were not asked for, by reason.
+    noted: What is to be said of clips that are in it, and of what the listing passed by.
     config: The data job's whole configuration, as plain JSON.
     versions: Versions of this project and of the libraries that touch the bytes.
     warnings: What a user of the data set should know, a sentence each.
@@ -112,6 +114,7 @@ class DatasetManifest(json_form.Fields):
   config: Mapping[str, Any]
   versions: Mapping[str, str]
   left_out: Mapping[str, int] = dataclasses.field(default_factory=dict)
+  noted: tuple[rejects_lib.Noted, ...] = ()
   warnings: tuple[str, ...] = ()
   record_version: int = record.RECORD_VERSION
 

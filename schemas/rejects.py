@@ -1,6 +1,8 @@
-"""Why a clip can be left out of a data set, and what its owner can do about it."""
+"""What is said of clips: why one can be left out of a data set, and what is noted of others."""
 
+import collections
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 from schemas import errors, json_form
@@ -42,6 +44,15 @@ LEFT_OUT = {
   'undersampled': 'The label has more train clips than the rarest, with --balance=undersample.',
 }
 
+# What is told of clips that are in the data set, and of what the listing passed by: nothing of it
+# is an error, and all of it is counted and named.
+NOTED = {
+  'silent': 'Every sample is zero. Record it again, or leave the clip out.',
+}
+
+# So many of the clips or files that a note is about are named.
+MOST_NAMES = 5
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LeftOut:
@@ -58,6 +69,47 @@ class LeftOut:
   def __post_init__(self) -> None:
     if self.reason not in LEFT_OUT:
       raise errors.SchemaError(f'No reason to leave a clip out is called {self.reason!r}.')
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Noted(json_form.Fields):
+  """How many clips, files or names something is to be said of, and which are the first.
+
+  Attributes:
+    reason: One of NOTED.
+    what: Where a reason has kinds, which one, such as the ending of files; else ''.
+    count: Clips, files or names.
+    names: The first of them by code point, MOST_NAMES at most.
+  """
+
+  reason: str
+  what: str = ''
+  count: int = 1
+  names: tuple[str, ...] = ()
+
+  def __post_init__(self) -> None:
+    if self.reason not in NOTED:
+      raise errors.SchemaError(f'No note on clips is called {self.reason!r}.')
+
+  def __str__(self) -> str:
+    kind = f'{self.reason} {self.what}'.rstrip()
+    dots = ', ...' if self.count > len(self.names) else ''
+    names = f' ({", ".join(self.names)}{dots})' if self.names else ''
+    return f'{self.count:,} {kind}: {NOTED[self.reason]}{names}'
+
+
+def merged(notes: Iterable[Noted]) -> tuple[Noted, ...]:
+  """Returns one note of every reason and kind, sorted: the same whatever the order of `notes`."""
+  counts: collections.Counter[tuple[str, str]] = collections.Counter()
+  names: dict[tuple[str, str], tuple[str, ...]] = {}
+  for note in notes:
+    key = note.reason, note.what
+    counts[key] += note.count
+    names[key] = tuple(sorted({*names.get(key, ()), *note.names})[:MOST_NAMES])
+  return tuple(
+    Noted(reason=reason, what=what, count=counts[reason, what], names=names[reason, what])
+    for reason, what in sorted(counts)
+  )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

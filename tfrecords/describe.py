@@ -22,6 +22,7 @@ def describe(manifest: DatasetManifest) -> str:
     _labels(manifest),
     _rejects(manifest),
     _left_out(manifest),
+    _noted(manifest),
     _warnings(manifest),
     _statistics(manifest),
     _pairs('configuration', manifest.config),
@@ -112,6 +113,10 @@ def _left_out(manifest: DatasetManifest) -> Iterator[str]:
   if manifest.left_out:
     yield f'clips that were not asked for: {sum(manifest.left_out.values()):,}'
     yield from _reasons(manifest.left_out, rejects.LEFT_OUT)
+
+
+def _noted(manifest: DatasetManifest) -> Iterator[str]:
+  yield from (f'noted: {note}' for note in manifest.noted)
 
 
 def _reasons(counts: Mapping[str, int], texts: Mapping[str, str]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from beam_jobs.exploration import census as census_lib
 from beam_jobs.exploration import duplicates, fingerprint
 from beam_jobs.exploration import sound as sound_lib
 from schemas import medium as media
+from schemas import rejects as rejects_lib
 
 # More samples than this share cut off can be heard.
 AUDIBLE_CLIPPING = 0.001
@@ -84,6 +85,7 @@ class Findings:
     num_silent: Clips that are nothing but silence, among those compared.
     rejects: Clips that cannot be used.
     left_out: Clips that were not asked for, by reason.
+    noted: What else is to be said of clips, files or names.
     warnings: Sentences of whoever made the data set.
     notes: How it was measured.
   """
@@ -105,6 +107,7 @@ class Findings:
   num_silent: int = 0
   rejects: Sequence[RejectReason] = ()
   left_out: Mapping[str, int] = dataclasses.field(default_factory=dict)
+  noted: Sequence[rejects_lib.Noted] = ()
   warnings: Sequence[str] = ()
   notes: Sequence[str] = ()
 

@@ -24,6 +24,7 @@ class _Listing:
   by_label: dict[str, sampling.Lowest[Utterance]]
   rejects: measuring.Rejects
   left_out: collections.Counter[str]
+  noted: list[rejects.Noted]
 
   @property
   def to_show(self) -> dict[str, list[Utterance]]:
@@ -57,6 +58,7 @@ def gather(wanted: request.Request) -> findings.Findings:
     durations_s=np.zeros(0),
     duration_is_of='',
     left_out=dict(sorted(listing.left_out.items())),
+    noted=rejects.merged(listing.noted),
   )
   look = _look if source.medium == media.PICTURES else _listen
   return look(common, listing, wanted)
@@ -71,12 +73,15 @@ def list_corpus(source: source_lib.Source, wanted: request.Request) -> _Listing:
     by_label={},
     rejects=measuring.Rejects(),
     left_out=collections.Counter(),
+    noted=[],
   )
   for entry in source.list_utterances(folder, wanted.source_settings):
     if isinstance(entry, rejects.Reject):
       listing.rejects.add(entry.reason, entry, entry.detail)
     elif isinstance(entry, rejects.LeftOut):
       listing.left_out[entry.reason] += entry.count
+    elif isinstance(entry, rejects.Noted):
+      listing.noted.append(entry)
     else:
       listing.census.add(label=entry.label, split=entry.split, speaker=entry.speaker_id)
       listing.sample.offer(entry.utterance_id, entry)

@@ -42,6 +42,7 @@ def gather(wanted: request.Request, storage: storage_lib.Storage) -> findings.Fi
     num_silent=scan.num_silent,
     rejects=measuring.reasons(manifest.rejects, _reject_examples(wanted.data, storage)),
     left_out=dict(sorted(manifest.left_out.items())),
+    noted=manifest.noted,
     warnings=manifest.warnings,
     notes=[f'All {scan.census.num_clips:,} records were read.'],
   )

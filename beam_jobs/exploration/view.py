@@ -26,6 +26,7 @@ def render(found: findings.Findings) -> str:
     levels=_levels(heard),
     advice=rejects.ADVICE,
     not_asked_for=rejects.LEFT_OUT,
+    noted=rejects.NOTED,
     analysis=analysis,
     shown=_shown,
     pictures=lambda items: [(item.clip.clip_id, embedded.picture(item.picture)) for item in items],

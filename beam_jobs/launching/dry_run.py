@@ -37,12 +37,15 @@ def rows(config: config_lib.FeaturizeConfig, *, num_workers: int) -> Iterator[tu
   census = plan_lib.Census()
   unusable: collections.Counter[str] = collections.Counter()
   left_out: collections.Counter[str] = collections.Counter()
+  noted: list[rejects.Noted] = []
   source = sources.SOURCES[config.source]
   for entry in source.list_utterances(corpus.Corpus(config.input), config.source_settings):
     if isinstance(entry, Utterance):
       census.add(entry, config)
     elif isinstance(entry, rejects.Reject):
       unusable[entry.reason] += 1
+    elif isinstance(entry, rejects.Noted):
+      noted.append(entry)
     else:
       left_out[entry.reason] += entry.count
   plan = plan_lib.make_plan(census, config)
@@ -74,6 +77,7 @@ def rows(config: config_lib.FeaturizeConfig, *, num_workers: int) -> Iterator[tu
   for reason, count in sorted(unusable.items()):
     yield 'rejects', f'{count:,} {reason}: {rejects.ADVICE[reason]}'
   yield from summary.left_out(dict(sorted(left_out.items())))
+  yield from summary.noted(rejects.merged(noted))
   yield 'written', f'nothing; without --plan the job writes {naming.MANIFEST} and the shards'
 
 

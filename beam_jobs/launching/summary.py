@@ -30,6 +30,7 @@ def rows(manifest: DatasetManifest, elapsed_s: float) -> list[tuple[str, str]]:
     ('size', f'{num_bytes / 1e6:,.1f} MB in {len(manifest.shards)} shards'),
     ('rejects', _rejects(manifest)),
     *left_out(manifest.left_out),
+    *noted(manifest.noted),
     ('time', _time(num_clips, audio_s, elapsed_s)),
     *(('warning', warning) for warning in manifest.warnings),
   ]
@@ -48,6 +49,12 @@ def left_out(counts: Mapping[str, int]) -> Iterator[tuple[str, str]]:
   """Yields a line for every reason why good clips are left out."""
   for reason, count in counts.items():
     yield 'left out', f'{count:,} {reason}: {rejects.LEFT_OUT[reason]}'
+
+
+def noted(notes: Iterable[rejects.Noted]) -> Iterator[tuple[str, str]]:
+  """Yields a line for everything that is to be said of clips, files or names."""
+  for note in notes:
+    yield 'noted', str(note)
 
 
 def _time(num_clips: int, audio_s: float, elapsed_s: float) -> str:

@@ -29,7 +29,7 @@ def write_manifest(
   config: config_lib.FeaturizeConfig,
   plan: plan_lib.Plan,
   results: Sequence[shard_result.ShardResult],
-  unusable: Sequence[rejects.Reject | rejects.LeftOut],
+  unusable: Sequence[rejects.Reject | rejects.LeftOut | rejects.Noted],
 ) -> None:
   """Writes rejects.jsonl and then, unless too much was rejected, manifest.json.
 
@@ -52,6 +52,7 @@ def write_manifest(
   for entry in unusable:
     if isinstance(entry, rejects.LeftOut):
       left_out[entry.reason] += entry.count
+  noted = [entry for entry in unusable if isinstance(entry, rejects.Noted)]
   speakers = shard_result.speakers_by_split(ordered)
   manifest = DatasetManifest(
     name=config.name,
@@ -63,6 +64,7 @@ def write_manifest(
     num_speakers={split: len(names) for split, names in speakers.items()},
     rejects=reasons,
     left_out=dict(sorted(left_out.items())),
+    noted=rejects.merged([*noted, *(note for result in ordered for note in result.noted)]),
     config=config.to_json(),
     versions=_versions(),
     warnings=tuple(warnings.of(plan, ordered, config)),

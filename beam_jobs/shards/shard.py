@@ -73,6 +73,7 @@ class _ShardJob:
     self._label_counts = np.zeros(num_labels, np.int64)
     self._speakers: set[str] = set()
     self._rejects: dict[str, rejects.Reject] = {}  # By utterance, however many copies it has.
+    self._noted: tuple[rejects.Noted, ...] = ()
     self._lengths_samples: tuple[int, ...] = ()
     self.audio_s = 0.0
 
@@ -117,6 +118,9 @@ class _ShardJob:
     self._lengths_samples = min(lengths), max(lengths)
     if not item.copy:
       self.audio_s += clip.source_s
+      names = (item.utterance.utterance_id,)
+      notes = (rejects.Noted(reason=reason, names=names) for reason in clip.noted)
+      self._noted = rejects.merged((*self._noted, *notes)) if clip.noted else self._noted
 
   def result(self, out: writer.ShardWriter, *, file_name: str) -> shard_result.ShardResult:
     """Returns the result, once the writer is closed."""
@@ -135,6 +139,7 @@ class _ShardJob:
       speakers=tuple(sorted(self._speakers)),
       moments=self._moments if self._gather else {},
       rejects=tuple(self._rejects.values()),
+      noted=self._noted,
     )
 
 

@@ -9,8 +9,9 @@ from schemas import medium as media
 from schemas import rejects, utterance
 from tfrecords import paths
 
-# One entry of a corpus: a clip, why one cannot be used, or how many were not asked for.
-Entry = utterance.Utterance | rejects.Reject | rejects.LeftOut
+# One entry of a corpus: a clip, why one cannot be used, how many were not asked for, or what is to
+# be said of names and of files that were passed by.
+Entry = utterance.Utterance | rejects.Reject | rejects.LeftOut | rejects.Noted
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,8 +22,9 @@ class Source:
     settings: Frozen, keyword-only dataclass with int, float, str and bool fields.
     list_utterances: Yields an Utterance or a Reject for everything in the corpus that is named
       like one of its files, sorted by path or in the order of the corpus's own table; opens none
-      of them. A LeftOut counts what was not asked for. Raises SourceError, when it is first
-      advanced or at the end, if the folder is missing or empty or nothing in it fits.
+      of them. A LeftOut counts what was not asked for, a Noted what else is to be told. Raises
+      SourceError, when it is first advanced or at the end, if the folder is missing or empty or
+      nothing in it fits.
     example_tree: Paths of a small corpus of this kind, which tests create as empty files.
     example_files: Further files of it, such as tables, from path to content.
     medium: What the files are: one of schemas.medium.MEDIA.

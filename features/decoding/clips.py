@@ -33,11 +33,13 @@ class Clip:
     num_samples: How many of them are audio.
     source_s: Duration before it was trimmed and cut, in seconds: of the whole recording, or of
       the excerpt of which the clip is made.
+    noted: What is to be said of it: keys of schemas.rejects.NOTED.
   """
 
   samples: NDArray[np.float32]
   num_samples: int
   source_s: float
+  noted: tuple[str, ...] = ()
 
 
 # What is trimmed is held in memory as a whole, at up to 20 bytes a frame: no more than 320 MiB.
@@ -87,7 +89,8 @@ def decode(
     from features import effects
 
     samples = effects.apply(samples, audio.effects, audio.sample_rate_hz)
-  return Clip(cutting.filled(samples, audio), len(samples), source_s)
+  noted = () if samples.any() else ('silent',)
+  return Clip(cutting.filled(samples, audio), len(samples), source_s, noted)
 
 
 def read_bytes(path: str) -> bytes:

@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 from beam_jobs import featurize
-from schemas import command
+from schemas import command, rejects
 from tests.beam_jobs import corpora
 from tfrecords import manifest_file, reader
 from tfrecords.wire import codec
@@ -244,6 +244,7 @@ def bad_corpus(tmp_path):
   soundfile.write(root / 'yes' / 'ann_30.wav', noise, 8_000)
   soundfile.write(root / 'yes' / 'ann_31.wav', noise[:, 0], 8_000, subtype='PCM_24')
   soundfile.write(root / 'yes' / 'ann_32.wav', noise[:, 0], 96_000)
+  soundfile.write(root / 'yes' / 'ann_33.wav', np.zeros(8_000), 8_000)
   return root
 
 
@@ -261,11 +262,12 @@ REASONS = {
 
 def check_rejects(output):
   manifest = manifest_file.load(str(output))
-  assert sum(map(manifest.num_records, manifest.split_names())) == 123
+  assert sum(map(manifest.num_records, manifest.split_names())) == 124
   lines = [json.loads(line) for line in (output / 'rejects.jsonl').read_text().splitlines()]
   assert {line['utterance_id']: line['reason'] for line in lines} == REASONS
   assert all(line['detail'] and line['advice'] and line['uri'] for line in lines)
   assert manifest.rejects == dict.fromkeys(sorted(REASONS.values()), 1)
+  assert manifest.noted == (rejects.Noted(reason='silent', names=('yes/ann_33.wav',)),)
 
 
 def test_bad_files_are_left_out_counted_and_listed(bad_corpus, tmp_path):
@@ -280,7 +282,7 @@ def test_too_many_bad_files_fail_the_job_with_the_table_of_reasons(
   argv = corpora.argv(bad_corpus, output, '--max_reject_fraction=0.01', workers)
   assert command.run(featurize.main, argv) == 2
   said = capfd.readouterr().err
-  assert '8 of 131 clips were rejected, more than --max_reject_fraction=0.01' in said
+  assert '8 of 132 clips were rejected, more than --max_reject_fraction=0.01' in said
   assert '1  truncated' in said and 'Copy it again' in said
   assert 'Traceback' not in said
   assert not (output / 'manifest.json').exists()

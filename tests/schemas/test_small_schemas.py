@@ -63,6 +63,26 @@ def test_advice_is_sentences(advice):
   assert advice.endswith('.')
 
 
+def test_notes_merge_to_the_same_whatever_their_order():
+  notes = [rejects.Noted(reason='silent', names=(f'{i}.wav',)) for i in range(7)]
+  notes += [rejects.Noted(reason='silent', what='odd', count=3)]
+  merged = rejects.merged(notes)
+  names = tuple(f'{i}.wav' for i in range(5))
+  assert merged == (
+    rejects.Noted(reason='silent', count=7, names=names),
+    rejects.Noted(reason='silent', what='odd', count=3),
+  )
+  assert rejects.merged(reversed(notes)) == merged == rejects.merged([*merged[1:], *merged[:1]])
+  assert str(merged[0]) == (
+    f'7 silent: {rejects.NOTED["silent"]} (0.wav, 1.wav, 2.wav, 3.wav, 4.wav, ...)'
+  )
+
+
+def test_an_unknown_note_is_refused():
+  with pytest.raises(errors.SchemaError, match="No note on clips is called 'odd'"):
+    rejects.Noted(reason='odd')
+
+
 def test_an_unknown_reason_is_refused():
   with pytest.raises(errors.SchemaError, match="No reject reason is called 'odd'"):
     rejects.Reject(utterance_id='a', uri='a', reason='odd', detail='')

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from schemas import command, utterance
+from schemas import command, rejects, utterance
 from tests.helpers import datasets
 from tfrecords import describe, verify
 
@@ -120,6 +120,12 @@ def test_what_was_left_out_is_counted(manifest):
   assert 'clips that were not asked for: 1,234\n' in text
   assert row(text, 'not_wanted')[:3] == ['not_wanted', '1,200', 'Neither']
   assert 'not asked for' not in describe.describe(manifest)
+
+
+def test_what_is_noted_is_told(manifest):
+  note = rejects.Noted(reason='silent', count=2, names=('a.wav', 'b.wav'))
+  text = describe.describe(dataclasses.replace(manifest, noted=(note,)))
+  assert f'noted: 2 silent: {rejects.NOTED["silent"]} (a.wav, b.wav)\n' in text
 
 
 def test_clips_without_labels_are_described(tmp_path):

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from schemas import json_form, record, rejects, splits
+from schemas import json_form, record, splits
+from schemas import rejects as rejects_lib
 from schemas.manifest import FeatureStatistics, ShardInfo
 from tfrecords.finishing import moments as moments_lib
 
@@ -20,12 +21,14 @@ class ShardResult:
     speakers: Sorted.
     moments: Per feature, for the train split; empty for others.
     rejects: Clips that are left out.
+    noted: What is to be said of those that are not.
   """
 
   info: ShardInfo
   speakers: tuple[str, ...]
   moments: dict[str, moments_lib.Moments]
-  rejects: tuple[rejects.Reject, ...]
+  rejects: tuple[rejects_lib.Reject, ...]
+  noted: tuple[rejects_lib.Noted, ...] = ()
 
   def to_json(self) -> dict[str, Any]:
     """Returns plain values, exactly: Python writes a float64 as what reads back as the same."""
@@ -37,6 +40,7 @@ class ShardResult:
         for name, part in self.moments.items()
       },
       'rejects': [reject.to_json() for reject in self.rejects],
+      'noted': [note.to_json() for note in self.noted],
     }
 
   @classmethod
@@ -53,7 +57,10 @@ class ShardResult:
       info=ShardInfo.from_json(obj.mapping('info'), where=where),
       speakers=tuple(obj.texts('speakers')),
       moments=moments,
-      rejects=tuple(rejects.Reject.from_json(item, where=where) for item in obj.items('rejects')),
+      rejects=tuple(
+        rejects_lib.Reject.from_json(item, where=where) for item in obj.items('rejects')
+      ),
+      noted=tuple(rejects_lib.Noted.from_json(item, where=where) for item in obj.items('noted')),
     )
 
 
