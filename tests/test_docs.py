@@ -126,6 +126,23 @@ def test_the_table_of_training_lists_what_is_done_on_the_fly():
   assert table('docs/training.md', 'on the fly') == sorted(augment.AUGMENTATIONS)
 
 
+def promises():
+  """Yields every promise of docs/promises.md and the tests that hold it, as (file, function)."""
+  text = (ROOT / 'docs' / 'promises.md').read_text(encoding='utf-8')
+  for promise, held_by in re.findall(r'^\| ([A-Z].*?) \| (.*) \|$', text, re.MULTILINE):
+    yield promise, re.findall(r'`([\w/]+\.py)::(test_\w+)`', held_by)
+
+
+def test_every_promise_is_held_by_tests_that_are_there():
+  found = list(promises())
+  assert len(found) > 15
+  for promise, held_by in found:
+    assert held_by, promise
+    for file, name in held_by:
+      text = (ROOT / 'tests' / file).read_text(encoding='utf-8')
+      assert re.search(rf'^ *def {name}\(', text, re.MULTILINE), f'{file} has no {name}'
+
+
 def test_nothing_names_a_path_of_one_machine():
   for path in DOCS:
     text = path.read_text(encoding='utf-8')
