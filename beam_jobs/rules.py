@@ -115,13 +115,13 @@ class SplitRule:
     return ''
 
   def missing_values(self, groups: Collection[str]) -> list[str]:
-    """Returns single values that are named but not in the corpus: most likely mistyped."""
-    return [
-      value
-      for split in splits.SPLITS
-      for value in _single_values(getattr(self.settings, split))
-      if value not in groups
-    ]
+    """Returns what is named but not in the corpus, most likely mistyped.
+
+    A range that no value lies in is given as it was written: `0-4`.
+    """
+    parts = [part for split in splits.SPLITS for part in getattr(self.settings, split).split('+')]
+    known = frozenset(groups)
+    return [part for part in parts if part and not expand_values(part) & known]
 
   def _named(self) -> dict[str, frozenset[str]]:
     return {split: expand_values(getattr(self.settings, split)) for split in splits.SPLITS}

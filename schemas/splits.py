@@ -64,13 +64,30 @@ def official(listed: Collection[str]) -> str:
   return next((split for split in STRICT_ORDER if split in listed), '')
 
 
-def hashed(text: str, fractions: SplitFractions, seed: int) -> str:
-  """Returns the split of a text by its hash alone."""
-  return fractions.split_of(_unit(text, seed))
+def hashed(text: str, fractions: SplitFractions, seed: int, *, start: float = 0.0) -> str:
+  """Returns the split of a text by its hash alone; `start` is as in hashed_groups."""
+  return fractions.split_of(_turned(text, seed, start))
+
+
+def start_behind(groups: Collection[str], seed: int) -> float:
+  """Returns where the ring of hashes begins behind those of `groups`; 0 without any.
+
+  Who leaves out one voice after the other names a test voice in each fold. Were validation drawn by
+  the hash as it is, two folds would train on the same voices: each would have the other's test
+  voice for validation. Drawn from what follows the last of the named on the ring, they never do:
+  what a fold does not train on is the named and the stretch of the ring behind their last, and two
+  such stretches that hold each other's named go around the whole ring and leave nothing to train.
+  """
+  return max((_unit(group, seed) for group in groups), default=0.0)
 
 
 def hashed_groups(
-  groups: Collection[str], filled: Collection[str], fractions: SplitFractions, seed: int
+  groups: Collection[str],
+  filled: Collection[str],
+  fractions: SplitFractions,
+  seed: int,
+  *,
+  start: float = 0.0,
 ) -> dict[str, str]:
   """Hashes groups into splits, each for itself: a new speaker moves no other.
 
@@ -82,8 +99,9 @@ def hashed_groups(
     filled: Splits that have groups already.
     fractions: Shares of the groups.
     seed: Salts the hash.
+    start: The hash at which the ring of hashes begins, of start_behind.
   """
-  unit = {group: _unit(group, seed) for group in groups}
+  unit = {group: _turned(group, seed, start) for group in groups}
   result = {group: fractions.split_of(unit[group]) for group in groups}
   wanted = {
     split
@@ -105,6 +123,11 @@ def hashed_groups(
 
 def _unit(text: str, seed: int) -> float:
   return stable_hash.unit_interval(text, salt=f'split{seed}')
+
+
+def _turned(text: str, seed: int, start: float) -> float:
+  # Exact: both are multiples of 2**-53 in [0, 1).
+  return (_unit(text, seed) - start) % 1.0
 
 
 def _sizes(num_groups: int, fractions: SplitFractions, *, keep: int) -> tuple[int, int]:

@@ -63,6 +63,7 @@ class Plan:
     num_clips: Clips that are taken.
     num_records: By split, the records that they make: copies and repetitions count.
     num_speakers: By split, the speakers of whom clips are taken.
+    ring_start: Where the ring of hashes begins, of splitting.ring_start.
     odd_groups: The split of the groups of which splitting.split_by_itself is not right.
     selections: By split, what is taken of it.
     places: By (split, speaker), the shards; none for speakers of whom nothing is taken.
@@ -76,6 +77,7 @@ class Plan:
   num_clips: int
   num_records: Mapping[str, int]
   num_speakers: Mapping[str, int]
+  ring_start: float
   odd_groups: Mapping[str, str]
   selections: Mapping[str, selection.Selection]
   places: packing.Places
@@ -138,7 +140,12 @@ class Assignment:
   def _place(self, speaker: str, group: str, official: str) -> tuple[str, packing.Place | None]:
     config = self._config
     split = self._plan.odd_groups.get(group) or splitting.split_by_itself(
-      group, official, config.split_by, config.fractions, seed=config.seed
+      group,
+      official,
+      config.split_by,
+      config.fractions,
+      seed=config.seed,
+      start=self._plan.ring_start,
     )
     return split, self._plan.places.get(split, speaker)
 
@@ -159,6 +166,7 @@ def make_plan(census: Census, config: config_lib.FeaturizeConfig) -> Plan:
   for _, group, split, _ in census.clips:
     official[group].add(split)
   split_of_group = splitting.assign_splits(official, config.split_by, config.fractions, config.seed)
+  ring_start = splitting.ring_start(official, config.split_by, config.seed)
   cells = _cells_by_split(census, split_of_group)
   if not cells[splits.TRAIN] and sources.SOURCES[config.source].is_labelled:
     raise errors.ConfigError(
@@ -185,7 +193,8 @@ def make_plan(census: Census, config: config_lib.FeaturizeConfig) -> Plan:
     num_clips=sum(census.clips.values()) - sum(left_out.values()),
     num_records={split: sum(records.values()) for split, records in records_by_split.items()},
     num_speakers={split: len(records) for split, records in records_by_split.items()},
-    odd_groups=_odd_groups(split_of_group, official, config),
+    ring_start=ring_start,
+    odd_groups=_odd_groups(split_of_group, official, config, ring_start),
     # Who is not sampled has no place.
     selections={
       split: dataclasses.replace(chosen, speakers=None, num_records={}, left_out={})
@@ -205,12 +214,13 @@ def _odd_groups(
   split_of_group: Mapping[str, str],
   official: Mapping[str, Collection[str]],
   config: config_lib.FeaturizeConfig,
+  start: float,
 ) -> dict[str, str]:
   """Returns the split of the groups that do not go where each of their clips by itself would."""
 
   def by_itself(group: str, listed: str) -> str:
     return splitting.split_by_itself(
-      group, listed, config.split_by, config.fractions, seed=config.seed
+      group, listed, config.split_by, config.fractions, seed=config.seed, start=start
     )
 
   return {

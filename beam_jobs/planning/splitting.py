@@ -4,12 +4,16 @@ A group is what must stay together, by default a speaker: a voice that was heard
 not be in the test, or the numbers flatter.
 """
 
+import difflib
 import functools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from beam_jobs import rules
 from schemas import errors, options, splits
 from schemas.utterance import Utterance
+
+# So many values of a field are named where one is wanted that is not there.
+_MOST_VALUES = 20
 
 
 def group_of(
@@ -56,11 +60,10 @@ def assign_splits(
     return {group: group for group in sorted(groups)}
   missing = rule.missing_values(groups)
   if missing:
-    shown = sorted(groups)
-    listed = ', '.join(shown[:10]) + (f', ... ({len(shown)} in all)' if len(shown) > 10 else '')
+    known = sorted(groups)
     raise errors.ConfigError(
       f'--split_by={rule}: no clip has {rule.field} {missing[0]!r}.'
-      f'{options.did_you_mean(missing[0], shown)} There are: {listed}.'
+      f'{options.did_you_mean(missing[0], known)} There are: {_nearest(missing[0], known)}.'
     )
   result: dict[str, str] = {}
   hashed: list[str] = []
@@ -71,8 +74,34 @@ def assign_splits(
     else:
       hashed.append(group)
   filled = set(result.values())
-  result.update(splits.hashed_groups(hashed, filled, _of_hashed(rule, fractions), seed))
+  start = ring_start(groups, rule, seed)
+  result.update(
+    splits.hashed_groups(hashed, filled, _of_hashed(rule, fractions), seed, start=start)
+  )
   return result
+
+
+def ring_start(groups: Collection[str], rule: rules.SplitRule, seed: int) -> float:
+  """Returns where the ring of hashes begins: behind the groups that the rule names for the test.
+
+  Args:
+    groups: All that there are.
+    rule: What is named.
+    seed: Salts the hash.
+  """
+  if not rule.settings.test:
+    return 0.0
+  tested = [group for group in groups if rule.named_split(group) == splits.TEST]
+  return splits.start_behind(tested, seed)
+
+
+def _nearest(wanted: str, known: Sequence[str]) -> str:
+  """Returns the values that there are; of very many, those most like the wanted and the first."""
+  if len(known) <= _MOST_VALUES:
+    return ', '.join(known)
+  near = difflib.get_close_matches(wanted, known, n=_MOST_VALUES // 2, cutoff=0.5)
+  shown = list(dict.fromkeys([*near, *known[:_MOST_VALUES]]))[:_MOST_VALUES]
+  return f'{", ".join(shown)}, ... ({len(known):,} in all)'
 
 
 def split_by_itself(
@@ -82,16 +111,17 @@ def split_by_itself(
   fractions: splits.SplitFractions,
   *,
   seed: int,
+  start: float = 0.0,
 ) -> str:
   """Returns the split that a group has where no other group, and no other clip of it, matters.
 
   That is so for nearly all: assign_splits says which are different. `official` is the official
-  split of its clips, '' for none; the rest is as there.
+  split of its clips, '' for none; `start` is of ring_start; the rest is as there.
   """
   if rule.field == rules.CLIP:
     return group
   given = _given_split(group, (official,), rule)
-  return given or splits.hashed(group, _of_hashed(rule, fractions), seed)
+  return given or splits.hashed(group, _of_hashed(rule, fractions), seed, start=start)
 
 
 def _given_split(group: str, official: Collection[str], rule: rules.SplitRule) -> str:
