@@ -26,7 +26,9 @@ class ShardInfo(json_form.Fields):
     sha256: Hexadecimal digest of the file.
     num_speakers: Speakers in it. A speaker larger than a shard counts in each of its shards.
     label_counts: Examples per label, in the order of the manifest's labels.
-    audio_s: Seconds of audio before padding and trimming.
+    audio_s: Seconds of audio in it, copies too: of what is stored, without padding.
+    source_s: Seconds of the recordings, or parts of recordings, that its clips were made of: before
+      they were trimmed and cut, each once.
     shortest_samples: Samples of real audio in its shortest clip; 0 without clips.
     longest_samples: The same of its longest.
   """
@@ -38,6 +40,7 @@ class ShardInfo(json_form.Fields):
   num_speakers: int
   label_counts: tuple[int, ...]
   audio_s: float
+  source_s: float = 0.0
   shortest_samples: int = 0
   longest_samples: int = 0
 
@@ -169,6 +172,11 @@ class DatasetManifest(json_form.Fields):
       min((shard.shortest_samples for shard in shards), default=0),
       max((shard.longest_samples for shard in shards), default=0),
     )
+
+  def seconds(self, split: str = '') -> tuple[float, float]:
+    """Seconds of audio that are stored, and of the recordings they are of; of all splits or one."""
+    shards = self.shards_of(split) if split else self.shards
+    return sum(shard.audio_s for shard in shards), sum(shard.source_s for shard in shards)
 
   def feature(self, name: str = '') -> record.FeatureSpec:
     """Returns a feature by name; without a name the only one.

@@ -37,7 +37,9 @@ def _head(manifest: DatasetManifest) -> Iterator[str]:
   if manifest.audio is None:
     yield f'{manifest.name}: {_count(records, "picture")}'
   else:
-    yield f'{manifest.name}: {_count(records, "clip")}, {_hours(manifest)} hours of audio'
+    stored, source = _hours(manifest)
+    recorded = f', of {source} hours of recordings' if source != stored else ''
+    yield f'{manifest.name}: {_count(records, "clip")}, {stored} hours of audio{recorded}'
     yield f'audio: mono, {manifest.audio.sample_rate_hz} Hz, {_lengths(manifest.audio)}'
     if manifest.audio.trim_db:
       yield f'silence at the ends: dropped from {manifest.audio.trim_db:g} dB below the loudest on'
@@ -81,7 +83,7 @@ def _split_columns(manifest: DatasetManifest) -> Mapping[str, Callable[[str], st
     'speakers': lambda split: f'{manifest.num_speakers.get(split, 0):,}',
   }
   if is_audio:
-    columns['hours'] = lambda split: _hours(manifest, split)
+    columns['hours'] = lambda split: _hours(manifest, split)[0]
   if manifest.audio is not None and manifest.audio.is_variable:
     rate_hz = manifest.audio.sample_rate_hz
     columns['shortest s'] = lambda split: f'{manifest.length_samples(split)[0] / rate_hz:.2f}'
@@ -152,9 +154,10 @@ def _count(number: int, noun: str) -> str:
   return f'{number:,} {noun}{"s" * (number != 1)}'
 
 
-def _hours(manifest: DatasetManifest, split: str = '') -> str:
-  shards = manifest.shards_of(split) if split else manifest.shards
-  return f'{sum(shard.audio_s for shard in shards) / 3600:.2f}'
+def _hours(manifest: DatasetManifest, split: str = '') -> tuple[str, str]:
+  """Returns the hours that are stored, and those of the recordings."""
+  stored_s, source_s = manifest.seconds(split)
+  return f'{stored_s / 3600:.2f}', f'{source_s / 3600:.2f}'
 
 
 def _table(rows: Sequence[Sequence[str]], *, text_columns: Collection[int]) -> Iterator[str]:

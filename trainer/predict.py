@@ -21,12 +21,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from schemas import command, errors, limits, manifest, splits
+from pages import words
+from schemas import audio, command, errors, limits, manifest, splits
 from tfrecords import command_line
 from trainer.data import named_data
 from trainer.devices import allocator, quiet
 from trainer.judging import compatibility, prediction, prediction_lines
 from trainer.runs import run_folder, saved_run
+
+# So many of the files that are cut are named.
+_MOST_NAMES = 5
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -95,12 +99,16 @@ def main(arguments: Sequence[str]) -> None:
   allocator.keep_freed_memory()
   quiet.import_tensorflow(debug='--debug' in arguments)
   model = run.load_model(config.checkpoint)
-  num_bad = 0
+  num_bad = num_cut = 0
+  cut: list[str] = []  # Of the first, what is said.
 
   def counted() -> Iterator[prediction.Prediction]:
-    nonlocal num_bad
+    nonlocal num_bad, num_cut
     for found in _predictions(run, model, dataset, config):
       num_bad += bool(found.error)
+      num_cut += bool(found.whole_s)
+      if found.whole_s and len(cut) < _MOST_NAMES:
+        cut.append(f'{found.name}: {found.whole_s:.3g} s')
       yield found
 
   name, label = config.header
@@ -113,10 +121,25 @@ def main(arguments: Sequence[str]) -> None:
     columns=(name, label),
   ):
     print(line)
+  if cut:
+    print(_cut_sentence(cut, num_cut, config, run.manifest.audio), file=sys.stderr)
   if num_bad:
     raise errors.ConfigError(
       f'{num_bad} of {len(config.files)} files could not be used; the reasons stand above.'
     )
+
+
+def _cut_sentence(
+  cut: Sequence[str], num_cut: int, config: PredictConfig, spec: audio.AudioSpec
+) -> str:
+  """Says of which files the model heard a part only."""
+  named = ', '.join(cut) + (', ...' if num_cut > len(cut) else '')
+  return (
+    f'Of {num_cut:,} of {words.counted(len(config.files), "file")} the model heard only '
+    f'{spec.clip_s:g} s, the {spec.position}, as it was trained ({named}). To have all of '
+    'them heard, cut them into pieces by a table with start and duration and predict with --data, '
+    'or train on clips as long as they are (--clip_seconds=0 in the data job).'
+  )
 
 
 def _load_data(run: saved_run.SavedRun, config: PredictConfig) -> manifest.DatasetManifest:

@@ -14,7 +14,7 @@ from schemas.manifest import DatasetManifest
 def rows(manifest: DatasetManifest, elapsed_s: float) -> list[tuple[str, str]]:
   """Returns what the summary says, line by line."""
   audio_s = sum(shard.audio_s for shard in manifest.shards)
-  hours = f' ({audio_s / 3600:.2f} h of audio)' if manifest.audio else ''
+  length = f' ({hours(manifest.seconds())})' if manifest.audio else ''
   num_clips = sum(shard.num_records for shard in manifest.shards)
   num_bytes = sum(shard.num_bytes for shard in manifest.shards)
   result = []
@@ -24,7 +24,7 @@ def rows(manifest: DatasetManifest, elapsed_s: float) -> list[tuple[str, str]]:
     text = f'{manifest.num_records(split):,} clips, {words.counted(speakers, "speaker")}, '
     result.append((split, text + words.counted(len(shards), 'shard')))
   result += [
-    ('all clips', f'{num_clips:,}{hours}'),
+    ('all clips', f'{num_clips:,}{length}'),
     ('labels', f'{manifest.num_labels}: {some(manifest.labels)}'),
     ('features', ', '.join(map(feature, manifest.features))),
     ('size', f'{num_bytes / 1e6:,.1f} MB in {len(manifest.shards)} shards'),
@@ -55,6 +55,12 @@ def noted(notes: Iterable[rejects.Noted]) -> Iterator[tuple[str, str]]:
   """Yields a line for everything that is to be said of clips, files or names."""
   for note in notes:
     yield 'noted', str(note)
+
+
+def hours(seconds: tuple[float, float]) -> str:
+  """Returns how long what is stored is, and the recordings, where that is not the same."""
+  stored, source = (f'{value / 3600:.2f} h' for value in seconds)
+  return f'{stored} of audio' + (f', of {source} of recordings' if source != stored else '')
 
 
 def _time(num_clips: int, audio_s: float, elapsed_s: float) -> str:

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from beam_jobs import config as config_lib
 from beam_jobs import sources
+from beam_jobs.output import cut_clips
 from beam_jobs.planning import plan as plan_lib
 from schemas import medium as media
 from schemas import splits
-from tfrecords.finishing import shard_result
+from tfrecords.finishing import durations, shard_result
 
 
 def of(
@@ -16,6 +17,9 @@ def of(
   config: config_lib.FeaturizeConfig,
 ) -> Iterator[str]:
   """Yields a sentence for everything that the user of a data set should know."""
+  if config.audio is not None:
+    lengths = durations.merged(result.durations for result in results)
+    yield from cut_clips.warnings(lengths, config.audio)
   yield from _shared_voices(results)
   yield from _unknown_voices(plan, results, medium=sources.SOURCES[config.source].medium)
   if plan.mixed_groups:

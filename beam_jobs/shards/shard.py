@@ -16,8 +16,8 @@ from features.decoding import clips
 from schemas import rejects, splits
 from schemas.manifest import ShardInfo
 from tfrecords import storage, writer
+from tfrecords.finishing import durations, shard_result
 from tfrecords.finishing import moments as moments_lib
-from tfrecords.finishing import shard_result
 from tfrecords.wire import codec
 
 # Clips per kernel call: 64 one-second clips are 4 MiB of samples, and the kernels cut a batch into
@@ -75,7 +75,16 @@ class _ShardJob:
     self._rejects: dict[str, rejects.Reject] = {}  # By utterance, however many copies it has.
     self._noted: tuple[rejects.Noted, ...] = ()
     self._lengths_samples: tuple[int, ...] = ()
-    self.audio_s = 0.0
+    # Of pictures no length is asked.
+    self._rate_hz = config.audio.sample_rate_hz if config.audio else 1
+    self._durations = durations.Counter(self._rate_hz)
+    self._stored_samples = 0
+    self._source_s = 0.0
+
+  @property
+  def audio_s(self) -> float:
+    """Seconds of audio that are stored by now."""
+    return self._stored_samples / self._rate_hz
 
   def encode(self, batch: Sequence[loading.Loaded]) -> list[bytes]:
     """Returns the records of a batch; its rejects are kept."""
@@ -116,8 +125,10 @@ class _ShardJob:
     self._speakers.add(item.utterance.speaker_id)
     lengths = (*self._lengths_samples, clip.num_samples)
     self._lengths_samples = min(lengths), max(lengths)
+    self._stored_samples += clip.num_samples
     if not item.copy:
-      self.audio_s += clip.source_s
+      self._source_s += clip.source_s
+      self._durations.add(clip.num_samples, clip.whole_samples)
       names = (item.utterance.utterance_id,)
       notes = (rejects.Noted(reason=reason, names=names) for reason in clip.noted)
       self._noted = rejects.merged((*self._noted, *notes)) if clip.noted else self._noted
@@ -133,6 +144,7 @@ class _ShardJob:
         num_speakers=len(self._speakers),
         label_counts=tuple(self._label_counts.tolist()),
         audio_s=round(self.audio_s, 6),
+        source_s=round(self._source_s, 6),
         shortest_samples=min(self._lengths_samples, default=0),
         longest_samples=max(self._lengths_samples, default=0),
       ),
@@ -140,6 +152,7 @@ class _ShardJob:
       moments=self._moments if self._gather else {},
       rejects=tuple(self._rejects.values()),
       noted=self._noted,
+      durations=self._durations.durations(),
     )
 
 

@@ -33,12 +33,14 @@ class Clip:
     num_samples: How many of them are audio.
     source_s: Duration before it was trimmed and cut, in seconds: of the whole recording, or of
       the excerpt of which the clip is made.
+    whole_samples: How many samples it had before it was cut to its length (after it was trimmed).
     noted: What is to be said of it: keys of schemas.rejects.NOTED.
   """
 
   samples: NDArray[np.float32]
   num_samples: int
   source_s: float
+  whole_samples: int = 0
   noted: tuple[str, ...] = ()
 
 
@@ -81,7 +83,7 @@ def decode(
     raise ClipError('empty', 'Wanted an audio file, got 0 bytes.')
   source = opening.open_recording(data)
   try:
-    samples, source_s = _part(source, audio, excerpt, min_clip_s)
+    samples, source_s, whole = _part(source, audio, excerpt, min_clip_s)
   finally:
     source.close()
   if audio.effects:
@@ -90,7 +92,7 @@ def decode(
 
     samples = effects.apply(samples, audio.effects, audio.sample_rate_hz)
   noted = () if samples.any() else ('silent',)
-  return Clip(cutting.filled(samples, audio), len(samples), source_s, noted)
+  return Clip(cutting.filled(samples, audio), len(samples), source_s, whole, noted)
 
 
 def read_bytes(path: str) -> bytes:
@@ -150,8 +152,8 @@ def _part(
   audio: audio_schema.AudioSpec,
   excerpt: utterance.Excerpt | None,
   min_clip_s: float,
-) -> tuple[NDArray[np.float32], float]:
-  """Returns the audio of a clip, and the duration of what it was cut from, in seconds."""
+) -> tuple[NDArray[np.float32], float, int]:
+  """Returns the audio of a clip, and how long it was: as recorded in seconds, uncut in samples."""
   from_hz, to_hz = source.sample_rate_hz, audio.sample_rate_hz
   total_frames = source.count(_max_frames(source, audio, excerpt))
   if not total_frames:
@@ -168,17 +170,19 @@ def _part(
       'no_samples',
       f'Wanted samples at {to_hz} Hz, got {total_frames} at {from_hz} Hz, less than half of one.',
     )
-  wanted = audio.clip_samples
-  if wanted and end - begin > wanted and not audio.trim_db:
-    begin += cutting.offset(end - begin, wanted, audio.position)
+  wanted, whole = audio.clip_samples, end - begin
+  if wanted and whole > wanted and not audio.trim_db:
+    begin += cutting.offset(whole, wanted, audio.position)
     end = begin + wanted
   samples = resampling.read(source, to_hz, begin, end)
   if audio.trim_db:
     first, last = trimming.bounds(samples, to_hz, audio.trim_db)
+    whole = last - first
     samples = cutting.cut(samples[first:last], audio)
   if excerpt is not None and excerpt.gain_db:
     samples = _amplified(samples, excerpt.gain_db)
-  return samples, source_s
+  # A recording may hold a sample less than its header says: of it, nothing was cut.
+  return samples, source_s, whole if len(samples) == wanted else len(samples)
 
 
 def _max_frames(

@@ -197,6 +197,7 @@ def _write_split(
       num_speakers=len(mine),
       label_counts=tuple(sum(clip.label == i for clip in clips) for i in range(len(labels))),
       audio_s=0.4 * len(clips),
+      source_s=0.4 * len(clips),
       shortest_samples=min((clip.num_samples for clip in clips), default=0),
       longest_samples=max((clip.num_samples for clip in clips), default=0),
     )

@@ -49,4 +49,5 @@ def _shard(split: str, counts: tuple[int, ...]) -> manifest.ShardInfo:
     num_speakers=1,
     label_counts=counts,
     audio_s=1.0,
+    source_s=1.0,
   )

@@ -23,6 +23,7 @@ def shard(split, index, num_shards, counts, name='tiny'):
     num_speakers=1,
     label_counts=tuple(counts),
     audio_s=1.5,
+    source_s=2.5,
   )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from schemas import json_form, record, splits
 from schemas import rejects as rejects_lib
 from schemas.manifest import FeatureStatistics, ShardInfo
+from tfrecords.finishing import durations as durations_lib
 from tfrecords.finishing import moments as moments_lib
 
 
@@ -22,6 +23,7 @@ class ShardResult:
     moments: Per feature, for the train split; empty for others.
     rejects: Clips that are left out.
     noted: What is to be said of those that are not.
+    durations: How long these are, and were before they were cut.
   """
 
   info: ShardInfo
@@ -29,6 +31,7 @@ class ShardResult:
   moments: dict[str, moments_lib.Moments]
   rejects: tuple[rejects_lib.Reject, ...]
   noted: tuple[rejects_lib.Noted, ...] = ()
+  durations: durations_lib.Durations = durations_lib.Durations()
 
   def to_json(self) -> dict[str, Any]:
     """Returns plain values, exactly: Python writes a float64 as what reads back as the same."""
@@ -41,6 +44,7 @@ class ShardResult:
       },
       'rejects': [reject.to_json() for reject in self.rejects],
       'noted': [note.to_json() for note in self.noted],
+      'durations': self.durations.to_json(),
     }
 
   @classmethod
@@ -61,6 +65,7 @@ class ShardResult:
         rejects_lib.Reject.from_json(item, where=where) for item in obj.items('rejects')
       ),
       noted=tuple(rejects_lib.Noted.from_json(item, where=where) for item in obj.items('noted')),
+      durations=durations_lib.Durations.from_json(obj.mapping('durations'), where=where),
     )
 
 

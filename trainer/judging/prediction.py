@@ -31,11 +31,13 @@ class Prediction:
     name: The file as it was named, or the id of the record.
     logits: float32 [labels]; empty if the file cannot be used.
     error: Why it cannot be used, or ''.
+    whole_s: Seconds of a file of which the model heard a part; 0 where it heard all.
   """
 
   name: str
   logits: NDArray[np.float32]
   error: str = ''
+  whole_s: float = 0.0
 
   @property
   def probabilities(self) -> NDArray[np.float64]:
@@ -63,7 +65,7 @@ def predict_files(
     logits = iter(_logits(model, reader.inputs(good)) if good else ())
     for file, clip in zip(batch, loaded, strict=True):
       if isinstance(clip, clips.Clip):
-        yield Prediction(name=file, logits=next(logits))
+        yield Prediction(name=file, logits=next(logits), whole_s=reader.whole_s(clip))
       else:
         yield Prediction(name=file, logits=np.zeros(0, np.float32), error=str(clip))
 
@@ -124,6 +126,12 @@ class _Reader:
       return pictures.decode(data, features.settings_of(self._run.feature))
     except clips.ClipError as error:
       return error
+
+  def whole_s(self, clip: clips.Clip) -> float:
+    """Returns the seconds that a clip had if it was cut, else 0."""
+    if self._audio is None or clip.whole_samples <= clip.num_samples:
+      return 0.0
+    return clip.whole_samples / self._audio.sample_rate_hz
 
   def inputs(self, samples: Sequence[NDArray[np.float32]]) -> Any:
     """Returns what the model takes for these clips."""

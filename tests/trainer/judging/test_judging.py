@@ -277,3 +277,17 @@ def test_a_lossy_copy_at_another_rate_is_predicted(corpus, run_dir, tmp_path, ca
   soundfile.write(tmp_path / 'x.ogg', stereo, 16_000)
   assert command.run(predict.main, [f'--run_dir={run_dir}', str(tmp_path / 'x.ogg')]) == 0
   assert capsys.readouterr().out.startswith(f'{tmp_path / "x.ogg"}: ')
+
+
+def test_it_is_said_of_which_files_only_a_part_was_heard(corpus, run_dir, tmp_path, capsys):
+  corpora.write_wav(tmp_path / 'long.wav', seconds=6)
+  files = [str(corpus / 'yes' / 'ann_0.wav'), str(tmp_path / 'long.wav')]
+  assert command.run(predict.main, [f'--run_dir={run_dir}', *files]) == 0
+  said = capsys.readouterr()
+  assert len(said.out.splitlines()) == 2
+  heard = (
+    f'Of 1 of 2 files the model heard only 0.5 s, the start, as it was trained ({files[1]}: 6 s)'
+  )
+  assert heard in said.err
+  assert command.run(predict.main, [f'--run_dir={run_dir}', files[0]]) == 0
+  assert not capsys.readouterr().err

@@ -251,7 +251,8 @@ def _shard(
     sha256=digest.hexdigest(),
     num_speakers=len({file.speaker for file in files}),
     label_counts=tuple(counts[label] for label in labels),
-    audio_s=sum(lengths) / audio.sample_rate_hz,
+    audio_s=sum(kept) / audio.sample_rate_hz,
+    source_s=sum(lengths) / audio.sample_rate_hz,
     shortest_samples=min(kept),
     longest_samples=max(kept),
   )
