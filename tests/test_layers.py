@@ -31,7 +31,7 @@ ROOMS = {
     'storage': '',
     'wire': '',
     'finishing': 'manifest_file storage',
-    'pipeline': 'storage wire',
+    'pipeline': 'manifest_file reader shard_files storage wire',
   },
   'features': {
     'pixels': '',

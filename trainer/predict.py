@@ -148,6 +148,7 @@ def _load_data(run: saved_run.SavedRun, config: PredictConfig) -> manifest.Datas
   compatibility.check_feature(run, dataset, data_dir=config.data)
   if config.split:
     compatibility.check_split(dataset, config.split, data_dir=config.data)
+  named_data.check_shards(config.data, dataset, [config.split] if config.split else ())
   return dataset
 
 

@@ -4,7 +4,7 @@ from schemas import errors
 from trainer import config as config_lib
 from trainer import resume
 from trainer.augment import chain
-from trainer.data import datasets, service_address
+from trainer.data import datasets, named_data, service_address
 from trainer.data.raw import files
 
 
@@ -12,7 +12,7 @@ def check(config: config_lib.TrainConfig) -> tuple[datasets.Data, resume.Start]:
   """Returns the data set that the config names, and how the run begins.
 
   Raises:
-    DatasetError: if it is missing or cannot teach anything.
+    DatasetError: if it is missing, is not what its manifest says, or cannot teach anything.
     ConfigError: if the run folder may not be used, or the data set does not give what is computed
       or changed.
   """
@@ -23,8 +23,10 @@ def check(config: config_lib.TrainConfig) -> tuple[datasets.Data, resume.Start]:
     sample_rate_hz=config.sample_rate_hz,
     clip_s=config.clip_seconds,
   )
-  if config.random_data:
+  if config.random_data:  # It reads no records.
     data = datasets.train_only(data)
+  else:
+    named_data.check_shards(data.path, data.manifest)
   if config.data_service:
     if files.is_raw(config.data):
       raise errors.ConfigError(

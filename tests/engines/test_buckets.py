@@ -134,6 +134,7 @@ def test_a_file_is_replaced_whole_and_nothing_else_is_left(bucket):
     assert bucket.get('voices', 'data/note.json') == content
   assert bucket.names('voices') == ['data/note.json']
   assert there.list_dir(bucket.folder) == ['note.json']
+  assert there.sizes(bucket.folder) == {'note.json': 3}
 
 
 def test_an_object_is_sent_once_and_never_copied(bucket):

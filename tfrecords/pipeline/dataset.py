@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from schemas import errors
 from schemas.manifest import DatasetManifest, ShardInfo
+from tfrecords import shard_files
 from tfrecords.pipeline import (
   batch_request,
   buffers,
@@ -109,8 +110,8 @@ def shard_paths(data_dir: str, manifest: DatasetManifest, split: str) -> list[st
   """Returns the paths of a split's shards that have records, by index.
 
   Raises:
-    DatasetError: if there are none, or files are missing or of another size than the manifest
-      says.
+    DatasetError: if there are none, or files of a folder on this machine are missing or of another
+      size than the manifest says.
   """
   shards = shards_of(manifest, split)
   if not shards:
@@ -119,13 +120,6 @@ def shard_paths(data_dir: str, manifest: DatasetManifest, split: str) -> list[st
       f'{", ".join(manifest.split_names()) or "none at all"}. Pick one of these, or run the data '
       'job again with other split fractions.'
     )
-  # One listing instead of a question per shard, which a bucket would answer slowly.
-  present = set(tf.io.gfile.listdir(data_dir)) if tf.io.gfile.isdir(data_dir) else set()
-  missing = [shard.file_name for shard in shards if shard.file_name not in present]
-  if missing:
-    raise errors.DatasetError(
-      f'{len(missing)} of {len(shards)} shards of the split {split!r} are not in {data_dir!r}, the '
-      f'first is {missing[0]!r}. Copy the folder again, or run the data job again with the same '
-      'flags (whole shards are kept).'
-    )
+  if '://' not in data_dir:  # Elsewhere who opens the data set asks, for all splits at once.
+    shard_files.check(data_dir, manifest, [split])
   return [tf.io.gfile.join(data_dir, shard.file_name) for shard in shards]

@@ -13,7 +13,7 @@ import tensorflow as tf
 from schemas import errors
 from schemas.manifest import ShardInfo
 from tfrecords import storage
-from tfrecords.pipeline import caches, free_memory, local_copies, order
+from tfrecords.pipeline import caches, free_memory, local_copies, order, tf_options
 
 # Bytes asked from the storage at once, per shard: from far away many, to hide the latency; on this
 # machine so few that they stay in the processor's cache until they are taken apart.
@@ -54,16 +54,12 @@ def make(
   if cache == caches.MEMORY:
     return _in_memory(paths, shards)
   if cache == caches.DISK:
-    return _files(local_copies.fetch(paths, shards, folder, storage.storage_of(paths[0])))
-  return _files(paths)
+    paths = local_copies.fetch(paths, shards, folder, storage.storage_of(paths[0]))
+  return _files(paths, shards)
 
 
-def _files(paths: Sequence[str]) -> Store:
-  read_bytes = _read_bytes(paths)
-
-  def open_shard(index: tf.Tensor) -> tf.data.Dataset:
-    return tf.data.TFRecordDataset(tf.gather(list(paths), index), buffer_size=read_bytes)
-
+def _files(paths: Sequence[str], shards: Sequence[ShardInfo]) -> Store:
+  open_shard = _opener(paths, shards)
   # On this machine as many as there are cores; far away they wait more than they compute.
   num_readers = order.CYCLE_SHARDS if _is_far(paths) else tf.data.AUTOTUNE
   return Store(open_shard, tf.identity, num_readers)
@@ -73,8 +69,9 @@ def _in_memory(paths: Sequence[str], shards: Sequence[ShardInfo]) -> Store:
   _check_memory(shards)
   counts = [shard.num_records for shard in shards]
   ends = np.cumsum(counts)
-  whole = tf.data.TFRecordDataset(list(paths), buffer_size=_read_bytes(paths)).batch(int(ends[-1]))
-  records = whole.get_single_element()  # Moved into the batch, not copied.
+  whole = tf.data.Dataset.range(len(paths)).flat_map(tf_options.as_written(_opener(paths, shards)))
+  # Moved into the batch, not copied.
+  records = whole.batch(int(ends[-1])).get_single_element()
 
   def open_shard(index: tf.Tensor) -> tf.data.Dataset:
     return tf.data.Dataset.range(tf.gather(ends - counts, index), tf.gather(ends, index))
@@ -82,8 +79,16 @@ def _in_memory(paths: Sequence[str], shards: Sequence[ShardInfo]) -> Store:
   return Store(open_shard, lambda numbers: tf.gather(records, numbers))
 
 
-def _read_bytes(paths: Sequence[str]) -> int:
-  return _FAR_BYTES if _is_far(paths) else _LOCAL_BYTES
+def _opener(paths: Sequence[str], shards: Sequence[ShardInfo]) -> order.OpenShard:
+  """Returns what opens a shard; to read more or fewer records of it than there are is an error."""
+  counts = np.array([shard.num_records for shard in shards], np.int64)
+  read_bytes = _FAR_BYTES if _is_far(paths) else _LOCAL_BYTES
+
+  def open_shard(index: tf.Tensor) -> tf.data.Dataset:
+    records = tf.data.TFRecordDataset(tf.gather(list(paths), index), buffer_size=read_bytes)
+    return records.apply(tf.data.experimental.assert_cardinality(tf.gather(counts, index)))
+
+  return open_shard
 
 
 def _is_far(paths: Sequence[str]) -> bool:

@@ -53,6 +53,9 @@ class Storage(Protocol):
   def list_dir(self, path: str) -> list[str]:
     """Returns the sorted names of what lies in a folder."""
 
+  def sizes(self, path: str) -> dict[str, int]:
+    """Returns the bytes of each file in a folder by its name, from one listing."""
+
   def join(self, folder: str, name: str) -> str:
     """Returns the path of `name` in `folder`."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from schemas import manifest
-from tfrecords import manifest_file, storage
+from collections.abc import Sequence
+
+from schemas import errors, manifest
+from tfrecords import manifest_file, shard_files, storage
 from tfrecords.pipeline import batch_request
 from trainer.data.raw import files as files_lib
 from trainer.lazy import tf
@@ -39,6 +41,36 @@ def load_like(
   if audio is None:
     return load(data_dir)
   return load(data_dir, sample_rate_hz=audio.sample_rate_hz, clip_s=audio.clip_s)
+
+
+def check_shards(
+  data_dir: str, dataset: manifest.DatasetManifest, splits: Sequence[str] = ()
+) -> None:
+  """Refuses a data set whose shards are not those that its manifest says; raw files have none.
+
+  Args:
+    data_dir: What --data names.
+    dataset: Its manifest.
+    splits: Those that are going to be read; all by default.
+
+  Raises:
+    DatasetError: with the name of a file.
+  """
+  if not files_lib.is_raw(data_dir):
+    names = splits or dataset.split_names()
+    shard_files.check(data_dir, dataset, names, storage.storage_of(data_dir))
+
+
+def check_count(
+  num_read: int, dataset: manifest.DatasetManifest, split: str, *, data_dir: str
+) -> None:
+  """Raises DatasetError if a pass over a split gave more or fewer records than it has."""
+  wanted = dataset.num_records(split)
+  if num_read != wanted:
+    raise errors.DatasetError(
+      f'{num_read:,} records of the {split} split of {data_dir!r} were read, the manifest says '
+      f'{wanted:,}. Were the files changed meanwhile? Run `python -m tfrecords.verify {data_dir}`.'
+    )
 
 
 def read_batches(request: batch_request.BatchRequest) -> tf.data.Dataset:

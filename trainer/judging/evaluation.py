@@ -43,6 +43,7 @@ def evaluate_run(
   compatibility.check_labels(run, dataset, data_dir=data_dir)
   compatibility.check_split(dataset, split, data_dir=data_dir)
   compatibility.check_feature(run, dataset, data_dir=data_dir)
+  named_data.check_shards(data_dir, dataset, [split])
   model = run.load_model(checkpoint)
   tallied = _tallied(run, model, dataset, data_dir=data_dir, split=split, batch_size=batch_size)
   report = report_json.make(
@@ -93,4 +94,5 @@ def _tallied(
         [name.decode() for name in batch[key].numpy()] for key in (record.ID, record.SPEAKER)
       )
       tallied.add(judging.judge_each(batch), ids=ids, speakers=speakers)
+  named_data.check_count(tallied.num_examples, dataset, split, data_dir=data_dir)
   return tallied

@@ -98,11 +98,14 @@ def predict_records(
   with failures.readable(data_dir=data_dir, batch_size=batch_size):
     for split in splits:
       asked = run.request(dataset, split, data_dir=data_dir, batch_size=batch_size)
+      num_read = 0
       for batch in named_data.read_batches(asked):
+        num_read += len(batch['id'])
         logits = _logits(model, input_pipeline.model_input(batch, run.feature.name))
         for utterance_id, row in zip(batch['id'].numpy(), logits, strict=True):
           name = utterance_id.decode('utf-8', 'surrogateescape')
           yield Prediction(name=name, logits=row)
+      named_data.check_count(num_read, dataset, split, data_dir=data_dir)
 
 
 class _Reader:

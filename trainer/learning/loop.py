@@ -30,11 +30,14 @@ class Plan:
     epochs: At most.
     steps_per_epoch: Steps that make one pass over the train split.
     steps_per_execution: Steps in one call of the compiled function, at most.
+    num_validation: Examples of the validation split, which each pass over it must give; None where
+      nobody promises that.
   """
 
   epochs: int
   steps_per_epoch: int
   steps_per_execution: int
+  num_validation: int | None = None
 
   def next_execution(self, latest: int, *, seconds: float) -> int:
     """Returns how many steps the next call may take, after `latest` steps took `seconds`.
@@ -115,6 +118,7 @@ class Loop:
 
     Raises:
       ConfigError: if the loss is no longer a number, or a state cannot be saved.
+      DatasetError: if the validation split is not as large as it was said to be.
     """
     batches = iter(train_batches)
     results = self._position.results
@@ -157,6 +161,12 @@ class Loop:
     if batches is None:
       return None
     found = measures.scores(self._judge.judge(iter(batches)))
+    if self._plan.num_validation not in (None, found.num_examples):
+      raise errors.DatasetError(
+        f'{found.num_examples:,} examples of the validation split were read, the manifest says '
+        f'{self._plan.num_validation:,}. Were the files of --data changed meanwhile? Run `python '
+        '-m tfrecords.verify` on it.'
+      )
     if not math.isfinite(found.loss):
       raise _runaway(f'The validation loss is {found.loss} after epoch {self._position.epoch}.')
     return found

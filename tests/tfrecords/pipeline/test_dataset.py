@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from schemas import errors, record
 from tests.helpers import datasets
-from tfrecords import reader, writer
+from tfrecords import manifest_file, reader, writer
 from tfrecords.pipeline import (
   batch_request,
   buffers,
@@ -275,7 +275,13 @@ def with_records(tmp_path, make):
   clips = [codec.decode(data, manifest.features) for data in reader.read_records(path)]
   with writer.ShardWriter(path) as shard:
     shard.write([make(i, clip) for i, clip in enumerate(clips)])
-  return manifest
+  return retold(manifest, shard)
+
+
+def retold(manifest, shard, **changes):
+  """Returns a manifest whose first shard has the bytes, and what else is said, of a new file."""
+  info = dataclasses.replace(manifest.shards[0], num_bytes=shard.num_bytes, **changes)
+  return dataclasses.replace(manifest, shards=(info, *manifest.shards[1:]))
 
 
 SHORT = dataclasses.replace(datasets.LOG_MEL, shape=(2, 16))
@@ -334,16 +340,36 @@ def test_foreign_records_are_said(tmp_path, read_all, data, sentence):
     read_all(str(tmp_path), manifest)
 
 
-@pytest.mark.parametrize('damage', ['flip', 'cut'])
+@pytest.mark.parametrize('damage', ['flip', 'length'])
 def test_damaged_files_are_said(tmp_path, read_all, damage):
   manifest = datasets.write_dataset(tmp_path)
   path = tmp_path / manifest.shards_of('train')[0].file_name
   content = bytearray(path.read_bytes())
-  content[100] ^= 1
-  path.write_bytes(content if damage == 'flip' else content[:-7])
-  sentence = rf"Could not read the records in '{tmp_path}': (corrupted|truncated) record at"
+  content[100 if damage == 'flip' else 0] ^= 1
+  path.write_bytes(content)
+  sentence = rf"Could not read .* '{tmp_path}': corrupted record at \d+.*\. It is {path.name}\. Run"
   with pytest.raises(errors.DatasetError, match=sentence):
     read_all(str(tmp_path), manifest)
+
+
+@pytest.mark.parametrize('cache', [caches.NONE, caches.MEMORY])
+@pytest.mark.parametrize(('change', 'said'), [(1, 'only 12'), (-1, 'at least 12')])
+def test_a_shard_with_another_number_of_records_is_said(tmp_path, cache, change, said):
+  """Of the right size: what the listing cannot tell."""
+  manifest = datasets.write_dataset(tmp_path)
+  first = manifest.shards[0]
+  counts = (first.label_counts[0] + change, *first.label_counts[1:])
+  first = dataclasses.replace(first, num_records=12 + change, label_counts=counts)
+  manifest = dataclasses.replace(manifest, shards=(first, *manifest.shards[1:]))
+  manifest_file.save(manifest, str(tmp_path))
+  sentence = (
+    f'a shard holds {said} records, the manifest says {12 + change}. It is {first.file_name}'
+  )
+  with (
+    pytest.raises(errors.DatasetError, match=sentence),
+    read_errors.readable_errors(str(tmp_path)),
+  ):
+    iterate_in_graph(batches_of(str(tmp_path), manifest, cache=cache))
 
 
 @pytest.mark.parametrize('iterate', [iterate_eagerly, iterate_in_graph])
@@ -502,7 +528,8 @@ def test_half_rows_are_said(tmp_path, read_all):
   cut = dataclasses.replace(clips[3], arrays={'log_mel': clips[3].arrays['log_mel'][:1, :8]})
   with writer.ShardWriter(path) as shard:
     shard.write([codec.encode(cut, [half])])
-    shard.write([codec.encode(clip, made.features) for clip in clips])
+    shard.write([codec.encode(clip, made.features) for clip in clips[1:]])
+  made = retold(made, shard)
   sentence = (
     r"'log_mel' must have a multiple of 32 bytes in every record \(float16 \[any, 16\]\), as"
   )

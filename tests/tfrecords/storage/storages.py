@@ -95,5 +95,8 @@ class MemoryStorage:
   def list_dir(self, path):
     return sorted(name[len(path) + 1 :] for name in self.files if name.startswith(f'{path}/'))
 
+  def sizes(self, path):
+    return {name: len(self.files[f'{path}/{name}']) for name in self.list_dir(path)}
+
   def join(self, folder, name):
     return f'{folder}/{name}'

@@ -51,6 +51,7 @@ def test_names_are_listed_in_order(place):
   for name in ('b', 'c', 'a', 'B'):
     put(files, files.join(folder, name), b'x')
   assert files.list_dir(folder) == ['B', 'a', 'b', 'c']
+  assert files.sizes(folder) == {'B': 1, 'a': 1, 'b': 1, 'c': 1}
 
 
 def test_what_is_there_exists(place):

@@ -10,8 +10,9 @@ import pytest
 
 from schemas import command, errors, utterance
 from tests.helpers import datasets
-from tfrecords import manifest_file
-from trainer import config, evaluate, predict, run
+from tfrecords import manifest_file, reader, writer
+from trainer import __main__, config, evaluate, predict, run
+from trainer.data import named_data
 from trainer.runs import saved_run
 
 TOY = 'cnn:conv_layers=1,filters=4,dense_units=16,dropout=0'
@@ -154,6 +155,35 @@ def test_no_such_split_and_no_data_set(run_dir, unlabelled, tmp_path, capsys):
   assert 'There is no folder' in text
 
 
+def test_a_shard_that_lost_its_last_record_is_refused_before_the_first_step(
+  run_dir, tmp_path, capsys
+):
+  path = tmp_path / 'data'
+  made = datasets.write_dataset(path, features=(FEATURE,))
+  shard = path / made.shards_of('test')[0].file_name
+  with writer.ShardWriter(str(shard)) as out:
+    out.write(list(reader.read_records(str(shard)))[:-1])
+  flags = (f'--run_dir={run_dir}', f'--data={path}')
+  sentence = f'error: The shard {shard.name!r} in {str(path)!r} has {out.num_bytes:,} bytes, the'
+  for main in (predict.main, evaluate.main):
+    assert refused(capsys, main, *flags).startswith(sentence)
+  # Training judges on it at its end.
+  assert refused(capsys, __main__.main, f'--data={path}').startswith(sentence)
+  assert said(capsys, *flags, '--split=train')
+
+
+def test_a_split_that_is_not_as_large_as_it_was_said_to_be(run_dir, data, monkeypatch, capsys):
+  """What no listing tells: records that went away between the listing and the end."""
+  monkeypatch.setattr(named_data, 'check_shards', lambda *_: None)
+  read = named_data.read_batches
+  monkeypatch.setattr(named_data, 'read_batches', lambda request: read(request).take(1))
+  flags = (f'--run_dir={run_dir}', f'--data={data}', '--batch_size=7')
+  for main in (predict.main, evaluate.main):
+    text = refused(capsys, main, *flags, '--split=test')
+    assert text.startswith('error: 7 records of the test split of')
+    assert 'were read, the manifest says 30. Were' in text
+
+
 def test_a_damaged_shard_is_named(run_dir, tmp_path, capsys):
   datasets.write_dataset(tmp_path / 'data', features=(FEATURE,))
   shard = next((tmp_path / 'data').glob('*-test.tfrecord-*'))
@@ -161,7 +191,7 @@ def test_a_damaged_shard_is_named(run_dir, tmp_path, capsys):
   content[200] ^= 1
   shard.write_bytes(bytes(content))
   text = refused(capsys, predict.main, f'--run_dir={run_dir}', f'--data={tmp_path / "data"}')
-  assert 'python -m tfrecords.verify' in text
+  assert f'It is {shard.name}. Run `python -m tfrecords.verify' in text
 
 
 def test_a_model_that_went_astray_gives_a_sentence_and_no_numbers(

@@ -61,8 +61,22 @@ class Diary(callback.Callback):
     self.events.append('end')
 
 
-def run(losses, *, epochs=2, steps_per_epoch=3, diaries=(), validation=(10,), **settings):
-  plan = loop.Plan(epochs=epochs, steps_per_epoch=steps_per_epoch, steps_per_execution=2)
+def run(
+  losses,
+  *,
+  epochs=2,
+  steps_per_epoch=3,
+  diaries=(),
+  validation=(10,),
+  num_validation=None,
+  **settings,
+):
+  plan = loop.Plan(
+    epochs=epochs,
+    steps_per_epoch=steps_per_epoch,
+    steps_per_execution=2,
+    num_validation=num_validation,
+  )
   fake = FakeSteps(list(losses), **settings)
   return loop.Loop(fake, fake, ALONE, plan=plan, callbacks=diaries).run([4] * 1000, validation)
 
@@ -134,6 +148,12 @@ def test_a_loss_that_is_no_number_stops_with_its_step(bad):
   with pytest.raises(errors.ConfigError, match=rf'became {bad} in step 5 \(epoch 2\).*--learning_'):
     run([1, 1, 1, 1, bad, 1], diaries=[diary])
   assert diary.events[-1] == 'end'
+
+
+def test_a_validation_split_that_is_not_as_large_as_it_was_said_to_be():
+  assert run([1] * 6, num_validation=10)
+  with pytest.raises(errors.DatasetError, match='10 examples of the .* the manifest says 11'):
+    run([1] * 6, num_validation=11)
 
 
 def test_a_validation_loss_that_is_no_number_stops():

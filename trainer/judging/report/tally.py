@@ -90,6 +90,11 @@ class Tally:
     )
 
   @property
+  def num_examples(self) -> int:
+    """How many were added."""
+    return sum(examples for examples, _ in self._speakers.values())
+
+  @property
   def counts(self) -> measures.Counts:
     """Of all examples so far, of which there must be some."""
     loss_sum, by_label, confusion = self._sums
