@@ -53,6 +53,6 @@ def check(
     more = f' (and {len(others) - 1:,} more are not as it says)' if others[1:] else ''
     raise errors.DatasetError(
       f'The shard {first.file_name!r} in {data_dir!r} has {found[first.file_name]:,} bytes, the '
-      f'manifest says {first.num_bytes:,}{more}. It was not copied whole, or is of another data set. '
-      f'{_REMEDY}'
+      f'manifest says {first.num_bytes:,}{more}. It was not copied whole, or is of another data '
+      f'set. {_REMEDY}'
     )
