@@ -33,6 +33,7 @@ class FeaturizeConfig:
       `name:key=value,...` of the table features.augmentations.AUGMENTATIONS.
     augment_copies: Copies of each train clip, beside the clip itself.
     noise: Recordings of noise for the augmentation, found by the launcher.
+    fields: What records keep of the further fields of the source.
     split_by: What keeps clips together in a split.
     fractions: Shares of the splits where nothing else decides.
     seed: Another seed gives other splits and another order of records, nothing else.
@@ -54,6 +55,7 @@ class FeaturizeConfig:
   augmentations: tuple[str, ...] = ()
   augment_copies: int = 0
   noise: tuple[str, ...] = ()
+  fields: rules.FieldRule = rules.FieldRule()
   split_by: rules.SplitRule = rules.SplitRule()
   fractions: splits.SplitFractions = splits.SplitFractions()
   seed: int = 0
@@ -102,8 +104,8 @@ class FeaturizeConfig:
 
   @property
   def record_bytes(self) -> int:
-    """Bytes of one record, about: the arrays, and some 150 for the other fields and framing."""
-    return sum(self.array_bytes(spec) for spec in self.features) + 150
+    """Bytes of one record, about: the arrays, and some 250 for the other fields and framing."""
+    return sum(self.array_bytes(spec) for spec in self.features) + 250
 
   def array_bytes(self, spec: record.FeatureSpec) -> int:
     """Returns the bytes of a feature's array, of a typical clip where clips differ in length."""
@@ -130,6 +132,7 @@ class FeaturizeConfig:
       'augmentations': list(self.augmentations),
       'augment_copies': self.augment_copies,
       'noise': _digest(self.noise),
+      'fields': str(self.fields),
       'split_by': str(self.split_by),
       'fractions': dataclasses.asdict(self.fractions),
       'seed': self.seed,

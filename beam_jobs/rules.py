@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from schemas import errors, options, splits
 
+ALL = 'all'
 NONE = 'none'
 UNDERSAMPLE = 'undersample'
 OVERSAMPLE = 'oversample'
@@ -47,6 +48,45 @@ class SelectionRule:
   def needs_hashes(self) -> bool:
     """Whether the hash of every clip has to be gathered."""
     return bool(self.max_per_speaker or self.max_per_label or self.balance != NONE)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FieldRule:
+  """What --fields asks for: which further fields of the source stand in the records.
+
+  Attributes:
+    text: ALL, NONE, or names joined by commas.
+  """
+
+  text: str = ALL
+
+  def __post_init__(self) -> None:
+    if not all(name.strip() for name in self.text.split(',')):
+      raise errors.ConfigError(
+        f'--fields must be {ALL}, {NONE} or names joined by commas such as age,device, got '
+        f'{self.text!r}.'
+      )
+
+  @functools.cached_property
+  def wanted(self) -> frozenset[str] | None:
+    """The names of the fields; None for all."""
+    if self.text in (ALL, NONE):
+      return None if self.text == ALL else frozenset()
+    return frozenset(name.strip() for name in self.text.split(','))
+
+  def check(self, known: Collection[str]) -> None:
+    """Raises ConfigError for a name that no clip has."""
+    missing = sorted((self.wanted or frozenset()) - set(known))
+    if missing:
+      there = ', '.join(sorted(known)) or 'none'
+      raise errors.ConfigError(
+        f'--fields={self.text}: no clip has a field {missing[0]!r}.'
+        f'{options.did_you_mean(missing[0], known)} There are: {there}. {ALL} takes all, {NONE} '
+        'none of them.'
+      )
+
+  def __str__(self) -> str:
+    return self.text
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

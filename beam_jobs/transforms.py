@@ -160,9 +160,10 @@ class _AssignDoFn(_JobDoFn):
     if self._assignment is None:
       self._assignment = plan_lib.Assignment(plan, self._job.config)
     by_shard: dict[plan_lib.ShardKey, list[Utterance]] = {}
+    wanted = self._job.config.fields.wanted
     for utterance in blocks.unpack(block):
       if key := self._assignment.shard_of(utterance):
-        by_shard.setdefault(key, []).append(utterance.without_fields())
+        by_shard.setdefault(key, []).append(utterance.with_kept_fields(wanted))
     for key, utterances in by_shard.items():
       yield key, blocks.pack(utterances)
 

@@ -18,11 +18,12 @@ def dumps(value: Any) -> str:
 class Reader:
   """The fields of one JSON object, each checked for its type when it is asked for."""
 
-  def __init__(self, value: Any, where: str) -> None:
+  def __init__(self, value: Any, where: str, *, is_older: bool = False) -> None:
     if not isinstance(value, Mapping):
       raise errors.SchemaError(f'{where}: expected an object, got {type(value).__name__}.')
     self._value = value
     self._where = where
+    self._is_older = is_older
 
   def read(self, key: str, form: Any) -> Any:
     """Returns what a field of the type `form` holds, one of _READERS or made of Fields."""
@@ -32,11 +33,19 @@ class Reader:
     inner, where = typing.get_args(form), f'{self._where}, {key}'
     if typing.get_origin(form) is tuple:
       items = enumerate(self.items(key))
-      return tuple(inner[0].from_json(item, where=f'{where}[{i}]') for i, item in items)
+      return tuple(self._inner(inner[0], item, f'{where}[{i}]') for i, item in items)
     if typing.get_origin(form) is Mapping:
       objects = self.mapping(key).items()
-      return {name: inner[1].from_json(item, where=f'{where}.{name}') for name, item in objects}
-    return None if self.is_null(key) else inner[0].from_json(self.mapping(key), where=where)
+      return {name: self._inner(inner[1], item, f'{where}.{name}') for name, item in objects}
+    return None if self.is_null(key) else self._inner(inner[0], self.mapping(key), where)
+
+  def _inner(self, form: Any, value: Any, where: str) -> Any:
+    return form.from_json(value, where=where, is_older=self._is_older)
+
+  def is_silent_on(self, field: 'dataclasses.Field[Any]') -> bool:
+    """Whether an older program wrote the object, which did not know the field yet."""
+    has_default = (field.default, field.default_factory) != (dataclasses.MISSING,) * 2
+    return self._is_older and has_default and field.name not in self._value
 
   def text(self, key: str) -> str:
     """Returns a string."""
@@ -154,12 +163,19 @@ class Fields:
     return {field.name: _plain(getattr(self, field.name)) for field in fields}
 
   @classmethod
-  def from_json(cls, value: Any, *, where: str) -> Self:
-    """Reads what to_json wrote; SchemaError names `where` and the field."""
-    obj = Reader(value, where)
+  def from_json(cls, value: Any, *, where: str, is_older: bool = False) -> Self:
+    """Reads what to_json wrote; SchemaError names `where` and the field.
+
+    Args:
+      value: The parsed object.
+      where: Where it stands.
+      is_older: Whether an older program wrote it: what it does not know is left at its default.
+    """
+    obj = Reader(value, where, is_older=is_older)
     values = {
       field.name: obj.read(field.name, field.type)
       for field in dataclasses.fields(cls)  # type: ignore[arg-type]
+      if not obj.is_silent_on(field)
     }
     return cls(**values)
 

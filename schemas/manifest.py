@@ -231,14 +231,15 @@ class DatasetManifest(json_form.Fields):
       ) from error
     obj = json_form.Reader(parsed, where)
     version = obj.integer('record_version')
-    if version != record.RECORD_VERSION:
+    if version not in record.READABLE_VERSIONS:
+      known = ' and '.join(map(str, record.READABLE_VERSIONS))
       raise errors.SchemaError(
         f'{where}: record_version is {version}, this version of the programs reads '
-        f'{record.RECORD_VERSION}. Run the data job again, or use the version that wrote it.'
+        f'{known}. Run the data job again, or use the version that wrote it.'
       )
     obj.text('digest')
     try:
-      return cls.from_json(parsed, where=where)
+      return cls.from_json(parsed, where=where, is_older=version < record.RECORD_VERSION)
     except errors.SchemaError as error:
       # A class that refuses its fields does not know which file they stand in.
       if where in str(error):

@@ -9,7 +9,9 @@ from schemas import errors, json_form
 
 # Bump with every change of bytes on disk (fields, byte order, hash, shard packing), with a
 # "Record format" line in the CHANGELOG.
-RECORD_VERSION = 2
+RECORD_VERSION = 3
+# What the programs read. Records of version 2 only lack what is said of their origin.
+READABLE_VERSIONS = (2, 3)
 
 # Names of the scalar fields. A feature may not have one of these names.
 ID = 'id'  # bytes: Utterance.utterance_id in UTF-8
@@ -17,7 +19,13 @@ SPEAKER = 'speaker'  # bytes: Utterance.speaker_id in UTF-8
 LABEL = 'label'  # int64: index into the manifest's labels
 NUM_SAMPLES = 'num_samples'  # int64: samples of real audio; the rest of the clip is padding
 AUGMENTATION = 'augmentation'  # bytes: what was done to a copy; empty for an original
-SCALARS = (ID, SPEAKER, LABEL, NUM_SAMPLES, AUGMENTATION)
+FILE = 'file'  # bytes: the file in UTF-8, relative to the corpus with `/`, or its whole URI
+START_US = 'start_us'  # int64: where the clip begins in its file, in microseconds
+END_US = 'end_us'  # int64: where it ends, before silence is trimmed and the rest cut; 0: a picture
+FIELDS = 'fields'  # bytes: what else the corpus says of the clip, a JSON object of strings
+SCALARS = (ID, SPEAKER, LABEL, NUM_SAMPLES, AUGMENTATION, FILE, START_US, END_US, FIELDS)
+# Those that came with version 3.
+OF_ORIGIN = (FILE, START_US, END_US, FIELDS)
 
 ITEM_BYTES = {'float16': 2, 'float32': 4, 'int16': 2, 'uint8': 1}
 

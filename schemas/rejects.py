@@ -48,6 +48,8 @@ LEFT_OUT = {
 # is an error, and all of it is counted and named.
 NOTED = {
   'silent': 'Every sample is zero. Record it again, or leave the clip out.',
+  # Of what a corpus says of its clips.
+  'long_field': 'A field has more than 1,000 characters: records keep the first (see --fields).',
 }
 
 # So many of the clips or files that a note is about are named.

@@ -2,12 +2,16 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from schemas import errors, splits
 
 # The one label of a corpus that has none.
 UNLABELLED = 'unlabelled'
+
+# So much of a further field is kept: a cell may hold a whole document, and each clip carries it.
+MAX_FIELD_CHARS = 1_000
+CUT_MARK = '…'
 
 # What the columns of a table of clips are called where nobody names them, by their role; path and
 # label are always named.
@@ -108,9 +112,25 @@ class Utterance:
         f'got {self.split!r}.'
       )
 
-  def without_fields(self) -> 'Utterance':
-    """Returns what is needed to make the clip, once it is known which split it goes to."""
-    return dataclasses.replace(self, fields=()) if self.fields else self
+  def with_kept_fields(self, wanted: Collection[str] | None) -> 'Utterance':
+    """Returns it with the fields that its record keeps, once it is known which split it goes to.
+
+    Empty ones are left out, and long ones are cut to MAX_FIELD_CHARS and marked.
+
+    Args:
+      wanted: Names of fields; None for all.
+    """
+    kept = tuple(
+      (name, value if len(value) <= MAX_FIELD_CHARS else value[:MAX_FIELD_CHARS] + CUT_MARK)
+      for name, value in self.fields
+      if value and (wanted is None or name in wanted)
+    )
+    return self if kept == self.fields else dataclasses.replace(self, fields=kept)
+
+  @property
+  def has_long_field(self) -> bool:
+    """Whether a field is longer than a record keeps; also of what with_kept_fields returned."""
+    return any(len(value) > MAX_FIELD_CHARS for _, value in self.fields)
 
   def field(self, name: str) -> str | None:
     """Returns `speaker`, `label`, or a further field by its name; None where it has none."""

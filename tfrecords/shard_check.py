@@ -102,7 +102,11 @@ class _ShardCheck:
     self._num_records += 1
     where = f'record {scanned.index} at byte {scanned.offset_bytes}'
     try:
-      clip = codec.decode(scanned.data, self._manifest.features)
+      clip = codec.decode(
+        scanned.data,
+        self._manifest.features,
+        record_version=self._manifest.record_version,
+      )
     except errors.RecordError as error:
       self.add(f'{where}: {error}')
       return

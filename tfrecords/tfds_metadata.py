@@ -92,6 +92,7 @@ def _features(tfds: Any, manifest: DatasetManifest) -> dict[str, Any]:
       np.int64, doc='Samples of real audio; what follows is padding.'
     ),
     record.AUGMENTATION: tfds.features.Text(doc='What was done to a copy; empty for an original.'),
+    **_origin(tfds),
     **{
       # One unknown axis needs no field for the shape: TFDS works it out from the bytes.
       spec.name: tfds.features.Tensor(
@@ -99,6 +100,17 @@ def _features(tfds: Any, manifest: DatasetManifest) -> dict[str, Any]:
       )
       for spec in manifest.features
     },
+  }
+
+
+def _origin(tfds: Any) -> dict[str, Any]:
+  return {
+    record.FILE: tfds.features.Text(doc='Where the clip comes from, relative to the corpus.'),
+    record.START_US: tfds.features.Scalar(
+      np.int64, doc='Where it begins in the file, in microseconds.'
+    ),
+    record.END_US: tfds.features.Scalar(np.int64, doc='Where it ends there.'),
+    record.FIELDS: tfds.features.Text(doc='What else the corpus says of it, as a JSON object.'),
   }
 
 

@@ -118,7 +118,9 @@ class Records:
     for shard in measuring.track(self._manifest.shards, 'reading shards'):
       path = self._storage.join(self._data_dir, shard.file_name)
       for data in reader.read_records(path, self._storage):
-        yield shard.split, codec.decode(data, self._manifest.features)
+        made = self._manifest
+        clip = codec.decode(data, made.features, record_version=made.record_version)
+        yield shard.split, clip
 
   def _named(self, item: codec.Record, split: str) -> duplicates.Clip:
     return duplicates.Clip(

@@ -42,6 +42,9 @@ def rows(config: config_lib.FeaturizeConfig, *, num_workers: int) -> Iterator[tu
   for entry in source.list_utterances(corpus.Corpus(config.input), config.source_settings):
     if isinstance(entry, Utterance):
       census.add(entry, config)
+      if entry.with_kept_fields(config.fields.wanted).has_long_field:
+        names = (entry.utterance_id,)
+        noted = [*rejects.merged([*noted, rejects.Noted(reason='long_field', names=names)])]
     elif isinstance(entry, rejects.Reject):
       unusable[entry.reason] += 1
     elif isinstance(entry, rejects.Noted):

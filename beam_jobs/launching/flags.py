@@ -54,6 +54,9 @@ class _Flags:
     (), f'Something done to copies of the train clips, in this order{_REPEATABLE}'
   )
   split_by: str = flag('speaker', 'What stays in one split: speaker, clip, or FIELD:test=0-4,...')
+  fields: str = flag(
+    rules.ALL, 'What else the source says of a clip stands in its record: all, none or age,device.'
+  )
   clip_position: str = flag(
     audio.START,
     'Which part of longer audio is kept, and where shorter audio stands in the padding.',
@@ -190,6 +193,7 @@ def _config(typed: _Flags) -> config_lib.FeaturizeConfig:
       options.format_option(*augmentations.parse(text)) for text in typed.augment
     ),
     augment_copies=int(bool(typed.augment)) if copies is None else copies,
+    fields=rules.FieldRule(text=typed.fields),
     split_by=rules.SplitRule.parse(typed.split_by),
     fractions=options.build(
       splits.SplitFractions,

@@ -30,7 +30,7 @@ def all_same(rejected: Sequence[rejects.Reject], remembered: Any) -> bool:
 
 def _state(uri: str) -> str:
   """Returns size and time of change; `missing`, or '' where nobody can tell."""
-  path = clip_uri.parse_uri(uri).path if clip_uri.is_uri(uri) else uri
+  path = clip_uri.file_of(uri)
   try:
     return storage.storage_of(path).state(path)
   except (FileNotFoundError, NotADirectoryError):

@@ -31,16 +31,20 @@ class Census:
   Attributes:
     clips: Number of clips by CellKey.
     hashes: selection.clip_hash of every clip by CellKey, where the configuration asks for them.
+    field_names: Further fields that clips have, where the configuration names some.
   """
 
   clips: collections.Counter[CellKey] = dataclasses.field(default_factory=collections.Counter)
   hashes: dict[CellKey, array.array] = dataclasses.field(default_factory=dict)
+  field_names: set[str] = dataclasses.field(default_factory=set)
 
   def add(self, utterance: Utterance, config: config_lib.FeaturizeConfig) -> None:
     """Counts one utterance."""
     group = splitting.group_of(utterance, config.split_by, config.fractions, config.seed)
     key = utterance.speaker_id, group, utterance.split, utterance.label
     self.clips[key] += 1
+    if config.fields.wanted:
+      self.field_names.update(name for name, _ in utterance.fields)
     if config.selection.needs_hashes:
       place = selection.clip_hash(utterance.utterance_id, config.seed)
       self.hashes.setdefault(key, array.array('Q')).append(place)
@@ -48,6 +52,7 @@ class Census:
   def merge(self, other: 'Census') -> None:
     """Adds the counts of another census."""
     self.clips.update(other.clips)
+    self.field_names |= other.field_names
     for key, hashes in other.hashes.items():
       self.hashes.setdefault(key, array.array('Q')).extend(hashes)
 
@@ -155,13 +160,15 @@ def make_plan(census: Census, config: config_lib.FeaturizeConfig) -> Plan:
 
   Raises:
     SourceError: if there is no clip.
-    ConfigError: if the split rule does not fit, or leaves nothing to train on.
+    ConfigError: if the split rule does not fit or leaves nothing to train on, or no clip has a
+      field that is to be kept.
   """
   if not census.clips:
     raise errors.SourceError(
       f'No usable clip was found in {config.input!r} by the source {config.source!r}: every entry '
       f'was rejected. See {naming.REJECTS} in {config.output!r}, and check --source and --input.'
     )
+  config.fields.check(census.field_names)
   official: dict[str, set[str]] = collections.defaultdict(set)
   for _, group, split, _ in census.clips:
     official[group].add(split)

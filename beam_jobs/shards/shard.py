@@ -9,7 +9,7 @@ import threadpoolctl
 from beam_jobs import config as config_lib
 from beam_jobs.processes import worker_page
 from beam_jobs.shards import items as items_lib
-from beam_jobs.shards import loading
+from beam_jobs.shards import loading, provenance
 from features import extractor
 from features import stored_form as feature_storage
 from features.decoding import clips
@@ -67,6 +67,7 @@ class _ShardJob:
 
   def __init__(self, config: config_lib.FeaturizeConfig, num_labels: int, *, gather: bool) -> None:
     self._specs = config.features
+    self._provenance = provenance.Provenance(config)
     self._extractor = extractor.Extractor(config.features, config.audio)
     self._gather = gather
     self._moments = {spec.name: moments_lib.Moments.none(spec.num_bins) for spec in self._specs}
@@ -114,6 +115,7 @@ class _ShardJob:
           num_samples=clip.num_samples,
           augmentation=loaded.augmentation,
           arrays={name: array[i] for name, array in stored.items()},
+          **self._provenance.of(loaded.item.utterance, clip),
         ),
         self._specs,
       )
@@ -129,9 +131,10 @@ class _ShardJob:
     if not item.copy:
       self._source_s += clip.source_s
       self._durations.add(clip.num_samples, clip.whole_samples)
+      noted = (*clip.noted, *(('long_field',) if item.utterance.has_long_field else ()))
       names = (item.utterance.utterance_id,)
-      notes = (rejects.Noted(reason=reason, names=names) for reason in clip.noted)
-      self._noted = rejects.merged((*self._noted, *notes)) if clip.noted else self._noted
+      notes = (rejects.Noted(reason=reason, names=names) for reason in noted)
+      self._noted = rejects.merged((*self._noted, *notes)) if noted else self._noted
 
   def result(self, out: writer.ShardWriter, *, file_name: str) -> shard_result.ShardResult:
     """Returns the result, once the writer is closed."""

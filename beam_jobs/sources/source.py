@@ -38,6 +38,7 @@ class Source:
     prepare: Makes the corpus in the folder of that name, where the source makes its own. Whole or
       not at all, and once: a corpus that is there already is kept. Called by the launcher.
     default_input: The corpus's folder where the user names none; '' where one must be named.
+    root: Returns the folder that the files of clips are named from; None where that is --input.
   """
 
   settings: type
@@ -51,6 +52,7 @@ class Source:
   noise_paths: Callable[[corpus.Corpus, Any], list[str]] | None = None
   prepare: Callable[[str, Any], None] | None = None
   default_input: str = ''
+  root: Callable[[corpus.Corpus, Any], str] | None = None
 
   def opened(self, place: str, settings: Any) -> corpus.Corpus:
     """Returns the corpus that --input names, made first where the source makes its own.
@@ -64,3 +66,8 @@ class Source:
     if not self.takes_file:
       found.check()
     return found
+
+  def folder_of(self, place: str, settings: Any) -> str:
+    """Returns the folder that the files of clips are named from, without a slash at its end."""
+    found = corpus.Corpus(place)
+    return self.root(found, settings) if self.root else found.folder.rstrip('/')

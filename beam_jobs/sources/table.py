@@ -212,6 +212,10 @@ def _place(path: str, root: str) -> tuple[str, str]:
   return inside, prefix + inside
 
 
+def _folder(corpus: corpus_lib.Corpus, settings: Table) -> str:
+  return _root_of(corpus.folder, settings.root).rstrip('/')
+
+
 def _root_of(path: str, root: str) -> str:
   """Returns the folder that relative paths start from, without `~` and relative parts."""
   folder = path.rpartition('/')[0] or '/'
@@ -248,4 +252,5 @@ SOURCE = source.Source(
   },
   takes_file=True,
   is_streamed=True,
+  root=_folder,
 )

@@ -35,6 +35,7 @@ class Clip:
       the excerpt of which the clip is made.
     whole_samples: How many samples it had before it was cut to its length (after it was trimmed).
     noted: What is to be said of it: keys of schemas.rejects.NOTED.
+    start_s: Where in the file that begins of which the clip is made, in seconds.
   """
 
   samples: NDArray[np.float32]
@@ -42,6 +43,7 @@ class Clip:
   source_s: float
   whole_samples: int = 0
   noted: tuple[str, ...] = ()
+  start_s: float = 0.0
 
 
 # What is trimmed is held in memory as a whole, at up to 20 bytes a frame: no more than 320 MiB.
@@ -83,7 +85,7 @@ def decode(
     raise ClipError('empty', 'Wanted an audio file, got 0 bytes.')
   source = opening.open_recording(data)
   try:
-    samples, source_s, whole = _part(source, audio, excerpt, min_clip_s)
+    samples, source_s, whole, start_s = _part(source, audio, excerpt, min_clip_s)
   finally:
     source.close()
   if audio.effects:
@@ -92,7 +94,7 @@ def decode(
 
     samples = effects.apply(samples, audio.effects, audio.sample_rate_hz)
   noted = () if samples.any() else ('silent',)
-  return Clip(cutting.filled(samples, audio), len(samples), source_s, whole, noted)
+  return Clip(cutting.filled(samples, audio), len(samples), source_s, whole, noted, start_s)
 
 
 def read_bytes(path: str) -> bytes:
@@ -152,15 +154,17 @@ def _part(
   audio: audio_schema.AudioSpec,
   excerpt: utterance.Excerpt | None,
   min_clip_s: float,
-) -> tuple[NDArray[np.float32], float, int]:
-  """Returns the audio of a clip, and how long it was: as recorded in seconds, uncut in samples."""
+) -> tuple[NDArray[np.float32], float, int, float]:
+  """Returns a clip's audio, how long it was (as recorded in s, uncut in samples) and its start."""
   from_hz, to_hz = source.sample_rate_hz, audio.sample_rate_hz
   total_frames = source.count(_max_frames(source, audio, excerpt))
   if not total_frames:
     raise ClipError('no_samples', 'Wanted samples, got a header with none behind it.')
   begin, end = 0, resampling.num_resampled(total_frames, from_hz, to_hz)
   source_s = total_frames / from_hz
+  start_s = 0.0
   if excerpt is not None:
+    start_s, _ = excerpt.bounds_s(source_s)
     begin, end, source_s = _bounds(excerpt, source_s, end, to_hz)
   _check_duration(source_s, audio, min_clip_s)
   if audio.trim_db:
@@ -182,7 +186,7 @@ def _part(
   if excerpt is not None and excerpt.gain_db:
     samples = _amplified(samples, excerpt.gain_db)
   # A recording may hold a sample less than its header says: of it, nothing was cut.
-  return samples, source_s, whole if len(samples) == wanted else len(samples)
+  return samples, source_s, whole if len(samples) == wanted else len(samples), start_s
 
 
 def _max_frames(

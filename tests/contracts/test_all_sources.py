@@ -14,6 +14,7 @@ import pytest
 
 from beam_jobs import sources
 from beam_jobs.sources import corpus as corpus_lib
+from beam_jobs.sources.tfds_records import clip_uri
 from schemas import errors, options, rejects, splits, utterance
 from tests.contracts import example_corpus as example
 
@@ -75,6 +76,8 @@ def test_entries_are_unique_and_complete(source, settings, corpus):
     assert entry.label
     assert example.folder_of(source, corpus) + os.sep in entry.uri
     assert list(entry.fields) == sorted(entry.fields)
+    named_from = source.folder_of(corpus.root, settings)
+    assert clip_uri.file_of(entry.uri).startswith(f'{named_from}/')
 
 
 def test_every_file_of_the_medium_is_a_clip_or_was_not_asked_for(source, settings, corpus):

@@ -150,6 +150,9 @@ def _make_record(
     speaker_id=speaker,
     label=label,
     num_samples=num_samples,
+    file=f'{labels[label]}/{speaker}_{take}.wav',
+    end_us=num_samples * 1_000_000 // audio.sample_rate_hz if audio else 0,
+    fields={'take': str(take)},
     arrays={
       spec.name: arrays(spec, label, rng)
       if arrays

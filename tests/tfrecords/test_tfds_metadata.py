@@ -1,5 +1,6 @@
 """TensorFlow Datasets, which has never heard of us, opens the folder and yields the same arrays."""
 
+import json
 import os
 import subprocess
 import sys
@@ -57,6 +58,9 @@ def test_the_same_arrays_come_out(data_dir, split):
     assert example['speaker'] == clip.speaker_id.encode()
     assert example['augmentation'] == clip.augmentation.encode()
     assert (example['label'], example['num_samples']) == (clip.label, clip.num_samples)
+    assert example['file'].decode() == clip.file == f'{clip.utterance_id}'
+    assert (example['start_us'], example['end_us']) == (0, clip.end_us)
+    assert json.loads(example['fields']) == clip.fields == {'take': clip.fields['take']}
     for name, array in clip.arrays.items():
       assert example[name].dtype == array.dtype
       np.testing.assert_array_equal(example[name], array)

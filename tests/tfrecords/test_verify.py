@@ -181,7 +181,7 @@ def with_info(made, index, **changes):
 @pytest.mark.parametrize(
   ('changes', 'sentence'),
   [
-    ({'num_bytes': 7}, 'has 9432 bytes, the manifest says 7.'),
+    ({'num_bytes': 7}, 'has 10548 bytes, the manifest says 7.'),
     ({'sha256': 'ab'}, 'the manifest says ab.'),
     ({'num_speakers': 3}, 'has 2 speakers, the manifest says 3.'),
     (

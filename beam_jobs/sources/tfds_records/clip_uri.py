@@ -60,6 +60,11 @@ def is_uri(uri: str) -> bool:
   return uri.startswith(SCHEME)
 
 
+def file_of(uri: str) -> str:
+  """Returns the file that is opened for a clip: itself, or the record file that holds it."""
+  return parse_uri(uri).path if is_uri(uri) else uri
+
+
 def uri(place: Place) -> str:
   """Returns the URI of a record."""
   values = {

@@ -29,8 +29,16 @@ CLIP = codec.Record(
     'log_mel': np.arange(6, dtype='<f2').reshape(2, 3),
     'waveform': np.array([-32768, 0, 1, 32767], '<i2'),
   },
+  file='long/ann.wav',
+  start_us=1_250_000,
+  end_us=2_000_001,
+  fields={'take': '3', 'age': 'zwölf'},
 )
+FIELDS_TEXT = '{"age":"zwölf","take":"3"}'
 FEATURES = (SPEC, WAVE)
+
+
+_PLAIN = st.characters(exclude_categories=['Cs'])
 
 
 @st.composite
@@ -60,6 +68,10 @@ def clips(draw):
     label=draw(st.integers(0, 2**63 - 1)),
     num_samples=draw(st.integers(0, 2**63 - 1)),
     arrays=arrays,
+    file=draw(st.text(st.characters(exclude_categories=['Cs']), max_size=9)),
+    start_us=draw(st.integers(0, 2**63 - 1)),
+    end_us=draw(st.integers(0, 2**63 - 1)),
+    fields=draw(st.dictionaries(st.text(_PLAIN, max_size=3), st.text(_PLAIN, max_size=5))),
   )
 
 
@@ -145,6 +157,10 @@ def tf_example(**fields):
     'label': 3,
     'num_samples': 7,
     'augmentation': CLIP.augmentation.encode(),
+    'file': CLIP.file.encode(),
+    'start_us': CLIP.start_us,
+    'end_us': CLIP.end_us,
+    'fields': FIELDS_TEXT.encode(),
     **{name: array.tobytes() for name, array in CLIP.arrays.items()},
     **fields,
   }
@@ -154,6 +170,27 @@ def tf_example(**fields):
 
 def test_we_read_what_tensorflow_writes():
   assert_same(codec.decode(tf_example(), FEATURES), CLIP)
+
+
+@pytest.mark.parametrize('field', record.OF_ORIGIN)
+def test_a_record_of_version_2_is_read_without_its_origin(field):
+  older = tf_example(**dict.fromkeys(record.OF_ORIGIN))
+  read = codec.decode(older, FEATURES, record_version=2)
+  assert_same(read, dataclasses.replace(CLIP, file='', start_us=0, end_us=0, fields={}))
+  with pytest.raises(errors.RecordError, match=f'field {field!r}: expected a .*_list of one value'):
+    codec.decode(tf_example(**{field: None}), FEATURES)
+
+
+@pytest.mark.parametrize('text', [b'', b'{"age": 3}', b'[]', b'{', b'\xff'])
+def test_fields_that_are_no_object_of_strings_are_refused(text):
+  with pytest.raises(errors.RecordError, match="field 'fields': expected a JSON object of strings"):
+    codec.decode(tf_example(fields=text), FEATURES)
+
+
+def test_the_order_of_fields_does_not_show():
+  turned = dataclasses.replace(CLIP, fields=dict(reversed(CLIP.fields.items())))
+  assert codec.encode(turned, FEATURES) == codec.encode(CLIP, FEATURES)
+  assert FIELDS_TEXT.encode() in codec.encode(CLIP, FEATURES)
 
 
 def test_fields_that_nobody_asks_for_are_skipped():
@@ -174,7 +211,7 @@ def test_the_order_of_arrays_does_not_show():
 
 
 # Pinned: if it must change, bump RECORD_VERSION in schemas/record.py.
-PINNED_SHA256 = 'e844d03c31fe24c7b5d55dbb2c94bd6271ed355afc120d5809bb398feeaa001e'
+PINNED_SHA256 = 'a2b2d75481a9ee2b2a39ddf3cd180574b7ea15e628858732b5bf7a4f9a6aa4fd'
 
 
 def test_the_bytes_are_pinned():
