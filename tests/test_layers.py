@@ -30,8 +30,9 @@ ROOMS = {
   'tfrecords': {
     'storage': '',
     'wire': '',
+    'resources': '',
     'finishing': 'manifest_file storage',
-    'pipeline': 'manifest_file reader shard_files storage wire',
+    'pipeline': 'manifest_file reader resources shard_files storage wire',
   },
   'features': {
     'pixels': '',

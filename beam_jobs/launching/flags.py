@@ -8,7 +8,6 @@ import argparse
 import contextlib
 import dataclasses
 import io
-import os
 from collections.abc import Sequence
 
 from absl import flags as absl_flags
@@ -21,6 +20,7 @@ from features import augmentations, effects
 from schemas import audio, errors, options, splits
 from schemas import medium as media
 from tfrecords import command_line, paths
+from tfrecords.resources import cores
 
 flag = command_line.flag
 
@@ -124,7 +124,10 @@ class Invocation:
     '', 'A Beam runner, such as DataflowRunner. By default local worker processes.'
   )
   workers: int = flag(
-    os.cpu_count() or 1, 'Local worker processes; 0 runs the job in this process.', lower_bound=0
+    cores.usable(),
+    'Local worker processes; 0 runs the job in this process. By default one for each core that '
+    'this process may use (affinity, the share of a container).',
+    lower_bound=0,
   )
   plan: bool = flag(False, 'Say what would be done, without opening any audio.')
   tfds_metadata: bool = flag(True, 'Let tfds.builder_from_directory open the folder.')

@@ -14,6 +14,7 @@ from schemas import errors
 from tests.helpers import datasets
 from tfrecords import manifest_file
 from trainer import __main__, config, preflight, run
+from trainer.devices import half_precision
 from trainer.learning import steps
 from trainer.runs import run_folder
 
@@ -201,7 +202,9 @@ def test_a_feature_can_be_picked_and_needs_to_be(tmp_path):
   assert history_of(train(tmp_path / 'data', feature='log_mel', epochs=1))
 
 
-def test_what_the_data_job_warned_of_and_what_nobody_says_is_told(tmp_path, capsys):
+def test_what_the_data_job_warned_of_and_what_nobody_says_is_told(tmp_path, capsys, monkeypatch):
+  monkeypatch.setattr(run.machine, 'devices', lambda virtual=0: ['CPU:0'])
+  monkeypatch.setattr(half_precision, 'is_emulated', lambda precision: precision == 'float32')
   found = datasets.write_dataset(
     tmp_path / 'data', labels=('a', 'b', 'c', 'd'), clips_per_speaker=3, speakers={'train': ('x',)}
   )
@@ -211,6 +214,7 @@ def test_what_the_data_job_warned_of_and_what_nobody_says_is_told(tmp_path, caps
   said = capsys.readouterr().out
   assert 'note: The voices are all alike.' in said
   assert 'no clip of the train split has the label d.' in said
+  assert 'note: this processor has no instructions for float32' in said
 
 
 def test_data_may_lie_where_only_tensorflow_reads(untested_dir):

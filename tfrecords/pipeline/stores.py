@@ -13,7 +13,8 @@ import tensorflow as tf
 from schemas import errors
 from schemas.manifest import ShardInfo
 from tfrecords import storage
-from tfrecords.pipeline import caches, free_memory, local_copies, order, tf_options
+from tfrecords.pipeline import caches, local_copies, order, tf_options
+from tfrecords.resources import free_memory
 
 # Bytes asked from the storage at once, per shard: from far away many, to hide the latency; on this
 # machine so few that they stay in the processor's cache until they are taken apart.

@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 
 import tensorflow as tf
 
+from tfrecords.resources import cores
+
 _Function = TypeVar('_Function', bound=Callable[..., Any])
 
 
@@ -22,6 +24,8 @@ def with_options(dataset: tf.data.Dataset, *, deterministic: bool) -> tf.data.Da
   # Else TensorFlow times every step of every record to learn how many threads are best: 5 to 10 %
   # of the cost of a clip. Now AUTOTUNE stands for as many threads as there are cores.
   options.autotune.enabled = False
+  if cores.usable() < cores.schedulable():  # TensorFlow does not see the share of a container.
+    options.threading.private_threadpool_size = cores.usable()
   # Reading begins while the model is compiled.
   options.experimental_warm_start = True
   return dataset.with_options(options)

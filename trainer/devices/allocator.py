@@ -1,8 +1,9 @@
 """Keeps memory that was freed in the process: every batch would be new memory to the kernel."""
 
 import ctypes
-import os
 import sys
+
+from tfrecords.resources import cores
 
 # Of <malloc.h>.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
@@ -31,6 +32,6 @@ def keep_freed_memory() -> bool:
   settings = (
     (_M_MMAP_THRESHOLD, _MMAP_BYTES),
     (_M_TRIM_THRESHOLD, _TRIM_BYTES),
-    (_M_ARENA_MAX, max(2, os.cpu_count() or 1)),
+    (_M_ARENA_MAX, max(2, cores.usable())),
   )
   return all([mallopt(name, value) for name, value in settings])

@@ -3,7 +3,6 @@
 import os
 import pathlib
 
-import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -13,11 +12,11 @@ from tfrecords.pipeline import (
   batch_request,
   caches,
   dataset,
-  free_memory,
   local_copies,
   order,
   stores,
 )
+from tfrecords.resources import free_memory
 
 
 @pytest.fixture(scope='module')
@@ -115,20 +114,6 @@ def test_a_disk_that_is_too_small_or_no_folder_is_said(tmp_path, monkeypatch):
   monkeypatch.setattr(local_copies.shutil, 'disk_usage', lambda path: usage)
   with pytest.raises(errors.DatasetError, match=r'0\.00 GB are free there\. Name a folder on a la'):
     local_copies.fetch(paths, shards, str(tmp_path / 'copies'))
-
-
-def test_free_memory_is_that_of_the_machine_or_of_the_container(tmp_path):
-  meminfo = tmp_path / 'meminfo'
-  meminfo.write_text('MemTotal: 100 kB\nMemAvailable:    2000 kB\n')
-  free = free_memory.free_bytes
-  assert free(tmp_path / 'none', tmp_path) is None
-  assert free(meminfo, tmp_path) == 2_048_000
-  (tmp_path / 'memory.max').write_text('max\n')
-  (tmp_path / 'memory.current').write_text('5\n')
-  assert free(meminfo, tmp_path) == 2_048_000
-  (tmp_path / 'memory.max').write_text('1005\n')
-  assert free(meminfo, tmp_path) == 1_000
-  assert np.sign(free()) == 1
 
 
 def test_from_far_away_all_shards_of_a_group_are_read_at_once(tmp_path):
