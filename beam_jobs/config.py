@@ -40,6 +40,7 @@ class FeaturizeConfig:
     shard_bytes: A shard is about this large at most.
     min_train_shards: As many train shards where there are clips enough.
     max_reject_fraction: More rejects than this share of all clips fail the job.
+    tfds_metadata: Whether labels must be such that the launcher can write the metadata for TFDS.
     overwrite: Throw away what is in `output`, of this or another configuration, and begin anew.
   """
 
@@ -62,6 +63,7 @@ class FeaturizeConfig:
   shard_bytes: int = 128 << 20
   min_train_shards: int = 16
   max_reject_fraction: float = 0.05
+  tfds_metadata: bool = False
   overwrite: bool = False
 
   def __post_init__(self) -> None:

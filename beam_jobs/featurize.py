@@ -38,18 +38,28 @@ def main(argv: Sequence[str]) -> None:
   manifest = manifest_file.load(output, storage.storage_of(output))
   rows = summary.rows(manifest, time.monotonic() - start_s)
   summary.print_table(rows, title=f'{manifest.name}: {output}')
-  if invocation.tfds_metadata:
+  if invocation.config.tfds_metadata:
     _write_tfds_metadata(output, manifest)
 
 
 def _write_tfds_metadata(output: str, manifest: DatasetManifest) -> None:
-  """Lets TFDS open the folder. Here, not in a worker: it needs TensorFlow."""
+  """Lets TFDS open the folder. Here, not in a worker: it needs TensorFlow.
+
+  The data set is finished already, so whatever goes wrong here is told and fails nothing.
+  """
   if importlib.util.find_spec('tensorflow_datasets') is None:
     print("No TFDS metadata: it needs pip install 'voxshard[train]'.", file=sys.stderr)
     return
-  from tfrecords import tfds_metadata  # noqa: PLC0415 - Seconds, and only now needed.
+  try:
+    from tfrecords import tfds_metadata  # noqa: PLC0415 - Seconds, and only now needed.
 
-  tfds_metadata.write(output, manifest, storage.storage_of(output))
+    tfds_metadata.write(output, manifest, storage.storage_of(output))
+  except Exception as error:  # Of a library that we only lend our folder to.
+    print(
+      f'The data set is finished, without TFDS metadata: {error} The trainer does not need them; '
+      'the same command writes them when the cause is removed.',
+      file=sys.stderr,
+    )
 
 
 def run() -> int:

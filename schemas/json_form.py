@@ -110,6 +110,11 @@ class Reader:
         )
     return values
 
+  def text_lists(self, key: str) -> dict[str, tuple[str, ...]]:
+    """Returns an object whose values are lists of strings."""
+    lists = Reader(self.mapping(key), f'{self._where}, {key}')
+    return {name: tuple(lists.texts(name)) for name in self.mapping(key)}
+
   def _float(self, key: str, number: float) -> float:
     # JSON as such has no NaN, but Python reads it, and 1e999 is infinite.
     try:
@@ -148,6 +153,7 @@ _READERS: Mapping[Any, Callable[[Reader, str], Any]] = {
   Mapping[str, Any]: Reader.mapping,
   Mapping[str, int]: Reader.counts,
   Mapping[str, str]: Reader.text_values,
+  Mapping[str, tuple[str, ...]]: Reader.text_lists,
 }
 
 

@@ -12,6 +12,8 @@ from schemas import rejects as rejects_lib
 
 # The file's own digest, taken with zeros in its place: so it finds every changed bit of the file.
 _NO_DIGEST = '0' * 64
+# So many speakers of a split are named.
+MOST_SPEAKERS = 20
 _DIGEST = re.compile(r'^  "digest": "([0-9a-f]{64})",$', re.MULTILINE)
 
 
@@ -96,7 +98,10 @@ class DatasetManifest(json_form.Fields):
     labels: Label texts; a record's label is an index into them.
     shards: Every shard file, by split (train, validation, test) and index.
     statistics: By feature name.
-    num_speakers: Number of speakers by split, each counted once however many shards it has.
+    num_speakers: Number of speakers by split, each counted once however many shards it has; where
+      nobody knows who speaks, every clip has one of its own.
+    speakers: The first of them by code point, MOST_SPEAKERS at most, by split; empty where nobody
+      knows who speaks.
     rejects: Number of rejected clips by reason.
     left_out: Number of good clips that were not asked for, by reason.
     noted: What is to be said of clips that are in it, and of what the listing passed by.
@@ -116,6 +121,7 @@ class DatasetManifest(json_form.Fields):
   rejects: Mapping[str, int]
   config: Mapping[str, Any]
   versions: Mapping[str, str]
+  speakers: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
   left_out: Mapping[str, int] = dataclasses.field(default_factory=dict)
   noted: tuple[rejects_lib.Noted, ...] = ()
   warnings: tuple[str, ...] = ()

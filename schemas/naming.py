@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Iterable
 
 from schemas import errors, splits
 
@@ -65,3 +66,21 @@ class ShardName:
 def is_shard_name(file_name: str) -> bool:
   """Whether `file_name` has the form of a shard's name."""
   return bool(_SHARD_NAME.match(file_name))
+
+
+def unfit_for_tfds(labels: Iterable[str]) -> list[str]:
+  """Returns the labels that the metadata of TensorFlow Datasets cannot hold as they are.
+
+  It keeps labels as the lines of a text, strips each when it reads them and leaves blank ones out:
+  every label behind a blank one, or behind one of two lines, would have its neighbour's number.
+  """
+  return [label for label in labels if not _is_line(label)]
+
+
+def _is_line(text: str) -> bool:
+  try:
+    text.encode()
+  except UnicodeEncodeError:
+    return False
+  # A carriage return is read as the end of a line.
+  return bool(text) and text == text.strip() and not set('\n\r') & set(text)

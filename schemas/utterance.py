@@ -1,8 +1,11 @@
 """One reference to one clip: what the data job shuffles instead of audio."""
 
+import collections
 import dataclasses
+import functools
 import math
-from collections.abc import Collection, Mapping
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
 
 from schemas import errors, splits
 
@@ -139,3 +142,27 @@ class Utterance:
     if name == 'label':
       return self.label
     return dict(self.fields).get(name)
+
+
+@functools.lru_cache(maxsize=1 << 12)  # A label and a speaker have many clips.
+def tidy(name: str) -> str:
+  """Returns the name of a label or a speaker without spaces around it, composed (NFC)."""
+  return (name if name.isascii() else unicodedata.normalize('NFC', name)).strip()
+
+
+def alike(names: Iterable[str]) -> list[tuple[str, ...]]:
+  """Returns the names that a reader takes for one, together: sorted, groups of two or more.
+
+  They differ in case, in spaces, in characters that show nothing, or in the form in which Unicode
+  writes the same letters.
+  """
+  groups: dict[str, list[str]] = collections.defaultdict(list)
+  for name in sorted(set(names)):
+    groups[_bare(name)].append(name)
+  return [tuple(group) for group in groups.values() if len(group) > 1]
+
+
+def _bare(name: str) -> str:
+  text = unicodedata.normalize('NFKC', unicodedata.normalize('NFKC', name).casefold())
+  # Cf: such as a zero-width space or a mark of direction.
+  return ''.join(c for c in text if not c.isspace() and unicodedata.category(c) != 'Cf') or name

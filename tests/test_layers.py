@@ -46,7 +46,7 @@ ROOMS = {
     'sources': 'processes',
     'planning': 'config rules sources',
     'shards': 'config processes sources',
-    'output': 'config planning processes shards sources',
+    'output': 'config planning processes rules shards sources',
     'launching': 'config output pipeline planning processes rules shards sources transforms',
     'exploration': 'shards sources',
   },

@@ -19,6 +19,7 @@ def describe(manifest: DatasetManifest) -> str:
     _head(manifest),
     _features(manifest),
     _splits(manifest),
+    _speakers(manifest),
     _labels(manifest),
     _rejects(manifest),
     _left_out(manifest),
@@ -80,8 +81,9 @@ def _split_columns(manifest: DatasetManifest) -> Mapping[str, Callable[[str], st
   is_audio = manifest.audio is not None
   columns: dict[str, Callable[[str], str]] = {
     'clips' if is_audio else 'pictures': lambda split: f'{manifest.num_records(split):,}',
-    'speakers': lambda split: f'{manifest.num_speakers.get(split, 0):,}',
   }
+  if manifest.speakers:
+    columns['speakers'] = lambda split: f'{manifest.num_speakers.get(split, 0):,}'
   if is_audio:
     columns['hours'] = lambda split: _hours(manifest, split)[0]
   if manifest.audio is not None and manifest.audio.is_variable:
@@ -91,6 +93,18 @@ def _split_columns(manifest: DatasetManifest) -> Mapping[str, Callable[[str], st
   columns['shards'] = lambda split: f'{len(manifest.shards_of(split)):,}'
   columns['bytes'] = lambda split: f'{sum(s.num_bytes for s in manifest.shards_of(split)):,}'
   return columns
+
+
+def _speakers(manifest: DatasetManifest) -> Iterator[str]:
+  if not manifest.speakers:
+    return
+  yield 'speakers'
+  rows = []
+  for split in manifest.split_names():
+    names = manifest.speakers.get(split, ())
+    dots = ', ...' if manifest.num_speakers.get(split, 0) > len(names) else ''
+    rows.append((split, ', '.join(names) + dots))
+  yield from _table(rows, text_columns=(0, 1))
 
 
 def _labels(manifest: DatasetManifest) -> Iterator[str]:

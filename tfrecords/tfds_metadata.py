@@ -4,13 +4,15 @@ Afterwards `tfds.builder_from_directory(DIR).as_dataset(split='train')` yields t
 code that has never heard of this project.
 """
 
+import contextlib
 import pathlib
 import tempfile
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from schemas import audio, errors, record
+from schemas import audio, errors, naming, record
 from schemas.manifest import DatasetManifest
 from tfrecords import storage as storage_lib
 from tfrecords.wire import codec
@@ -35,21 +37,34 @@ def write(
     The names of the files.
 
   Raises:
-    DatasetError: if tensorflow_datasets is not installed, or the storage refuses.
+    DatasetError: if tensorflow_datasets is not installed, cannot hold a label, or the storage
+      refuses; then none of the files is there.
   """
+  _check_labels(manifest.labels)
   with tempfile.TemporaryDirectory() as local_dir:
     _dataset_info(manifest).write_to_directory(local_dir)
     files = sorted(pathlib.Path(local_dir).iterdir())
-    for path in files:
+    for number, path in enumerate(files):
       target = storage.join(data_dir, path.name)
       try:
         storage_lib.write_atomically(target, path.read_bytes(), storage)
       except OSError as error:
+        for written in files[:number]:
+          with contextlib.suppress(OSError):
+            storage.remove(storage.join(data_dir, written.name))
         raise errors.DatasetError(
           f'Could not write {target!r}: {error.strerror or error}. Is there room on the disk, and '
           'may this user write there?'
         ) from error
   return tuple(path.name for path in files)
+
+
+def _check_labels(labels: Sequence[str]) -> None:
+  if unfit := naming.unfit_for_tfds(labels):
+    raise errors.DatasetError(
+      f'The TFDS metadata cannot hold the label {unfit[0]!r}: there a label is one line, without '
+      'spaces around it. Rename it, or leave the metadata out: the trainer does not need them.'
+    )
 
 
 def _dataset_info(manifest: DatasetManifest) -> Any:
@@ -87,7 +102,7 @@ def _features(tfds: Any, manifest: DatasetManifest) -> dict[str, Any]:
   return {
     record.ID: tfds.features.Text(doc='Unique in the data set.'),
     record.SPEAKER: tfds.features.Text(doc='Who speaks; in one split only.'),
-    record.LABEL: tfds.features.ClassLabel(names=[_line(label) for label in manifest.labels]),
+    record.LABEL: tfds.features.ClassLabel(names=list(manifest.labels)),
     record.NUM_SAMPLES: tfds.features.Scalar(
       np.int64, doc='Samples of real audio; what follows is padding.'
     ),
@@ -112,11 +127,6 @@ def _origin(tfds: Any) -> dict[str, Any]:
     record.END_US: tfds.features.Scalar(np.int64, doc='Where it ends there.'),
     record.FIELDS: tfds.features.Text(doc='What else the corpus says of it, as a JSON object.'),
   }
-
-
-def _line(label: str) -> str:
-  """Returns a label as TFDS can keep it: a line of a UTF-8 file, stripped when it is read."""
-  return ' '.join(label.encode('utf-8', 'surrogateescape').decode('utf-8', 'replace').split())
 
 
 def _split(tfds: Any, manifest: DatasetManifest, split: str) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from beam_jobs import config as config_lib
 from beam_jobs import sources
 from beam_jobs.launching import flags, preparing, summary
+from beam_jobs.output import warnings
 from beam_jobs.planning import plan as plan_lib
 from beam_jobs.sources import corpus
 from features import extractor
@@ -56,12 +57,12 @@ def rows(config: config_lib.FeaturizeConfig, *, num_workers: int) -> Iterator[tu
   num_records = sum(plan.num_records.values())
   for split in splits.SPLITS:
     if plan.shards_by_split.get(split):
-      yield (
-        split,
-        f'{words.counted(plan.num_records[split], "record")}, '
-        f'{words.counted(plan.num_speakers[split], "speaker")}, '
-        f'{words.counted(plan.shards_by_split[split], "shard")}',
+      parts = (
+        words.counted(plan.num_records[split], 'record'),
+        summary.speakers(plan.num_speakers[split], plan.speakers.get(split, ())),
+        words.counted(plan.shards_by_split[split], 'shard'),
       )
+      yield split, ', '.join(filter(None, parts))
   yield 'clips', f'{plan.num_clips:,}'
   yield 'labels', f'{len(plan.labels)}: {summary.some(plan.labels)}'
   yield 'features', ', '.join(map(summary.feature, config.features))
@@ -81,6 +82,7 @@ def rows(config: config_lib.FeaturizeConfig, *, num_workers: int) -> Iterator[tu
     yield 'rejects', f'{count:,} {reason}: {rejects.ADVICE[reason]}'
   yield from summary.left_out(dict(sorted(left_out.items())))
   yield from summary.noted(rejects.merged(noted))
+  yield from (('warning', warning) for warning in warnings.planned(plan, config))
   yield 'written', f'nothing; without --plan the job writes {naming.MANIFEST} and the shards'
 
 

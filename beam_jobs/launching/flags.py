@@ -104,6 +104,7 @@ class _Flags:
   min_train_shards: int = flag(
     16, 'At least so many train shards, where there are clips enough.', lower_bound=1
   )
+  tfds_metadata: bool = flag(True, 'Let tfds.builder_from_directory open the folder.')
   overwrite: bool = flag(
     False, 'Throw away what is in --output, of whatever settings, and begin anew.'
   )
@@ -130,7 +131,6 @@ class Invocation:
     lower_bound=0,
   )
   plan: bool = flag(False, 'Say what would be done, without opening any audio.')
-  tfds_metadata: bool = flag(True, 'Let tfds.builder_from_directory open the folder.')
   debug: bool = flag(False, 'Show tracebacks and logs.')
 
   @property
@@ -207,6 +207,7 @@ def _config(typed: _Flags) -> config_lib.FeaturizeConfig:
     shard_bytes=typed.shard_mib << 20,
     min_train_shards=typed.min_train_shards,
     max_reject_fraction=typed.max_reject_fraction,
+    tfds_metadata=typed.tfds_metadata,
     overwrite=typed.overwrite,
   )
 

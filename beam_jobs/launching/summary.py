@@ -19,15 +19,17 @@ def rows(manifest: DatasetManifest, elapsed_s: float) -> list[tuple[str, str]]:
   num_bytes = sum(shard.num_bytes for shard in manifest.shards)
   result = []
   for split in manifest.split_names():
-    shards = manifest.shards_of(split)
-    speakers = manifest.num_speakers.get(split, 0)
-    text = f'{manifest.num_records(split):,} clips, {words.counted(speakers, "speaker")}, '
-    result.append((split, text + words.counted(len(shards), 'shard')))
+    parts = (
+      words.counted(manifest.num_records(split), 'clip' if manifest.audio else 'picture'),
+      speakers(manifest.num_speakers.get(split, 0), manifest.speakers.get(split, ())),
+      words.counted(len(manifest.shards_of(split)), 'shard'),
+    )
+    result.append((split, ', '.join(filter(None, parts))))
   result += [
     ('all clips', f'{num_clips:,}{length}'),
     ('labels', f'{manifest.num_labels}: {some(manifest.labels)}'),
     ('features', ', '.join(map(feature, manifest.features))),
-    ('size', f'{num_bytes / 1e6:,.1f} MB in {len(manifest.shards)} shards'),
+    ('size', f'{num_bytes / 1e6:,.1f} MB in {words.counted(len(manifest.shards), "shard")}'),
     ('rejects', _rejects(manifest)),
     *left_out(manifest.left_out),
     *noted(manifest.noted),
@@ -43,6 +45,18 @@ def print_table(lines: Iterable[tuple[str, str]], *, title: str) -> None:
   for name, value in lines:
     table.add_row(name, markup.escape(value))
   rich_console.Console(highlight=False).print(table)
+
+
+def speakers(number: int, names: Sequence[str]) -> str:
+  """Returns such as `2 speakers (ann, bob)`, '' where nobody knows who speaks.
+
+  Args:
+    number: How many there are.
+    names: The first of them. Of more speakers than these only the number is told.
+  """
+  if not names:
+    return ''
+  return words.counted(number, 'speaker') + (f' ({", ".join(names)})' * (number == len(names)))
 
 
 def left_out(counts: Mapping[str, int]) -> Iterator[tuple[str, str]]:

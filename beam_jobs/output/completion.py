@@ -1,6 +1,8 @@
 """From the results of all shards to a finished data set: what is refused, what is told."""
 
 import collections
+import fractions
+import heapq
 import importlib.metadata
 import platform
 from collections.abc import Mapping, Sequence
@@ -8,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from beam_jobs import config as config_lib
 from beam_jobs.output import folder, warnings
 from beam_jobs.planning import plan as plan_lib
+from pages import words
 from schemas import errors, naming, rejects, splits, version
-from schemas.manifest import DatasetManifest
+from schemas.manifest import MOST_SPEAKERS, DatasetManifest
 from tfrecords.finishing import shard_result
 
 # Libraries whose version can change a bit of a shard.
@@ -47,11 +50,17 @@ def write_manifest(
   )
   dataset.write_rejects(rejected)
   reasons = dict(sorted(collections.Counter(item.reason for item in rejected).items()))
-  _refuse_too_many(config, reasons, plan.num_clips + len(listing_rejects))
   left_out = collections.Counter(plan.left_out)
   for entry in unusable:
     if isinstance(entry, rejects.LeftOut):
       left_out[entry.reason] += entry.count
+  _refuse_too_many(
+    config,
+    reasons,
+    num_bad_entries=len(listing_rejects),
+    num_listed=plan.num_clips + sum(left_out.values()) + len(listing_rejects),
+    num_read=plan.num_clips,
+  )
   noted = [entry for entry in unusable if isinstance(entry, rejects.Noted)]
   speakers = shard_result.speakers_by_split(ordered)
   manifest = DatasetManifest(
@@ -62,6 +71,11 @@ def write_manifest(
     shards=tuple(result.info for result in ordered),
     statistics=shard_result.statistics(ordered, config.features),
     num_speakers={split: len(names) for split, names in speakers.items()},
+    speakers={
+      split: tuple(heapq.nsmallest(MOST_SPEAKERS, names))
+      for split, names in speakers.items()
+      if names and plan.speakers
+    },
     rejects=reasons,
     left_out=dict(sorted(left_out.items())),
     noted=rejects.merged([*noted, *(note for result in ordered for note in result.noted)]),
@@ -77,16 +91,45 @@ def write_manifest(
 
 
 def _refuse_too_many(
-  config: config_lib.FeaturizeConfig, reasons: Mapping[str, int], num_entries: int
+  config: config_lib.FeaturizeConfig,
+  reasons: Mapping[str, int],
+  *,
+  num_bad_entries: int,
+  num_listed: int,
+  num_read: int,
 ) -> None:
+  """Refuses a corpus of which too much is bad, whatever share of it is taken.
+
+  What the listing rejects is a share of all that it lists, what turns out to be bad when it is
+  opened a share of what is opened. Where all is taken, they add up to the rejects among all.
+
+  Args:
+    config: Says how much is too much.
+    reasons: Rejects by reason.
+    num_bad_entries: Those of the listing.
+    num_listed: All entries of the listing.
+    num_read: Clips that are taken, and so were opened.
+  """
   num_rejects = sum(reasons.values())
-  if num_rejects <= config.max_reject_fraction * num_entries:
+  num_opened_bad = num_rejects - num_bad_entries
+  # As fractions: 5 of 100 are not more than 0.05.
+  listing_share = fractions.Fraction(num_bad_entries, max(1, num_listed))
+  opened_share = fractions.Fraction(num_opened_bad, max(1, num_read))
+  share = listing_share + (1 - listing_share) * opened_share
+  if share <= fractions.Fraction(str(config.max_reject_fraction)):
     return
+  if num_listed == num_read + num_bad_entries:
+    said = f'{num_rejects:,} of {words.counted(num_listed, "clip", "was", "were")} rejected'
+  else:
+    said = (
+      f'{num_bad_entries:,} of {num_listed:,} entries of the corpus and {num_opened_bad:,} of '
+      f'{words.counted(num_read, "clip")} that were taken of it were rejected'
+    )
   table = '\n'.join(
     f'  {count:>8}  {reason:<14} {rejects.ADVICE[reason]}' for reason, count in reasons.items()
   )
   raise errors.DatasetError(
-    f'{num_rejects} of {num_entries} clips were rejected, more than '
+    f'{said}, more than '
     f'--max_reject_fraction={config.max_reject_fraction} allows, so the data set is not '
     f'finished:\n{table}\nEvery file is listed in {naming.REJECTS} in {config.output!r}. Repair '
     'them or raise --max_reject_fraction, and run the same command again: whole shards are kept.'

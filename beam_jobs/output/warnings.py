@@ -1,14 +1,35 @@
 """What makes the numbers of a data set look better, or worse, than they are."""
 
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 
 from beam_jobs import config as config_lib
-from beam_jobs import sources
+from beam_jobs import rules, sources
 from beam_jobs.output import cut_clips
 from beam_jobs.planning import plan as plan_lib
+from pages import words
 from schemas import medium as media
-from schemas import splits
+from schemas import rejects, splits, utterance
 from tfrecords.finishing import durations, shard_result
+
+# With fewer clips of a label a split says little of it.
+_FEW_CLIPS = 5
+_MOST_NAMES = rejects.MOST_NAMES
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Content:
+  """What is in the splits, as it was planned or as it was written.
+
+  Attributes:
+    label_counts: Clips by split and label, in the order of the plan's labels; copies do not count.
+    shared: Speakers who are in train and in another split, the first of them at least.
+    num_shared: How many they are.
+  """
+
+  label_counts: Mapping[str, Sequence[int]]
+  shared: Sequence[str]
+  num_shared: int
 
 
 def of(
@@ -20,36 +41,100 @@ def of(
   if config.audio is not None:
     lengths = durations.merged(result.durations for result in results)
     yield from cut_clips.warnings(lengths, config.audio)
-  yield from _shared_voices(results)
-  yield from _unknown_voices(plan, results, medium=sources.SOURCES[config.source].medium)
-  if plan.mixed_groups:
-    yield (
-      f'{len(plan.mixed_groups)} speakers stand in more than one official split '
-      f'({_some(plan.mixed_groups)}). Each went whole to test, else to validation, so results are '
-      'not comparable with published ones.'
-    )
-  for split in (splits.TRAIN, splits.TEST):
-    lacking = _labels_without_clips(plan, results, split)
-    if lacking:
-      yield f'The {split} split has no clip of {len(lacking)} labels: {_some(lacking)}.'
-
-
-def _shared_voices(results: Sequence[shard_result.ShardResult]) -> Iterator[str]:
   speakers = shard_result.speakers_by_split(results)
   train = speakers.pop(splits.TRAIN, set())
   shared = sorted(train.intersection(set().union(*speakers.values())))
-  if shared:
+  counts = {split: _clips_by_label(plan, results, config, split) for split in splits.SPLITS}
+  content = _Content(label_counts=counts, shared=shared, num_shared=len(shared))
+  yield from _sentences(plan, content, config)
+
+
+def planned(plan: plan_lib.Plan, config: config_lib.FeaturizeConfig) -> Iterator[str]:
+  """Yields what can be told of it before any audio is read."""
+  content = _Content(label_counts=plan.label_counts, shared=plan.shared, num_shared=plan.num_shared)
+  yield from _sentences(plan, content, config)
+
+
+def _sentences(
+  plan: plan_lib.Plan, content: _Content, config: config_lib.FeaturizeConfig
+) -> Iterator[str]:
+  source = sources.SOURCES[config.source]
+  yield from _shared_voices(content)
+  yield from _unknown_voices(plan, content, medium=source.medium)
+  if plan.mixed_groups:
+    stand = words.counted(len(plan.mixed_groups), 'speaker', 'stands', 'stand')
     yield (
-      f'{len(shared)} speakers are in train and in another split ({_some(shared)}): the accuracy '
-      'is that on known voices.'
+      f'{stand} in more than one official split '
+      f'({_some(plan.mixed_groups)}). Each went whole to test, else to validation, so results are '
+      'not comparable with published ones.'
+    )
+  yield from labels_alike(plan.labels)
+  if source.is_labelled:
+    for split in splits.SPLITS:
+      yield from _thin_split(plan.labels, content.label_counts[split], split, config)
+
+
+def labels_alike(labels: Sequence[str]) -> Iterator[str]:
+  """Yields a sentence where labels differ in case, spaces or the form of their letters only."""
+  groups = utterance.alike(labels)
+  if groups:
+    shown = '; '.join(
+      ' and '.join(map(repr, group[:_MOST_NAMES])) for group in groups[:_MOST_NAMES]
+    )
+    dots = '; ...' if len(groups) > _MOST_NAMES else ''
+    yield (
+      f'Labels look alike, and differ in case, spaces or the form of letters only: {shown}{dots}. '
+      'If they mean the same, give them one name.'
     )
 
 
-def _unknown_voices(
-  plan: plan_lib.Plan, results: Sequence[shard_result.ShardResult], *, medium: str
+def _thin_split(
+  labels: Sequence[str], counts: Sequence[int], split: str, config: config_lib.FeaturizeConfig
 ) -> Iterator[str]:
-  filled = {result.info.split for result in results if result.info.num_records}
-  if len(filled) < 2 or sum(plan.num_speakers.values()) != plan.num_clips:
+  """Yields what a split lacks: all clips, those of a label, or enough of them."""
+  if not any(counts):
+    if _is_wanted(split, config):
+      rule = config.split_by
+      named = '' if rule.field == rules.CLIP else (
+        f' Name what is to go there, with --split_by={rule.field}:{split}=NAME+NAME.'
+      )  # fmt: skip
+      yield (
+        f'There is no {split} split: there are too few groups to give it one, or the lists of the '
+        f'corpus leave nothing for it.{named}'
+      )
+    return
+  numbered = list(zip(labels, counts, strict=True))
+  lacking = [label for label, count in numbered if not count]
+  if lacking:
+    yield (
+      f'The {split} split has no clip of {words.counted(len(lacking), "label")}: {_some(lacking)}.'
+    )
+  few = [f'{label} ({count})' for label, count in numbered if 0 < count < _FEW_CLIPS]
+  if few:
+    yield (
+      f'The {split} split has fewer than {_FEW_CLIPS} clips of {words.counted(len(few), "label")}: '
+      f'{_some(few)}.'
+    )
+
+
+def _is_wanted(split: str, config: config_lib.FeaturizeConfig) -> bool:
+  """Whether a split is to have clips that a hash gives it."""
+  shares = {splits.VALIDATION: config.fractions.validation, splits.TEST: config.fractions.test}
+  return bool(shares.get(split, 1.0))
+
+
+def _shared_voices(content: _Content) -> Iterator[str]:
+  if content.num_shared:
+    are = words.counted(content.num_shared, 'speaker', 'is', 'are')
+    yield (
+      f'{are} in train and in another split ({_some(content.shared, of=content.num_shared)}): the '
+      'accuracy is that on known voices.'
+    )
+
+
+def _unknown_voices(plan: plan_lib.Plan, content: _Content, *, medium: str) -> Iterator[str]:
+  num_filled = sum(map(any, content.label_counts.values()))
+  if num_filled < 2 or sum(plan.num_speakers.values()) != plan.num_clips:
     return
   if medium == media.PICTURES:
     yield (
@@ -64,15 +149,21 @@ def _unknown_voices(
     )
 
 
-def _labels_without_clips(
-  plan: plan_lib.Plan, results: Sequence[shard_result.ShardResult], split: str
-) -> list[str]:
+def _clips_by_label(
+  plan: plan_lib.Plan,
+  results: Sequence[shard_result.ShardResult],
+  config: config_lib.FeaturizeConfig,
+  split: str,
+) -> list[int]:
+  """Returns the clips of each label that are written, without copies and repetitions."""
   infos = [result.info for result in results if result.info.split == split]
-  if not infos:
-    return []
-  counts = [sum(info.label_counts[i] for info in infos) for i in range(len(plan.labels))]
-  return [label for label, count in zip(plan.labels, counts, strict=True) if not count]
+  records = [sum(info.label_counts[i] for info in infos) for i in range(len(plan.labels))]
+  taken = plan.label_counts.get(split, [0] * len(records))
+  copies = config.records_per_clip(split)
+  return [min(number, count // copies) for number, count in zip(taken, records, strict=True)]
 
 
-def _some(names: Sequence[str], most: int = 5) -> str:
-  return ', '.join(names[:most]) + (', ...' if len(names) > most else '')
+def _some(names: Sequence[str], *, of: int = 0) -> str:
+  """Returns the first of the names, with dots if there are more: `of` in all."""
+  dots = ', ...' if max(of, len(names)) > _MOST_NAMES else ''
+  return ', '.join(names[:_MOST_NAMES]) + dots

@@ -8,13 +8,14 @@ import array
 import collections
 import dataclasses
 import functools
+import heapq
 import math
 from collections.abc import Collection, Mapping, Sequence
 
 from beam_jobs import config as config_lib
 from beam_jobs import rules, sources
 from beam_jobs.planning import packing, selection, splitting
-from schemas import errors, naming, splits
+from schemas import errors, manifest, naming, rejects, splits
 from schemas.utterance import Utterance
 
 # What clips have in common: speaker, group, official split ('' for none), label.
@@ -32,11 +33,14 @@ class Census:
     clips: Number of clips by CellKey.
     hashes: selection.clip_hash of every clip by CellKey, where the configuration asks for them.
     field_names: Further fields that clips have, where the configuration names some.
+    has_speakers: Whether it is known of any clip who speaks; where nobody knows, the source gives
+      every clip its id for a speaker.
   """
 
   clips: collections.Counter[CellKey] = dataclasses.field(default_factory=collections.Counter)
   hashes: dict[CellKey, array.array] = dataclasses.field(default_factory=dict)
   field_names: set[str] = dataclasses.field(default_factory=set)
+  has_speakers: bool = False
 
   def add(self, utterance: Utterance, config: config_lib.FeaturizeConfig) -> None:
     """Counts one utterance."""
@@ -45,6 +49,7 @@ class Census:
     self.clips[key] += 1
     if config.fields.wanted:
       self.field_names.update(name for name, _ in utterance.fields)
+    self.has_speakers = self.has_speakers or utterance.speaker_id != utterance.utterance_id
     if config.selection.needs_hashes:
       place = selection.clip_hash(utterance.utterance_id, config.seed)
       self.hashes.setdefault(key, array.array('Q')).append(place)
@@ -53,6 +58,7 @@ class Census:
     """Adds the counts of another census."""
     self.clips.update(other.clips)
     self.field_names |= other.field_names
+    self.has_speakers = self.has_speakers or other.has_speakers
     for key, hashes in other.hashes.items():
       self.hashes.setdefault(key, array.array('Q')).extend(hashes)
 
@@ -67,7 +73,11 @@ class Plan:
     labels: All labels, sorted: a label's number is its place here.
     num_clips: Clips that are taken.
     num_records: By split, the records that they make: copies and repetitions count.
+    label_counts: By split, the clips that are taken of each label, in the order of `labels`.
     num_speakers: By split, the speakers of whom clips are taken.
+    speakers: By split, the first of them; empty where it is not known who speaks.
+    num_shared: Speakers of whom clips are taken in train and in another split.
+    shared: The first of them.
     ring_start: Where the ring of hashes begins, of splitting.ring_start.
     odd_groups: The split of the groups of which splitting.split_by_itself is not right.
     selections: By split, what is taken of it.
@@ -81,7 +91,11 @@ class Plan:
   labels: tuple[str, ...]
   num_clips: int
   num_records: Mapping[str, int]
+  label_counts: Mapping[str, Sequence[int]]
   num_speakers: Mapping[str, int]
+  speakers: Mapping[str, tuple[str, ...]]
+  num_shared: int
+  shared: tuple[str, ...]
   ring_start: float
   odd_groups: Mapping[str, str]
   selections: Mapping[str, selection.Selection]
@@ -161,7 +175,7 @@ def make_plan(census: Census, config: config_lib.FeaturizeConfig) -> Plan:
   Raises:
     SourceError: if there is no clip.
     ConfigError: if the split rule does not fit or leaves nothing to train on, or no clip has a
-      field that is to be kept.
+      field that is to be kept, or the metadata for TFDS are wanted and cannot hold a label.
   """
   if not census.clips:
     raise errors.SourceError(
@@ -169,6 +183,9 @@ def make_plan(census: Census, config: config_lib.FeaturizeConfig) -> Plan:
       f'was rejected. See {naming.REJECTS} in {config.output!r}, and check --source and --input.'
     )
   config.fields.check(census.field_names)
+  labels = tuple(sorted({label for _, _, _, label in census.clips}))
+  if config.tfds_metadata:
+    _check_labels(labels)
   official: dict[str, set[str]] = collections.defaultdict(set)
   for _, group, split, _ in census.clips:
     official[group].add(split)
@@ -195,16 +212,31 @@ def make_plan(census: Census, config: config_lib.FeaturizeConfig) -> Plan:
   left_out: collections.Counter[str] = collections.Counter()
   for chosen in selections.values():
     left_out.update(chosen.left_out)
+  judged = set().union(
+    *(records_by_split[split] for split in splits.SPLITS if split != splits.TRAIN)
+  )
+  shared = sorted(judged.intersection(records_by_split[splits.TRAIN]))
   return Plan(
-    labels=tuple(sorted({label for _, _, _, label in census.clips})),
+    labels=labels,
     num_clips=sum(census.clips.values()) - sum(left_out.values()),
     num_records={split: sum(records.values()) for split, records in records_by_split.items()},
+    label_counts={
+      split: tuple(chosen.num_clips.get(label, 0) for label in labels)
+      for split, chosen in selections.items()
+    },
     num_speakers={split: len(records) for split, records in records_by_split.items()},
+    speakers={
+      split: tuple(heapq.nsmallest(manifest.MOST_SPEAKERS, records))
+      for split, records in records_by_split.items()
+      if records and census.has_speakers
+    },
+    num_shared=len(shared),
+    shared=tuple(shared[: rejects.MOST_NAMES]),
     ring_start=ring_start,
     odd_groups=_odd_groups(split_of_group, official, config, ring_start),
     # Who is not sampled has no place.
     selections={
-      split: dataclasses.replace(chosen, speakers=None, num_records={}, left_out={})
+      split: dataclasses.replace(chosen, speakers=None, num_records={}, num_clips={}, left_out={})
       for split, chosen in selections.items()
     },
     places=packing.Places(places),
@@ -215,6 +247,18 @@ def make_plan(census: Census, config: config_lib.FeaturizeConfig) -> Plan:
     else (),
     left_out=dict(left_out),
   )
+
+
+def _check_labels(labels: Sequence[str]) -> None:
+  unfit = naming.unfit_for_tfds(labels)
+  if unfit:
+    shown = ', '.join(map(repr, unfit[: rejects.MOST_NAMES]))
+    raise errors.ConfigError(
+      f'{len(unfit)} of the {len(labels)} labels cannot be kept in the metadata for TensorFlow '
+      f'Datasets, where a label is one line: {shown}{", ..." * (len(unfit) > rejects.MOST_NAMES)}. '
+      'Rename them, or do without these metadata with --notfds_metadata: the trainer does not '
+      'need them.'
+    )
 
 
 def _odd_groups(

@@ -8,7 +8,7 @@ clip: 8 bytes a clip, in the process that makes the plan.
 
 import collections
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,7 @@ class Selection:
     label_limits: The same by label.
     repeats: By label, how often each clip is taken, and up to which hash once more.
     num_records: Records by speaker.
+    num_clips: Clips that are taken by label, each once however often it is repeated.
     left_out: Clips by reason, a key of schemas.rejects.LEFT_OUT.
   """
 
@@ -59,6 +60,7 @@ class Selection:
   label_limits: Mapping[str, int] = dataclasses.field(default_factory=dict)
   repeats: Mapping[str, tuple[int, int]] = dataclasses.field(default_factory=dict)
   num_records: Mapping[str, int] = dataclasses.field(default_factory=dict)
+  num_clips: Mapping[str, int] = dataclasses.field(default_factory=dict)
   left_out: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
   def times(self, speaker: str, label: str, place: int) -> int:
@@ -87,7 +89,10 @@ def select(cells: Sequence[Cell], rule: rules.SelectionRule, *, split: str, seed
   )
   if not rule.needs_hashes:
     return Selection(
-      speakers=speakers, num_records=_count_by_speaker(kept), left_out=_positive(left_out)
+      speakers=speakers,
+      num_records=_counts((cell.speaker, cell.count) for cell in kept),
+      num_clips=_counts((cell.label, cell.count) for cell in kept),
+      left_out=_positive(left_out),
     )
   clips = _Clips.of(kept)
   speaker_limits = clips.limit(clips.speakers, rule.max_per_speaker)
@@ -107,6 +112,7 @@ def select(cells: Sequence[Cell], rule: rules.SelectionRule, *, split: str, seed
     label_limits=label_limits,
     repeats=repeats,
     num_records=clips.records_by_speaker(repeats),
+    num_clips=clips.counts(clips.labels),
     left_out=_positive(left_out),
   )
 
@@ -138,10 +144,10 @@ def _sampled(cells: Sequence[Cell], share: float, seed: int) -> frozenset[str]:
   return frozenset(taken)
 
 
-def _count_by_speaker(cells: Sequence[Cell]) -> dict[str, int]:
+def _counts(items: Iterable[tuple[str, int]]) -> dict[str, int]:
   counts: collections.Counter[str] = collections.Counter()
-  for cell in cells:
-    counts[cell.speaker] += cell.count
+  for name, count in items:
+    counts[name] += count
   return dict(counts)
 
 

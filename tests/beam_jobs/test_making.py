@@ -11,7 +11,7 @@ from beam_jobs import featurize
 from schemas import command
 from tests.beam_jobs import corpora
 from tests.beam_jobs.test_featurize import digests, records
-from tfrecords import manifest_file
+from tfrecords import describe, manifest_file
 
 
 def run(*arguments):
@@ -195,16 +195,20 @@ def test_the_plan_is_what_the_job_does(corpus, tmp_path, capsys):
     assert f'{manifest.num_records(split)} records' in said
 
 
-def test_clips_without_labels_are_all_test(corpus, tmp_path):
-  run(
+def test_clips_without_labels_are_all_test(corpus, tmp_path, capsys):
+  argv = [
     '--source=unlabelled', f'--input={corpus}', f'--output={tmp_path / "data"}', '--workers=0',
-    '--sample_rate_hz=8000',
-  )  # fmt: skip
+    '--sample_rate_hz=8000', '--clip_seconds=0.4',
+  ]  # fmt: skip
+  run(*argv)
+  run(*argv, '--plan')
+  assert 'speaker' not in capsys.readouterr().out  # Nobody knows who speaks.
   manifest = manifest_file.load(str(tmp_path / 'data'))
   assert manifest.split_names() == ('test',)
   assert manifest.num_records('test') == 48
   assert not manifest.is_labelled
   assert not manifest.warnings
+  assert 'speakers' not in describe.describe(manifest)
 
 
 def test_pictures_go_the_same_way(tmp_path):

@@ -97,6 +97,7 @@ def write_dataset(
     shards=tuple(shards),
     statistics={spec.name: _statistics(train, spec) for spec in features if train},
     num_speakers={split: len(set(names)) for split, names in sorted(speakers.items()) if names},
+    speakers={split: tuple(sorted(set(names))) for split, names in speakers.items() if names},
     rejects=dict(rejects or {}),
     config=dict(config or {'split_by': 'speaker'}),
     versions={'voxshard': 'test'},

@@ -29,6 +29,7 @@ def of(
       )
     },
     num_speakers={split: 1 for split in counts or {}},
+    speakers={split: ('ada',) for split in counts or {}},
     rejects={},
     config={},
     versions={},

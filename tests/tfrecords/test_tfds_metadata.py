@@ -4,10 +4,13 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 
+import hypothesis
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from hypothesis import strategies as st
 
 from schemas import errors, naming, record
 from tests.helpers import datasets, tiny_manifest
@@ -152,11 +155,49 @@ def test_the_files_are_the_same_in_another_process_and_folder(tmp_path):
     assert (tmp_path / 'one' / name).read_bytes() == (tmp_path / 'other' / name).read_bytes()
 
 
-def test_labels_of_any_form_can_be_opened(tmp_path):
-  manifest = datasets.write_dataset(tmp_path, labels=('a\nb', ' c ', 'd\udcff', 'ß'))
-  tfds_metadata.write(str(tmp_path), manifest)
-  info = tfds.builder_from_directory(str(tmp_path)).info
-  assert info.features['label'].names == ['a b', 'c', 'd�', 'ß']
+LABELS = st.text(st.characters(exclude_categories=()), max_size=4)
+
+
+@hypothesis.given(st.lists(LABELS, min_size=1, max_size=3, unique=True))
+@hypothesis.example(['yes', ' '])
+@hypothesis.example(['two\nlines', 'a'])
+@hypothesis.example(['a\rb', 'b'])
+@hypothesis.example(['tab\there', 'a  b', '\u2028x', 'x\x0by', 'd\udcff'])
+def test_a_label_is_unfit_where_the_real_class_label_does_not_give_it_back(labels):
+  kept = tfds.features.ClassLabel(names=labels)
+  with tempfile.TemporaryDirectory() as folder:
+    try:
+      kept.save_metadata(folder, 'label')
+      read = tfds.features.ClassLabel(num_classes=len(labels))
+      read.load_metadata(folder, 'label')
+      is_same = read.names == labels
+    except ValueError:  # It has not as many lines as labels, or is no UTF-8.
+      is_same = False
+  assert is_same == (not naming.unfit_for_tfds(labels))
+
+
+def test_a_label_that_would_be_another_one_is_refused_and_nothing_is_written(tmp_path):
+  manifest = datasets.write_dataset(tmp_path, labels=('a', 'two\nlines'))
+  with pytest.raises(errors.DatasetError, match=r"cannot hold the label 'two\\nlines'.*Rename it"):
+    tfds_metadata.write(str(tmp_path), manifest)
+  assert not set(naming.TFDS_FILES) & set(os.listdir(tmp_path))
+
+
+def test_where_a_file_cannot_be_written_none_is_left():
+  storage = storages.MemoryStorage()
+  names = []
+  write = storage.writing
+
+  def failing(path):
+    names.append(path)
+    if len(names) == 3:
+      raise OSError(28, 'No space left on device')
+    return write(path)
+
+  storage.writing = failing
+  with pytest.raises(errors.DatasetError, match='No space left on device'):
+    tfds_metadata.write('d', tiny_manifest.of(), storage)
+  assert storage.files == {}
 
 
 def test_another_storage_will_do():

@@ -207,7 +207,9 @@ def _manifest(
   # float32, so that prediction rounds no more than training does.
   waveform = features.spec(*features.parse(f'{computed_feature.WAVEFORM}:dtype=float32'), audio)
   warnings = []
-  if all(file.speaker == file.clip_id for file in files):
+  speakers = {split: [file.speaker for file in mine] for split, mine in made.items()}
+  is_known = any(file.speaker != file.clip_id for file in files)
+  if not is_known:
     warnings.append(
       'Nothing tells who speaks, so every file counts as a speaker of its own: a person may be in '
       'two splits, and the accuracy look better than it is.'
@@ -222,7 +224,12 @@ def _manifest(
     labels=labels,
     shards=shards,
     statistics={},
-    num_speakers={split: len({file.speaker for file in mine}) for split, mine in made.items()},
+    num_speakers={split: len(set(names)) for split, names in speakers.items()},
+    speakers={
+      split: tuple(sorted(set(names))[: manifest.MOST_SPEAKERS])
+      for split, names in speakers.items()
+      if is_known
+    },
     rejects={},
     config={'raw_files': kind, 'split_by': 'speaker'},
     versions={'voxshard': version.VERSION},
