@@ -10,6 +10,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from features import feature, stored_form
+from features.portable import logarithm
 from features.spectra import frames, spectrum
 from schemas import audio, errors
 
@@ -131,7 +132,7 @@ def kernel(settings: Fft, spec: audio.AudioSpec) -> feature.Kernel:
         values = np.ascontiguousarray((pooling @ np.ascontiguousarray(values.T)).T)
       values = np.sqrt(values)
       if settings.scale == LOG:
-        np.log(np.add(values, floor, out=values), out=values)
+        logarithm.log(np.add(values, floor, out=values))
       place = out[clips, 0]
       place[...] = values[: len(place)]
     return out

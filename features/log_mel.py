@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features import feature
+from features.portable import logarithm
 from features.spectra import frames as frames_lib
 from features.spectra import mel_energy
 from schemas import audio
@@ -36,7 +37,7 @@ def kernel(settings: LogMel, spec: audio.AudioSpec) -> feature.Kernel:
   floor = np.float32(settings.floor)
 
   def change(energies: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.log(np.add(energies, floor, out=energies), out=energies).T
+    return logarithm.log(np.add(energies, floor, out=energies)).T
 
   return mel_energy.MelEnergies(settings, spec).kernel(settings.num_mels, change)
 

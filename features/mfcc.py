@@ -8,6 +8,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from features import feature, log_mel
+from features.portable import elementary, logarithm
 from features.spectra import frames as frames_lib
 from features.spectra import mel_energy
 from schemas import audio, errors
@@ -58,7 +59,7 @@ class Mfcc(log_mel.LogMel):
     if not self.lifter:
       return np.ones(self.num_coefficients, np.float32)
     phase = np.pi * np.arange(1, self.num_coefficients + 1) / self.lifter
-    factors: NDArray[np.float32] = (1 + self.lifter / 2 * np.sin(phase)).astype(np.float32)
+    factors: NDArray[np.float32] = (1 + self.lifter / 2 * elementary.sin(phase)).astype(np.float32)
     return factors
 
   def delta_weights(self) -> NDArray[np.float32]:
@@ -91,7 +92,7 @@ def kernel(settings: Mfcc, spec: audio.AudioSpec) -> feature.Kernel:
   num_coefficients = settings.num_coefficients
 
   def change(energies: NDArray[np.float32]) -> NDArray[np.float32]:
-    np.log(np.add(energies, floor, out=energies), out=energies)
+    logarithm.log(np.add(energies, floor, out=energies))
     # [num_mels, rows]: rows are a multiple of spectrum.ROW_MULTIPLE, for the reason given there.
     cepstrum = scipy.fft.dct(energies, type=2, norm='ortho', axis=0, overwrite_x=True)
     kept: NDArray[np.float32] = cepstrum[:num_coefficients] * lifting

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features import feature
+from features.portable import logarithm
 from features.spectra import frames as frames_lib
 from features.spectra import spectrum
 from schemas import audio
@@ -43,7 +44,7 @@ def kernel(settings: Stft, spec: audio.AudioSpec) -> feature.Kernel:
 
   def change(values: NDArray[np.float32]) -> NDArray[np.float32]:
     np.sqrt(values, out=values)
-    return np.log(np.add(values, floor, out=values), out=values)
+    return logarithm.log(np.add(values, floor, out=values))
 
   return source.kernel(source.num_bins, change)
 

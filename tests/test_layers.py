@@ -35,10 +35,11 @@ ROOMS = {
     'pipeline': 'manifest_file reader resources shard_files storage wire',
   },
   'features': {
+    'portable': '',
     'pixels': '',
-    'spectra': '',
-    'effects': '',
-    'augmentations': 'spectra',
+    'spectra': 'portable',
+    'effects': 'portable',
+    'augmentations': 'portable spectra',
     'decoding': 'effects image stored_form',
   },
   'beam_jobs': {

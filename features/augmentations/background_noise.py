@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.augmentations import augmentation
+from features.portable import elementary
 from schemas import errors
 
 
@@ -58,10 +59,10 @@ def apply(
   power = _mean_power(np.trim_zeros(samples))
   if power:
     applied = {'snr_db': snr_db}
-    wanted = power / 10 ** (snr_db / 10)
+    wanted = power / elementary.power(10, snr_db / 10)
   else:
     applied = {'noise_db': settings.silence_db}
-    wanted = 10 ** (settings.silence_db / 10)
+    wanted = elementary.power(10, settings.silence_db / 10)
   # In double precision: very quiet noise takes a factor that float32 does not hold.
   scaled = noise.astype(np.float64) * math.sqrt(wanted / noise_power)
   return (samples + scaled).astype(np.float32), applied

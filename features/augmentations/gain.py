@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.augmentations import augmentation
+from features.portable import elementary
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,7 @@ def apply(
 ) -> tuple[NDArray[np.float32], augmentation.Applied]:
   """Returns `samples` times a factor, uniform in dB."""
   gain_db = draws.uniform(settings.min_db, settings.max_db, decimals=2)
-  return samples * np.float32(10 ** (gain_db / 20)), {'gain_db': gain_db}
+  return samples * np.float32(elementary.power(10, gain_db / 20)), {'gain_db': gain_db}
 
 
 AUGMENTATION = augmentation.Augmentation(

@@ -80,26 +80,62 @@ def _spectra(
     # own is the rounding of the window, the same everywhere, not that of one machine's transform.
     spectrum = scipy.fft.rfft(views[first : last + 1] * window.astype(np.float64), axis=1)
     spectrum[max(0, num_frames - first) :] = 0
-    magnitude, direction = _polar(spectrum)
+    magnitude, directions = _polar(spectrum)
     before -= first
-    # One hop of the input turns bin k by angle(X[t + 1, k]) - angle(X[t, k]): a product of
-    # complex numbers of length 1, in double precision, since errors add up over the frames.
-    turns = direction[before + 1] * direction[before].conj()
-    phases = np.cumprod(np.concatenate([direction[:1] if phase is None else phase, turns]), axis=0)
-    phase = phases[-1:]
+    phases = _phases(directions[:, 0] if phase is None else phase, directions, before)
+    phase = phases[-1]
     share = (block - before - first)[:, None]
     between = (1 - share) * magnitude[before] + share * magnitude[before + 1]
-    yield (between * phases[:-1]).astype(np.complex64)
+    parts = np.empty((*between.shape, 2), np.float32)
+    np.multiply(between, phases[:-1, 0], out=parts[..., 0], casting='same_kind')
+    np.multiply(between, phases[:-1, 1], out=parts[..., 1], casting='same_kind')
+    yield parts.view(np.complex64)[..., 0]
+
+
+def _phases(
+  phase: NDArray[np.float64], directions: NDArray[np.float64], before: NDArray[np.int64]
+) -> NDArray[np.float64]:
+  """Phases of the result's frames, and that of the next: [frames + 1, 2, num_bins].
+
+  One hop of the input turns bin k by angle(X[t + 1, k]) - angle(X[t, k]): a product of complex
+  numbers of length 1, in double precision, since errors add up over the frames. It is written out
+  in real and imaginary parts, since NumPy's product of complex numbers has other bits on other
+  processors.
+
+  Args:
+    phase: That of the first frame, as a direction: [2, num_bins].
+    directions: Those of the input's frames, [2, input frames, num_bins].
+    before: The input's frame before each of the result's.
+  """
+  real, imaginary = directions
+  along = real[1:] * real[:-1] + imaginary[1:] * imaginary[:-1]
+  across = np.empty((len(along), 2, phase.shape[-1]))
+  np.subtract(imaginary[1:] * real[:-1], real[1:] * imaginary[:-1], out=across[:, 1])
+  np.negative(across[:, 1], out=across[:, 0])
+  phases = np.empty((len(before) + 1, 2, phase.shape[-1]))
+  phases[0] = phase
+  crossed = np.empty_like(phase)
+  for frame, hop in enumerate(before.tolist()):
+    now, following = phases[frame], phases[frame + 1]
+    np.multiply(now, along[hop], out=following)
+    np.multiply(now[::-1], across[hop], out=crossed)
+    np.add(following, crossed, out=following)
+  return phases
 
 
 def _polar(
   values: NDArray[np.complex128],
-) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
-  """Returns magnitudes, and the values divided by them; 1 where there is nothing to divide."""
-  magnitude = np.abs(values)
-  direction = np.ones_like(values)
-  np.divide(values, magnitude, out=direction, where=magnitude > 0)
-  return magnitude, direction
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+  """Returns magnitudes, and real and imaginary parts divided by them: [2, frames, num_bins].
+
+  1 and 0 where there is nothing to divide.
+  """
+  parts = np.stack([values.real, values.imag])
+  magnitude = np.sqrt(np.square(parts[0]) + np.square(parts[1]))
+  is_silent = magnitude == 0
+  np.divide(parts, magnitude + is_silent, out=parts)
+  parts[0] += is_silent
+  return magnitude, parts
 
 
 def _overlap_add(total: NDArray[np.float32], start: int, frames: NDArray[np.float32]) -> None:

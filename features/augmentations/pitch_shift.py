@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.augmentations import augmentation, phase_vocoder, speed
+from features.portable import elementary
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,7 @@ def shifted(
 
   Source: librosa.effects.pitch_shift does the same.
   """
-  rate = 2 ** (-semitones / 12)
+  rate = elementary.power(2, -semitones / 12)
   stretched = phase_vocoder.stretched(samples, rate, window_samples=window_samples)
   return speed.resampled(stretched, 1 / rate, num_samples=len(samples))
 

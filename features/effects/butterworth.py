@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.effects import effect
+from features.portable import elementary
 from schemas import errors
 
 MAX_ORDER = 12
@@ -60,10 +61,8 @@ def make(kind: str, settings: HighPass, sample_rate_hz: int) -> effect.Filter:
   # Here, not above: a job without filters never loads the library.
   import scipy.signal
 
-  sections = scipy.signal.butter(
-    settings.order, settings.hz, kind.replace('_', ''), fs=sample_rate_hz, output='sos'
-  )
-  settled = scipy.signal.sosfilt_zi(sections)  # [num_sections, 2], for a signal of ones.
+  sections = _sections(kind, settings.order, settings.hz / sample_rate_hz)
+  settled = _settled(kind, sections)
 
   def apply(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     values = samples.astype(np.float64)
@@ -72,6 +71,45 @@ def make(kind: str, settings: HighPass, sample_rate_hz: int) -> effect.Filter:
     return out
 
   return apply
+
+
+def _sections(kind: str, order: int, frequency: float) -> NDArray[np.float64]:
+  """Sections b0 b1 b2 1 a1 a2, float64 [sections, 6], as scipy.signal.butter(output='sos').
+
+  Each pair of poles is a section, the most damped first. The bilinear transform of the analogue
+  filter is written out, without products of complex numbers, whose bits depend on the processor.
+
+  Source: S. Butterworth, On the theory of filter amplifiers, 1930.
+  """
+  angle = np.pi * frequency
+  k = float(elementary.sin(angle) / elementary.cos(angle))
+  sign = 1.0 if kind == 'low_pass' else -1.0
+  scale = k if kind == 'low_pass' else 1.0
+  rows = []
+  if order % 2:
+    rows.append([scale / (1 + k), sign * scale / (1 + k), 0.0, 1.0, (k - 1) / (k + 1), 0.0])
+  for pair in reversed(range(order // 2)):
+    damping = 2 * float(elementary.sin(np.pi * (2 * pair + 1) / (2 * order)))
+    whole = 1 + damping * k + k * k
+    b = scale * scale / whole
+    rows.append(
+      [b, 2 * sign * b, b, 1.0, 2 * (k * k - 1) / whole, (1 - damping * k + k * k) / whole]
+    )
+  return np.array(rows)
+
+
+def _settled(kind: str, sections: NDArray[np.float64]) -> NDArray[np.float64]:
+  """What the sections hold after ones for ever, [sections, 2]: scipy.signal.sosfilt_zi.
+
+  A low-pass lets the ones through every section, a high-pass stops them in the first.
+  """
+  states = np.zeros((len(sections), 2))
+  for index, (_, b1, b2, _, a1, a2) in enumerate(sections):
+    if kind == 'low_pass':
+      states[index] = b1 - a1 + b2 - a2, b2 - a2
+    elif not index:
+      states[index] = b1 + b2, b2
+  return states
 
 
 HIGH_PASS = effect.Effect(settings=HighPass, make=functools.partial(make, 'high_pass'))

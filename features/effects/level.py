@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.effects import effect
+from features.portable import elementary
 from schemas import errors
 
 
@@ -56,7 +57,7 @@ def make(
     if not level:
       return samples.copy()
     # In 64 bits: the gain of a clip that is all but silent is no number of 32 bits.
-    gain = math.pow(10, settings.level_db / 20) / level
+    gain = elementary.power(10, settings.level_db / 20) / level
     return (samples * np.float64(gain)).astype(np.float32)
 
   return apply

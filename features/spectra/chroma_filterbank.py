@@ -6,6 +6,8 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
+from features.portable import elementary
+
 # Of A4, by ISO 16. Octaves are counted from A0, 27.5 Hz, on.
 _A440_HZ = 440.0
 _A0_OCTAVES_BELOW = 4
@@ -59,10 +61,10 @@ def _weights(bank: Bank) -> NDArray[np.float32]:
   distance = positions[:, None] - np.arange(bank.num_chroma)
   half = bank.num_chroma / 2
   distance = np.mod(distance + half, bank.num_chroma) - half  # The way round the octave is shorter.
-  weights = np.exp(-0.5 * np.square(2 * distance / widths[:, None]))
+  weights = elementary.exp(-0.5 * np.square(2 * distance / widths[:, None]))
   weights /= np.sqrt(np.square(weights).sum(axis=1, keepdims=True))
   octaves = positions / bank.num_chroma
-  weights *= np.exp(-0.5 * np.square((octaves - _CENTRE_OCTAVE) / _OCTAVE_WIDTH))[:, None]
+  weights *= elementary.exp(-0.5 * np.square((octaves - _CENTRE_OCTAVE) / _OCTAVE_WIDTH))[:, None]
   # Counted from A so far, from C on from here.
   table = np.roll(weights, -3 * (bank.num_chroma // 12), axis=1).astype(np.float32)
   table[table < _LEAST_WEIGHT] = 0.0
@@ -76,7 +78,7 @@ def _positions(bank: Bank) -> NDArray[np.float64]:
   The bin at 0 Hz has none; it is put one and a half octaves below the next.
   """
   bins_hz = np.arange(1, bank.num_bins + 1) * (bank.sample_rate_hz / bank.fft_samples)
-  a4_hz = _A440_HZ * 2.0 ** (bank.tuning / bank.num_chroma)
-  octaves = np.log2(bins_hz / a4_hz) + _A0_OCTAVES_BELOW
+  a4_hz = _A440_HZ * elementary.power(2.0, bank.tuning / bank.num_chroma)
+  octaves = elementary.log(bins_hz / a4_hz) / elementary.log(2.0) + _A0_OCTAVES_BELOW
   positions = bank.num_chroma * octaves
   return np.concatenate([positions[:1] - 1.5 * bank.num_chroma, positions])

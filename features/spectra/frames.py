@@ -8,10 +8,13 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from features.portable import elementary
 from schemas import audio, errors
 
 # Beyond this a transform is a typing error, not a wish: 65 seconds at 16 kHz.
 MAX_FFT_SAMPLES = 1 << 20
+# What the logarithm takes, in float32.
+_LEAST_FLOOR, _MOST_FLOOR = 1.2e-38, 1e30
 SPECTRAL_DTYPES = ('float16', 'float32')
 
 
@@ -92,9 +95,10 @@ def check_dtype(dtype: str, allowed: tuple[str, ...]) -> None:
 
 def check_floor(floor: float) -> None:
   """Raises FeatureError where silence would become minus infinity, or nothing would be heard."""
-  if not (math.isfinite(floor) and float(np.float32(floor)) > 0):
+  if not _LEAST_FLOOR <= floor <= _MOST_FLOOR:
     raise errors.FeatureError(
-      f'floor must be positive and finite, got {floor}. Silence becomes the logarithm of it.'
+      f'floor must be positive and finite, in [{_LEAST_FLOOR:.2g}, {_MOST_FLOOR:g}], got {floor}. '
+      'Silence becomes the logarithm of it.'
     )
 
 
@@ -115,7 +119,7 @@ def hann_window(window_samples: int) -> NDArray[np.float32]:
   scipy.signal.get_window('hann', N) have it, so that windows half overlapped add up to 1.
   """
   phase = 2 * np.pi * np.arange(window_samples) / window_samples
-  window = (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
+  window = (0.5 - 0.5 * elementary.cos(phase)).astype(np.float32)
   window.flags.writeable = False
   return window
 

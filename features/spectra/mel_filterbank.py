@@ -2,12 +2,12 @@
 
 import dataclasses
 import functools
-import math
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
+from features.portable import elementary
 from schemas import errors
 
 SCALES = ('htk', 'slaney')
@@ -16,7 +16,7 @@ SCALES = ('htk', 'slaney')
 _SLANEY_HZ_PER_MEL = 200 / 3
 _SLANEY_BREAK_HZ = 1000.0
 _SLANEY_BREAK_MEL = _SLANEY_BREAK_HZ / _SLANEY_HZ_PER_MEL
-_SLANEY_LOG_STEP = math.log(6.4) / 27
+_SLANEY_LOG_STEP = float(elementary.log(6.4)) / 27
 
 # How far an error looks for a transform that is long enough.
 _LONGEST_ADVICE_SAMPLES = 1 << 15
@@ -29,17 +29,19 @@ def hz_to_mel(hz: NDArray[np.float64], scale: str) -> NDArray[np.float64]:
   Toolbox, Technical Report 1998-010, Interval Research.
   """
   if scale == 'htk':
-    return 1127.0 * np.log1p(hz / 700.0)
-  logarithmic = np.log(np.maximum(hz, _SLANEY_BREAK_HZ) / _SLANEY_BREAK_HZ) / _SLANEY_LOG_STEP
+    return 1127.0 * elementary.log(1.0 + hz / 700.0)
+  logarithmic = (
+    elementary.log(np.maximum(hz, _SLANEY_BREAK_HZ) / _SLANEY_BREAK_HZ) / _SLANEY_LOG_STEP
+  )
   return np.where(hz < _SLANEY_BREAK_HZ, hz / _SLANEY_HZ_PER_MEL, _SLANEY_BREAK_MEL + logarithmic)
 
 
 def mel_to_hz(mels: NDArray[np.float64], scale: str) -> NDArray[np.float64]:
   """Frequencies in Hz of mels: the inverse of hz_to_mel, float64 of the same shape."""
   if scale == 'htk':
-    return 700.0 * np.expm1(mels / 1127.0)
+    return 700.0 * (elementary.exp(mels / 1127.0) - 1.0)
   above = np.maximum(mels - _SLANEY_BREAK_MEL, 0.0)
-  logarithmic = _SLANEY_BREAK_HZ * np.exp(_SLANEY_LOG_STEP * above)
+  logarithmic = _SLANEY_BREAK_HZ * elementary.exp(_SLANEY_LOG_STEP * above)
   return np.where(mels < _SLANEY_BREAK_MEL, mels * _SLANEY_HZ_PER_MEL, logarithmic)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+from features.portable import logarithm
 from features.spectra import frames as frames_lib
 from schemas import audio
 
@@ -103,8 +104,7 @@ def power(spectrum: NDArray[np.complex64]) -> NDArray[np.float32]:
 def in_db(energies: NDArray[np.float32], lowest_db: float) -> NDArray[np.float32]:
   """Returns 10 log10 of `energies`, which are overwritten, and at least lowest_db."""
   np.maximum(energies, np.float32(10 ** (lowest_db / 10)), out=energies)
-  np.log(energies, out=energies)
-  return np.multiply(energies, np.float32(_DB_PER_NEPER), out=energies)
+  return np.multiply(logarithm.log(energies), np.float32(_DB_PER_NEPER), out=energies)
 
 
 def _blocks(num_clips: int, num_frames: int, rows_at_once: int) -> Iterator[tuple[slice, slice]]:

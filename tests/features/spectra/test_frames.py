@@ -73,7 +73,11 @@ def test_frames_are_a_view():
     ({'dtype': 'int16'}, "dtype must be float16 or float32 here, got 'int16'"),
     ({'dtype': 'float64'}, "dtype must be float16 or float32 here, got 'float64'"),
     ({'dtype': ''}, 'dtype must be'),
-    ({'floor': 0.0}, 'floor must be positive and finite, got 0.0. Silence becomes'),
+    (
+      {'floor': 0.0},
+      r'floor must be positive and finite, in \[1.2e-38, 1e\+30\], got 0.0. Silence',
+    ),
+    ({'floor': 1e-40}, 'floor must be positive'),
     ({'floor': -1e-6}, 'floor must be positive'),
     ({'floor': 1e-60}, 'floor must be positive'),  # Nothing in float32.
     ({'floor': float('nan')}, 'floor must be positive'),
