@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from schemas import command
 from tfrecords import command_line
 from trainer import config as config_lib
-from trainer import preflight
-from trainer.devices import allocator, quiet
+from trainer import preflight, resume
+from trainer.devices import allocator, quiet, strategies
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -29,6 +29,10 @@ def main(arguments: Sequence[str]) -> None:
     return
   # A bucket is asked through TensorFlow.
   checked = None if '://' in config.data else preflight.check(config)
+  is_alone = strategies.parse(config.strategy)[0] != 'multi_worker'
+  if checked and checked[1] == resume.Start.FINISHED and is_alone:
+    print(resume.finished_sentence(config.run_dir))
+    return
   allocator.keep_freed_memory()
   quiet.import_tensorflow(debug='--debug' in arguments)
   # Here, as it imports TensorFlow: a wrong flag or folder is answered before.

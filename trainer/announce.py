@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -16,7 +18,7 @@ from trainer.devices import half_precision, machine, strategies
 from trainer.devices import workers as workers_lib
 from trainer.learning import loop, optimizers, schedules
 from trainer.learning import position as position_lib
-from trainer.runs import run_folder
+from trainer.runs import library_versions, run_folder
 
 
 def start(
@@ -76,14 +78,45 @@ def start(
     )
 
 
-def resumed(position: position_lib.Position) -> None:
-  """Prints where a run goes on."""
-  if position.step:
-    print(
-      f'resumed  behind step {position.step:,}, in epoch {position.epoch}, as if the run had never '
-      'stopped.',
-      flush=True,
+def resumed(
+  position: position_lib.Position,
+  config: config_lib.TrainConfig,
+  before: Mapping[str, Any],
+  *,
+  steps_per_epoch: int,
+) -> None:
+  """Prints where a run goes on, and what is other than it was.
+
+  Args:
+    position: Where it stands.
+    config: What is asked for now.
+    before: What config.json said.
+    steps_per_epoch: Steps of an epoch.
+  """
+  if not position.step:
+    return
+  print(
+    f'resumed  behind step {position.step:,}, in epoch {position.epoch}, as if the run had never '
+    'stopped.'
+  )
+  epochs = before.get('flags', {}).get('epochs', config.epochs)
+  if epochs != config.epochs:
+    print(f'extended from {epochs} to {config.epochs} epochs.')
+    was, now = (
+      assembly.learning_rate_at(
+        position.step, config, schedules.Horizon(steps_per_epoch=steps_per_epoch, epochs=total)
+      )
+      for total in (epochs, config.epochs)
     )
+    if was != now:
+      print(
+        f'note: --schedule={config.schedule} is planned for all epochs: the learning rate goes on '
+        f'at {now:.3g}, as in a run of {config.epochs} epochs, and not at the {was:.3g} of before.'
+      )
+  note = library_versions.note(before)
+  if note:
+    print(note)
+  sys.stdout.flush()
 
 
 def interrupted(

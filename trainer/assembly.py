@@ -111,6 +111,14 @@ def source(config: config_lib.TrainConfig, data: datasets.Data) -> input_pipelin
   )
 
 
+def learning_rate_at(
+  step: int, config: config_lib.TrainConfig, horizon: schedules.Horizon
+) -> float:
+  """Returns the learning rate of the step behind `step` steps."""
+  rate = schedules.make(config.schedule, peak_learning_rate(config), horizon)
+  return float(rate(step)) if callable(rate) else rate
+
+
 def peak_learning_rate(config: config_lib.TrainConfig) -> float:
   """Returns the full learning rate, of whole batches: what the schedule is of."""
   base = config.learning_rate or models.MODELS[models.parse(config.model)[0]].learning_rate

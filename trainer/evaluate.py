@@ -62,6 +62,8 @@ def main(arguments: Sequence[str]) -> None:
   print(text.describe(report))
   if not report['same_data_as_training']:
     print('note: this is not the data set of the training, or it was made again since.')
+  if run.versions_note:
+    print(run.versions_note)
   for warning in report['dataset_warnings']:
     print(f'note: {warning}')
   print(f'report   {run.folder.report_file}, {run.folder.confusion_matrix_file}')

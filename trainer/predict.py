@@ -96,6 +96,8 @@ def main(arguments: Sequence[str]) -> None:
     return
   run = saved_run.load(config.run_dir)
   dataset = _load_data(run, config) if config.data else None
+  if run.versions_note:
+    print(run.versions_note, file=sys.stderr)  # Results alone go to stdout.
   allocator.keep_freed_memory()
   quiet.import_tensorflow(debug='--debug' in arguments)
   model = run.load_model(config.checkpoint)

@@ -6,6 +6,7 @@ import dataclasses
 import enum
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from schemas import errors
@@ -38,6 +39,10 @@ FREE = frozenset(
 )
 
 
+# Flags of which a run may be given more than it had, also when it is finished.
+_MAY_BE_MORE = frozenset({'epochs', 'patience'})
+
+
 class Start(enum.Enum):
   """How a run begins.
 
@@ -45,11 +50,20 @@ class Start(enum.Enum):
     NEW: In a folder without a run, or one that is to be overwritten.
     ANEW: In a folder of a run of the same flags that came to no checkpoint.
     CONTINUED: From the latest checkpoint in its folder.
+    EXTENDED: The same with more epochs, or more patience, than were asked for before.
+    FINISHED: Not at all: the run of the folder has come to its end.
   """
 
   NEW = 'new'
   ANEW = 'anew'
   CONTINUED = 'continued'
+  EXTENDED = 'extended'
+  FINISHED = 'finished'
+
+  @property
+  def goes_on(self) -> bool:
+    """Whether there is a state to begin from."""
+    return self in (Start.CONTINUED, Start.EXTENDED)
 
 
 def decide(config: config_lib.TrainConfig, data: datasets.Data) -> Start:
@@ -71,14 +85,29 @@ def decide(config: config_lib.TrainConfig, data: datasets.Data) -> Start:
     return Start.NEW
   if config.resume == config_lib.RESUME_NEVER:
     folder.check_usable(overwrite=False)
-  has_states = bool(folder.state_files())
-  if os.path.exists(folder.outcome_file) or (not has_states and folder.came_to_a_checkpoint()):
+  return _decide_of_a_run(config, data, folder)
+
+
+def _decide_of_a_run(
+  config: config_lib.TrainConfig, data: datasets.Data, folder: run_folder.RunFolder
+) -> Start:
+  """Returns how a run begins in whose folder there is one already."""
+  stored = _stored_flags(folder)
+  outcome = folder.read_outcome()
+  is_longer = _check_same(config, data, folder, stored, is_finished=outcome is not None)
+  if not folder.state_files():
+    return _without_states(folder, is_longer=is_longer, is_finished=outcome is not None)
+  if outcome is None:
+    return Start.EXTENDED if is_longer else Start.CONTINUED
+  # Where all of --epochs are done, more patience changes nothing.
+  if not is_longer or config.epochs <= outcome['epochs']:
+    return Start.FINISHED
+  if outcome['stopped'] and config.patience and config.patience <= stored['patience']:
     raise errors.ConfigError(
-      f'--run_dir={config.run_dir} already holds a run, which is finished. Replace it with '
-      '--overwrite, or name another folder.'
+      f'The run in --run_dir={folder.path} stopped early: {outcome["stopped"]}. More epochs would '
+      'stop there again: give it more --patience too, or 0 to never stop early.'
     )
-  _check_same(config, data, folder)
-  return Start.CONTINUED if has_states else Start.ANEW
+  return Start.EXTENDED
 
 
 def binding_flags(config: config_lib.TrainConfig) -> dict[str, Any]:
@@ -86,28 +115,102 @@ def binding_flags(config: config_lib.TrainConfig) -> dict[str, Any]:
   return {name: value for name, value in config.to_json().items() if name not in FREE}
 
 
-def _check_same(
-  config: config_lib.TrainConfig, data: datasets.Data, folder: run_folder.RunFolder
-) -> None:
-  stored = folder.read_config()
-  flags = stored.get('flags', {})
-  # As JSON, which has lists for tuples.
-  defaults = json.loads(json.dumps({f.name: f.default for f in dataclasses.fields(config)}))
-  asked = json.loads(json.dumps(binding_flags(config)))
-  differing = [
-    f'--{name}={flags.get(name, defaults[name])}'
-    for name, value in sorted(asked.items())
-    if flags.get(name, defaults[name]) != value
-  ]
-  if differing:
+def extended(config: config_lib.TrainConfig, stored: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns config.json of a run that goes on with other flags."""
+  return {**stored, 'flags': config.to_json()}
+
+
+def finished_sentence(path: str) -> str:
+  """Returns what is said of a command whose run is finished already."""
+  outcome = run_folder.RunFolder(path).read_outcome() or {'epochs': 0, 'stopped': ''}
+  early = f' (stopped early: {outcome["stopped"]})' if outcome['stopped'] else ''
+  epochs = f'{outcome["epochs"]} epoch{"s" if outcome["epochs"] != 1 else ""}'
+  return (
+    f'finished {path}: the run of this command came to its end after {epochs}{early}; nothing was '
+    'done. Raise --epochs for more of them, write --overwrite to replace it, or name another '
+    'folder.'
+  )
+
+
+def _without_states(folder: run_folder.RunFolder, *, is_longer: bool, is_finished: bool) -> Start:
+  """Returns how a run begins whose folder has no state: killed early, or somebody removed them."""
+  if is_finished and not is_longer:
+    return Start.FINISHED
+  # A state is whole before the models of the second epoch after it are written.
+  was_removed = is_finished or folder.num_epochs_done() > 2
+  is_of_before_states = 'checkpoint_steps' not in folder.read_config()['flags']
+  if was_removed or (is_of_before_states and folder.came_to_a_checkpoint()):
     raise errors.ConfigError(
-      f'--run_dir={folder.path} already holds a run that is not finished, with '
-      f'{", ".join(differing)}. Go on with it by these flags, replace it with --overwrite, or name '
+      f'--run_dir={folder.path} already holds a run, whose states (checkpoints/state-*.npz) are '
+      'not there any more, so nothing can go on from it. Replace it with --overwrite, or name '
       'another folder.'
     )
-  if stored.get('manifest_sha256') != data.digest:
+  return Start.ANEW
+
+
+def _stored_flags(folder: run_folder.RunFolder) -> dict[str, Any]:
+  """Returns the flags of the run in a folder, with defaults for those that it does not know.
+
+  Raises:
+    ConfigError: if config.json is damaged, or of a newer version.
+  """
+  flags = folder.read_config().get('flags')
+  # As JSON, which has lists for tuples.
+  defaults = json.loads(json.dumps({f.name: f.default for f in _fields()}))
+  unknown = sorted(set(flags) - set(defaults)) if isinstance(flags, dict) else []
+  if unknown:
     raise errors.ConfigError(
-      f'--run_dir={folder.path} already holds a run that is not finished, on another data set than '
+      f'The run in --run_dir={folder.path} was begun by another version of this program: it has '
+      f'the flag --{unknown[0]}, which this one does not know. Go on with that version, replace '
+      'the run with --overwrite, or name another folder.'
+    )
+  is_whole = isinstance(flags, dict) and all(
+    type(flags.get(name, 0)) is int for name in _MAY_BE_MORE
+  )
+  if not is_whole:
+    raise errors.ConfigError(
+      f'{folder.config_file!r} is damaged: its `flags` are not those of a run. Put back a copy of '
+      'it, begin anew with --overwrite, or name another --run_dir.'
+    )
+  return {**defaults, **flags}
+
+
+def _fields() -> tuple[dataclasses.Field[Any], ...]:
+  return dataclasses.fields(config_lib.TrainConfig)
+
+
+def _check_same(
+  config: config_lib.TrainConfig,
+  data: datasets.Data,
+  folder: run_folder.RunFolder,
+  stored: Mapping[str, Any],
+  *,
+  is_finished: bool,
+) -> bool:
+  """Refuses a run of other flags or data; returns whether it is asked to be longer than it was."""
+  asked = json.loads(json.dumps(binding_flags(config)))
+  differing = [name for name, value in sorted(asked.items()) if stored[name] != value]
+  is_longer = bool(set(differing) & _MAY_BE_MORE) and config.epochs >= stored['epochs']
+  if is_longer:
+    differing = [name for name in differing if name not in _MAY_BE_MORE]
+  state = 'finished' if is_finished else 'not finished'
+  if differing:
+    flags = ', '.join(
+      f'--{name}={_shown(stored[name])} (here {_shown(asked[name])})' for name in differing
+    )
+    fewer = ' (epochs may be added, not taken away)' if 'epochs' in differing else ''
+    raise errors.ConfigError(
+      f'--run_dir={folder.path} already holds a run that is {state}, with {flags}{fewer}. Go on '
+      'with it by these flags, replace it with --overwrite, or name another folder.'
+    )
+  if folder.read_config().get('manifest_sha256') != data.digest:
+    raise errors.ConfigError(
+      f'--run_dir={folder.path} already holds a run that is {state}, on another data set than '
       f'{data.path!r} is now. Go on with it on the data of before, replace it with --overwrite, or '
       'name another folder.'
     )
+  return is_longer
+
+
+def _shown(value: Any) -> str:
+  return repr(value) if value in ('', [], None) else str(value)

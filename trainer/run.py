@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from schemas import options, splits, version
+from schemas import options, splits
 from tfrecords import manifest_file
 from trainer import announce, assembly, models, preflight, resume
 from trainer import config as config_lib
@@ -22,7 +20,7 @@ from trainer.devices import workers as workers_lib
 from trainer.judging import evaluation, judge
 from trainer.learning import loop, steps
 from trainer.learning import position as position_lib
-from trainer.runs import checkpointer, run_folder
+from trainer.runs import checkpointer, library_versions, run_folder
 
 
 def train(
@@ -54,18 +52,22 @@ def train(
   ):
     meant = {**resume.binding_flags(config), 'the digest of --data': data.digest}
     start = resume.Start(agreement.agree(start.value, meant, workers))
+    if start == resume.Start.FINISHED:
+      if workers.is_chief:
+        print(resume.finished_sentence(config.run_dir), flush=True)
+      return run_folder.RunFolder(config.run_dir)
     plan = _plan(config, data)
     model, compiled = assembly.build(config, data, workers, plan)
     folder, position = run_folder.RunFolder(config.run_dir), position_lib.Position()
-    if start == resume.Start.CONTINUED:
+    if start.goes_on:
       saved = checkpointer.load(folder, compiled.variables, workers)
       position = position_lib.Position.from_json(saved)
     batches = _batches(config, data, strategy, start_step=position.step)
-    if workers.is_chief and start != resume.Start.CONTINUED:
-      folder = _create_folder(config, data, start)
-      folder.write_json(folder.config_file, _record(config, data, model))
+    before: dict[str, Any] = {}
+    if workers.is_chief:
+      folder, before = _open_folder(config, data, start, model)
     announce.start(config, data, model=model, workers=workers, folder=folder)
-    announce.resumed(position)
+    announce.resumed(position, config, before, steps_per_epoch=plan.steps_per_epoch)
 
     best = best_lib.Best(config.monitor)
     judging = judge.Judge(model, strategy, feature_name=data.feature.name)
@@ -190,24 +192,35 @@ def _plan(config: config_lib.TrainConfig, data: datasets.Data) -> loop.Plan:
   )
 
 
-def _create_folder(
-  config: config_lib.TrainConfig, data: datasets.Data, start: resume.Start
-) -> run_folder.RunFolder:
-  """Returns the run's folder, made and with the manifest in it."""
+def _open_folder(
+  config: config_lib.TrainConfig, data: datasets.Data, start: resume.Start, model: keras.Model
+) -> tuple[run_folder.RunFolder, dict[str, Any]]:
+  """Returns the run's folder, with config.json and the manifest, and what config.json said before.
+
+  Where a run goes on it stays as it is, or says the flags of now if these are others.
+  """
+  if start.goes_on:
+    folder = run_folder.RunFolder(config.run_dir)
+    folder.remove_leftovers()
+    before = folder.read_config()
+    if start == resume.Start.EXTENDED:
+      folder.reopen(resume.extended(config, before))
+    return folder, before
   if config.run_dir:
     folder = run_folder.RunFolder(config.run_dir)
   else:
     folder = run_folder.claim_default(data.manifest.name, models.parse(config.model)[0])
   folder.create(overwrite=config.overwrite or start == resume.Start.ANEW)
+  folder.remove_leftovers()
   manifest_file.save(data.manifest, folder.path)
-  return folder
+  folder.write_json(folder.config_file, _record(config, data, model))
+  return folder, {}
 
 
 def _record(
   config: config_lib.TrainConfig, data: datasets.Data, model: keras.Model
 ) -> dict[str, Any]:
   """Returns what config.json says: enough to repeat the run, and to judge it later."""
-  libraries = {name: importlib.metadata.version(name) for name in ('keras', 'numpy', 'tensorflow')}
   return {
     'flags': config.to_json(),
     'data_dir': files.absolute(data.path),
@@ -217,5 +230,5 @@ def _record(
     'computed': data.computed.to_json() if data.computed else None,
     'model': options.format_option(*models.parse(config.model)),
     'num_parameters': model.count_params(),
-    'versions': {'voxshard': version.VERSION, 'python': platform.python_version(), **libraries},
+    'versions': library_versions.here(),
   }

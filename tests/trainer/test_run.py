@@ -128,6 +128,42 @@ def test_config_says_how_to_repeat_the_run(plain, untested_dir):
   assert manifest_file.digest(plain.path) == manifest_file.digest(untested_dir)
 
 
+def test_a_finished_run_goes_on_with_more_epochs_as_if_it_had_been_asked_for_them(
+  plain, untested_dir, tmp_path, capsys
+):
+  settings = {'run_dir': str(tmp_path / 'longer')}
+  folder = train(untested_dir, epochs=2, **settings)
+  with open(folder.config_file, encoding='utf-8') as stream:
+    old = stream.read()
+  with open(folder.config_file, 'w', encoding='utf-8') as stream:
+    stream.write(old.replace(f'"keras": "{keras.__version__}"', '"keras": "2.0.0"'))
+  capsys.readouterr()
+  train(untested_dir, epochs=3, **settings)
+  said = capsys.readouterr().out
+  assert 'extended from 2 to 3 epochs.\nnote: the run was made with Keras 2.0.0, here is' in said
+  for ours, theirs in zip(weights_of(folder, 'last'), weights_of(plain, 'last'), strict=True):
+    np.testing.assert_array_equal(ours, theirs)
+  assert losses_of(folder) == losses_of(plain)
+  assert folder.read_config()['flags']['epochs'] == folder.read_outcome()['epochs'] == 3
+  before = os.stat(folder.outcome_file)
+  train(untested_dir, epochs=3, **settings)
+  assert capsys.readouterr().out.startswith(f'finished {folder.path}: the run of this command')
+  monkeyed = [f'--data={untested_dir}', f'--model={TOY}', '--epochs=3', '--batch_size=16']
+  __main__.main([*monkeyed, '--learning_rate=0.01', f'--run_dir={folder.path}'])
+  assert 'came to its end after 3 epochs; nothing was done' in capsys.readouterr().out
+  assert os.stat(folder.outcome_file) == before
+
+
+def test_a_cosine_goes_on_as_that_of_the_longer_run(untested_dir, tmp_path, capsys):
+  settings = {'run_dir': str(tmp_path / 'run'), 'schedule': 'cosine', 'batch_size': 44}
+  train(untested_dir, epochs=1, **settings)
+  folder = train(untested_dir, epochs=2, **settings)
+  rates = [epoch['learning_rate'] for epoch in history_of(folder)]
+  np.testing.assert_allclose(rates, [0, 0], atol=1e-9)
+  said = capsys.readouterr().out
+  assert 'learning rate goes on at 0.005, as in a run of 2 epochs, and not at the 0 of be' in said
+
+
 def test_best_checkpoint_is_the_best_epoch(untested_dir):
   folder = train(untested_dir, epochs=6, monitor='loss', learning_rate=0.05)
   losses = [epoch['validation']['loss'] for epoch in history_of(folder)]
@@ -288,8 +324,10 @@ def test_runaway_training_is_stopped(untested_dir):
 
 def test_run_folder_is_refused_before_anything_is_done(untested_dir):
   train(untested_dir, epochs=1, run_dir='run')
-  with pytest.raises(errors.ConfigError, match=r'already holds a run'):
-    train(untested_dir, epochs=1, run_dir='run')
+  with pytest.raises(
+    errors.ConfigError, match=r'already holds a run that is finished, with --seed'
+  ):
+    train(untested_dir, epochs=1, run_dir='run', seed=1)
   # A mistake found later leaves the old run alone, too.
   with pytest.raises(errors.DatasetError, match='needs at least'):
     train(untested_dir, run_dir='run', overwrite=True, model='cnn:conv_layers=9')

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from schemas import errors
 from trainer.judging import scores
 from trainer.learning import steps
 
@@ -59,6 +60,17 @@ class Position:
 
   @classmethod
   def from_json(cls, fields: Mapping[str, Any]) -> Position:
-    """Returns what to_json was called on."""
-    results = [scores.EpochResult.from_json(result) for result in fields['results']]
-    return cls(**{**fields, 'results': results})
+    """Returns what to_json was called on.
+
+    Raises:
+      ConfigError: if it is not that.
+    """
+    try:
+      results = [scores.EpochResult.from_json(result) for result in fields['results']]
+      return cls(**{**fields, 'results': results})
+    except (KeyError, TypeError, AttributeError) as error:
+      raise errors.ConfigError(
+        'Where the run stands is not said in its checkpoint as this version writes it '
+        f'({type(error).__name__}: {error}). Go on with the version that wrote it, begin anew with '
+        '--overwrite, or name another --run_dir.'
+      ) from error

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,8 @@ RUNS = 'runs'  # Where run folders lie that the user did not name.
 BEST = 'best'
 LAST = 'last'
 _STATE, _STATE_ENDING = 'state-', '.npz'
+# An evaluation may be writing its report beside the training: so long it is left alone.
+_EVALUATION_S = 600.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +60,17 @@ class RunFolder:
     found = (name for name in names if name.startswith(_STATE) and name.endswith(_STATE_ENDING))
     return [os.path.join(self.checkpoints_dir, name) for name in sorted(found, reverse=True)]
 
+  def num_epochs_done(self) -> int:
+    """Returns how many epochs history.json tells of; 0 where there is none.
+
+    Raises:
+      ConfigError: if it is damaged.
+    """
+    epochs = _read_json(self.history_file) if os.path.exists(self.history_file) else []
+    if not isinstance(epochs, list):
+      raise _damaged(self.history_file, f'expected a list, got {type(epochs).__name__}')
+    return len(epochs)
+
   def came_to_a_checkpoint(self) -> bool:
     """Whether anything is in checkpoints_dir but what a killed process left half-written."""
     names = os.listdir(self.checkpoints_dir) if os.path.isdir(self.checkpoints_dir) else []
@@ -76,6 +90,8 @@ class RunFolder:
       names = os.listdir(self.path)
     if not names:
       return
+    if self._is_barely_begun(names):
+      return
     if not os.path.exists(self.config_file):
       raise errors.ConfigError(
         f'--run_dir={self.path} holds files that are of no run ({sorted(names)[0]!r}, ...). Name '
@@ -86,6 +102,36 @@ class RunFolder:
         f'--run_dir={self.path} already holds a run. Replace it with --overwrite, or name '
         'another folder.'
       )
+
+  def _is_barely_begun(self, names: list[str]) -> bool:
+    """Whether a process was killed between making the folder and writing what it is to hold."""
+    ours = {os.path.basename(p) for p in (self.checkpoints_dir, self.logs_dir, self.manifest_file)}
+    ours.add(os.path.basename(self.config_file))  # Half-written alone.
+    if os.path.exists(self.config_file) or {_final(name) for name in names} - ours:
+      return False
+    folders = [folder for folder in (self.checkpoints_dir, self.logs_dir) if os.path.isdir(folder)]
+    return bool(folders) and not any(os.listdir(folder) for folder in folders)
+
+  def remove_leftovers(self) -> None:
+    """Removes what killed processes left half-written; to be called by who trains in the folder."""
+    for folder, age_s in ((self.checkpoints_dir, 0.0), (self.path, _EVALUATION_S)):
+      with contextlib.suppress(OSError):  # What cannot be removed is in nobody's way.
+        for name in os.listdir(folder):
+          path = os.path.join(folder, name)
+          if storage.TEMPORARY_MARK in name and time.time() - os.path.getmtime(path) >= age_s:
+            os.remove(path)
+
+  def reopen(self, config: dict[str, Any]) -> None:
+    """Makes a finished run one that is not, whose config.json is another; checkpoints stay.
+
+    Raises:
+      ConfigError: if the file system refuses.
+    """
+    with writing(self.path):  # First of all: who is killed here goes on as if nothing was done.
+      for file in (self.outcome_file, self.report_file, self.confusion_matrix_file):
+        with contextlib.suppress(FileNotFoundError):
+          os.remove(file)
+    self.write_json(self.config_file, config)
 
   def create(self, *, overwrite: bool) -> None:
     """Makes the folder, without what an earlier run left in it.
@@ -120,16 +166,53 @@ class RunFolder:
       ConfigError: if there is no run in the folder, or the file is damaged.
     """
     try:
-      with open(self.config_file, encoding='utf-8') as stream:
-        config: dict[str, Any] = json.load(stream)
+      config = _read_json(self.config_file)
     except (FileNotFoundError, NotADirectoryError) as error:
       raise errors.ConfigError(
         f'{self.path!r} holds no run: there is no config.json. Name the --run_dir of a finished '
         '`python -m trainer`.'
       ) from error
-    except (OSError, ValueError) as error:
-      raise errors.ConfigError(f'Could not read {self.config_file!r}: {error}.') from error
+    if not isinstance(config, dict):
+      raise _damaged(self.config_file, f'expected an object, got {type(config).__name__}')
     return config
+
+  def read_outcome(self) -> dict[str, Any] | None:
+    """Returns what outcome.json holds: `epochs`, `steps`, `stopped`; None if there is none yet.
+
+    Raises:
+      ConfigError: if it is damaged.
+    """
+    if not os.path.exists(self.outcome_file):
+      return None
+    try:
+      obj = json_form.Reader(_read_json(self.outcome_file), self.outcome_file)
+      return {**{n: obj.integer(n) for n in ('epochs', 'steps')}, 'stopped': obj.text('stopped')}
+    except errors.SchemaError as error:
+      raise _damaged(self.outcome_file, str(error).rstrip('.')) from error
+
+
+def _read_json(path: str) -> Any:
+  """Returns what a file holds; raises ConfigError if it is damaged, OSError if it is missing."""
+  try:
+    with open(path, encoding='utf-8') as stream:
+      return json.load(stream)
+  except (FileNotFoundError, NotADirectoryError):
+    raise
+  except OSError as error:
+    raise errors.ConfigError(f'Could not read {path!r}: {error.strerror or error}.') from error
+  except (ValueError, RecursionError) as error:
+    raise _damaged(path, f'{error}') from error
+
+
+def _damaged(path: str, why: str) -> errors.ConfigError:
+  return errors.ConfigError(
+    f'{path!r} is damaged: {why}. Put back a copy of it, begin anew with --overwrite, or name '
+    'another --run_dir.'
+  )
+
+
+def _final(name: str) -> str:
+  return name.partition(storage.TEMPORARY_MARK)[0]
 
 
 def claim_default(dataset_name: str, model_name: str) -> RunFolder:

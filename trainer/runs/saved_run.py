@@ -10,7 +10,7 @@ from schemas import errors, json_form, manifest, record
 from tfrecords import manifest_file
 from tfrecords.pipeline import batch_request
 from trainer.lazy import keras
-from trainer.runs import run_folder
+from trainer.runs import library_versions, run_folder
 
 CHECKPOINTS = (run_folder.BEST, run_folder.LAST)
 DEFAULT_RUN_DIR = 'demo/run'
@@ -27,6 +27,7 @@ class SavedRun:
     manifest: The copy of it in the run folder.
     feature: The model's input.
     model_text: Such as `cnn:filters=64`.
+    versions_note: What is to be said where it was made with other libraries; '' where it was not.
   """
 
   folder: run_folder.RunFolder
@@ -35,6 +36,7 @@ class SavedRun:
   manifest: manifest.DatasetManifest
   feature: record.FeatureSpec
   model_text: str
+  versions_note: str = ''
 
   def request(
     self, dataset: manifest.DatasetManifest, split: str, *, data_dir: str, batch_size: int
@@ -112,6 +114,7 @@ def load(run_dir: str) -> SavedRun:
         obj.mapping('feature'), where=f'{folder.config_file}, feature'
       ),
       model_text=obj.text('model'),
+      versions_note=library_versions.note(config),
     )
   except (errors.SchemaError, errors.DatasetError) as error:
     raise errors.ConfigError(f'{run_dir!r} holds no whole run: {error}') from error

@@ -20,7 +20,7 @@ from trainer.data import datasets
 from trainer.devices import workers
 from trainer.judging import scores
 from trainer.learning import position
-from trainer.runs import checkpointer, run_folder, signals, training_state
+from trainer.runs import checkpointer, library_versions, run_folder, signals, training_state
 
 ROOT = pathlib.Path(__file__).parents[3]
 STEPS = 4 * 6  # 44 clips in batches of 8, four epochs.
@@ -258,7 +258,7 @@ def asked(data_dir, run_dir, **settings):
   return found, datasets.load(found.data)
 
 
-def begun(data_dir, run_dir, *, states=True, finished=False, **settings):
+def begun(data_dir, run_dir, *, states=True, finished=None, **settings):
   """A run folder as `run.train` would have left it."""
   wanted, data = asked(data_dir, run_dir, **settings)
   folder = run_folder.RunFolder(wanted.run_dir)
@@ -266,8 +266,9 @@ def begun(data_dir, run_dir, *, states=True, finished=False, **settings):
   folder.write_json(folder.config_file, {'flags': wanted.to_json(), 'manifest_sha256': data.digest})
   if states:
     saved(folder, 3)
-  if finished:
-    folder.write_json(folder.outcome_file, {})
+  if finished is not None:
+    outcome = {'epochs': wanted.epochs, 'steps': 9, 'stopped': '', **finished}
+    folder.write_json(folder.outcome_file, outcome)
   return folder
 
 
@@ -294,7 +295,12 @@ def test_a_run_that_was_killed_in_its_first_checkpoint_begins_anew(untested_dir,
   ('settings', 'sentence'),
   [
     ({'resume': 'never'}, r'already holds a run\. Replace it with --overwrite'),
-    ({'batch_size': 7, 'seed': 5}, r'not finished, with --batch_size=64, --seed=0\. Go on with it'),
+    (
+      {'batch_size': 7, 'seed': 5},
+      r'not finished, with --batch_size=64 \(here 7\), --seed=0 \(here 5\)\. Go on with it by',
+    ),
+    ({'epochs': 29}, r'with --epochs=30 \(here 29\) \(epochs may be added, not taken away\)'),
+    ({'epochs': 40, 'optimizer': 'sgd'}, r'not finished, with --optimizer=adam \(here sgd\)\. Go'),
   ],
 )
 def test_a_run_that_cannot_be_gone_on_with(untested_dir, tmp_path, settings, sentence):
@@ -303,17 +309,105 @@ def test_a_run_that_cannot_be_gone_on_with(untested_dir, tmp_path, settings, sen
     resume.decide(*asked(untested_dir, tmp_path / 'run', **settings))
 
 
-def test_a_finished_run_is_kept(untested_dir, tmp_path):
-  begun(untested_dir, tmp_path / 'run', finished=True)
-  with pytest.raises(errors.ConfigError, match='already holds a run, which is finished'):
+def test_a_finished_run_is_kept_and_may_be_given_more_epochs(untested_dir, tmp_path):
+  folder = begun(untested_dir, tmp_path / 'run', finished={})
+  decide = lambda **settings: resume.decide(*asked(untested_dir, folder.path, **settings))  # noqa: E731
+  for settings in ({}, {'resume': 'must'}, {'patience': 50}, {'strategy': 'mirrored'}):
+    assert decide(**settings) == resume.Start.FINISHED
+  assert decide(epochs=31) == resume.Start.EXTENDED
+  said = resume.finished_sentence(folder.path)
+  assert 'came to its end after 30 epochs; nothing was done. Raise --epochs for' in said
+  with pytest.raises(
+    errors.ConfigError, match=r'run that is finished, with --seed=0 \(here 5\)\. Go'
+  ):
+    decide(seed=5)
+  with pytest.raises(
+    errors.ConfigError, match=r'already holds a run\. Replace it with --overwrite'
+  ):
+    decide(resume='never')
+  for state in folder.state_files():
+    os.remove(state)
+  assert decide() == resume.Start.FINISHED
+  with pytest.raises(errors.ConfigError, match=r'whose states .* are not there any more'):
+    decide(epochs=31)
+
+
+def test_a_run_that_stopped_early_wants_more_patience(untested_dir, tmp_path):
+  finished = {'epochs': 7, 'stopped': 'no epoch was better than epoch 2 (--patience=5)'}
+  folder = begun(untested_dir, tmp_path / 'run', finished=finished)
+  decide = lambda **settings: resume.decide(*asked(untested_dir, folder.path, **settings))  # noqa: E731
+  assert decide() == resume.Start.FINISHED
+  assert 'stopped early: no epoch was better' in resume.finished_sentence(folder.path)
+  for settings in ({'epochs': 60}, {'patience': 4}):
+    with pytest.raises(errors.ConfigError, match=r'stopped early: no epoch .* more --patience too'):
+      decide(**settings)
+  assert decide(patience=0) == decide(patience=6, epochs=60) == resume.Start.EXTENDED
+
+
+@pytest.mark.parametrize('left', [(), ('last.keras',), ('best.keras', 'last.keras')])
+def test_a_run_that_was_killed_before_its_first_state_begins_anew(untested_dir, tmp_path, left):
+  """Models are written before the state, which the next epoch may have overtaken."""
+  folder = begun(untested_dir, tmp_path / 'run', states=False)
+  for name in (*left, 'last.keras.tmp-0a.keras', 'state-000000000003.npz.tmp-0a'):
+    pathlib.Path(folder.checkpoints_dir, name).write_bytes(b'x')
+  folder.write_json(folder.history_file, [{}, {}])
+  assert resume.decide(*asked(untested_dir, tmp_path / 'run')) == resume.Start.ANEW
+  folder.write_json(folder.history_file, [{}, {}, {}])
+  with pytest.raises(errors.ConfigError, match=r'whose states .* are not there any more'):
     resume.decide(*asked(untested_dir, tmp_path / 'run'))
 
 
 def test_a_run_of_an_earlier_version_is_kept(untested_dir, tmp_path):
-  begun(untested_dir, tmp_path / 'run', states=False)
+  folder = begun(untested_dir, tmp_path / 'run', states=False)
+  flags = folder.read_config()
+  del flags['flags']['checkpoint_steps']  # It knew no states.
+  folder.write_json(folder.config_file, flags)
   (tmp_path / 'run' / 'checkpoints' / 'best.keras').write_text('weeks of work')
-  with pytest.raises(errors.ConfigError, match='already holds a run, which is finished'):
+  with pytest.raises(errors.ConfigError, match=r'whose states .* are not there any more'):
     resume.decide(*asked(untested_dir, tmp_path / 'run'))
+
+
+@pytest.mark.parametrize(
+  ('name', 'text', 'sentence'),
+  [
+    ('config', '[]', r"config.json' is damaged: expected an object, got list\. Put back"),
+    ('config', '{"flags": 3}', r"config.json' is damaged: its `flags` are not those of a run"),
+    ('config', '{}', r"config.json' is damaged: its `flags` are not those of a run"),
+    ('config', '{"flags": {"epochs": "x"}}', r"config.json' is damaged: its `flags` are not those"),
+    ('config', '{"flags": {"epo', r"config.json' is damaged: .*--overwrite"),
+    ('config', '[' * 100_000, r"config.json' is damaged: .*--overwrite"),
+    (
+      'config',
+      '{"flags": {"warp": 9}}',
+      r'another version of this program: it has the flag --warp',
+    ),
+    ('outcome', '[]', r"outcome.json' is damaged: .* expected an object, got list"),
+    ('outcome', '{"epochs": 3', r"outcome.json' is damaged"),
+    ('history', '{}', r"history.json' is damaged: expected a list, got dict"),
+    ('history', '[1,', r"history.json' is damaged"),
+  ],
+)
+def test_a_damaged_file_of_a_run_is_one_sentence(untested_dir, tmp_path, name, text, sentence):
+  folder = begun(untested_dir, tmp_path / 'run', states=False)
+  pathlib.Path(getattr(folder, f'{name}_file')).write_text(text)
+  with pytest.raises(errors.ConfigError, match=sentence):
+    resume.decide(*asked(untested_dir, tmp_path / 'run'))
+
+
+@pytest.mark.parametrize('fields', [{}, [], {'results': [{}]}, {'results': [], 'warp': 9}])
+def test_a_position_of_another_version_is_refused(fields):
+  with pytest.raises(errors.ConfigError, match='not said in its checkpoint as this version writes'):
+    position.Position.from_json(fields)
+
+
+def test_other_versions_of_keras_and_tensorflow_are_said():
+  now = library_versions.here()
+  assert library_versions.note({'versions': now}) == library_versions.note({}) == ''
+  assert library_versions.note({'versions': {**now, 'numpy': '1'}}) == ''
+  said = library_versions.note({'versions': {**now, 'keras': '2.0.0'}})
+  assert said.startswith(f'note: the run was made with Keras 2.0.0, here is Keras {now["keras"]}: ')
+  said = library_versions.note({'versions': {'keras': '2', 'tensorflow': '3'}})
+  assert 'made with Keras 2 and TensorFlow 3, here is' in said
 
 
 def test_other_data_under_the_same_name_is_noticed(untested_dir, tmp_path):

@@ -93,7 +93,32 @@ def test_no_run_in_the_folder(tmp_path):
     run_folder.RunFolder(str(tmp_path / 'nothing')).read_config()
 
 
+def test_a_folder_that_a_killed_process_had_just_made_is_taken(tmp_path):
+  folder = run_folder.RunFolder(str(tmp_path / 'run'))
+  folder.create(overwrite=False)
+  for name in ('manifest.json', 'config.json.tmp-0a'):
+    (tmp_path / 'run' / name).write_text('{')
+  folder.check_usable(overwrite=False)
+  folder.create(overwrite=False)
+  (tmp_path / 'run' / 'checkpoints' / 'best.keras').write_text('work')
+  with pytest.raises(errors.ConfigError, match='files that are of no run'):
+    folder.check_usable(overwrite=False)
+
+
+def test_what_dead_processes_left_half_written_goes(tmp_path):
+  folder = make_run(tmp_path / 'run')
+  for name in ('last.keras.tmp-0a.keras', 'state-000000000003.npz.tmp-0a'):
+    (tmp_path / 'run' / 'checkpoints' / name).write_text('half')
+  for name in ('history.json.tmp-0a', 'report.json.tmp-0b'):
+    (tmp_path / 'run' / name).write_text('half')
+  os.utime(tmp_path / 'run' / 'history.json.tmp-0a', (0, 0))
+  kept = [name for name in files_of(folder.path) if '.tmp-' not in name]
+  folder.remove_leftovers()
+  # An evaluation may be writing the report just now.
+  assert files_of(folder.path) == sorted([*kept, 'report.json.tmp-0b'])
+
+
 def test_damaged_config_is_named(tmp_path):
   (tmp_path / 'config.json').write_text('{"seed": ')
-  with pytest.raises(errors.ConfigError, match=r"Could not read '.*config.json'"):
+  with pytest.raises(errors.ConfigError, match=r"config.json' is damaged: .*--overwrite"):
     run_folder.RunFolder(str(tmp_path)).read_config()
