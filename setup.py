@@ -28,11 +28,13 @@ CORE = [
   'numpy>=1.26',
   'pillow>=10.3',
   'protobuf>=4.25',
+  'requests>=2.31',  # Files of web servers, and corpora.
   'rich>=13.7',
   'scipy>=1.13',
   'soundfile>=0.13',
   'soxr>=0.5',
   'threadpoolctl>=3.5',
+  'urllib3>=2.1',
 ]
 
 EXTRAS = {

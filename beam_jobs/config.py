@@ -9,6 +9,7 @@ import features
 from beam_jobs import rules
 from features import augmentations, effects
 from schemas import audio, errors, naming, options, record, splits
+from tfrecords import storage
 
 # Where clips have lengths of their own, shards are sized as if they had this one: nobody knows
 # before they are decoded.
@@ -68,6 +69,7 @@ class FeaturizeConfig:
 
   def __post_init__(self) -> None:
     naming.check_dataset_name(self.name)
+    storage.check_output(self.output)
     names = [spec.name for spec in self.features]
     if not names or len(set(names)) != len(names):
       raise errors.ConfigError(

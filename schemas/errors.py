@@ -17,6 +17,10 @@ class SourceError(VoxshardError, ValueError):
   """A corpus is missing, empty or not laid out as its source expects."""
 
 
+class StorageError(VoxshardError, ValueError):
+  """A disk, a bucket or a web server does not deliver, also when it is asked again."""
+
+
 class FeatureError(VoxshardError, ValueError):
   """Samples cannot be turned into a feature."""
 

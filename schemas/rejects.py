@@ -27,6 +27,7 @@ ADVICE = {
   'bad_name': 'The file name does not fit the pattern of the source. Rename it.',
   'too_long': 'The recording is longer than --max_clip_seconds. Raise it, or cut by a table.',
   'bad_excerpt': 'The part lies behind the end of its recording. Correct start and duration.',
+  'bad_uri': 'Nothing here reads such an address. Copy the file to a disk or a bucket.',
   'bad_row': 'The row of the table cannot be read. Correct it.',
   'duplicate': 'The same clip stands twice in the table. Remove one of the rows.',
   'outside': "The path leads out of the table's folder. Move the file, or say table:root=FOLDER.",
@@ -47,6 +48,10 @@ LEFT_OUT = {
 # What is told of clips that are in the data set, and of what the listing passed by: nothing of it
 # is an error, and all of it is counted and named.
 NOTED = {
+  # Paths in a table that are not those of the files.
+  'backslashes': r'Paths of the table were read with `/` in the place of `\`.',
+  'other_form': 'The names of the files are written in another normal form (NFC, NFD).',
+  # Clips.
   'silent': 'Every sample is zero. Record it again, or leave the clip out.',
   # Of what a corpus says of its clips.
   'long_field': 'A field has more than 1,000 characters: records keep the first (see --fields).',

@@ -2,13 +2,19 @@
 
 import os
 import re
+import urllib.parse
 
 # The home, also behind the kind of the place, as in table:~/clips.csv.
 _HOME = re.compile(r'(\w+:)?(~.*)', re.DOTALL)
 
 
 def expand(path: str) -> str:
-  """Returns the path with its `~` replaced by the home; one with `://` stays as it is."""
+  """Returns the path with its `~` replaced by the home; one with `://` stays as it is.
+
+  But for `file:///PATH`, which is one of this machine.
+  """
+  if path[:8].lower() == 'file:///':
+    return urllib.parse.unquote(path[7:])
   match = _HOME.fullmatch(path)
   return f'{match[1] or ""}{os.path.expanduser(match[2])}' if match else path
 

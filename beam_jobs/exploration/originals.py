@@ -9,6 +9,7 @@ from beam_jobs.exploration import sound as sound_lib
 from beam_jobs.shards import reading
 from beam_jobs.sources.tfds_records import clip_uri
 from schemas import utterance
+from tfrecords.storage import passing_faults
 
 # Pictures are shown and compared no larger than this, in pixels.
 _THUMBNAIL_PIXELS = 160
@@ -22,8 +23,12 @@ def sound(clip: utterance.Utterance) -> sound_lib.Sound:
   """
   if clip_uri.is_uri(clip.uri):
     return sound_lib.decode(io.BytesIO(reading.read(clip.uri)), clip.excerpt)
-  with reading.opened(clip.uri) as stream:
-    return sound_lib.decode(stream, clip.excerpt)
+
+  def attempt() -> sound_lib.Sound:
+    with reading.opened(clip.uri) as stream:
+      return sound_lib.decode(stream, clip.excerpt)
+
+  return passing_faults.patiently(attempt, clip.uri)
 
 
 def picture(clip: utterance.Utterance) -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ from absl import flags as absl_flags
 
 from beam_jobs import sources
 from schemas import errors
-from tfrecords import command_line, paths
+from tfrecords import command_line, paths, storage
 
 flag = command_line.flag
 
@@ -95,6 +95,7 @@ def _check_output(path: str) -> None:
   """Refuses, before the work, what could not be written after it."""
   if not path:
     raise errors.ConfigError('--output=FILE, the page to write, is empty.')
+  storage.check_output(path)
   if '://' in path:
     return
   folder = os.path.dirname(os.path.abspath(path))

@@ -1,7 +1,8 @@
-"""Reads and decodes one clip, from a local file or from an object in a bucket.
+"""Reads and decodes one clip, from a local file, from an object in a bucket, or from a web server.
 
 A local file that something writes to while it is read is refused (local_files.py). Objects in
-buckets do not change, they are replaced.
+buckets do not change, they are replaced. What passes by itself is waited out, and ends the shard
+where it stays (storage/passing_faults.py): it is no fault of the clip.
 """
 
 import contextlib
@@ -14,13 +15,14 @@ from beam_jobs.sources.tfds_records import clip_uri, stored_audio
 from features.decoding import byte_ranges, clips
 from schemas import audio, utterance
 from tfrecords import storage
+from tfrecords.storage import passing_faults
 
 # Larger files are not read as a whole, but only where the decoder asks.
 WHOLE_BYTES = 64 << 20
 # Of large objects in a bucket, at least so much is fetched at a time.
 RANGE_BYTES = 256 << 10
 
-_REASONS = {errno.ENOENT: 'missing', errno.EACCES: 'no_permission', errno.EINVAL: 'unreadable'}
+_REASONS = {errno.ENOENT: 'missing', errno.EACCES: 'no_permission'}
 
 
 def load(
@@ -34,13 +36,20 @@ def load(
 
   Raises:
     clips.ClipError: with the reason, if there is none.
+    StorageError: if a disk, a bucket or a server does not deliver, also when asked again.
   """
+  return passing_faults.patiently(lambda: _load(uri, spec, excerpt, min_clip_s), _file_of(uri))
+
+
+def _load(
+  uri: str, spec: audio.AudioSpec, excerpt: utterance.Excerpt | None, min_clip_s: float
+) -> clips.Clip:
   if excerpt is not None:
     with opened(uri) as stream:
       ranges = byte_ranges.ByteRanges(stream)
       return clips.decode(ranges, spec, excerpt, min_clip_s=min_clip_s)
   if clip_uri.is_uri(uri):
-    return clips.decode(read(uri), spec, min_clip_s=min_clip_s)
+    return clips.decode(_read(uri), spec, min_clip_s=min_clip_s)
   if not is_remote(uri):
     data = local_files.read_whole(uri, WHOLE_BYTES)
     if data is not None:
@@ -58,7 +67,12 @@ def read(uri: str) -> bytes:
 
   Raises:
     clips.ClipError: with the reason, if it cannot be read.
+    StorageError: if a disk, a bucket or a server does not deliver, also when asked again.
   """
+  return passing_faults.patiently(lambda: _read(uri), _file_of(uri))
+
+
+def _read(uri: str) -> bytes:
   if clip_uri.is_uri(uri):
     place = clip_uri.parse_uri(uri)
     with opened(place.path) as stream:
@@ -72,12 +86,12 @@ def read(uri: str) -> bytes:
 
 @contextlib.contextmanager
 def opened(uri: str) -> Iterator[BinaryIO]:
-  """Gives a seekable stream of a file or an object.
+  """Gives a seekable stream of a file or an object. To be called by passing_faults.patiently.
 
   Raises:
     clips.ClipError: with the reason, if it cannot be opened or read, or `changed` if a local file
       was written to meanwhile: whatever was read is to be thrown away.
-    OSError: if a bucket does not answer.
+    OSError: a passing fault.
   """
   if not is_remote(uri):
     with local_files.opened(uri) as stream:
@@ -89,14 +103,22 @@ def opened(uri: str) -> Iterator[BinaryIO]:
   except (OSError, clips.ClipError) as error:
     # A decoder tells what the service says of a range as the clip's fault.
     said = error if isinstance(error, OSError) else error.__cause__
-    if not isinstance(said, OSError):
+    if not isinstance(said, OSError) or passing_faults.fault_in(said):
       raise
-    if reason := _REASONS.get(said.errno or 0):
-      service = 'Cloud Storage' if uri.startswith('gs://') else 'the bucket'
-      raise clips.ClipError(reason, f'Of {service}: {said.strerror}.') from error
-    raise OSError(f'Could not read {uri}: {said.strerror or said}') from error
+    reason = _REASONS.get(said.errno or 0, 'unreadable')
+    raise clips.ClipError(reason, f'Of {_service(uri)}: {said.strerror or said}.') from error
+
+
+def _file_of(uri: str) -> str:
+  return clip_uri.parse_uri(uri).path if clip_uri.is_uri(uri) else uri
+
+
+def _service(uri: str) -> str:
+  if storage.is_web(uri):
+    return 'the web server'
+  return 'Cloud Storage' if uri.startswith('gs://') else 'the bucket'
 
 
 def is_remote(uri: str) -> bool:
-  """Whether a bucket is asked, and not the local disk."""
+  """Whether a bucket or a server is asked, and not the local disk."""
   return '://' in uri

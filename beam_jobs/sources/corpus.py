@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from schemas import errors
 from schemas import medium as media
 from tfrecords import paths, storage
+from tfrecords.storage import passing_faults
 
 # What libsndfile reads, by the names that such files go by.
 AUDIO_SUFFIXES = (
@@ -111,11 +112,17 @@ class Corpus:
     Raises:
       SourceError: if it is there and is not text in UTF-8 or cannot be read.
     """
-    try:
+
+    def attempt() -> bytes:
       with self._files.open_read(self.uri(relative)) as stream:
-        return stream.read().decode('utf-8-sig')
+        return stream.read()
+
+    try:
+      return passing_faults.patiently(attempt, self.uri(relative)).decode('utf-8-sig')
     except (FileNotFoundError, NotADirectoryError):
       return None
+    except errors.StorageError:
+      raise
     except (OSError, ValueError) as error:
       raise errors.SourceError(
         f'Could not read the list {self.uri(relative)} as UTF-8 text: {error}. '
@@ -148,13 +155,17 @@ class Corpus:
   def _scan(self, prefix: str) -> list[tuple[str, _Identity | None]]:
     """Returns what is in a folder, each with its identity if it is a folder itself."""
     folder = self.uri(prefix.rstrip('/')) if prefix else self.folder
-    try:
+
+    def attempt() -> list[tuple[str, _Identity | None]]:
       with os.scandir(folder) as entries:
         return [
           (entry.name, _identity(entry.path) if _is_folder(entry) else None)
           for entry in entries
           if _is_visible(entry.name)
         ]
+
+    try:
+      return passing_faults.patiently(attempt, folder)
     except OSError as error:
       # How much is behind it nobody knows, so this is no matter of one rejected clip.
       raise errors.SourceError(
@@ -179,8 +190,13 @@ class Corpus:
     )
 
   def _check_remote(self) -> None:
+    if storage.is_web(self.folder):
+      raise errors.SourceError(
+        f'{self.folder} is on a web server, which does not say what a folder holds. Name a table '
+        'of addresses with --source=table --input=FILE, or copy the corpus here.'
+      )
     with self._telling_of_bucket():
-      if self._files.exists(self.folder):
+      if passing_faults.patiently(lambda: self._files.exists(self.folder), self.folder):
         return
     raise errors.SourceError(
       f'There is nothing below {self.folder}/. Name the folder of the corpus with --input=FOLDER.'
@@ -189,7 +205,10 @@ class Corpus:
   def _remote_paths(self) -> Iterator[str]:
     self._check_remote()
     with self._telling_of_bucket():
-      for path in self._files.walk(self.folder):
+      # In full before the first is given: a listing that stops half-way is made anew.
+      for path in passing_faults.patiently(
+        lambda: list(self._files.walk(self.folder)), self.folder
+      ):
         # Buckets may hold empty objects that stand for folders: their names end with a slash.
         if path and not path.endswith('/') and all(map(_is_visible, path.split('/'))):
           yield path
@@ -211,8 +230,10 @@ def _is_visible(name: str) -> bool:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
   try:
     return entry.is_dir()
-  except OSError:  # A link that leads to itself.
-    return False
+  except OSError as error:
+    if passing_faults.fault_in(error):
+      raise
+    return False  # A link that leads to itself.
 
 
 def _identity(folder: str) -> _Identity:

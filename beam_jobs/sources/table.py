@@ -7,20 +7,15 @@ bytes, by which an id that stands twice is found.
 """
 
 import dataclasses
-import os
-import posixpath
-import re
 from collections.abc import Iterator
 
 from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import listing, source
-from beam_jobs.sources.tables import cells, columns, first_rows, lines, rows
+from beam_jobs.sources.tables import cells, columns, first_rows, lines, places, rows
 from schemas import errors, rejects, utterance
 from schemas.rejects import ClipError
-from tfrecords import paths
 
 _DELIMITERS = {'comma': ',', 'semicolon': ';', 'tab': '\t', 'pipe': '|', 'space': ' '}
-_SCHEME = re.compile(r'[A-Za-z][A-Za-z0-9+.-]*://')
 # Rows without a single clip.
 _MOST_HELD_BACK = 10_000
 
@@ -33,7 +28,8 @@ class Table:
   one; `-` takes none.
 
   Attributes:
-    path_column: The audio file: relative to the table's folder, or whole with `gs://`, `s3://`.
+    path_column: The audio file: relative to the table's folder, or whole with `gs://`, `s3://`,
+      `https://`, `http://`. `file://` is a path of this machine.
     label_column: What is to be learned.
     speaker_column: Who speaks (speaker, speaker_id, client_id). Without one every clip counts as
       a speaker of its own: then a person may be in two splits, and the accuracy looks better than
@@ -121,6 +117,8 @@ def _entries(path: str, settings: Table) -> Iterator[source.Entry]:
   for row in rows.read(path, delimiter=delimiter, quotes=settings.quotes):
     reader = reader or _RowReader(path, settings, row.columns)
     yield reader.entry(row)
+  if reader:
+    yield from reader.places.noted
 
 
 class _RowReader:
@@ -131,7 +129,7 @@ class _RowReader:
     self._name = lines.name_of(path)
     named = {role: getattr(settings, f'{role}_column') for role in utterance.USUAL_COLUMNS}
     self._columns = columns.find(self._name, names, named)
-    self._root = _root_of(path, settings.root)
+    self.places = places.Places(places.root_of(path, settings.root))
     self._first_rows = first_rows.FirstRows()
 
   def entry(self, row: rows.Row) -> source.Entry:
@@ -140,7 +138,7 @@ class _RowReader:
     row_cells = cells.Cells(row.values, self._columns)
     try:
       self._check(row)
-      clip = _utterance(row_cells, self._root, origin)
+      clip = _utterance(row_cells, self.places, origin)
       # Last: a row that is no clip takes no id.
       self._check_duplicate(clip.utterance_id, row.number)
     except ClipError as error:
@@ -174,8 +172,8 @@ class _RowReader:
     )
 
 
-def _utterance(row: cells.Cells, root: str, origin: str) -> utterance.Utterance:
-  path, uri = _place(row.required('path'), root)
+def _utterance(row: cells.Cells, found_at: places.Places, origin: str) -> utterance.Utterance:
+  path, uri = found_at.find(row.required('path'))
   excerpt = row.excerpt()
   clip_id = row.required('id') if row.has('id') else _part_id(path, excerpt)
   return utterance.Utterance(
@@ -190,40 +188,8 @@ def _utterance(row: cells.Cells, root: str, origin: str) -> utterance.Utterance:
   )
 
 
-def _place(path: str, root: str) -> tuple[str, str]:
-  """Returns a path as a part of ids, and what opens the file.
-
-  Raises:
-    ClipError: if it leads out of the folder `root`, or to no file in it.
-  """
-  if _SCHEME.match(path):
-    return path, path
-  prefix = f'{root.rstrip("/")}/'
-  inside = path.removeprefix(prefix).lstrip('/') if path.startswith(prefix) else path
-  inside = posixpath.normpath(inside)  # Of '' it is '.'.
-  if inside.startswith(('/', '../')) or inside == '..':
-    raise ClipError(
-      'outside',
-      f'Wanted a path inside of {root}, got {path!r}. Another folder is named by '
-      'table:root=FOLDER.',
-    )
-  if inside == '.':
-    raise ClipError('bad_row', f'Wanted the path of an audio file, got {path!r}.')
-  return inside, prefix + inside
-
-
 def _folder(corpus: corpus_lib.Corpus, settings: Table) -> str:
-  return _root_of(corpus.folder, settings.root).rstrip('/')
-
-
-def _root_of(path: str, root: str) -> str:
-  """Returns the folder that relative paths start from, without `~` and relative parts."""
-  folder = path.rpartition('/')[0] or '/'
-  root = paths.expand(root)
-  if root and not _SCHEME.match(root) and not root.startswith('/'):
-    root = f'{folder}/{root}'
-  root = root or folder
-  return root.rstrip('/') if _SCHEME.match(root) else os.path.normpath(root)
+  return places.root_of(corpus.folder, settings.root).rstrip('/')
 
 
 def _part_id(path: str, excerpt: utterance.Excerpt | None) -> str:

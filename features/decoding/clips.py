@@ -21,6 +21,7 @@ from features.decoding.cutting import fitted as fitted
 from schemas import audio as audio_schema
 from schemas import utterance
 from schemas.rejects import ClipError as ClipError
+from tfrecords.storage import passing_faults
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +46,11 @@ class Clip:
   noted: tuple[str, ...] = ()
   start_s: float = 0.0
 
+
+_NO_SUCH = {
+  errno.ELOOP: 'Wanted a file, got a link that leads to itself.',
+  errno.ENAMETOOLONG: 'Wanted a file, got a name that is too long for one.',
+}
 
 # What is trimmed is held in memory as a whole, at up to 20 bytes a frame: no more than 320 MiB.
 MAX_TRIM_FRAMES = 1 << 24
@@ -102,9 +108,14 @@ def read_bytes(path: str) -> bytes:
 
   Raises:
     ClipError: reason missing, not_a_file, no_permission, unreadable or empty.
+    StorageError: if the disk does not deliver, also when asked again.
   """
-  with opened_file(path) as stream:
-    data = stream.read()
+
+  def attempt() -> bytes:
+    with opened_file(path) as stream:
+      return stream.read()
+
+  data = passing_faults.patiently(attempt, path)
   if not data:
     raise ClipError('empty', 'Wanted an audio file, got 0 bytes.')
   return data
@@ -137,11 +148,13 @@ def telling_of_file(path: str) -> Iterator[None]:
   except OSError as error:
     if error.errno == errno.ENXIO:  # A socket.
       raise not_a_file() from None
-    raise byte_ranges.unreadable(error) from None
+    if error.errno in _NO_SUCH:
+      raise ClipError('missing', _NO_SUCH[error.errno]) from None
+    raise byte_ranges.unreadable(error) from error
   except ValueError as error:  # A zero byte in the path.
     if '\0' not in path:
       raise
-    raise byte_ranges.unreadable(error) from None
+    raise ClipError('missing', 'Wanted a file, got a name with a zero byte.') from error
 
 
 def not_a_file() -> ClipError:

@@ -10,6 +10,7 @@ from tfrecords.storage.local import TEMPORARY_MARK as TEMPORARY_MARK
 from tfrecords.storage.place import Storage as Storage
 
 LOCAL: Storage = local.LocalStorage()
+WEB = ('http', 'https')
 
 
 def storage_of(path: str) -> Storage:
@@ -19,9 +20,10 @@ def storage_of(path: str) -> Storage:
     ConfigError: if nothing that is installed does, or no bucket is named.
   """
   scheme, mark, rest = path.partition('://')
+  scheme = scheme.lower()
   if not mark:
     return LOCAL
-  if not rest.strip('/'):
+  if scheme != 'file' and (not rest.strip('/') or rest.startswith('/')):
     raise errors.ConfigError(f'{path!r} names no bucket. Write {scheme}://BUCKET/FOLDER.')
   try:
     # Imported here: a job on a disk needs neither, and their clients take a second.
@@ -29,14 +31,33 @@ def storage_of(path: str) -> Storage:
       from tfrecords.storage import gcs
 
       return gcs.GcsStorage()
+    if scheme in WEB:
+      from tfrecords.storage import web
+
+      return web.WebStorage()
     from tfrecords.storage import fsspec_bucket
 
     return fsspec_bucket.FsspecStorage(scheme)
   except (ImportError, ValueError) as error:
     raise errors.ConfigError(
-      f'{path!r}: nothing installed here reads and writes {scheme}://. For gs:// it needs '
-      "pip install 'voxshard[gcp]', for s3:// pip install 'voxshard[aws]'."
+      f'{path!r}: nothing installed here reads and writes {scheme}://. Folders of this machine and '
+      "buckets are; for gs:// it needs pip install 'voxshard[gcp]', for s3:// pip install "
+      "'voxshard[aws]'. Single files are read from http:// and https:// too."
     ) from error
+
+
+def is_web(path: str) -> bool:
+  """Whether a web server is asked, which delivers files and neither lists nor takes them."""
+  return path.partition('://')[0].lower() in WEB and '://' in path
+
+
+def check_output(path: str) -> None:
+  """Raises ConfigError for an --output to which nothing can be written."""
+  if is_web(path):
+    raise errors.ConfigError(
+      f'--output={path!r} is on a web server, which only delivers files. Name a place on a disk of '
+      'this machine, or in a bucket: s3://BUCKET/FOLDER, gs://BUCKET/FOLDER.'
+    )
 
 
 def free_bytes(path: str) -> int | None:

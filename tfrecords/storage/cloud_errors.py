@@ -29,6 +29,13 @@ _NUMBERS: dict[int | type, int] = {
   FileExistsError: errno.EEXIST,
   PermissionError: errno.EACCES,
 }
+# Of clients, by their names: no sign-in, and what they refuse to send.
+_BY_NAME = {
+  'NoCredentialsError': errno.EACCES,
+  'PartialCredentialsError': errno.EACCES,
+  'DefaultCredentialsError': errno.EACCES,
+  'ParamValidationError': errno.EINVAL,
+}
 # What Google's client writes around the service's own words: the request, and the codes it wanted.
 _AROUND = re.compile(
   r"^[A-Z]+ https?://\S+: |(: )?\('Request failed with status code'.*$", re.DOTALL
@@ -72,7 +79,8 @@ def as_os_errors(path: str) -> Iterator[None]:
     if status is None and isinstance(error, OSError) and error.errno is not None:
       raise
     if status is None:
-      number = _NUMBERS.get(type(error), errno.EIO)
+      by_name = _BY_NAME.get(type(_innermost(error)).__name__, errno.EIO)
+      number = _NUMBERS.get(type(error), by_name)
     else:
       number = _NUMBERS.get(status, errno.EINVAL if 400 <= status < 500 else errno.EIO)
     # OSError makes a FileNotFoundError and its like of these numbers.

@@ -1,10 +1,9 @@
-"""Objects in s3:// (s3fs) and whatever else fsspec has a filesystem for.
+"""Objects in s3:// (s3fs) and in other buckets that an installed package brings to fsspec.
 
 Whole or not at all holds where an object appears when its stream is closed, as in all buckets.
 """
 
 import contextlib
-import errno
 import functools
 import io
 from collections.abc import Iterator
@@ -22,10 +21,17 @@ class FsspecStorage(place.Bucket):
   """A bucket of one scheme; the methods are those of place.Storage."""
 
   def __init__(self, scheme: str) -> None:
-    """Takes such as `s3`; raises ImportError or ValueError if nothing is installed for it."""
+    """Takes such as `s3`.
+
+    Raises:
+      ImportError, ValueError: if nothing is installed for it. What fsspec itself brings along
+        (memory, other machines, archives) is no bucket: half a file appears there, all is gone with
+        the process, or a connection is asked for by the name of a file.
+    """
     self._scheme = scheme
     implementation = fsspec.get_filesystem_class(scheme)
-    self._is_bucket = implementation.__module__.partition('.')[0] != 'fsspec'
+    if implementation.__module__.partition('.')[0] == 'fsspec':
+      raise ValueError(f'{scheme}:// is no bucket')
 
   @property
   def _files(self) -> Any:
@@ -34,7 +40,6 @@ class FsspecStorage(place.Bucket):
   @contextlib.contextmanager
   def writing(self, path: str) -> Iterator[BinaryIO]:
     """Gives a stream to an object that appears when its upload ends, and needs no other name."""
-    self._check_bucket(path)
     with cloud_errors.as_os_errors(path):
       stream = self._files.open(path, 'wb', block_size=place.WRITE_BYTES)
     try:
@@ -49,7 +54,6 @@ class FsspecStorage(place.Bucket):
 
   def create(self, path: str, data: bytes) -> None:
     """Writes a small object where there is none; raises FileExistsError where there is one."""
-    self._check_bucket(path)
     with cloud_errors.as_os_errors(path):
       self._files.pipe_file(path, data, mode='create')
 
@@ -101,15 +105,6 @@ class FsspecStorage(place.Bucket):
     with cloud_errors.as_os_errors(path):
       for name in self._files.find(path):
         yield name[start:]
-
-  def _check_bucket(self, path: str) -> None:
-    """Refuses to write to what fsspec itself brings along: memory, other machines, archives.
-
-    None of it is a bucket: half a file appears there, or all is gone with the process.
-    """
-    if not self._is_bucket:
-      reason = f'{self._scheme}:// is no bucket; name a folder of this machine, s3:// or gs://'
-      raise OSError(errno.EINVAL, reason, path)
 
 
 @functools.cache

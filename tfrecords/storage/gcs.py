@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, cast
 
 import requests.adapters
+from apache_beam.internal.gcp import auth
 from apache_beam.io import filesystems
 from google.api_core import exceptions
 from google.cloud.storage import fileio, retry
@@ -138,7 +139,7 @@ def _listed(path: str, **settings: Any) -> Any:
 @functools.cache
 def _client() -> Any:
   """Returns the process's one client, signed in as Beam signs in."""
-  with _no_tracebacks():
+  with _no_tracebacks(), _asked_once():
     client = filesystems.FileSystems.get_filesystem(SCHEME)._gcsIO().client
   # As Google's documentation does it: the session keeps 10 connections, and closes all others.
   adapter = requests.adapters.HTTPAdapter(place.CONNECTIONS, place.CONNECTIONS)
@@ -148,8 +149,27 @@ def _client() -> Any:
 
 
 @contextlib.contextmanager
+def _asked_once() -> Iterator[None]:
+  """Lets Beam look for a sign-in once: it does so five times, in half a minute, for there is none.
+
+  Not on Google's machines, where a service that has just started is asked: there it may be the
+  third time that helps.
+  """
+  retrying = auth._Credentials._get_credentials_with_retrys
+  once = getattr(retrying, '__wrapped__', None)
+  if once is None or auth.is_running_in_gce:
+    yield
+    return
+  auth._Credentials._get_credentials_with_retrys = staticmethod(once)
+  try:
+    yield
+  finally:
+    auth._Credentials._get_credentials_with_retrys = staticmethod(retrying)
+
+
+@contextlib.contextmanager
 def _no_tracebacks() -> Iterator[None]:
-  """Hushes Beam's retries: it looks for a sign-in five times, and logs a traceback each time.
+  """Hushes Beam's retries: where it looks for a sign-in again, it logs a traceback each time.
 
   What it says at the end stays: that there is none, and that it goes on without.
   """

@@ -17,7 +17,8 @@ class Storage(Protocol):
   """A place for files; it can be pickled.
 
   Failures are OSErrors: a missing file is a FileNotFoundError, a missing right a PermissionError,
-  any other request that a service will never grant has the number EINVAL.
+  any other request that a service will never grant has the number EINVAL; what may pass has one of
+  passing_faults.PASSING.
   """
 
   def writing(self, path: str) -> AbstractContextManager[BinaryIO]:

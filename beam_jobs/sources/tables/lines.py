@@ -3,12 +3,14 @@
 import contextlib
 import gzip
 import os
+import re
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from schemas import errors
 from tfrecords import storage
+from tfrecords.storage import passing_faults
 
 GZIP_SUFFIX = '.gz'
 
@@ -28,7 +30,12 @@ _OTHER_KINDS = (
 
 def name_of(path: str) -> str:
   """Returns the last part of a path: what the table is called in origins and errors."""
-  return path.rpartition('/')[2]
+  return file_of(path).rpartition('/')[2]
+
+
+def file_of(path: str) -> str:
+  """Returns a path without what the address of a web page has behind it, such as `?token=1`."""
+  return re.split('[?#]', path, maxsplit=1)[0] if storage.is_web(path) else path
 
 
 def read_lines(path: str, *, is_lenient: bool = False) -> Iterator[tuple[int, str]]:
@@ -47,7 +54,7 @@ def read_lines(path: str, *, is_lenient: bool = False) -> Iterator[tuple[int, st
   try:
     with contextlib.ExitStack() as stack:
       stream = stack.enter_context(_opened(path))
-      if path.lower().endswith(GZIP_SUFFIX):
+      if file_of(path).lower().endswith(GZIP_SUFFIX):
         stream = stack.enter_context(gzip.GzipFile(fileobj=stream))  # type: ignore[assignment]
       while line := stream.readline(_MAX_LINE_BYTES):
         number += 1
@@ -68,8 +75,9 @@ def _opened(path: str) -> BinaryIO:
       f'{path} is a folder, and a table was wanted. {_tables_in(path)}Name the file, such as '
       '--input=FOLDER/clips.csv; a folder without a table is read by --source=folders.'
     )
+  files = storage.storage_of(path)
   try:
-    return storage.storage_of(path).open_read(path)
+    return passing_faults.opened_patiently(lambda: files.open_read(path), path)
   except (FileNotFoundError, NotADirectoryError):
     raise errors.SourceError(
       f'There is no table {path}. Name the file with --input=FILE, such as --input=data/clips.csv.'

@@ -10,6 +10,7 @@ from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources.tfds_records import feature_list
 from schemas import errors, options
 from tfrecords import storage
+from tfrecords.storage import passing_faults
 
 INFO_FILE = 'dataset_info.json'
 FEATURES_FILE = 'features.json'
@@ -64,8 +65,9 @@ class Prepared:
       SourceError: if it is not there or cannot be read.
     """
     path = self.folder.uri(shard.name)
+    files = storage.storage_of(path)
     try:
-      return storage.storage_of(path).open_read(path)
+      return passing_faults.opened_patiently(lambda: files.open_read(path), path)
     except OSError as error:
       raise errors.SourceError(
         f'Could not open {path}, which the data set {self.title} names: '

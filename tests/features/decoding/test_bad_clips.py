@@ -184,8 +184,12 @@ def test_no_file_and_a_dangling_link(tmp_path):
 def test_a_link_to_itself_and_an_impossible_name(tmp_path):
   link = tmp_path / 'link.wav'
   link.symlink_to(link)
-  assert rejected(clips.read_bytes, str(link))[0] == 'unreadable'
-  assert rejected(clips.read_bytes, f'{tmp_path}/\0.wav')[0] == 'unreadable'
+  expected = ('missing', 'Wanted a file, got a link that leads to itself.')
+  assert rejected(clips.read_bytes, str(link)) == expected
+  expected = ('missing', 'Wanted a file, got a name with a zero byte.')
+  assert rejected(clips.read_bytes, f'{tmp_path}/\0.wav') == expected
+  expected = ('missing', 'Wanted a file, got a name that is too long for one.')
+  assert rejected(clips.read_bytes, f'{tmp_path}/{"a" * 300}.wav') == expected
 
 
 READ_AS_NOBODY = """

@@ -167,10 +167,7 @@ def test_a_bucket_without_a_name_is_refused(path):
     storage.storage_of(path)
 
 
-@pytest.mark.parametrize('path', ['memory://d/x', 'file:///d/x', 'ftp://h/d/x'])
-def test_nothing_is_written_to_what_is_no_bucket(path):
-  files = storage.storage_of(path)
-  with pytest.raises(OSError, match=r'(memory|file|ftp):// is no bucket'), files.writing(path):
-    pass
-  with pytest.raises(OSError, match='is no bucket'):
-    files.create(path, b'x')
+@pytest.mark.parametrize('path', ['memory://d/x', 'file:///d/x', 'ftp://h/d/x', 'hdfs://h/x'])
+def test_what_is_no_bucket_is_neither_read_nor_written(path):
+  with pytest.raises(errors.ConfigError, match='reads and writes (memory|file|ftp|hdfs)://'):
+    storage.storage_of(path)

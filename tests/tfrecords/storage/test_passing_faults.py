@@ -1,0 +1,105 @@
+import errno
+import io
+import os
+import random
+
+import pytest
+
+from schemas import errors, rejects
+from tfrecords.storage import passing_faults
+
+
+@pytest.fixture
+def waited(monkeypatch):
+  """The waits, in seconds, that nobody has to wait for."""
+  waits = []
+  monkeypatch.setattr(passing_faults, '_sleep', waits.append)
+  return waits
+
+
+def failing(times, number=errno.EIO):
+  left = [number] * times
+
+  def attempt():
+    if left:
+      code = left.pop()
+      raise OSError(code, os.strerror(code))
+    return 'read'
+
+  return attempt
+
+
+@pytest.mark.parametrize(
+  'number', [errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.ETIMEDOUT, errno.ECONNRESET]
+)
+def test_what_passes_is_waited_out(waited, number):
+  assert passing_faults.patiently(failing(4, number), 'x.wav') == 'read'
+  assert waited == list(passing_faults.WAITS_S)
+
+
+def test_what_stays_is_one_sentence(waited):
+  with pytest.raises(errors.StorageError) as caught:
+    passing_faults.patiently(failing(5), '/data/x.wav')
+  assert str(caught.value) == (
+    'Could not read /data/x.wav: Input/output error (5 tries in 10 s). Such a fault mostly passes, '
+    'so no clip is left out for it. Run the same command again: whole shards are kept. Where it is '
+    'always this file, copy it again or take it out of the corpus.'
+  )
+  assert sum(waited) < 11
+
+
+@pytest.mark.parametrize('number', [errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ELOOP])
+def test_what_does_not_pass_is_not_tried_again(waited, number):
+  with pytest.raises(OSError) as caught:
+    passing_faults.patiently(failing(1, number), 'x.wav')
+  assert caught.value.errno == number and not waited
+
+
+def test_who_was_asked_for_minutes_is_not_asked_again(waited):
+  with pytest.raises(errors.StorageError, match='gs://b/x.wav: Input/output error. Such'):
+    passing_faults.patiently(failing(1), 'gs://b/x.wav')
+  assert not waited
+
+
+def test_the_fault_behind_a_clip_s_error_is_seen():
+  try:
+    try:
+      raise OSError(errno.EIO, 'no')
+    except OSError as fault:
+      raise rejects.ClipError('unreadable', 'Wanted the content.') from fault
+  except rejects.ClipError as error:
+    assert passing_faults.fault_in(error).errno == errno.EIO
+  assert passing_faults.fault_in(rejects.ClipError('missing', 'Wanted a file.')) is None
+
+
+class _Flaky(io.BytesIO):
+  """Fails at every third read, and stands somewhere else then."""
+
+  reads = 0
+
+  def read(self, size=-1):
+    _Flaky.reads += 1
+    if _Flaky.reads % 3 == 0:
+      self.seek(0)
+      raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+    return super().read(size)
+
+
+def test_a_stream_goes_on_where_it_stood(waited):
+  content = random.Random(0).randbytes(3_000_000)
+  opened = []
+
+  def open_stream():
+    opened.append(_Flaky(content))
+    return opened[-1]
+
+  with passing_faults.opened_patiently(open_stream, 'x') as stream:
+    assert stream.read(10) == content[:10]
+    assert stream.seek(-5, io.SEEK_END) == len(content) - 5
+    assert stream.read() == content[-5:]
+    stream.seek(7)
+    assert stream.read(1_000_000) == content[7:1_000_007]
+    assert stream.seek(3, io.SEEK_CUR) == 1_000_010
+    assert stream.read() == content[1_000_010:]
+  assert len(opened) > 3 and len(waited) == len(opened) - 1
+  assert all(one.closed for one in opened)

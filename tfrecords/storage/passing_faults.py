@@ -1,0 +1,162 @@
+"""What passes by itself: a disk, a bucket or a web server that fails to deliver just now.
+
+It is no fault of the file: a clip left out for it would be missing in a data set that looks whole.
+So it is waited out, here and nowhere else, and ends the work where it stays. What is not there, or
+not to be read by this user, never is such a fault.
+"""
+
+import errno
+import io
+import time
+from collections.abc import Callable
+from typing import Any, BinaryIO, TypeVar
+
+from schemas import errors
+
+# Between five tries; ten seconds in all.
+WAITS_S = (0.3, 1.0, 2.5, 6.0)
+
+PASSING = frozenset({
+  errno.EIO,
+  errno.ESTALE,
+  errno.EMFILE,
+  errno.ENFILE,
+  errno.ENOMEM,
+  errno.EAGAIN,
+  errno.EBUSY,
+  errno.ETIMEDOUT,
+  errno.ECONNRESET,
+  errno.ECONNABORTED,
+  errno.ECONNREFUSED,
+  errno.ENETDOWN,
+  errno.ENETUNREACH,
+  errno.ENETRESET,
+  errno.EHOSTDOWN,
+  errno.EHOSTUNREACH,
+  errno.ENOTCONN,
+  errno.EPIPE,
+  errno.EREMOTEIO,
+})  # fmt: skip
+
+# Their client has asked again already, for two minutes.
+_ASKED_AGAIN = 'gs://'
+_PIECE_BYTES = 256 << 10
+
+_Result = TypeVar('_Result')
+
+_sleep = time.sleep  # Tests put another in its place.
+
+
+def fault_in(error: BaseException | None) -> OSError | None:
+  """Returns the passing fault that an error is, or was raised from; None if there is none."""
+  while error is not None:
+    if isinstance(error, OSError):
+      return error if error.errno in PASSING else None
+    error = error.__cause__
+  return None
+
+
+def patiently(attempt: Callable[[], _Result], path: str) -> _Result:
+  """Returns what `attempt` does, which is made again as long as a passing fault stops it.
+
+  Args:
+    attempt: Reads something, from its start each time.
+    path: What it reads, for the error.
+
+  Raises:
+    StorageError: if the fault does not pass; every other error is the attempt's own.
+  """
+  waits_s = () if path.startswith(_ASKED_AGAIN) else WAITS_S
+  for wait_s in (*waits_s, None):
+    try:
+      return attempt()
+    except Exception as error:
+      fault = fault_in(error)
+      if fault is None:
+        raise
+      if wait_s is None:
+        raise _lasting(path, fault, len(waits_s) + 1, sum(waits_s)) from error
+    _sleep(wait_s)
+  raise AssertionError('The last try returns or raises.')
+
+
+def opened_patiently(open_stream: Callable[[], BinaryIO], path: str) -> BinaryIO:
+  """Returns a seekable stream that is opened anew, where it stood, when a passing fault stops it.
+
+  Args:
+    open_stream: Opens the file, which stays as it is.
+    path: The file, for the error.
+
+  Raises:
+    StorageError: here and while it is read, if a fault does not pass.
+  """
+  stream = patiently(open_stream, path)
+  return io.BufferedReader(_Reopened(stream, open_stream, path), _PIECE_BYTES)
+
+
+class _Reopened(io.RawIOBase):
+  def __init__(self, stream: BinaryIO, open_stream: Callable[[], BinaryIO], path: str) -> None:
+    super().__init__()
+    self._stream: BinaryIO | None = stream
+    self._open, self._path = open_stream, path
+    self._position = 0
+
+  def readable(self) -> bool:
+    """True."""
+    return True
+
+  def seekable(self) -> bool:
+    """True."""
+    return True
+
+  def readinto(self, buffer: Any) -> int:
+    """Fills `buffer` and returns how far; 0 at the end."""
+    data = self._patiently(lambda stream: stream.read(len(buffer)))
+    buffer[: len(data)] = data
+    self._position += len(data)
+    return len(data)
+
+  def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+    """Returns the new position."""
+    if whence == io.SEEK_END:
+      offset += self._patiently(lambda stream: stream.seek(0, io.SEEK_END))
+    elif whence == io.SEEK_CUR:
+      offset += self._position
+    self._position = offset
+    return self._position
+
+  def tell(self) -> int:
+    """Returns the position."""
+    return self._position
+
+  def close(self) -> None:
+    """Closes the file."""
+    if self._stream is not None:
+      self._stream.close()
+    super().close()
+
+  def _patiently(self, act: Callable[[BinaryIO], _Result]) -> _Result:
+    """Returns what `act` does with the stream, which stands at the position."""
+
+    def attempt() -> _Result:
+      stream, self._stream = self._stream or self._open(), None
+      try:
+        if stream.tell() != self._position:
+          stream.seek(self._position)
+        result = act(stream)
+      except BaseException:
+        stream.close()  # The next try has another.
+        raise
+      self._stream = stream
+      return result
+
+    return patiently(attempt, self._path)
+
+
+def _lasting(path: str, fault: OSError, num_tries: int, seconds: float) -> errors.StorageError:
+  tries = f' ({num_tries} tries in {seconds:.0f} s)' if num_tries > 1 else ''
+  return errors.StorageError(
+    f'Could not read {path}: {fault.strerror or fault}{tries}. Such a fault mostly passes, so no '
+    'clip is left out for it. Run the same command again: whole shards are kept. Where it is '
+    'always this file, copy it again or take it out of the corpus.'
+  )
