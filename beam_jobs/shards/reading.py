@@ -38,7 +38,9 @@ def load(
     clips.ClipError: with the reason, if there is none.
     StorageError: if a disk, a bucket or a server does not deliver, also when asked again.
   """
-  return passing_faults.patiently(lambda: _load(uri, spec, excerpt, min_clip_s), _file_of(uri))
+  return passing_faults.patiently(
+    lambda: _load(uri, spec, excerpt, min_clip_s), clip_uri.file_of(uri)
+  )
 
 
 def _load(
@@ -69,7 +71,7 @@ def read(uri: str) -> bytes:
     clips.ClipError: with the reason, if it cannot be read.
     StorageError: if a disk, a bucket or a server does not deliver, also when asked again.
   """
-  return passing_faults.patiently(lambda: _read(uri), _file_of(uri))
+  return passing_faults.patiently(lambda: _read(uri), clip_uri.file_of(uri))
 
 
 def _read(uri: str) -> bytes:
@@ -107,10 +109,6 @@ def opened(uri: str) -> Iterator[BinaryIO]:
       raise
     reason = _REASONS.get(said.errno or 0, 'unreadable')
     raise clips.ClipError(reason, f'Of {_service(uri)}: {said.strerror or said}.') from error
-
-
-def _file_of(uri: str) -> str:
-  return clip_uri.parse_uri(uri).path if clip_uri.is_uri(uri) else uri
 
 
 def _service(uri: str) -> str:
