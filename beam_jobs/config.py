@@ -35,6 +35,8 @@ class FeaturizeConfig:
     augment_copies: Copies of each train clip, beside the clip itself.
     noise: Recordings of noise for the augmentation, found by the launcher.
     fields: What records keep of the further fields of the source.
+    duplicates: What becomes of clips whose samples or pixels are the same, one of
+      rules.DUPLICATES; unless they are kept, all audio is read before the job is planned.
     split_by: What keeps clips together in a split.
     fractions: Shares of the splits where nothing else decides.
     seed: Another seed gives other splits and another order of records, nothing else.
@@ -58,6 +60,7 @@ class FeaturizeConfig:
   augment_copies: int = 0
   noise: tuple[str, ...] = ()
   fields: rules.FieldRule = rules.FieldRule()
+  duplicates: str = rules.KEEP
   split_by: rules.SplitRule = rules.SplitRule()
   fractions: splits.SplitFractions = splits.SplitFractions()
   seed: int = 0
@@ -137,6 +140,7 @@ class FeaturizeConfig:
       'augment_copies': self.augment_copies,
       'noise': _digest(self.noise),
       'fields': str(self.fields),
+      'duplicates': self.duplicates,
       'split_by': str(self.split_by),
       'fractions': dataclasses.asdict(self.fractions),
       'seed': self.seed,

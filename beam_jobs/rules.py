@@ -13,6 +13,12 @@ UNDERSAMPLE = 'undersample'
 OVERSAMPLE = 'oversample'
 BALANCES = (NONE, UNDERSAMPLE, OVERSAMPLE)
 
+# What becomes of clips whose samples are the same.
+KEEP = 'keep'
+DROP = 'drop'
+GROUP = 'group'
+DUPLICATES = (KEEP, DROP, GROUP)
+
 SPEAKER = 'speaker'
 CLIP = 'clip'
 

@@ -41,7 +41,9 @@ class Job:
   channel: side_channel.SideChannel = dataclasses.field(default_factory=side_channel.SideChannel)
 
 
-class _JobDoFn(beam.DoFn):
+class JobDoFn(beam.DoFn):
+  """A step that knows its job."""
+
   def __init__(self, job: Job) -> None:
     self._job = job
 
@@ -59,7 +61,7 @@ def list_utterances(root: beam.Pipeline, job: Job) -> Any:
   )
 
 
-class _ListDoFn(_JobDoFn):
+class _ListDoFn(JobDoFn):
   # Any: Beam would take the tagged rejects for a part of the main output's type.
   def process(self, element: None) -> Iterator[Any]:
     config = self._job.config
@@ -124,7 +126,7 @@ class _CensusFn(beam.CombineFn):
     return census
 
 
-class _PlanDoFn(_JobDoFn):
+class _PlanDoFn(JobDoFn):
   def process(self, census: plan_lib.Census) -> Iterator[plan_lib.Plan]:
     config, channel = self._job.config, self._job.channel
     with channel.reporting(_PLANNING):
@@ -153,7 +155,7 @@ def _empty_blocks(plan: plan_lib.Plan) -> Iterator[_Keyed]:
     yield key, nothing
 
 
-class _AssignDoFn(_JobDoFn):
+class _AssignDoFn(JobDoFn):
   _assignment: plan_lib.Assignment | None = None
 
   def process(self, block: blocks.Block, plan: plan_lib.Plan) -> Iterator[_Keyed]:
@@ -174,7 +176,7 @@ def write_shards(groups: Any, job: Job, plan: pvalue.AsSingleton) -> Any:
   return groups | 'Write' >> beam.ParDo(_WriteDoFn(job), plan)
 
 
-class _WriteDoFn(_JobDoFn):
+class _WriteDoFn(JobDoFn):
   def setup(self) -> None:
     self._page = self._job.channel.worker_page()
 
@@ -205,7 +207,7 @@ def write_manifest(inputs: Any, job: Job, plan: pvalue.AsSingleton) -> Any:
   )
 
 
-class _ManifestDoFn(_JobDoFn):
+class _ManifestDoFn(JobDoFn):
   def process(
     self,
     element: None,

@@ -42,6 +42,7 @@ LEFT_OUT = {
   'not_sampled': 'The speaker is not in the sample of --sample.',
   'over_speaker_limit': 'The speaker has more clips than --max_per_speaker.',
   'over_label_limit': 'The label has more clips than --max_per_label.',
+  'same_audio': 'A clip before it has the same samples or pixels, with --duplicates=drop.',
   'undersampled': 'The label has more train clips than the rarest, with --balance=undersample.',
 }
 

@@ -94,6 +94,8 @@ class Utterance:
     excerpt: The part of the file that is the clip; None for the whole.
     origin: What a reject of the clip begins with, such as `clips.csv, row 12`; '' for a file that
       was found by its name.
+    same_as: The first, by id, of several utterances that are the same audio and are to stay in one
+      split; '' where it is not known, or not asked, whether there are others.
   """
 
   utterance_id: str
@@ -104,6 +106,7 @@ class Utterance:
   fields: tuple[tuple[str, str], ...] = ()
   excerpt: Excerpt | None = None
   origin: str = ''
+  same_as: str = ''
 
   def __post_init__(self) -> None:
     for name in ('utterance_id', 'speaker_id', 'label', 'uri'):

@@ -67,6 +67,12 @@ class _Flags:
     'As many train clips of every label as of the rarest, or of the most frequent one.',
     choices=rules.BALANCES,
   )
+  duplicates: str = flag(
+    rules.KEEP,
+    'What becomes of clips with the same samples: they are counted and named, or all but the first '
+    'are left out, or they stay in one split. drop and group read all audio twice.',
+    choices=rules.DUPLICATES,
+  )
   sample_rate_hz: int = flag(16_000, 'Rate that every clip is brought to.', lower_bound=1)
   clip_seconds: float = flag(
     1.0, 'Length that every clip is cut or padded to; 0 leaves them be.', lower_bound=0
@@ -197,6 +203,7 @@ def _config(typed: _Flags) -> config_lib.FeaturizeConfig:
     ),
     augment_copies=int(bool(typed.augment)) if copies is None else copies,
     fields=rules.FieldRule(text=typed.fields),
+    duplicates=typed.duplicates,
     split_by=rules.SplitRule.parse(typed.split_by),
     fractions=options.build(
       splits.SplitFractions,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from beam_jobs import config as config_lib
 from beam_jobs import rules, sources
-from beam_jobs.output import cut_clips
+from beam_jobs.output import cut_clips, twins
 from beam_jobs.planning import plan as plan_lib
 from pages import words
 from schemas import medium as media
@@ -41,6 +41,7 @@ def of(
   if config.audio is not None:
     lengths = durations.merged(result.durations for result in results)
     yield from cut_clips.warnings(lengths, config.audio)
+  yield from twins.warnings(results, config)
   speakers = shard_result.speakers_by_split(results)
   train = speakers.pop(splits.TRAIN, set())
   shared = sorted(train.intersection(set().union(*speakers.values())))

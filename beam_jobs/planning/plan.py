@@ -35,12 +35,15 @@ class Census:
     field_names: Further fields that clips have, where the configuration names some.
     has_speakers: Whether it is known of any clip who speaks; where nobody knows, the source gives
       every clip its id for a speaker.
+    sharing: Groups that have a clip of the same audio, by Utterance.same_as; where clips go for
+      themselves, they go together without it.
   """
 
   clips: collections.Counter[CellKey] = dataclasses.field(default_factory=collections.Counter)
   hashes: dict[CellKey, array.array] = dataclasses.field(default_factory=dict)
   field_names: set[str] = dataclasses.field(default_factory=set)
   has_speakers: bool = False
+  sharing: dict[str, set[str]] = dataclasses.field(default_factory=dict)
 
   def add(self, utterance: Utterance, config: config_lib.FeaturizeConfig) -> None:
     """Counts one utterance."""
@@ -50,6 +53,8 @@ class Census:
     if config.fields.wanted:
       self.field_names.update(name for name, _ in utterance.fields)
     self.has_speakers = self.has_speakers or utterance.speaker_id != utterance.utterance_id
+    if utterance.same_as and config.split_by.field != rules.CLIP:
+      self.sharing.setdefault(utterance.same_as, set()).add(group)
     if config.selection.needs_hashes:
       place = selection.clip_hash(utterance.utterance_id, config.seed)
       self.hashes.setdefault(key, array.array('Q')).append(place)
@@ -59,6 +64,8 @@ class Census:
     self.clips.update(other.clips)
     self.field_names |= other.field_names
     self.has_speakers = self.has_speakers or other.has_speakers
+    for first, groups in other.sharing.items():
+      self.sharing.setdefault(first, set()).update(groups)
     for key, hashes in other.hashes.items():
       self.hashes.setdefault(key, array.array('Q')).extend(hashes)
 
@@ -189,7 +196,9 @@ def make_plan(census: Census, config: config_lib.FeaturizeConfig) -> Plan:
   official: dict[str, set[str]] = collections.defaultdict(set)
   for _, group, split, _ in census.clips:
     official[group].add(split)
-  split_of_group = splitting.assign_splits(official, config.split_by, config.fractions, config.seed)
+  split_of_group = splitting.assign_splits(
+    official, config.split_by, config.fractions, config.seed, sharing=census.sharing.values()
+  )
   ring_start = splitting.ring_start(official, config.split_by, config.seed)
   cells = _cells_by_split(census, split_of_group)
   if not cells[splits.TRAIN] and sources.SOURCES[config.source].is_labelled:

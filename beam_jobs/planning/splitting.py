@@ -4,9 +4,10 @@ A group is what must stay together, by default a speaker: a voice that was heard
 not be in the test, or the numbers flatter.
 """
 
+import collections
 import difflib
 import functools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from beam_jobs import rules
 from schemas import errors, options, splits
@@ -28,7 +29,7 @@ def group_of(
     SourceError: if the source gives the utterance no such field.
   """
   if rule.field == rules.CLIP:
-    return splits.hashed(utterance.utterance_id, fractions, seed)
+    return splits.hashed(utterance.same_as or utterance.utterance_id, fractions, seed)
   group = utterance.field(rule.field)
   if group is None:
     known = [rules.SPEAKER, 'label', rules.CLIP, *(name for name, _ in utterance.fields)]
@@ -44,6 +45,8 @@ def assign_splits(
   rule: rules.SplitRule,
   fractions: splits.SplitFractions,
   seed: int = 0,
+  *,
+  sharing: Iterable[Collection[str]] = (),
 ) -> dict[str, str]:
   """Returns the split of every group.
 
@@ -52,6 +55,8 @@ def assign_splits(
     rule: Named values win over official lists, these over the hash.
     fractions: Shares of the hashed groups.
     seed: Salts the hash.
+    sharing: Groups that have audio in common and are to be in one split: the strictest that is
+      named or listed for one of them, else that of the first by name.
 
   Raises:
     ConfigError: if the rule names a value that no clip has.
@@ -73,12 +78,36 @@ def assign_splits(
       result[group] = split
     else:
       hashed.append(group)
+  by_hash = set(hashed)
   filled = set(result.values())
   start = ring_start(groups, rule, seed)
   result.update(
     splits.hashed_groups(hashed, filled, _of_hashed(rule, fractions), seed, start=start)
   )
+  for together in _joined(sharing):
+    given = {result[group] for group in together if group not in by_hash}
+    split = splits.official(given) or result[together[0]]
+    result.update(dict.fromkeys(together, split))
   return result
+
+
+def _joined(sharing: Iterable[Collection[str]]) -> list[list[str]]:
+  """Returns groups that are bound to one another, also by way of others; each list sorted."""
+  parents: dict[str, str] = {}
+
+  def root(group: str) -> str:
+    while (parent := parents.setdefault(group, group)) != group:
+      parents[group] = group = parents[parent]
+    return group
+
+  for groups in sharing:
+    first, *others = sorted(groups)
+    for other in others:
+      parents[root(other)] = root(first)
+  members: dict[str, list[str]] = collections.defaultdict(list)
+  for group in sorted(parents):
+    members[root(group)].append(group)
+  return [members[name] for name in sorted(members) if len(members[name]) > 1]
 
 
 def ring_start(groups: Collection[str], rule: rules.SplitRule, seed: int) -> float:

@@ -1,6 +1,8 @@
 """Writes one shard: reads, decodes, computes on whole batches, encodes, renames into place."""
 
+import array
 import itertools
+import sys
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -12,7 +14,7 @@ from beam_jobs.shards import items as items_lib
 from beam_jobs.shards import loading, provenance
 from features import extractor
 from features import stored_form as feature_storage
-from features.decoding import clips
+from features.decoding import clips, sample_digest
 from schemas import rejects, splits
 from schemas.manifest import ShardInfo
 from tfrecords import storage, writer
@@ -80,6 +82,7 @@ class _ShardJob:
     self._rate_hz = config.audio.sample_rate_hz if config.audio else 1
     self._durations = durations.Counter(self._rate_hz)
     self._stored_samples = 0
+    self._digests = array.array('Q')
     self._source_s = 0.0
 
   @property
@@ -128,7 +131,9 @@ class _ShardJob:
     lengths = (*self._lengths_samples, clip.num_samples)
     self._lengths_samples = min(lengths), max(lengths)
     self._stored_samples += clip.num_samples
-    if not item.copy:
+    is_original = not item.copy
+    self._digests.append(sample_digest.of(clip.samples) if is_original else sample_digest.NOTHING)
+    if is_original:
       self._source_s += clip.source_s
       self._durations.add(clip.num_samples, clip.whole_samples)
       noted = (*clip.noted, *(('long_field',) if item.utterance.has_long_field else ()))
@@ -156,7 +161,13 @@ class _ShardJob:
       rejects=tuple(self._rejects.values()),
       noted=self._noted,
       durations=self._durations.durations(),
+      digests=self._little_endian_digests(),
     )
+
+  def _little_endian_digests(self) -> bytes:
+    if sys.byteorder == 'big':
+      self._digests.byteswap()
+    return self._digests.tobytes()
 
 
 def _batched(items: Iterator[loading.Loaded], size: int) -> Iterator[list[loading.Loaded]]:

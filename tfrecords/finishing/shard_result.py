@@ -1,12 +1,14 @@
 """What a finished shard adds to the manifest; kept in its note, so that a rerun has it, too."""
 
+import base64
+import binascii
 import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from schemas import json_form, record, splits
+from schemas import errors, json_form, record, splits
 from schemas import rejects as rejects_lib
 from schemas.manifest import FeatureStatistics, ShardInfo
 from tfrecords.finishing import durations as durations_lib
@@ -24,6 +26,8 @@ class ShardResult:
     rejects: Clips that are left out.
     noted: What is to be said of those that are not.
     durations: How long these are, and were before they were cut.
+    digests: Of every record, in their order, 8 bytes that tell audio by its samples, little-endian;
+      zeros for copies and for silence.
   """
 
   info: ShardInfo
@@ -32,6 +36,7 @@ class ShardResult:
   rejects: tuple[rejects_lib.Reject, ...]
   noted: tuple[rejects_lib.Noted, ...] = ()
   durations: durations_lib.Durations = durations_lib.Durations()
+  digests: bytes = b''
 
   def to_json(self) -> dict[str, Any]:
     """Returns plain values, exactly: Python writes a float64 as what reads back as the same."""
@@ -45,6 +50,7 @@ class ShardResult:
       'rejects': [reject.to_json() for reject in self.rejects],
       'noted': [note.to_json() for note in self.noted],
       'durations': self.durations.to_json(),
+      'digests': base64.b64encode(self.digests).decode('ascii'),
     }
 
   @classmethod
@@ -66,7 +72,15 @@ class ShardResult:
       ),
       noted=tuple(rejects_lib.Noted.from_json(item, where=where) for item in obj.items('noted')),
       durations=durations_lib.Durations.from_json(obj.mapping('durations'), where=where),
+      digests=_bytes(obj.text('digests'), where=where),
     )
+
+
+def _bytes(text: str, *, where: str) -> bytes:
+  try:
+    return base64.b64decode(text, validate=True)
+  except (ValueError, binascii.Error) as error:
+    raise errors.SchemaError(f'{where}: digests must be base64, got {text[:20]!r}.') from error
 
 
 def speakers_by_split(results: Iterable[ShardResult]) -> dict[str, set[str]]:

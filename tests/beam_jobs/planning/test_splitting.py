@@ -264,3 +264,29 @@ def test_nearly_all_groups_go_where_each_of_their_clips_goes_by_itself(text):
     if splitting.split_by_itself(group, listed, rule, FRACTIONS, seed=7, start=start) != split
   }
   assert odd == ({'mixed'} if text in ('speaker', 'speaker:test=s1') else set())
+
+
+def test_groups_that_share_audio_go_to_one_split_also_by_way_of_others():
+  groups = {f's{i:02}': {''} for i in range(40)}
+  alone = splitting.assign_splits(
+    groups, rules.SplitRule(), splits.SplitFractions(validation=0.2, test=0.2)
+  )
+  names = sorted(groups)
+  sharing = [{names[3], names[30]}, {names[30], names[17]}, {names[5]}]
+  together = splitting.assign_splits(
+    groups, rules.SplitRule(), splits.SplitFractions(validation=0.2, test=0.2), sharing=sharing
+  )
+  assert {together[names[i]] for i in (3, 17, 30)} == {alone[names[3]]}
+  others = set(names) - {names[i] for i in (3, 17, 30)}
+  assert {name: together[name] for name in others} == {name: alone[name] for name in others}
+
+
+def test_of_groups_that_share_audio_the_strictest_named_or_listed_split_holds():
+  rule = rules.SplitRule.parse('speaker:train=a+d,validation=b')
+  groups = {'a': {''}, 'b': {''}, 'c': {'test'}, 'd': {''}, 'e': {''}, 'f': {''}}
+  found = splitting.assign_splits(
+    groups, rule, splits.SplitFractions(), sharing=[{'a', 'b'}, {'c', 'd'}]
+  )
+  assert (found['a'], found['b'], found['c'], found['d']) == (
+    'validation', 'validation', 'test', 'test',
+  )  # fmt: skip
