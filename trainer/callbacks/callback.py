@@ -16,7 +16,8 @@ class StepsDone:
     epoch: The epoch under way, from 1.
     step: Steps since the start of the run.
     step_in_epoch: Steps since the start of the epoch.
-    losses: Mean loss of each of the latest steps.
+    losses: Mean loss of each of the latest steps; without those that were skipped as it is no
+      number.
     examples_per_s: Training examples per second in this epoch so far.
     epoch_s: Seconds of training in this epoch so far.
     wait_share: Share of these that was spent waiting for input.

@@ -62,7 +62,8 @@ class TensorBoard(callback.Callback):
     """Writes the loss of the steps, and the graph after the first ones."""
     is_first = splits.TRAIN not in self._writers
     with self._writing(splits.TRAIN, step=done.step):
-      tf.summary.scalar('step_loss', sum(done.losses) / len(done.losses))
+      if done.losses:
+        tf.summary.scalar('step_loss', sum(done.losses) / len(done.losses))
       tf.summary.scalar('learning_rate', done.learning_rate)
       tf.summary.scalar('examples_per_s', done.examples_per_s)
       tf.summary.scalar('input_wait_share', done.wait_share)
@@ -80,6 +81,8 @@ class TensorBoard(callback.Callback):
     with self._writing(splits.TRAIN, step=result.step) as writer:
       _write_scores(result.train)
       tf.summary.scalar('epoch', result.epoch)
+      if result.skipped_steps is not None:
+        tf.summary.scalar('skipped_steps', result.skipped_steps)
       for weight in self._weights:
         tf.summary.histogram(f'weights/{weight.path}', weight.value)
       writer.flush()

@@ -34,7 +34,7 @@ class Progress(callback.Callback):
     """Says how far the epoch is: always on a terminal, elsewhere now and then."""
     text = (
       f'{self._epoch(done.epoch)}  step {done.step_in_epoch}/{self._steps_per_epoch}  '
-      f'loss {done.losses[-1]:.4f}  {done.examples_per_s:,.0f} examples/s  '
+      f'loss {_loss(done)}  {done.examples_per_s:,.0f} examples/s  '
       f'{self._left(done)} left in the epoch  waits for input {done.wait_share:.0%}'
     )
     if self._is_terminal:
@@ -49,6 +49,8 @@ class Progress(callback.Callback):
     parts = [self._epoch(result.epoch), f'train {_shown(result.train)}']
     if result.validation is not None:
       parts.append(f'validation {_shown(result.validation)}')
+    if result.skipped_steps:
+      parts.append(f'{result.skipped_steps} step{"s" if result.skipped_steps > 1 else ""} skipped')
     parts.append(f'{result.examples_per_s:,.0f} examples/s')
     parts.append(f'waits {result.wait_share:.0%}')
     if result.validation is not None and self._best.epoch == result.epoch:
@@ -73,6 +75,10 @@ class Progress(callback.Callback):
   def _rewrite(self, text: str) -> None:
     # Carriage return, then `erase to the end of the line`.
     print(f'\r\x1b[K{text}', end='', file=self._stream, flush=True)
+
+
+def _loss(done: callback.StepsDone) -> str:
+  return f'{done.losses[-1]:.4f}' if done.losses else 'skipped'
 
 
 def _shown(found: scores.Scores) -> str:

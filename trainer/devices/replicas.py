@@ -42,8 +42,8 @@ def at_least_one(examples: tf.Tensor) -> tf.Tensor:
 
 def with_shared_overflow(
   gradients: list[tf.Tensor | None], replica: tf.distribute.ReplicaContext
-) -> list[tf.Tensor | None]:
-  """Returns the gradients, all NaN on every replica if they overflowed on any of them.
+) -> tuple[list[tf.Tensor | None], tf.Tensor]:
+  """Returns the gradients, all NaN on every replica if they overflowed on any of them; and whether.
 
   Keras's LossScaleOptimizer asks the first replica alone whether to skip the step. Where only
   another overflowed, it would add infinity to the weights for good.
@@ -52,4 +52,4 @@ def with_shared_overflow(
   overflows = tf.cast(tf.logical_not(tf.reduce_all(finite)), tf.float32)
   any_overflow = replica.all_reduce(_SUM, overflows) > 0
   poison = tf.where(any_overflow, float('nan'), 0.0)
-  return [g if g is None else g + tf.cast(poison, g.dtype) for g in gradients]
+  return [g if g is None else g + tf.cast(poison, g.dtype) for g in gradients], any_overflow

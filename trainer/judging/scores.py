@@ -47,6 +47,7 @@ class EpochResult:
     validation: Over the whole validation split, after the epoch; None where there is none.
     train_s: Seconds of the training steps, without validation and checkpoints.
     wait_s: Seconds of these in which a step waited for its batch.
+    skipped_steps: Steps of the epoch that loss scaling skipped; None where no loss is scaled.
   """
 
   epoch: int
@@ -56,6 +57,7 @@ class EpochResult:
   validation: Scores | None
   train_s: float
   wait_s: float = 0.0
+  skipped_steps: int | None = None
 
   @property
   def examples_per_s(self) -> float:
@@ -74,7 +76,9 @@ class EpochResult:
   @classmethod
   def from_json(cls, fields: Mapping[str, Any]) -> EpochResult:
     """Returns what to_json was called on."""
-    values = {field.name: fields[field.name] for field in dataclasses.fields(cls)}
+    # Earlier versions did not count skipped steps.
+    known = {'skipped_steps': None, **fields}
+    values = {field.name: known[field.name] for field in dataclasses.fields(cls)}
     for split in ('train', 'validation'):
       if values[split] is not None:
         values[split] = Scores(**values[split])

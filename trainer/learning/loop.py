@@ -20,6 +20,9 @@ from trainer.runs import checkpointer, signals
 
 # How long a call of the compiled function should take.
 EXECUTION_S = 2.0
+# So many steps in a row that loss scaling skips are no search for the scale any more: it halves it
+# each time, and 2**-100 of any loss fits.
+MOST_SKIPPED = 100
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -181,6 +184,7 @@ class Loop:
       validation=validation,
       train_s=at.train_s,
       wait_s=at.wait_s,
+      skipped_steps=at.num_skipped,
     )
 
   def _train(self, batches: Iterator[Any]) -> None:
@@ -191,11 +195,12 @@ class Loop:
       start_s = time.perf_counter()
       num_steps = self._num_steps(last - at.step)
       found = self._compiled.train(batches, num_steps)
-      self._check_finite(found.losses)
+      self._check_finite(found)
       seconds, is_due = self._agree(num_steps, seconds=time.perf_counter() - start_s)
       if num_steps == self._execution:  # Fewer, as at the end of an epoch, tell nothing.
         self._execution = self._plan.next_execution(num_steps, seconds=seconds)
       at.add(found, seconds=seconds)
+      self._check_skips(is_end=at.step == last)
       done = self._steps_done(found)
       for listener in self._callbacks:
         listener.on_steps(done)
@@ -226,21 +231,38 @@ class Loop:
       epoch=at.epoch,
       step=at.step,
       step_in_epoch=at.step - len(at.results) * self._plan.steps_per_epoch,
-      losses=tuple(found.losses.tolist()),
+      losses=tuple(found.losses[np.isfinite(found.losses)].tolist()),
       examples_per_s=at.num_examples / at.train_s,
       epoch_s=at.train_s,
       wait_share=at.wait_s / at.train_s,
       learning_rate=self._compiled.learning_rate,
     )
 
-  def _check_finite(self, losses: np.ndarray) -> None:
-    """Raises ConfigError with the first step whose loss is no number."""
-    bad = np.flatnonzero(~np.isfinite(losses))
+  def _check_finite(self, found: steps.StepScores) -> None:
+    """Raises ConfigError with the first step whose loss is no number, but for skipped ones."""
+    is_bad = ~np.isfinite(found.losses)
+    if found.skipped is not None:
+      is_bad &= ~found.skipped
+    bad = np.flatnonzero(is_bad)
     if bad.size:
       step = self._position.step + int(bad[0]) + 1
       raise _runaway(
-        f'The loss became {losses[bad[0]]} in step {step} (epoch {self._position.epoch}).'
+        f'The loss became {found.losses[bad[0]]} in step {step} (epoch {self._position.epoch}).'
         f'{self._blame(step)}'
+      )
+
+  def _check_skips(self, *, is_end: bool) -> None:
+    """Raises ConfigError where loss scaling does not find back to gradients that fit float16.
+
+    A few skipped steps are its usual way to find the scale, or an example that float16 has no
+    numbers for.
+    """
+    at = self._position
+    if at.skipped_in_row >= MOST_SKIPPED or (is_end and not at.num_examples):
+      raise _runaway(
+        f'The last {at.skipped_in_row} steps, up to step {at.step} (epoch {at.epoch}), were '
+        'skipped: their gradients do not fit float16, however small the loss is scaled.'
+        f'{self._blame(at.step)}'
       )
 
 

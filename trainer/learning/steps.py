@@ -37,12 +37,15 @@ class StepScores:
     losses: Mean over the whole batch, float32 [num_steps].
     num_correct: Examples whose label had the highest logit, int64 [num_steps].
     counts: Examples, int64 [num_steps].
+    skipped: Whether the weights stayed as they were, as the gradient was too large for float16,
+      bool [num_steps]; None where no loss is scaled, and no step is ever skipped.
     wait_s: Seconds that these steps waited for their batches, all together.
   """
 
   losses: NDArray[np.float32]
   num_correct: NDArray[np.int64]
   counts: NDArray[np.int64]
+  skipped: NDArray[np.bool_] | None = None
   wait_s: float = 0.0
 
 
@@ -84,6 +87,7 @@ class Steps:
     self._clip_norm = clip_norm
     self._averages = averages
     self._augmented = augmented
+    self._is_scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
     self._gradients = self._scaled_gradients
     if jit_compile:
       self._gradients = tf.function(self._scaled_gradients, jit_compile=True)
@@ -119,8 +123,15 @@ class Steps:
     arguments = (batches, tf.constant(num_steps))
     if self._graph is None:
       self._graph = self._compiled_train.get_concrete_function(*arguments).graph
-    losses, num_correct, counts, wait_s = (x.numpy() for x in self._compiled_train(*arguments))
-    return StepScores(losses=losses, num_correct=num_correct, counts=counts, wait_s=float(wait_s))
+    found = [x.numpy() for x in self._compiled_train(*arguments)]
+    losses, num_correct, counts, skipped, wait_s = found
+    return StepScores(
+      losses=losses,
+      num_correct=num_correct,
+      counts=counts,
+      skipped=skipped if self._is_scaled else None,
+      wait_s=float(wait_s),
+    )
 
   def averaged_weights(self) -> contextlib.AbstractContextManager[None]:
     """Returns a block in which the model has the averages of its weights, where they are kept."""
@@ -128,11 +139,12 @@ class Steps:
 
   def _train_steps(
     self, batches: Any, num_steps: tf.Tensor
-  ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+  ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     """The graph of `train`; returns StepScores' fields."""
     losses = tf.TensorArray(tf.float32, size=num_steps)
     correct = tf.TensorArray(tf.int64, size=num_steps)
     counts = tf.TensorArray(tf.int64, size=num_steps)
+    skips = tf.TensorArray(tf.bool, size=num_steps)
     wait_s, count = tf.zeros((), tf.float64), tf.zeros((), tf.int64)
     for i in tf.range(num_steps):
       with tf.control_dependencies([count]):  # Not before the last step is done.
@@ -144,25 +156,30 @@ class Steps:
       parts = self._strategy.run(self._train_replica, args=(batch,))
       if self._averages:
         self._averages.update(inner(self._optimizer).iterations.value)
-      loss_sum, num_correct, count = (self._total(part) for part in parts)
+      loss_sum, num_correct, count, num_skipped = (self._total(part) for part in parts)
       losses = losses.write(i, loss_sum / tf.cast(count, tf.float32))
       correct = correct.write(i, num_correct)
       counts = counts.write(i, count)
-    return losses.stack(), correct.stack(), counts.stack(), wait_s
+      skips = skips.write(i, num_skipped > 0)
+    return losses.stack(), correct.stack(), counts.stack(), skips.stack(), wait_s
 
-  def _train_replica(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """One step on one replica's part of the batch; returns its sums."""
+  def _train_replica(
+    self, batch: dict[str, tf.Tensor]
+  ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+    """One step on one replica's part of the batch; returns its sums, and 1 if it was skipped."""
     replica = tf.distribute.get_replica_context()
     variables = self._model.trainable_variables
     count = tf.shape(batch[record.LABEL], tf.int64)[0]
     everywhere = tf.cast(replica.all_reduce(_SUM, count), tf.float32)
     gradients, loss_sum, num_correct = self._gradients(batch, everywhere)
-    if isinstance(self._optimizer, keras.optimizers.LossScaleOptimizer):
-      gradients = replicas.with_shared_overflow(gradients, replica)
+    skipped = tf.zeros((), tf.int64)
+    if self._is_scaled:
+      gradients, overflows = replicas.with_shared_overflow(gradients, replica)
+      skipped = tf.cast(overflows, tf.int64)
     if self._clip_norm:
       gradients = self._clipped(gradients, replica)
     self._optimizer.apply(gradients, variables)
-    return loss_sum, num_correct, count
+    return loss_sum, num_correct, count, skipped
 
   def _scaled_gradients(
     self, batch: dict[str, tf.Tensor], everywhere: tf.Tensor

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import json
 import os
@@ -246,6 +247,20 @@ def test_a_line_per_epoch():
   )
   assert second.startswith('epoch  2/12')
   assert not second.endswith('best')
+
+
+def test_skipped_steps_are_in_the_line_of_the_epoch_and_in_a_curve(tmp_path):
+  found = dataclasses.replace(result(1), skipped_steps=2)
+  assert scores.EpochResult.from_json(found.to_json()) == found
+  stream = io.StringIO()
+  terminal.Progress(best.Best('loss'), epochs=1, steps_per_epoch=3, stream=stream).on_epoch(found)
+  assert '  2 steps skipped  320 examples/s' in stream.getvalue()
+  listener = tensorboard.TensorBoard(str(tmp_path), **of_steps())
+  listener.on_steps(steps_done(1))
+  listener.on_epoch(found)
+  listener.on_end()
+  assert logged(tmp_path, 'train')[0]['skipped_steps'] == [(10, 2.0)]
+  assert 'step_loss' not in logged(tmp_path, 'train')[0]
 
 
 def test_a_terminal_also_gets_a_moving_line():

@@ -25,6 +25,7 @@ class FakeSteps:
   losses: list
   validation_loss: float = 0.5
   learning_rate: float = 0.125
+  is_scaled: bool = False  # Then steps whose loss is no number are skipped.
 
   def train(self, batches, num_steps):
     losses = [self.losses.pop(0) for _ in range(num_steps)]
@@ -33,6 +34,7 @@ class FakeSteps:
       losses=np.array(losses, np.float32),
       num_correct=np.array(counts) // 2,
       counts=np.array(counts),
+      skipped=~np.isfinite(losses) if self.is_scaled else None,
     )
 
   def averaged_weights(self):
@@ -148,6 +150,33 @@ def test_a_loss_that_is_no_number_stops_with_its_step(bad):
   with pytest.raises(errors.ConfigError, match=rf'became {bad} in step 5 \(epoch 2\).*--learning_'):
     run([1, 1, 1, 1, bad, 1], diaries=[diary])
   assert diary.events[-1] == 'end'
+
+
+def test_steps_that_loss_scaling_skips_are_counted_and_not_learned_from():
+  nan = float('nan')
+  diary = Diary()
+  first, second = run(
+    [nan, nan, 1, nan, 2, 3, 4, 5, 6, 7], steps_per_epoch=5, is_scaled=True, diaries=[diary]
+  ).epochs
+  assert first.train == scores.Scores(loss=1.5, accuracy=0.5, num_examples=8)
+  assert (first.skipped_steps, second.skipped_steps) == (3, 0)
+  assert diary.events[:2] == [('steps', 1, 1, 1, ()), ('steps', 1, 3, 3, (1.0,))]
+  assert run([1] * 6).epochs[0].skipped_steps is None
+
+
+def test_a_hundred_skipped_steps_in_a_row_are_a_runaway(monkeypatch):
+  nan = float('nan')
+  monkeypatch.setattr(loop, 'MOST_SKIPPED', 5)
+  # Over the end of an epoch too, and not if there was another between them.
+  good = [1, nan, nan, nan, nan, 2, nan, nan, nan, 3]
+  assert run(good, steps_per_epoch=5, is_scaled=True).epochs[0].skipped_steps == 4
+  sentence = r'The last 5 steps, up to step 7 \(epoch 2\), were skipped: .* have run away'
+  with pytest.raises(errors.ConfigError, match=sentence):
+    run([1, 1, *[nan] * 6, 1, 1], steps_per_epoch=5, is_scaled=True)
+  with pytest.raises(
+    errors.ConfigError, match='last 3 steps, up to step 3 .epoch 1., were skipped'
+  ):
+    run([nan] * 6, is_scaled=True)
 
 
 def test_a_validation_split_that_is_not_as_large_as_it_was_said_to_be():

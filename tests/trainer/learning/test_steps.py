@@ -199,10 +199,11 @@ def test_overflow_on_any_replica_skips_the_step_on_all(name):
   for where, scale in ((0, 2.0**14), (-1, 2.0**13)):
     data = examples(BATCH)
     data['x'][where] = 60_000  # Near float16's end: gradients go beyond it.
-    compiled.train(batches(data, strategy), 1)
+    assert compiled.train(batches(data, strategy), 1).skipped.tolist() == [True]
     assert scale_of(optimizer) == scale  # Halved.
     for new, old in zip(model.get_weights(), before, strict=True):
       np.testing.assert_array_equal(new, old)
+  assert compiled.train(batches(examples(BATCH), strategy), 1).skipped.tolist() == [False]
 
 
 @pytest.mark.parametrize('name', ['none', 'mirrored_1', 'mirrored_3'])
