@@ -8,7 +8,7 @@ from typing import Any
 import features
 from beam_jobs import rules
 from features import augmentations, effects
-from schemas import audio, errors, naming, options, record, splits
+from schemas import audio, errors, naming, options, record, rejects, splits
 from tfrecords import storage
 
 # Where clips have lengths of their own, shards are sized as if they had this one: nobody knows
@@ -34,6 +34,7 @@ class FeaturizeConfig:
       `name:key=value,...` of the table features.augmentations.AUGMENTATIONS.
     augment_copies: Copies of each train clip, beside the clip itself.
     noise: Recordings of noise for the augmentation, found by the launcher.
+    noted: What the launcher has to say of other recordings of noise; decides no byte.
     fields: What records keep of the further fields of the source.
     duplicates: What becomes of clips whose samples or pixels are the same, one of
       rules.DUPLICATES; unless they are kept, all audio is read before the job is planned.
@@ -59,6 +60,7 @@ class FeaturizeConfig:
   augmentations: tuple[str, ...] = ()
   augment_copies: int = 0
   noise: tuple[str, ...] = ()
+  noted: tuple[rejects.Noted, ...] = ()
   fields: rules.FieldRule = rules.FieldRule()
   duplicates: str = rules.KEEP
   split_by: rules.SplitRule = rules.SplitRule()

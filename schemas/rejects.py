@@ -54,6 +54,10 @@ NOTED = {
   'other_form': 'The names of the files are written in another normal form (NFC, NFD).',
   # Clips.
   'silent': 'Every sample is zero. Record it again, or leave the clip out.',
+  # Of recordings of noise, and of copies that were to have noise.
+  'noise_unusable': 'The recording of noise cannot be decoded and is left out. Repair it.',
+  'noise_damaged': 'Drawn as noise of a copy, but damaged there: other noise was taken. Repair it.',
+  'noise_silent': 'No recording of noise has any sound: the copy is as it would be without noise.',
   # Of what a corpus says of its clips.
   'long_field': 'A field has more than 1,000 characters: records keep the first (see --fields).',
 }

@@ -38,7 +38,7 @@ def rows(config: config_lib.FeaturizeConfig, *, num_workers: int) -> Iterator[tu
   census = plan_lib.Census()
   unusable: collections.Counter[str] = collections.Counter()
   left_out: collections.Counter[str] = collections.Counter()
-  noted: list[rejects.Noted] = []
+  noted: list[rejects.Noted] = [*config.noted]
   source = sources.SOURCES[config.source]
   for entry in source.list_utterances(corpus.Corpus(config.input), config.source_settings):
     if isinstance(entry, Utterance):

@@ -11,7 +11,7 @@ def prepare(config: config_lib.FeaturizeConfig) -> config_lib.FeaturizeConfig:
   """Makes or checks the corpus; returns the configuration with the noise that there is.
 
   Raises:
-    SourceError: if the corpus is not there, or its table cannot be read.
+    SourceError: if the corpus is not there, its table or all its noise cannot be read.
     ConfigError: if noise is wanted and there is none.
   """
   source = sources.SOURCES[config.source]
@@ -19,4 +19,7 @@ def prepare(config: config_lib.FeaturizeConfig) -> config_lib.FeaturizeConfig:
   if source.is_streamed:
     next(source.list_utterances(folder, config.source_settings), None)
   found = noise_recordings.find(config.augmentations, source, folder, config.source_settings)
-  return dataclasses.replace(config, noise=found)
+  if not found or config.audio is None:
+    return config
+  noise, noted = noise_recordings.usable(found, config.audio.sample_rate_hz)
+  return dataclasses.replace(config, noise=noise, noted=noted)

@@ -61,7 +61,7 @@ def write_manifest(
     num_listed=plan.num_clips + sum(left_out.values()) + len(listing_rejects),
     num_read=plan.num_clips,
   )
-  noted = [entry for entry in unusable if isinstance(entry, rejects.Noted)]
+  noted = [*config.noted, *(entry for entry in unusable if isinstance(entry, rejects.Noted))]
   speakers = shard_result.speakers_by_split(ordered)
   manifest = DatasetManifest(
     name=config.name,

@@ -32,12 +32,14 @@ class Loaded:
     clip: Its samples or pixels; None if the file cannot be used.
     reject: Why it cannot be used: the entry in rejects.jsonl.
     augmentation: What was done to the clip; '' for an original.
+    noted: What is to be said of that.
   """
 
   item: items_lib.Item
   clip: clips.Clip | None = None
   reject: rejects.Reject | None = None
   augmentation: str = ''
+  noted: tuple[rejects.Noted, ...] = ()
 
 
 class Loader:
@@ -48,11 +50,11 @@ class Loader:
     self._config = config
     self._page = page
     self._chain: chain.Chain | None = None
+    self._noise: noise_recordings.Noise | None = None
     if config.augmentations and config.audio:
-      source = (
-        noise_recordings.Noise(config.noise, config.audio.sample_rate_hz) if config.noise else None
-      )
-      self._chain = chain.Chain(config.augmentations, config.audio.sample_rate_hz, source)
+      rate_hz = config.audio.sample_rate_hz
+      self._noise = noise_recordings.Noise(config.noise, rate_hz) if config.noise else None
+      self._chain = chain.Chain(config.augmentations, rate_hz, self._noise)
 
   def load(self, item: items_lib.Item) -> Loaded:
     """Returns the clip of a record, or why there is none."""
@@ -100,7 +102,19 @@ class Loader:
       (sounding,) = np.nonzero(fitted)
       num_samples = int(sounding[-1]) + 1 if len(sounding) else clip.num_samples
     copy = dataclasses.replace(clip, samples=fitted, num_samples=num_samples)
-    return Loaded(item=item, clip=copy, augmentation=done)
+    return Loaded(item=item, clip=copy, augmentation=done, noted=self._noted(item, done))
+
+  def _noted(self, item: items_lib.Item, done: str) -> tuple[rejects.Noted, ...]:
+    """Returns what is to be said of the noise of a copy that was just made."""
+    if self._noise is None:
+      return ()
+    damaged = [
+      rejects.Noted(reason='noise_damaged', names=(uri,)) for uri in self._noise.take_damaged()
+    ]
+    if chain.lacks_noise(done):
+      names = (item.utterance.utterance_id,)
+      return (*damaged, rejects.Noted(reason='noise_silent', names=names))
+    return tuple(damaged)
 
 
 def _map_ahead(

@@ -109,6 +109,7 @@ class _ShardJob:
     }
     for loaded, clip in good:
       self._count(loaded.item, clip)
+      self._noted = rejects.merged((*self._noted, *loaded.noted)) if loaded.noted else self._noted
     return [
       codec.encode(
         codec.Record(

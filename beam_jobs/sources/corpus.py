@@ -54,9 +54,11 @@ class Corpus:
 
   Attributes:
     root: A local path (`~` is the home folder), or `gs://bucket/folder`, `s3://bucket/folder`.
+    said_by: What errors say of how the folder is named.
   """
 
   root: str
+  said_by: str = 'the folder of the corpus with --input=FOLDER'
 
   @property
   def is_remote(self) -> bool:
@@ -76,6 +78,16 @@ class Corpus:
       self._check_remote()
     else:
       self._check_local()
+
+  def is_file(self) -> bool:
+    """Whether the root itself is an object in a bucket."""
+    with self._telling_of_bucket():
+      try:
+        with self._files.open_read(self.folder) as stream:
+          stream.read(1)
+      except FileNotFoundError:
+        return False
+    return True
 
   @property
   def _files(self) -> storage.Storage:
@@ -177,16 +189,13 @@ class Corpus:
     if os.path.isdir(self.folder):
       return
     if not os.path.lexists(self.folder):
-      raise errors.SourceError(
-        f'There is no folder {self.folder}. Name the folder of the corpus with --input=FOLDER.'
-      )
+      raise errors.SourceError(f'There is no folder {self.folder}. Name {self.said_by}.')
     if self.folder.lower().endswith(_ARCHIVES):
       raise errors.SourceError(
-        f'{self.folder} is an archive, and a folder was wanted. Unpack it and name the folder '
-        'with --input=FOLDER.'
+        f'{self.folder} is an archive, and a folder was wanted. Unpack it and name {self.said_by}.'
       )
     raise errors.SourceError(
-      f'{self.folder} is no folder. Name the folder that holds the audio files with --input=FOLDER.'
+      f'{self.folder} is a file, and a folder was wanted. Name {self.said_by}.'
     )
 
   def _check_remote(self) -> None:
@@ -198,9 +207,7 @@ class Corpus:
     with self._telling_of_bucket():
       if passing_faults.patiently(lambda: self._files.exists(self.folder), self.folder):
         return
-    raise errors.SourceError(
-      f'There is nothing below {self.folder}/. Name the folder of the corpus with --input=FOLDER.'
-    )
+    raise errors.SourceError(f'There is nothing below {self.folder}/. Name {self.said_by}.')
 
   def _remote_paths(self) -> Iterator[str]:
     self._check_remote()

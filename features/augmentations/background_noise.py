@@ -10,6 +10,8 @@ from features.augmentations import augmentation
 from features.portable import elementary
 from schemas import errors
 
+NO_NOISE = {'snr_db': math.inf}
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BackgroundNoise(augmentation.Settings):
@@ -49,13 +51,13 @@ def apply(
   The power of the audio is the mean of its squares from the first sample that is not zero to the
   last: padding and what a shift in time has left empty do not count. That of the noise is the mean
   over all that is mixed in. Noise that is itself nothing but zeros leaves the clip as it is; the
-  ratio is then recorded as infinite.
+  ratio is then recorded as infinite (NO_NOISE).
   """
   snr_db = draws.uniform(settings.min_snr_db, settings.max_snr_db, decimals=2)
   noise = draws.noise(len(samples))
   noise_power = _mean_power(noise)
   if not noise_power:
-    return samples.copy(), {'snr_db': math.inf}
+    return samples.copy(), NO_NOISE
   power = _mean_power(np.trim_zeros(samples))
   if power:
     applied = {'snr_db': snr_db}

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features import augmentations
-from features.augmentations import augmentation
+from features.augmentations import augmentation, background_noise
 from schemas import errors, stable_hash
 
 # What is recorded of a copy that nothing was done to.
@@ -33,6 +33,12 @@ def noise_folder(options: Sequence[str]) -> str | None:
       "('' is the noise of the corpus). Put the recordings into one folder."
     )
   return next(iter(found), None)
+
+
+def lacks_noise(done: str) -> bool:
+  """Whether noise was to be mixed in and there was none, by what Chain.apply says it did."""
+  name = next(name for name, one in augmentations.AUGMENTATIONS.items() if one.needs_noise)
+  return _text(name, background_noise.NO_NOISE) in done.split('+')
 
 
 class Chain:

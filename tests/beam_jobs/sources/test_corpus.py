@@ -84,7 +84,7 @@ def test_check_says_what_is_wrong_with_the_root(tmp_path):
   for name, sentence in (
     ('missing', 'There is no folder .*missing. Name the folder .* --input=FOLDER'),
     ('speech.TAR.gz', 'speech.TAR.gz is an archive.* Unpack it'),
-    ('file', 'file is no folder. Name the folder that holds the audio'),
+    ('file', 'file is a file, and a folder was wanted. Name the folder of the corpus'),
   ):
     with pytest.raises(errors.SourceError, match=sentence):
       corpus_lib.Corpus(str(tmp_path / name)).check()
