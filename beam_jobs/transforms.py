@@ -67,7 +67,7 @@ class _ListDoFn(JobDoFn):
     config = self._job.config
     with self._job.channel.reporting(_LISTING):
       source = sources.SOURCES[config.source]
-      listed = source.list_utterances(corpus.Corpus(config.input), config.source_settings)
+      listed = source.entries(corpus.Corpus(config.input), config.source_settings)
       unusable: list[Reject | LeftOut | Noted] = []
       for block in blocks.packed(_usable(listed, unusable)):
         yield block

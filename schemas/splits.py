@@ -5,7 +5,7 @@ follows where it reads raw files, so that both judge on the same voices.
 """
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from schemas import errors, stable_hash
 
@@ -29,6 +29,8 @@ SPLIT_OF: Mapping[str, str] = {
   'test': TEST,
   'testing': TEST,
 }
+# Of these nobody can tell by the name alone: where there is a test split they are validation.
+_EITHER = ('eval', 'evaluation')
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,6 +59,19 @@ class SplitFractions:
     if unit < self.test + self.validation:
       return VALIDATION
     return TRAIN
+
+
+def is_name(name: str) -> bool:
+  """Whether a folder or a value is named like a split."""
+  return name.strip().lower() in (*SPLIT_OF, *_EITHER)
+
+
+def by_name(names: Iterable[str]) -> dict[str, str]:
+  """Returns the split of each of the names that are named like one."""
+  known = {name: name.strip().lower() for name in names if is_name(name)}
+  has_test = TEST in map(SPLIT_OF.get, known.values())
+  either = VALIDATION if has_test else TEST
+  return {name: SPLIT_OF.get(lowered, either) for name, lowered in known.items()}
 
 
 def official(listed: Collection[str]) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Mapping
 
 from schemas import errors, splits
 
+# So many labels that look alike are named.
+_MOST_ALIKE = 5
 # The one label of a corpus that has none.
 UNLABELLED = 'unlabelled'
 
@@ -153,16 +155,23 @@ def tidy(name: str) -> str:
   return (name if name.isascii() else unicodedata.normalize('NFC', name)).strip()
 
 
-def alike(names: Iterable[str]) -> list[tuple[str, ...]]:
-  """Returns the names that a reader takes for one, together: sorted, groups of two or more.
+def alike(labels: Iterable[str]) -> str:
+  """Returns a sentence that names the labels that a reader takes for one; '' where there are none.
 
   They differ in case, in spaces, in characters that show nothing, or in the form in which Unicode
   writes the same letters.
   """
   groups: dict[str, list[str]] = collections.defaultdict(list)
-  for name in sorted(set(names)):
-    groups[_bare(name)].append(name)
-  return [tuple(group) for group in groups.values() if len(group) > 1]
+  for label in sorted(set(labels)):
+    groups[_bare(label)].append(label)
+  found = [' and '.join(map(repr, group[:_MOST_ALIKE])) for group in groups.values() if group[1:]]
+  if not found:
+    return ''
+  return (
+    f'Labels look alike, and differ in case, spaces or the form of letters only: '
+    f'{"; ".join(found[:_MOST_ALIKE])}{"; ..." * (len(found) > _MOST_ALIKE)}. If they mean the '
+    'same, give them one name.'
+  )
 
 
 def _bare(name: str) -> str:

@@ -75,7 +75,7 @@ def list_corpus(source: source_lib.Source, wanted: request.Request) -> _Listing:
     left_out=collections.Counter(),
     noted=[],
   )
-  for entry in source.list_utterances(folder, wanted.source_settings):
+  for entry in source.entries(folder, wanted.source_settings):
     if isinstance(entry, rejects.Reject):
       listing.rejects.add(entry.reason, entry, entry.detail)
     elif isinstance(entry, rejects.LeftOut):

@@ -109,7 +109,7 @@ def _originals(manifest: DatasetManifest, scan: records.Scan) -> dict[str, Utter
   try:
     name, settings = sources.parse(str(manifest.config['source']))
     corpus = corpus_lib.Corpus(str(manifest.config['input']))
-    for entry in sources.SOURCES[name].list_utterances(corpus, settings):
+    for entry in sources.SOURCES[name].entries(corpus, settings):
       clip = clips.get(entry.utterance_id) if isinstance(entry, Utterance) else None
       if clip:
         found[clip.clip_id] = dataclasses.replace(

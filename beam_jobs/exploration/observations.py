@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from beam_jobs.exploration import duplicates, findings, skew
 from pages import words
+from schemas import utterance
 
 BAD = 'bad'
 WARN = 'warn'
@@ -20,6 +21,7 @@ def of(found: findings.Findings) -> list[tuple[str, str]]:
     *_same_audio(found),
     *_rejected(found),
     *((WARN, warning) for warning in found.warnings),
+    *_labels(found),
     *_speakers(found),
     *_sound(found),
   ]
@@ -67,6 +69,13 @@ def _rejected(found: findings.Findings) -> Iterator[tuple[str, str]]:
       f'{words.counted(found.num_rejects, "file")} cannot be used ({words.percent(share)}); the '
       'reasons and what to do are below.',
     )
+
+
+def _labels(found: findings.Findings) -> Iterator[tuple[str, str]]:
+  # Of a data set it stands among the warnings already.
+  said = ' '.join(found.warnings)
+  if (alike := utterance.alike(found.census.by_label())) and alike not in said:
+    yield WARN, alike
 
 
 def _speakers(found: findings.Findings) -> Iterator[tuple[str, str]]:

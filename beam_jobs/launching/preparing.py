@@ -17,7 +17,7 @@ def prepare(config: config_lib.FeaturizeConfig) -> config_lib.FeaturizeConfig:
   source = sources.SOURCES[config.source]
   folder = source.opened(config.input, config.source_settings)
   if source.is_streamed:
-    next(source.list_utterances(folder, config.source_settings), None)
+    next(source.entries(folder, config.source_settings), None)
   found = noise_recordings.find(config.augmentations, source, folder, config.source_settings)
   if not found or config.audio is None:
     return config

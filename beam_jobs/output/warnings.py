@@ -69,24 +69,11 @@ def _sentences(
       f'({_some(plan.mixed_groups)}). Each went whole to test, else to validation, so results are '
       'not comparable with published ones.'
     )
-  yield from labels_alike(plan.labels)
+  if alike := utterance.alike(plan.labels):
+    yield alike
   if source.is_labelled:
     for split in splits.SPLITS:
       yield from _thin_split(plan.labels, content.label_counts[split], split, config)
-
-
-def labels_alike(labels: Sequence[str]) -> Iterator[str]:
-  """Yields a sentence where labels differ in case, spaces or the form of their letters only."""
-  groups = utterance.alike(labels)
-  if groups:
-    shown = '; '.join(
-      ' and '.join(map(repr, group[:_MOST_NAMES])) for group in groups[:_MOST_NAMES]
-    )
-    dots = '; ...' if len(groups) > _MOST_NAMES else ''
-    yield (
-      f'Labels look alike, and differ in case, spaces or the form of letters only: {shown}{dots}. '
-      'If they mean the same, give them one name.'
-    )
 
 
 def _thin_split(

@@ -7,6 +7,7 @@ import functools
 import os
 from collections.abc import Iterator, Mapping
 
+from beam_jobs.sources import passed_by
 from schemas import errors
 from schemas import medium as media
 from tfrecords import paths, storage
@@ -97,7 +98,9 @@ class Corpus:
     """Returns what opens the file at a path relative to the root."""
     return f'{self.folder}/{relative}' if self.is_remote else os.path.join(self.folder, relative)
 
-  def entries(self, suffixes: tuple[str, ...]) -> list[str]:
+  def entries(
+    self, suffixes: tuple[str, ...], passed: passed_by.PassedBy | None = None
+  ) -> list[str]:
     """Returns the paths, relative to the root and with `/`, of all that is named as asked.
 
     Linked folders are followed, as `find -L` does: a link to one of the folders it stands in is
@@ -107,6 +110,7 @@ class Corpus:
 
     Args:
       suffixes: Lower-case endings such as `.wav`; upper and lower case in names are the same.
+      passed: Is told of what is not named so, and of empty folders.
 
     Returns:
       Sorted by code point, whatever the order of the file system. A name that is not UTF-8 holds
@@ -115,8 +119,15 @@ class Corpus:
     Raises:
       SourceError: if the root is missing, is no folder, or cannot be read in full.
     """
-    paths = self._remote_paths() if self.is_remote else self._local_paths(suffixes)
-    return sorted(path for path in paths if path.lower().endswith(suffixes))
+    passed = passed or passed_by.PassedBy()
+    paths = self._remote_paths() if self.is_remote else self._local_paths(suffixes, passed)
+    found = []
+    for path in paths:
+      if path.lower().endswith(suffixes):
+        found.append(path)
+      else:
+        passed.file(path)
+    return sorted(found)
 
   def read_text(self, relative: str) -> str | None:
     """Returns the text of a list file of the corpus; None where there is no such file.
@@ -147,17 +158,20 @@ class Corpus:
 
   def count_by_suffix(self) -> dict[str, int]:
     """Returns how many files there are by their ending, the most frequent first; for errors."""
-    found = self._remote_paths() if self.is_remote else self._local_paths(())
+    found = self._remote_paths() if self.is_remote else self._local_paths((), passed_by.PassedBy())
     counts = collections.Counter(os.path.splitext(path)[1].lower() or 'no ending' for path in found)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
-  def _local_paths(self, suffixes: tuple[str, ...]) -> Iterator[str]:
+  def _local_paths(self, suffixes: tuple[str, ...], passed: passed_by.PassedBy) -> Iterator[str]:
     """Yields all files, and the folders whose name ends so, in the order of the disk."""
     self._check_local()
     pending: list[tuple[str, tuple[_Identity, ...]]] = [('', (_identity(self.folder),))]
     while pending:
       prefix, ancestors = pending.pop()
-      for name, identity in self._scan(prefix):
+      inside = self._scan(prefix)
+      if not inside:
+        passed.folder(prefix.rstrip('/'))
+      for name, identity in inside:
         path = prefix + name
         if identity is None or (suffixes and name.lower().endswith(suffixes)):
           yield path

@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterator
 
 from beam_jobs.sources import corpus as corpus_lib
-from beam_jobs.sources import listing, source
-from schemas import errors, utterance
+from beam_jobs.sources import listing, source, split_folders
+from schemas import errors, splits, utterance
 from schemas.rejects import ClipError
 
 _EXAMPLE = 'Write it like {label}_{speaker}_{take}.wav or {speaker}/{label}-{take}.flac.'
+SPLIT = 'split'
 _NAME = re.compile(r'[a-z][a-z0-9_]*')
 _PARTS = re.compile(r'(\{[^{}]*\}|\*)')
 _ENDING = re.compile(r'(\.[^./*{}]+|\.\*)\Z')
@@ -29,7 +30,9 @@ class FileNames:
       one character and no `/`; `*` for any text without `/`; everything else for itself. With a
       `/` the pattern is the whole path below the corpus's folder, without one the file's name in
       whatever folder. `{label}` is what is to be learned and must be there, `{speaker}` is who
-      speaks; every other name becomes a field of the utterance, for split rules and reports.
+      speaks, `{split}` the official split where the names that stand there are those of splits
+      (train, val, test and the like); every name but the first two becomes a field of the
+      utterance, for split rules and reports.
       Without `{speaker}` every file counts as a speaker of its own: then a person may be in two
       splits, and the accuracy looks better than it is.
   """
@@ -49,27 +52,56 @@ def list_utterances(corpus: corpus_lib.Corpus, settings: FileNames) -> Iterator[
     settings: The pattern.
 
   Raises:
-    SourceError: if the folder is missing, or no file in it fits the pattern.
+    SourceError: if the folder is missing, or no file in it fits the pattern, or folders are named
+      like splits and the pattern does not say so.
   """
   regex = _compile(settings.pattern)
   whole_path = '/' in settings.pattern
+  split_of: dict[str, str] = {}
+
+  def match_of(path: str) -> re.Match[str] | None:
+    return regex.fullmatch(path if whole_path else path.rpartition('/')[2])
+
+  def look_around(paths: list[str]) -> None:
+    if SPLIT in regex.groupindex:
+      names = {match[SPLIT] for match in map(match_of, paths) if match}
+      split_of.update(splits.by_name(names))
+    else:
+      _refuse_splits(corpus, paths, settings.pattern)
 
   def read_path(path: str) -> utterance.Utterance:
-    name = path if whole_path else path.rpartition('/')[2]
-    match = regex.fullmatch(name)
+    match = match_of(path)
     if not match:
+      name = path if whole_path else path.rpartition('/')[2]
       raise ClipError('bad_name', f'Wanted {settings.pattern}, got {name!r}.')
     fields = match.groupdict()
     label = fields.pop('label')
+    if split_of and fields[SPLIT] not in split_of:
+      known = ', '.join(splits.SPLIT_OF)
+      raise ClipError('bad_name', f'Wanted the split as {known}, got {fields[SPLIT]!r}.')
     return utterance.Utterance(
       utterance_id=path,
       speaker_id=fields.pop('speaker', path),
       label=label,
       uri=corpus.uri(path),
+      split=split_of.get(fields.get(SPLIT, ''), ''),
       fields=tuple(sorted(fields.items())),
     )
 
-  return listing.read_entries(corpus, read_path)
+  return listing.read_entries(corpus, read_path, check=look_around)
+
+
+def _refuse_splits(corpus: corpus_lib.Corpus, paths: list[str], pattern: str) -> None:
+  """Refuses folders named like splits: the corpus's own, or those of its only folder."""
+  below = pattern.partition('/')[2] or pattern
+  for level, front in enumerate(('{split}/', '*/{split}/')):
+    split_folders.check(
+      corpus,
+      paths,
+      level=level,
+      remedy=f'Take them as such by {{split}} in the pattern, such as {front}{below} (and with '
+      '--split_by=speaker:official=false to split anew all the same), or rename them.',
+    )
 
 
 def _problem(pattern: str) -> str:

@@ -6,11 +6,11 @@ two splits, and the accuracy looks better than it is.
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from beam_jobs.sources import corpus as corpus_lib
-from beam_jobs.sources import listing, source, speaker_pattern
-from schemas import errors, utterance
+from beam_jobs.sources import listing, source, speaker_pattern, split_folders
+from schemas import errors, options, splits, utterance
 from schemas import medium as media
 from schemas.rejects import ClipError
 
@@ -25,6 +25,9 @@ class Folders:
   Attributes:
     label_level: Folder whose name is the label; 0 is the first below the corpus's folder.
     speaker_level: Folder whose name is the speaker, counted likewise; -1 for none.
+    split_level: Folder whose name is the official split, counted likewise (train or training;
+      validation, valid, val or dev; test or testing; eval or evaluation, which is the test where
+      there is no other); -1 for none.
     speaker_pattern: Regular expression that is searched for in the path below the label's folder;
       its group named `speaker`, or its first group, is the speaker. `([^_/]+)_[0-9]+\.wav` finds
       anna in `yes/anna_3.wav`. Empty for none. A comma in it is written `\,`.
@@ -32,6 +35,7 @@ class Folders:
 
   label_level: int = 0
   speaker_level: int = NO_LEVEL
+  split_level: int = NO_LEVEL
   speaker_pattern: str = ''
 
   def __post_init__(self) -> None:
@@ -43,6 +47,12 @@ class Folders:
       raise errors.ConfigError(
         f'speaker_level must be {NO_LEVEL} (none) or a folder other than label_level='
         f'{self.label_level}, got {self.speaker_level}.'
+      )
+    taken = {self.label_level, self.speaker_level} - {NO_LEVEL}
+    if self.split_level < NO_LEVEL or self.split_level in taken:
+      raise errors.ConfigError(
+        f'split_level must be {NO_LEVEL} (none) or a folder other than those of label_level='
+        f'{self.label_level} and speaker_level={self.speaker_level}, got {self.split_level}.'
       )
     if self.speaker_pattern and self.speaker_level != NO_LEVEL:
       raise errors.ConfigError(
@@ -64,8 +74,15 @@ def list_utterances(
     medium: Which files are looked at.
 
   Raises:
-    SourceError: if the folder is missing, or no file in it has a label and a speaker.
+    SourceError: if the folder is missing, or no file in it has a label and a speaker, or folders
+      that are named like splits would be anything else.
   """
+  split_of: dict[str, str] = {}
+
+  def look_around(paths: list[str]) -> None:
+    _refuse_splits(corpus, paths, settings, medium=medium)
+    if settings.split_level != NO_LEVEL:
+      split_of.update(splits.by_name(split_folders.names_at(paths, settings.split_level)))
 
   def read_path(path: str) -> utterance.Utterance:
     folders = path.split('/')[:-1]
@@ -79,9 +96,57 @@ def list_utterances(
       speaker_id=_speaker(path, settings),
       label=folders[settings.label_level],
       uri=corpus.uri(path),
+      split=_split(path, settings, split_of),
     )
 
-  return listing.read_entries(corpus, read_path, medium=medium)
+  return listing.read_entries(corpus, read_path, medium=medium, check=look_around)
+
+
+def _refuse_splits(
+  corpus: corpus_lib.Corpus, paths: list[str], settings: Folders, *, medium: str
+) -> None:
+  """Refuses folders named like splits, down to those that stand in a label's."""
+  name = 'images' if medium == media.PICTURES else 'folders'
+  for level in range(settings.label_level + 2):
+    if level == settings.split_level:
+      continue
+    # What was named there stands one below it; a speaker who was a split is nobody.
+    label, speaker = settings.label_level, settings.speaker_level
+    if speaker == level:
+      speaker = NO_LEVEL
+    elif label == level < speaker:
+      speaker += 1
+    taken = dataclasses.replace(
+      settings,
+      split_level=level,
+      label_level=label + (label == level),
+      speaker_level=speaker,
+    )
+    split_folders.check(
+      corpus,
+      paths,
+      level=level,
+      remedy=f'Take them as such with --source={options.format_option(name, taken)} (and with '
+      '--split_by=speaker:official=false to split anew all the same), or rename them.',
+    )
+
+
+def _split(path: str, settings: Folders, split_of: Mapping[str, str]) -> str:
+  if settings.split_level == NO_LEVEL:
+    return ''
+  folders = path.split('/')[:-1]
+  if len(folders) <= settings.split_level:
+    raise ClipError(
+      'bad_name', f'The split is folder {settings.split_level}, and {_there_are(folders)}.'
+    )
+  folder = folders[settings.split_level]
+  if folder not in split_of:
+    known = ', '.join(splits.SPLIT_OF)
+    raise ClipError(
+      'bad_name',
+      f'The split is folder {settings.split_level}: wanted one of {known}, got {folder!r}.',
+    )
+  return split_of[folder]
 
 
 def _speaker(path: str, settings: Folders) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Iterable, Iterator
 
 from beam_jobs.sources import corpus as corpus_lib
-from beam_jobs.sources import source
+from beam_jobs.sources import passed_by, source
 from schemas import errors, rejects, utterance
 from schemas import medium as media
 from schemas.rejects import ClipError
@@ -12,9 +12,20 @@ _ONE: dict[str, str] = {media.AUDIO: 'audio file', media.PICTURES: 'picture'}
 _CONVERT = {media.AUDIO: 'convert others, or', media.PICTURES: 'convert others to PNG, or'}
 
 
-def paths_of(corpus: corpus_lib.Corpus, *, medium: str = media.AUDIO) -> list[str]:
-  """Returns the sorted paths of all files of the medium; SourceError if there is none."""
-  if paths := corpus.entries(corpus_lib.SUFFIXES[medium]):
+def paths_of(
+  corpus: corpus_lib.Corpus,
+  *,
+  medium: str = media.AUDIO,
+  passed: passed_by.PassedBy | None = None,
+) -> list[str]:
+  """Returns the sorted paths of all files of the medium; SourceError if there is none.
+
+  Args:
+    corpus: Where to look.
+    medium: One of schemas.medium.MEDIA.
+    passed: Is told of everything else.
+  """
+  if paths := corpus.entries(corpus_lib.SUFFIXES[medium], passed):
     return paths
   counts = list(corpus.count_by_suffix().items())
   there = ', '.join(f'{count} {suffix}' for suffix, count in counts[:5])
@@ -32,8 +43,11 @@ def read_entries(
   *,
   medium: str = media.AUDIO,
   paths: Iterable[str] | None = None,
+  check: Callable[[list[str]], None] | None = None,
 ) -> Iterator[source.Entry]:
   r"""Yields what `read_path` makes of each file of the medium, sorted by path; opens none.
+
+  Where it lists them itself, what else is there is told behind them.
 
   A name that is not UTF-8 could not be written to records or JSON: it is rejected here, with its
   odd bytes spelled as `\xe9`.
@@ -43,6 +57,7 @@ def read_entries(
     read_path: Takes a path relative to the corpus and gives its clip, or raises ClipError.
     medium: One of schemas.medium.MEDIA: which files are looked at.
     paths: Only these; None for all that there are.
+    check: Is given all that there are before the first is read, to refuse them or to look around.
 
   Raises:
     SourceError: if there is no such file at all, or none that is a clip. The rejects before the
@@ -55,10 +70,15 @@ def read_entries(
         return read_path(path)
       raise ClipError('bad_name', 'The name must be UTF-8, and some of its bytes are not.')
     except ClipError as error:
-      return error.reject(spelled(path), spelled(corpus.uri(path)))
+      return error.reject(passed_by.spelled(path), passed_by.spelled(corpus.uri(path)))
 
-  found = paths_of(corpus, medium=medium) if paths is None else paths
-  held_back = yield from until_a_clip(map(entry, found))
+  passed = passed_by.PassedBy()
+  listed: list[str] = []
+  if paths is None:
+    paths = listed = paths_of(corpus, medium=medium, passed=passed)
+    if check:
+      check(listed)
+  held_back = yield from until_a_clip(map(entry, paths))
   if held_back:
     first = held_back[0]
     raise errors.SourceError(
@@ -66,6 +86,7 @@ def read_entries(
       f'source. The first is {first.utterance_id!r}: {first.detail} '
       'Take another --source, or other settings for it.'
     )
+  yield from passed.notes(listed)
 
 
 def until_a_clip(
@@ -101,8 +122,3 @@ def is_utf8(text: str) -> bool:
   except UnicodeEncodeError:
     return False
   return True
-
-
-def spelled(text: str) -> str:
-  r"""Returns a text with its bytes that are no UTF-8 spelled as `\xe9`."""
-  return text.encode('utf-8', 'surrogateescape').decode('utf-8', 'backslashreplace')

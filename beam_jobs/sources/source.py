@@ -1,6 +1,8 @@
 """What a source is: the file of one kind of corpus and its line in the table."""
 
+import collections
 import dataclasses
+import heapq
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -67,7 +69,55 @@ class Source:
       found.check()
     return found
 
+  def entries(self, found: corpus.Corpus, settings: Any) -> Iterator[Entry]:
+    """Yields what list_utterances does, with the names of labels and speakers made tidy.
+
+    Spaces around them are removed and letters composed (NFC), as table and disk may write them
+    differently; what was changed is told at the end. A name of spaces alone is none: such a clip
+    is a reject. Ids and addresses stay what opens the file.
+
+    Raises:
+      SourceError: as list_utterances does.
+    """
+    return _tidied(self.list_utterances(found, settings))
+
   def folder_of(self, place: str, settings: Any) -> str:
     """Returns the folder that the files of clips are named from, without a slash at its end."""
     found = corpus.Corpus(place)
     return self.root(found, settings) if self.root else found.folder.rstrip('/')
+
+
+def _tidied(entries: Iterator[Entry]) -> Iterator[Entry]:
+  counts: collections.Counter[str] = collections.Counter()
+  names: dict[str, set[str]] = collections.defaultdict(set)
+  for entry in entries:
+    if not isinstance(entry, utterance.Utterance):
+      yield entry
+      continue
+    label, speaker = utterance.tidy(entry.label), entry.speaker_id
+    if speaker != entry.utterance_id:  # Where nobody knows who speaks, the id stands for them.
+      speaker = utterance.tidy(speaker)
+    changed = {
+      what: (before, now)
+      for what, before, now in (
+        ('label', entry.label, label),
+        ('speaker', entry.speaker_id, speaker),
+      )
+      if before != now
+    }
+    if blank := next((what for what, (_, now) in changed.items() if not now), ''):
+      error = rejects.ClipError(f'no_{blank}', f'The name of the {blank} is blank.')
+      yield error.reject(entry.utterance_id, entry.uri, entry.origin)
+      continue
+    for what, (before, now) in changed.items():
+      counts[what] += 1
+      names[what] = set(heapq.nsmallest(rejects.MOST_NAMES, {*names[what], _change(before, now)}))
+    yield dataclasses.replace(entry, label=label, speaker_id=speaker) if changed else entry
+  for what, count in sorted(counts.items()):
+    yield rejects.Noted(reason='renamed', what=what, count=count, names=tuple(sorted(names[what])))
+
+
+def _change(before: str, now: str) -> str:
+  """Returns such as `'yes ' to 'yes'`; with escapes where the two look the same."""
+  is_seen = before.strip() == now
+  return f'{before!r} to {now!r}' if is_seen else f'{before!a} to {now!a}'

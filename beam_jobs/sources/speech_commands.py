@@ -20,7 +20,15 @@ import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from beam_jobs.sources import amounts, listing, official_split, silence_pieces, source, word_folders
+from beam_jobs.sources import (
+  amounts,
+  listing,
+  official_split,
+  passed_by,
+  silence_pieces,
+  source,
+  word_folders,
+)
 from beam_jobs.sources import corpus as corpus_lib
 from schemas import errors, options, rejects, splits, stable_hash, utterance
 from schemas.rejects import ClipError
@@ -79,7 +87,9 @@ class SpeechCommands:
   @property
   def words(self) -> tuple[str, ...] | None:
     """The wanted words; None for all."""
-    return None if self.wanted_words == ALL else tuple(self.wanted_words.split('+'))
+    if self.wanted_words == ALL:
+      return None
+    return tuple(map(utterance.tidy, self.wanted_words.split('+')))
 
 
 def list_utterances(corpus: corpus_lib.Corpus, settings: SpeechCommands) -> Iterator[source.Entry]:
@@ -96,7 +106,9 @@ def list_utterances(corpus: corpus_lib.Corpus, settings: SpeechCommands) -> Iter
     SourceError: if the folder is missing, holds no clip in this layout or none of a wanted word,
       or no noise where silence is wanted.
   """
-  files = _find(corpus)
+  passed = passed_by.PassedBy()
+  paths = listing.paths_of(corpus, passed=passed)
+  files = _find(corpus, paths)
   split_of = _split_rule(corpus, files, settings)
   unknown, num_left_out, sizes = _choose(corpus, files, split_of, settings)
 
@@ -127,6 +139,7 @@ def list_utterances(corpus: corpus_lib.Corpus, settings: SpeechCommands) -> Iter
   yield from heapq.merge(clips, silence, key=_order)
   if num_left_out:
     yield rejects.LeftOut(reason='not_wanted', count=num_left_out)
+  yield from passed.notes(paths)
 
 
 def noise_paths(corpus: corpus_lib.Corpus, settings: object) -> list[str]:
@@ -139,8 +152,8 @@ def _order(entry: source.Entry) -> str:
   return '' if isinstance(entry, rejects.LeftOut) else entry.utterance_id
 
 
-def _find(corpus: corpus_lib.Corpus) -> word_folders.WordFolders:
-  files = word_folders.find(listing.paths_of(corpus))
+def _find(corpus: corpus_lib.Corpus, paths: Sequence[str]) -> word_folders.WordFolders:
+  files = word_folders.find(paths)
   if not files.clips:
     raise errors.SourceError(
       f'There are no folders of words below {corpus.folder}, only recordings of noise. Name the '
@@ -165,7 +178,7 @@ def _split_rule(
 
 
 def _is_wanted(match: re.Match[str], settings: SpeechCommands) -> bool:
-  return settings.words is None or match['word'] in settings.words
+  return settings.words is None or utterance.tidy(match['word']) in settings.words
 
 
 def _choose(
@@ -184,7 +197,7 @@ def _choose(
     match = files.match(path)
     if not match or not listing.is_utf8(path):
       continue
-    words.add(match['word'])
+    words.add(utterance.tidy(match['word']))
     if _is_wanted(match, settings):
       sizes[split_of(match)] += 1
     else:

@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import dataclasses
 import itertools
 import os
 import pathlib
@@ -184,7 +185,7 @@ def test_a_file_in_place_of_the_folder_is_named(source, settings, tmp_path):
     pytest.skip('A file it is.')
   file = tmp_path / 'notes.doc'
   file.touch()
-  with pytest.raises(errors.SourceError, match=r'notes\.doc is no folder'):
+  with pytest.raises(errors.SourceError, match=r'notes\.doc is a file, and a folder was wanted'):
     list(source.list_utterances(corpus_lib.Corpus(str(file)), settings))
 
 
@@ -210,6 +211,66 @@ def test_a_name_that_is_not_utf8_is_rejected_and_can_be_reported(
   assert rf'caf\xe9_a_nohash_1{suffix}' in reject.utterance_id
   for entry in entries:
     repr(entry).encode('utf-8')
+
+
+def test_what_the_listing_goes_past_is_counted_and_named(source, settings, corpus, tmp_path):
+  if is_of_a_table(source):
+    pytest.skip('It lists what the table names.')
+  before = list(source.entries(corpus, settings))
+  assert not [entry for entry in before if isinstance(entry, rejects.Noted)]
+  root = pathlib.Path(corpus.root)
+  names = [f'gone/deep/{number}.XYZ' for number in range(8)]
+  for name in ('empty/', 'notes/README', 'notes/list.txt', *names):
+    file = root / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.mkdir() if name.endswith('/') else file.touch()
+  after = list(source.entries(corpus, settings))
+  assert after[: len(before)] == before
+  assert after[len(before) :] == [
+    rejects.Noted(reason='not_read', what='.xyz', count=8, names=tuple(names[:5])),
+    rejects.Noted(reason='no_clip_in', count=3, names=('empty', 'gone', 'notes')),
+  ]
+
+
+def test_names_of_labels_and_speakers_are_tidy_and_what_was_changed_is_said(
+  source, settings, corpus
+):
+  good, _ = listed(source, settings, corpus)
+  knows_speakers = any(entry.speaker_id != entry.utterance_id for entry in good)
+
+  def untidy(*args):
+    for entry in source.list_utterances(*args):
+      if isinstance(entry, utterance.Utterance):
+        is_known = entry.speaker_id != entry.utterance_id
+        speaker = f'{entry.speaker_id}e\u0301' if is_known else entry.speaker_id
+        entry = dataclasses.replace(entry, label=f' {entry.label}\t', speaker_id=speaker)
+      yield entry
+
+  entries = list(dataclasses.replace(source, list_utterances=untidy).entries(corpus, settings))
+  clips = [entry for entry in entries if isinstance(entry, utterance.Utterance)]
+  assert [(clip.utterance_id, clip.uri, clip.label) for clip in clips] == [
+    (clip.utterance_id, clip.uri, clip.label) for clip in good
+  ]
+  assert all(
+    clip.speaker_id in (f'{known.speaker_id}\xe9', known.utterance_id)
+    for clip, known in zip(clips, good, strict=True)
+  )
+  notes = {entry.what: entry for entry in entries if isinstance(entry, rejects.Noted)}
+  assert set(notes) == ({'label', 'speaker'} if knows_speakers else {'label'})
+  assert notes['label'].count == len(good)
+  assert f"' {min(clip.label for clip in good)}\\t' to " in notes['label'].names[0]
+
+
+def test_a_name_of_spaces_is_none(source, settings, corpus):
+  def blank(*args):
+    for entry in source.list_utterances(*args):
+      if isinstance(entry, utterance.Utterance):
+        yield dataclasses.replace(entry, label=' \u3000')
+
+  entries = list(dataclasses.replace(source, list_utterances=blank).entries(corpus, settings))
+  assert entries
+  assert {entry.reason for entry in entries} == {'no_label'}
+  assert all(entry.detail.endswith('The name of the label is blank.') for entry in entries)
 
 
 def test_settings_can_be_written_on_a_command_line():

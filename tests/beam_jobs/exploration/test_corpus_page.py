@@ -51,6 +51,20 @@ def test_page_holds_the_numbers(words, tmp_path, capsys):
   assert 'median 4' in page.section('speakers')
 
 
+def test_labels_that_look_alike_and_what_the_listing_went_past_are_on_the_page(tmp_path):
+  for number, word in enumerate(('Yes', 'yes', 'no ')):
+    for take in range(2):
+      samples = exploring.voice(10 * number + take, seconds=0.4)
+      exploring.write(tmp_path / 'corpus' / word / f'{take}.wav', samples)
+  (tmp_path / 'corpus/no /3.xyz').touch()
+  page = explored(tmp_path, tmp_path / 'corpus', source='--source=folders')
+  assert "Labels look alike, and differ in case, spaces or the form of letters only: 'Yes' and" in (
+    page.text
+  )
+  assert 'not_read .xyz 1 Files that end so are not read.' in page.text
+  assert "'no ' to 'no'" in page.text
+
+
 def test_page_stands_alone(words, tmp_path):
   page = explored(tmp_path, words)
   assert page.addresses

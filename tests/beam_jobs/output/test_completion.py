@@ -109,3 +109,32 @@ def test_metadata_that_cannot_be_written_do_not_fail_a_finished_job(tmp_path, ca
   said = capsys.readouterr().err
   assert 'The data set is finished, without TFDS metadata: The library is broken.' in said
   assert (tmp_path / 'out' / naming.MANIFEST).exists()
+
+
+def test_what_the_listing_says_reaches_plan_summary_manifest_and_description(tmp_path, capsys):
+  root = tmp_path / 'corpus'
+  for number in range(6):
+    corpora.write_wav(root / f'third/{number}.wav', seed=number)
+    corpora.write_wav(root / f'yes /{number}.wav', seed=10 + number)
+    for word in ('yes ', 'no'):
+      (root / word).mkdir(parents=True, exist_ok=True)
+      (root / word / f'{number}.xyz').touch()
+  argv = [
+    '--source=folders', f'--input={root}', f'--output={tmp_path / "out"}', '--workers=0',
+    '--notfds_metadata', '--sample_rate_hz=8000', '--clip_seconds=0.4',
+    '--feature=log_mel:num_mels=20',
+  ]  # fmt: skip
+  texts = []
+  for more in (['--plan'], []):
+    assert command.run(featurize.main, [*argv, *more]) == 0
+    texts.append(' '.join(capsys.readouterr().out.split()))
+  manifest = manifest_file.load(str(tmp_path / 'out'))
+  assert manifest.labels == ('third', 'yes')
+  assert [(note.reason, note.what, note.count) for note in manifest.noted] == [
+    ('no_clip_in', '', 1), ('not_read', '.xyz', 12), ('renamed', 'label', 6),
+  ]  # fmt: skip
+  for text in (*texts, describe.describe(manifest)):
+    for note in manifest.noted:
+      assert str(note) in text
+  assert str(manifest.noted[0]).endswith('(no)')
+  assert 'speaker' not in texts[1].partition('warning')[0]

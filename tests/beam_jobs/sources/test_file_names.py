@@ -112,7 +112,7 @@ def test_what_was_put_into_a_name_is_read_from_it(label, speaker, take):
   class OneFile:
     folder = '/corpus'
 
-    def entries(self, suffixes):
+    def entries(self, suffixes, passed):
       return [f'{label}_{speaker}_{take}.wav']
 
     def uri(self, relative):

@@ -1,7 +1,7 @@
 import pytest
 
 from beam_jobs.sources import folders
-from schemas import errors
+from schemas import errors, rejects, utterance
 from tests.beam_jobs.sources import trees
 
 
@@ -94,3 +94,32 @@ def test_a_file_in_no_folder_has_no_label(tmp_path):
 def test_bad_settings_are_refused_at_birth(settings, sentence):
   with pytest.raises(errors.ConfigError, match=sentence):
     folders.Folders(**settings)
+
+
+def test_names_of_folders_are_stripped_and_composed_and_that_is_said(tmp_path):
+  corpus = trees.make(
+    tmp_path,
+    'yes/ann/1.wav',
+    'yes /ann/2.wav',
+    'cafe\u0301/bob/3.wav',
+    'caf\xe9/bo\u0308b /4.wav',
+    ' /cyd/5.wav',
+  )
+  source = trees.sources.SOURCES['folders']
+  entries = list(source.entries(corpus, folders.Folders(speaker_level=1)))
+  clips = {e.utterance_id: e for e in entries if isinstance(e, utterance.Utterance)}
+  assert {(clip.label, clip.speaker_id) for clip in clips.values()} == {
+    ('yes', 'ann'), ('caf\xe9', 'bob'), ('caf\xe9', 'b\xf6b'),
+  }  # fmt: skip
+  # What opens the files stays as it is.
+  assert set(clips) == {'yes/ann/1.wav', 'yes /ann/2.wav', 'cafe\u0301/bob/3.wav',
+                        'caf\xe9/bo\u0308b /4.wav'}  # fmt: skip
+  assert clips['yes /ann/2.wav'].uri == str(tmp_path / 'yes /ann/2.wav')
+  (reject,) = (e for e in entries if isinstance(e, rejects.Reject))
+  assert (reject.utterance_id, reject.reason) == (' /cyd/5.wav', 'no_label')
+  assert [str(e) for e in entries if isinstance(e, rejects.Noted)] == [
+    '2 renamed label: Spaces around the name were removed, or its letters composed (Unicode NFC). '
+    r"('cafe\u0301' to 'caf\xe9', 'yes ' to 'yes')",
+    '1 renamed speaker: Spaces around the name were removed, or its letters composed (Unicode NFC).'
+    r" ('bo\u0308b ' to 'b\xf6b')",
+  ]

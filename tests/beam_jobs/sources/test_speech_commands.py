@@ -384,3 +384,14 @@ def test_numbers_are_spread_to_the_last_one(number, sizes):
 def test_shares_are_rounded_up(percent, sizes):
   numbers = amounts.by_split(percent / 100, sizes)
   assert all(number == -(-percent * sizes[split] // 100) for split, number in numbers.items())
+
+
+def test_wanted_words_are_found_in_folders_with_spaces_around_their_names(tmp_path):
+  corpus = trees.make(
+    tmp_path, *(f'{word}/0a7c2a8{n}_nohash_0.wav' for word in ('yes ', 'no') for n in range(3))
+  )
+  source = trees.sources.SOURCES['speech_commands']
+  settings = source.settings(wanted_words='yes', unknown=0.0)
+  labels = [getattr(entry, 'label', '') for entry in source.entries(corpus, settings)]
+  assert labels.count('yes') == 3
+  assert 'yes ' not in labels

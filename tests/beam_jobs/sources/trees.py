@@ -28,9 +28,18 @@ def left_out(name: str, corpus: corpus_lib.Corpus, **settings):
   return {e.reason: e.count for e in entries if isinstance(e, rejects.LeftOut)}
 
 
+def noted(name: str, corpus: corpus_lib.Corpus, **settings):
+  """Returns what is noted of a listing: (reason, kind) -> (count, names)."""
+  source = sources.SOURCES[name]
+  entries = source.entries(corpus, source.settings(**settings))
+  found = (entry for entry in entries if isinstance(entry, rejects.Noted))
+  return {(note.reason, note.what): (note.count, note.names) for note in found}
+
+
 def listed(name: str, corpus: corpus_lib.Corpus, **settings):
   """Returns the utterances and the rejects of a source, each by id."""
-  entries = [e for e in read(name, corpus, **settings) if not isinstance(e, rejects.LeftOut)]
+  told = (rejects.LeftOut, rejects.Noted)
+  entries = [e for e in read(name, corpus, **settings) if not isinstance(e, told)]
   assert [entry.utterance_id for entry in entries] == sorted(e.utterance_id for e in entries)
   good = {e.utterance_id: e for e in entries if isinstance(e, utterance.Utterance)}
   bad = {e.utterance_id: e for e in entries if not isinstance(e, utterance.Utterance)}

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 
 import features
 from schemas import audio as audio_lib
-from schemas import errors, manifest, naming, splits, version
+from schemas import errors, manifest, naming, splits, utterance, version
 from trainer.data import computed_feature
 from trainer.data.raw import table
 
@@ -214,6 +214,8 @@ def _manifest(
       'Nothing tells who speaks, so every file counts as a speaker of its own: a person may be in '
       'two splits, and the accuracy look better than it is.'
     )
+  if alike := utterance.alike(labels):
+    warnings.append(alike)
   shards = tuple(
     _shard(kind, split, mine, labels=labels, audio=audio) for split, mine in made.items()
   )

@@ -90,12 +90,27 @@ def read_folders(root: str) -> list[Clip]:
     if rest:
       path = os.path.join(root, clip_id)
       clips.append(
-        Clip(clip_id=clip_id, path=path, label=label, speaker=clip_id, split='', origin=clip_id)
+        Clip(
+          clip_id=clip_id,
+          path=path,
+          label=utterance.tidy(label),
+          speaker=clip_id,
+          split='',
+          origin=clip_id,
+        )
       )
   if not clips:
     raise errors.DatasetError(
       f'No folder of {root!r} holds audio ({", ".join(AUDIO_ENDINGS)}). Wanted a folder for each '
       'label; name their parent, or a table with --data=table:FILE.'
+    )
+  labels = sorted({clip.label for clip in clips})
+  if len(labels) > 1 and all(map(splits.is_name, labels)):
+    raise errors.DatasetError(
+      f'The folders {", ".join(labels)} of {root!r} are all named like splits, and would be the '
+      'labels. The data job takes them as splits (python -m beam_jobs.featurize '
+      '--source=folders:split_level=0,label_level=1); here name one of them, or a table with a '
+      'column split.'
     )
   return clips
 
@@ -156,8 +171,8 @@ def _clip(cells: Mapping[str, str], root: str, origin: str) -> Clip:
   return Clip(
     clip_id=clip_id,
     path=path,
-    label=cells[_LABEL],
-    speaker=cells[column] if column else clip_id,
+    label=utterance.tidy(cells[_LABEL]),
+    speaker=utterance.tidy(cells[column]) if column else clip_id,
     split=split,
     origin=origin,
   )

@@ -306,3 +306,20 @@ def test_an_edited_table_is_read_again(tmp_path):
   again = write_corpus(tmp_path, speakers=5)
   os.utime(tmp_path / 'clips.csv', ns=(1, 1))
   assert files_lib.load(again).digest != first.digest
+
+
+def test_folders_named_like_splits_are_no_labels(tmp_path):
+  for name in ('train', 'Test'):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / '1.wav').touch()
+  with pytest.raises(errors.DatasetError, match=r'The folders Test, train .*split_level=0'):
+    files_lib.load(f'folders:{tmp_path}')
+
+
+def test_labels_are_tidy_as_the_data_job_makes_them_and_alike_ones_are_said(tmp_path):
+  for label, name in (('yes ', 1), ('yes', 2), ('Yes', 3), ('cafe\u0301', 4)):
+    (tmp_path / label).mkdir()
+    soundfile.write(tmp_path / label / f'{name}.wav', np.zeros(800), 8_000, subtype='PCM_16')
+  manifest = files_lib.load(f'folders:{tmp_path}').manifest
+  assert manifest.labels == ('Yes', 'caf\xe9', 'yes')
+  assert any("'Yes' and 'yes'" in warning for warning in manifest.warnings)
