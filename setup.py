@@ -86,6 +86,7 @@ setuptools.setup(
   extras_require=EXTRAS,
   entry_points={
     'console_scripts': [
+      'voxshard-download = beam_jobs.download:run',
       'voxshard-explore = beam_jobs.explore:run',
       'voxshard-featurize = beam_jobs.featurize:run',
       'voxshard-train = trainer.__main__:run',

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import features
-from beam_jobs import sources
+from beam_jobs import download, downloading, sources
 from beam_jobs.exploration import request
 from beam_jobs.launching import flags as job_flags
 from beam_jobs.sources import corpus
@@ -45,6 +45,9 @@ def check_python(module, arguments):
     job_flags.beam_options(job_flags.parse(arguments).beam_arguments)
   elif module == 'beam_jobs.explore':
     request.parse(arguments)
+  elif module == 'beam_jobs.download':
+    found = command_line.parse(download.DownloadConfig, arguments, description='', files='corpora')
+    downloading.parse(found.corpora[0])
   elif module == 'trainer':
     command_line.parse(config.TrainConfig, arguments, description='')
   elif module == 'trainer.evaluate':
@@ -95,6 +98,7 @@ def table(page, header):
     ('source', sources.SOURCES),
     ('feature', features.FEATURES),
     ('effect', effects.EFFECTS),
+    ('corpus', downloading.CORPORA),
     ('augmentation', augmentations.AUGMENTATIONS),
     ('model', models.MODELS),
     ('strategy', strategies.STRATEGIES),
@@ -108,6 +112,7 @@ def test_the_tables_of_the_readme_list_what_there_is(header, family):
   ('header', 'settings_by_name'),
   [
     ('source', sources.SETTINGS),
+    ('corpus', downloading.SETTINGS),
     ('feature', features.SETTINGS),
     ('effect', effects.SETTINGS),
     ('augmentation', augmentations.SETTINGS),

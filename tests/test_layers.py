@@ -48,6 +48,7 @@ ROOMS = {
     'planning': 'config rules sources',
     'shards': 'config processes sources',
     'output': 'config planning processes rules shards sources',
+    'downloading': 'processes',
     'launching': 'config output pipeline planning processes rules shards sources transforms',
     'exploration': 'shards sources',
   },

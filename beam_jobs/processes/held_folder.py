@@ -37,7 +37,7 @@ def remove_abandoned(prefix: str) -> None:
   for path in sorted(glob.glob(f'{glob.escape(prefix)}*')):
     # Somebody else's, or not on a file system that knows locks: left alone.
     with contextlib.suppress(OSError):
-      descriptor = _locked(path)
+      descriptor = locked(path)
       try:
         shutil.rmtree(path, ignore_errors=True)
       finally:
@@ -49,7 +49,7 @@ def _made(prefix: str) -> tuple[str, int]:
     path = f'{prefix}{uuid.uuid4().hex}'
     os.makedirs(path)
     try:
-      descriptor = _locked(path)
+      descriptor = locked(path)
     except FileNotFoundError:
       continue  # Somebody removed it before it was locked.
     except BlockingIOError:
@@ -63,7 +63,13 @@ def _made(prefix: str) -> tuple[str, int]:
     os.close(descriptor)
 
 
-def _locked(path: str) -> int:
+def locked(path: str) -> int:
+  """Returns a descriptor that holds the lock of a folder until it is closed.
+
+  Raises:
+    BlockingIOError: if another process holds it.
+    OSError: if there is no such folder, or its file system knows no locks.
+  """
   descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
   try:
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -44,7 +44,7 @@ _PIECE_BYTES = 256 << 10
 
 _Result = TypeVar('_Result')
 
-_sleep = time.sleep  # Tests put another in its place.
+sleep = time.sleep  # Tests put another in its place.
 
 
 def fault_in(error: BaseException | None) -> OSError | None:
@@ -76,7 +76,7 @@ def patiently(attempt: Callable[[], _Result], path: str) -> _Result:
         raise
       if wait_s is None:
         raise _lasting(path, fault, len(waits_s) + 1, sum(waits_s)) from error
-    _sleep(wait_s)
+    sleep(wait_s)
   raise AssertionError('The last try returns or raises.')
 
 

@@ -189,16 +189,28 @@ def answer(
     yield response
 
 
-def pieces(response: requests.Response, path: str, num_bytes: int | None = None) -> Iterator[bytes]:
+def pieces(
+  response: requests.Response,
+  path: str,
+  num_bytes: int | None = None,
+  *,
+  limit_s: float | None = None,
+) -> Iterator[bytes]:
   """Yields what an answer holds; as much as it says, or `num_bytes`.
+
+  Args:
+    response: The answer.
+    path: The address.
+    num_bytes: What is wanted; None for all of it.
+    limit_s: It takes no longer, in seconds; None for ANSWER_S.
 
   Raises:
     OSError: if the connection ends before, or it takes too long.
   """
-  deadline_s = time.monotonic() + ANSWER_S
-  length = response.headers.get('Content-Length', '')
-  if num_bytes is None and length.isdigit():
-    num_bytes = int(length)
+  limit_s = ANSWER_S if limit_s is None else limit_s
+  deadline_s = time.monotonic() + limit_s
+  if num_bytes is None:
+    num_bytes = length_of(response)
   got = 0
   while num_bytes is None or got < num_bytes:
     wanted = _PIECE_BYTES if num_bytes is None else min(_PIECE_BYTES, num_bytes - got)
@@ -215,10 +227,16 @@ def pieces(response: requests.Response, path: str, num_bytes: int | None = None)
     got += len(piece)
     yield piece
     if time.monotonic() > deadline_s:
-      raise OSError(errno.ETIMEDOUT, f'no whole answer in {ANSWER_S} s', path)
+      raise OSError(errno.ETIMEDOUT, f'no whole answer in {limit_s:g} s', path)
   if num_bytes is not None and got < num_bytes:
     why = f'the connection ended after {got:,} of {num_bytes:,} bytes'
     raise OSError(errno.ECONNRESET, why, path)
+
+
+def length_of(response: requests.Response) -> int | None:
+  """Returns how many bytes an answer says that it has; None where it does not say."""
+  length = response.headers.get('Content-Length', '')
+  return int(length) if length.isdigit() else None
 
 
 def range_of(response: requests.Response) -> tuple[int, int, int] | None:
@@ -244,8 +262,7 @@ def validator_of(response: requests.Response) -> str:
 
 def _whole(response: requests.Response, path: str) -> BinaryIO:
   """Returns all that an answer holds, of large files on the disk."""
-  length = response.headers.get('Content-Length', '')
-  _check_size(int(length) if length.isdigit() else 0, path)
+  _check_size(length_of(response) or 0, path)
   # Closed by whoever reads it.
   content: Any = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115
   try:

@@ -27,7 +27,7 @@ SPEC = audio.AudioSpec()
 @pytest.fixture
 def waited(monkeypatch):
   waits = []
-  monkeypatch.setattr(passing_faults, '_sleep', waits.append)
+  monkeypatch.setattr(passing_faults, 'sleep', waits.append)
   return waits
 
 

@@ -13,7 +13,7 @@ from tfrecords.storage import passing_faults
 def waited(monkeypatch):
   """The waits, in seconds, that nobody has to wait for."""
   waits = []
-  monkeypatch.setattr(passing_faults, '_sleep', waits.append)
+  monkeypatch.setattr(passing_faults, 'sleep', waits.append)
   return waits
 
 
