@@ -18,7 +18,8 @@ import time
 from collections.abc import Sequence
 
 from beam_jobs.launching import dry_run, flags, launch, summary
-from schemas import command
+from beam_jobs.output import folder, taken_over
+from schemas import command, errors, naming
 from schemas.manifest import DatasetManifest
 from tfrecords import manifest_file, storage
 
@@ -33,13 +34,27 @@ def main(argv: Sequence[str]) -> None:
     dry_run.show(invocation)
     return
   start_s = time.monotonic()
-  launch.run_job(invocation)
   output = invocation.config.output
-  manifest = manifest_file.load(output, storage.storage_of(output))
-  rows = summary.rows(manifest, time.monotonic() - start_s)
+  files = storage.storage_of(output)
+  earlier = _digest(output, files)
+  launch.run_job(invocation)
+  manifest = manifest_file.load(output, files)
+  kept = taken_over.sentence(folder.unfinished(invocation.config).notes.read(folder.TAKEN_OVER))
+  rows = summary.rows(manifest, time.monotonic() - start_s, kept=kept)
   summary.print_table(rows, title=f'{manifest.name}: {output}')
   if invocation.config.tfds_metadata:
-    _write_tfds_metadata(output, manifest)
+    # They never outlive the manifest: where it is as it was, so are they.
+    is_same = earlier == _digest(output, files)
+    if not (is_same and {*naming.TFDS_FILES} <= {*files.list_dir(output)}):
+      _write_tfds_metadata(output, manifest)
+
+
+def _digest(output: str, files: storage.Storage) -> str:
+  """Returns the digest of the manifest; '' where there is none that can be read."""
+  try:
+    return manifest_file.digest(output, files)
+  except errors.DatasetError:
+    return ''
 
 
 def _write_tfds_metadata(output: str, manifest: DatasetManifest) -> None:

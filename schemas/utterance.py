@@ -94,6 +94,8 @@ class Utterance:
     fields: Further (name, value) pairs, sorted by name, such as (('take', '3'),). Split rules and
       reports may use them.
     excerpt: The part of the file that is the clip; None for the whole.
+    state: What the listing of a bucket says of the file, which is another text when the file has
+      been replaced; '' for a local file, and where nobody has listed it.
     origin: What a reject of the clip begins with, such as `clips.csv, row 12`; '' for a file that
       was found by its name.
     same_as: The first, by id, of several utterances that are the same audio and are to stay in one
@@ -108,6 +110,7 @@ class Utterance:
   fields: tuple[tuple[str, str], ...] = ()
   excerpt: Excerpt | None = None
   origin: str = ''
+  state: str = ''
   same_as: str = ''
 
   def __post_init__(self) -> None:

@@ -11,8 +11,14 @@ from schemas import naming, record, rejects
 from schemas.manifest import DatasetManifest
 
 
-def rows(manifest: DatasetManifest, elapsed_s: float) -> list[tuple[str, str]]:
-  """Returns what the summary says, line by line."""
+def rows(manifest: DatasetManifest, elapsed_s: float, *, kept: str = '') -> list[tuple[str, str]]:
+  """Returns what the summary says, line by line.
+
+  Args:
+    manifest: The data set's.
+    elapsed_s: How long the job took.
+    kept: What was taken over of an earlier run, as a sentence.
+  """
   audio_s = sum(shard.audio_s for shard in manifest.shards)
   length = f' ({hours(manifest.seconds())})' if manifest.audio else ''
   num_clips = sum(shard.num_records for shard in manifest.shards)
@@ -30,6 +36,7 @@ def rows(manifest: DatasetManifest, elapsed_s: float) -> list[tuple[str, str]]:
     ('labels', f'{manifest.num_labels}: {some(manifest.labels)}'),
     ('features', ', '.join(map(feature, manifest.features))),
     ('size', f'{num_bytes / 1e6:,.1f} MB in {words.counted(len(manifest.shards), "shard")}'),
+    *([('earlier run', kept)] if kept else []),
     ('rejects', _rejects(manifest)),
     *left_out(manifest.left_out),
     *noted(manifest.noted),

@@ -8,7 +8,7 @@ import platform
 from collections.abc import Mapping, Sequence
 
 from beam_jobs import config as config_lib
-from beam_jobs.output import folder, warnings
+from beam_jobs.output import folder, taken_over, warnings
 from beam_jobs.planning import plan as plan_lib
 from pages import words
 from schemas import errors, naming, rejects, splits, version
@@ -84,9 +84,11 @@ def write_manifest(
     warnings=tuple(warnings.of(plan, ordered, config)),
   )
   if splits.TRAIN in plan.shards_by_split and not manifest.num_records(splits.TRAIN):
+    dataset.forget_manifest()
     raise errors.DatasetError(
       f'Every clip of the train split was rejected. See {naming.REJECTS} in {config.output!r}.'
     )
+  dataset.notes.write(folder.TAKEN_OVER, taken_over.to_json(ordered))
   dataset.finish(manifest)
 
 
@@ -125,6 +127,8 @@ def _refuse_too_many(
       f'{num_bad_entries:,} of {num_listed:,} entries of the corpus and {num_opened_bad:,} of '
       f'{words.counted(num_read, "clip")} that were taken of it were rejected'
     )
+  # That of an earlier run would call the data set finished.
+  folder.unfinished(config).forget_manifest()
   table = '\n'.join(
     f'  {count:>8}  {reason:<14} {rejects.ADVICE[reason]}' for reason, count in reasons.items()
   )

@@ -1,36 +1,71 @@
-"""Whether a file that could not be used may have been mended since: for reruns."""
+"""Whether the files that a shard is made of are still those that it was made of: for reruns."""
 
-from collections.abc import Sequence
+import base64
+import concurrent.futures
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from beam_jobs.processes import worker_page
 from beam_jobs.sources.tfds_records import clip_uri
 from schemas import rejects
+from schemas.utterance import Utterance
 from tfrecords import storage
 
 # Of these the file says nothing: the next attempt may well succeed.
 _PASSING = ('changed', 'unreadable', 'no_permission')
+_UNKNOWN = '????????'
+_CHARS = len(_UNKNOWN)
 
 
-def at_rejects(rejected: Sequence[rejects.Reject]) -> list[str]:
-  """Returns what to remember of rejected files."""
-  return ['' if reject.reason in _PASSING else _state(reject.uri) for reject in rejected]
+def files_of(utterances: Iterable[Utterance], noise: Sequence[str] = ()) -> dict[str, str]:
+  """Returns what is opened for some clips, sorted, each with its state as far as it was listed."""
+  found = dict.fromkeys(noise, '')
+  for utterance in utterances:
+    found[clip_uri.file_of(utterance.uri)] = utterance.state
+  return dict(sorted(found.items()))
 
 
-def all_same(rejected: Sequence[rejects.Reject], remembered: Any) -> bool:
-  """Whether all files are as they were when they were rejected."""
-  return (
-    isinstance(remembered, list)
-    and len(remembered) == len(rejected)
-    and all(
-      state and _state(reject.uri) == state
-      for reject, state in zip(rejected, remembered, strict=True)
-    )
-  )
+def states(files: Mapping[str, str]) -> str:
+  """Returns the states of files in their order, eight characters each: small enough for a note.
+
+  On a disk that is size and time of change, some 3 us a file; in a bucket what its listing said, or
+  else a request for each file, several at a time. Taken before the files are read, so that one that
+  is replaced meanwhile is another one for the next run.
+  """
+  known = {path: listed or _state(path) for path, listed in files.items() if '://' not in path}
+  asked = [path for path, listed in files.items() if not listed and path not in known]
+  if asked:
+    with concurrent.futures.ThreadPoolExecutor(worker_page.MAX_THREADS) as pool:
+      known.update(zip(asked, pool.map(_state, asked), strict=True))
+  return ''.join(_digest(known.get(path, listed)) for path, listed in files.items())
 
 
-def _state(uri: str) -> str:
+def num_changed(before: Any, now: str) -> int:
+  """Returns how many files have another state than they had, or one that nobody can tell."""
+  if not isinstance(before, str) or len(before) != len(now):
+    return max(1, len(now) // _CHARS)
+  if before == now and _UNKNOWN not in now:
+    return 0
+  places = range(0, len(now), _CHARS)
+  pairs = ((before[place : place + _CHARS], now[place : place + _CHARS]) for place in places)
+  return sum(one != other or one == _UNKNOWN for one, other in pairs)
+
+
+def may_pass(rejected: Iterable[rejects.Reject]) -> bool:
+  """Whether a clip was rejected for what may be over, though its file is as it was."""
+  return any(reject.reason in _PASSING for reject in rejected)
+
+
+def _digest(state: str) -> str:
+  """Returns a state in eight characters."""
+  if not state:
+    return _UNKNOWN
+  return base64.b64encode(hashlib.blake2b(state.encode(), digest_size=6).digest()).decode()
+
+
+def _state(path: str) -> str:
   """Returns size and time of change; `missing`, or '' where nobody can tell."""
-  path = clip_uri.file_of(uri)
   try:
     return storage.storage_of(path).state(path)
   except (FileNotFoundError, NotADirectoryError):

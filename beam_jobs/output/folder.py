@@ -3,12 +3,14 @@
 from beam_jobs import config as config_lib
 from beam_jobs.output import lock
 from beam_jobs.planning import plan as plan_lib
-from schemas import errors
+from schemas import errors, naming
 from tfrecords import storage
 from tfrecords.finishing import notes
 from tfrecords.finishing import unfinished as unfinished_lib
 
 _SETTINGS = 'settings.json'
+# How the shards of the last run came to be.
+TAKEN_OVER = 'taken_over.json'
 
 
 def unfinished(config: config_lib.FeaturizeConfig) -> unfinished_lib.Unfinished:
@@ -19,8 +21,9 @@ def unfinished(config: config_lib.FeaturizeConfig) -> unfinished_lib.Unfinished:
 def prepare(config: config_lib.FeaturizeConfig) -> None:
   """Makes the output folder and notes whose it is; refuses one with another configuration's work.
 
-  With --overwrite all that this program made there is removed, whatever its settings. To be called
-  by who holds the output: what killed processes left half-written is removed.
+  With --overwrite all that this program made there is removed, whatever its settings; without it,
+  what a job has left that failed before it wrote a record. To be called by who holds the output:
+  what killed processes left half-written is removed.
 
   Raises:
     ConfigError: with the settings that differ, or if the folder holds foreign files.
@@ -57,7 +60,7 @@ def _make_way(
       f'--output={config.output!r} is not empty and was not made by this program (it holds '
       f'{foreign[0]!r}). Choose another folder.'
     )
-  if config.overwrite:
+  if config.overwrite or (earlier is not None and not _holds_records(dataset)):
     dataset.remove_all([name for name in present if name not in foreign])
   elif earlier is not None or any(map(_is_of_use, present)):
     difference = _differences(earlier, config.to_json()) if earlier else 'its settings are unknown'
@@ -76,6 +79,14 @@ def check_room(config: config_lib.FeaturizeConfig, plan: plan_lib.Plan) -> None:
   if all(spec.num_bytes is not None for spec in config.features):
     num_bytes = sum(plan.num_records.values()) * config.record_bytes
     unfinished(config).check_room(plan.file_names(config), num_bytes)
+
+
+def _holds_records(dataset: unfinished_lib.Unfinished) -> bool:
+  """Whether a job has come so far that there is something to be lost: else another may begin."""
+  sizes = dataset.files.sizes(dataset.folder)
+  return any(
+    name == naming.MANIFEST or (size and naming.is_shard_name(name)) for name, size in sizes.items()
+  )
 
 
 def _is_of_use(name: str) -> bool:

@@ -3,7 +3,8 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from beam_jobs import config as config_lib
 from beam_jobs.output import file_state, folder
@@ -12,7 +13,7 @@ from beam_jobs.processes import worker_page
 from beam_jobs.shards import items as items_lib
 from beam_jobs.shards import shard
 from schemas.utterance import Utterance
-from tfrecords.finishing import shard_result
+from tfrecords.finishing import shard_result, unfinished
 
 
 def write_or_take_over(
@@ -26,8 +27,8 @@ def write_or_take_over(
 ) -> shard_result.ShardResult:
   """Returns the result of a shard, which is there when this returns.
 
-  One that had rejects is made anew if one of their files is not as it was: whoever repairs a file
-  and runs the same command again wants it taken.
+  It is made anew if one of its files is not as it was: whoever repairs or replaces audio and runs
+  the same command again wants it taken.
 
   Args:
     utterances: The shard's clips, in any order.
@@ -45,15 +46,20 @@ def write_or_take_over(
     label, count = number_of[clip.label], plan.num_records_of(clip, split, config)
     items += [items_lib.Item(clip, label, copy) for copy in range(count)]
     excerpt = dataclasses.astuple(clip.excerpt) if clip.excerpt else ()
-    clips.append([clip.utterance_id, clip.speaker_id, label, clip.uri, excerpt, clip.origin, count])
+    place = clip.uri, excerpt, clip.origin
+    clips.append([clip.utterance_id, clip.speaker_id, label, *place, clip.fields, count])
   # All that decides the shard's bytes, but for the audio itself.
   content = json.dumps([config.fingerprint(), list(plan.labels), clips])
   key = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
-  if finished := dataset.finished_shard(file_name, key):
-    result, note = finished
-    if file_state.all_same(result.rejects, note.get('reject_states')):
-      page.advance(len(items), result.info.audio_s)
-      return result
+  noise = config.noise if config.records_per_clip(split) > 1 else ()
+  states = file_state.states(file_state.files_of(utterances, noise))
+  earlier = dataset.earlier_shard(file_name)
+  how, changed_files = shard_result.NEW, 0
+  if earlier:
+    how, changed_files = _how(dataset, *earlier, key=key, states=states)
+    if how == shard_result.KEPT:
+      page.advance(len(items), earlier[0].info.audio_s)
+      return dataclasses.replace(earlier[0], how=how)
   dataset.forget_manifest()
   result = shard.write_shard(
     dataset.path(file_name),
@@ -64,5 +70,23 @@ def write_or_take_over(
     files=dataset.files,
     page=page,
   )
-  dataset.note_shard(key, result, reject_states=file_state.at_rejects(result.rejects))
-  return result
+  dataset.note_shard(key, result, states=states)
+  return dataclasses.replace(result, how=how, changed_files=changed_files)
+
+
+def _how(
+  dataset: unfinished.Unfinished,
+  result: shard_result.ShardResult,
+  note: Mapping[str, Any],
+  *,
+  key: str,
+  states: str,
+) -> tuple[str, int]:
+  """Returns whether an earlier shard is kept or why it is not, and how many files changed."""
+  if note.get('key') != key:
+    return shard_result.OTHER, 0
+  if changed := file_state.num_changed(note.get('states'), states):
+    return shard_result.CHANGED, changed
+  if file_state.may_pass(result.rejects):
+    return shard_result.RETRIED, 0
+  return (shard_result.KEPT if dataset.is_whole(result) else shard_result.DAMAGED), 0

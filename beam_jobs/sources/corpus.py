@@ -227,12 +227,21 @@ class Corpus:
     self._check_remote()
     with self._telling_of_bucket():
       # In full before the first is given: a listing that stops half-way is made anew.
-      for path in passing_faults.patiently(
+      for path, state in passing_faults.patiently(
         lambda: list(self._files.walk(self.folder)), self.folder
       ):
         # Buckets may hold empty objects that stand for folders: their names end with a slash.
         if path and not path.endswith('/') and all(map(_is_visible, path.split('/'))):
+          self._states[path] = state
           yield path
+
+  @functools.cached_property
+  def _states(self) -> dict[str, str]:
+    return {}
+
+  def state(self, relative: str) -> str:
+    """Returns what the listing of a bucket said of a file that it named; '' for a local file."""
+    return self._states.get(relative, '') if self.is_remote else ''
 
   @contextlib.contextmanager
   def _telling_of_bucket(self) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """The listing that all sources share: every file of the medium becomes a clip or a reject."""
 
+import dataclasses
 from collections.abc import Callable, Generator, Iterable, Iterator
 
 from beam_jobs.sources import corpus as corpus_lib
@@ -67,7 +68,9 @@ def read_entries(
   def entry(path: str) -> source.Entry:
     try:
       if is_utf8(path):
-        return read_path(path)
+        clip = read_path(path)
+        state = corpus.state(path)
+        return dataclasses.replace(clip, state=state) if state else clip
       raise ClipError('bad_name', 'The name must be UTF-8, and some of its bytes are not.')
     except ClipError as error:
       return error.reject(passed_by.spelled(path), passed_by.spelled(corpus.uri(path)))

@@ -239,6 +239,8 @@ def test_an_object_that_is_replaced_has_another_state(bucket):
   for content in (b'one', b'three'):
     storage.write_atomically(f'{bucket.folder}/x', content, there)
     states.append(there.state(f'{bucket.folder}/x'))
+    # A listing says it too, so that a corpus in a bucket costs no further request.
+    assert dict(there.walk(bucket.folder)) == {'x': states[-1]}
   assert states[0] != states[1]
 
 

@@ -14,6 +14,11 @@ from schemas.manifest import FeatureStatistics, ShardInfo
 from tfrecords.finishing import durations as durations_lib
 from tfrecords.finishing import moments as moments_lib
 
+# How a shard came to be in a run: an earlier one's that is kept; new; or made anew, because its
+# clips are others, it is not whole, files changed, or files are tried again that were not readable.
+KEPT, NEW, OTHER = 'kept', 'new', 'other'
+DAMAGED, CHANGED, RETRIED = 'damaged', 'changed', 'retried'
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ShardResult:
@@ -28,6 +33,8 @@ class ShardResult:
     durations: How long these are, and were before they were cut.
     digests: Of every record, in their order, 8 bytes that tell audio by its samples, little-endian;
       zeros for copies and for silence.
+    how: How it came to be in this run; no part of its note.
+    changed_files: Files for whose sake it was made anew; no part of its note.
   """
 
   info: ShardInfo
@@ -37,6 +44,8 @@ class ShardResult:
   noted: tuple[rejects_lib.Noted, ...] = ()
   durations: durations_lib.Durations = durations_lib.Durations()
   digests: bytes = b''
+  how: str = NEW
+  changed_files: int = 0
 
   def to_json(self) -> dict[str, Any]:
     """Returns plain values, exactly: Python writes a float64 as what reads back as the same."""

@@ -36,34 +36,43 @@ class Unfinished:
     """Returns the path of a file of the data set."""
     return self.files.join(self.folder, file_name)
 
-  def finished_shard(
-    self, file_name: str, key: str
-  ) -> tuple[shard_result.ShardResult, dict[str, Any]] | None:
-    """Returns a shard's result and its whole note, if it is there whole and was made of the same.
+  def earlier_shard(self, file_name: str) -> tuple[shard_result.ShardResult, dict[str, Any]] | None:
+    """Returns the result and the whole note of a shard that was there whole; None without a note.
 
-    Args:
-      file_name: The shard's name.
-      key: What note_shard was given: a digest of all that decides the shard's bytes.
+    Whether it is still whole, and was made of the same, is_whole and the note's `key` tell.
     """
     note = self.notes.read(f'{file_name}.json')
-    if note is None or note.get('key') != key:
+    if note is None:
       return None
     try:
-      result = shard_result.ShardResult.from_json(note, where='note of a shard')
+      return shard_result.ShardResult.from_json(note, where='note of a shard'), note
     except errors.SchemaError:
       return None
-    path = self.path(file_name)
-    if not self.files.exists(path) or _sha256(path, self.files) != result.info.sha256:
-      return None
-    return result, note
+
+  def is_whole(self, result: shard_result.ShardResult) -> bool:
+    """Whether a shard's file is as it was written: reads all of it."""
+    path = self.path(result.info.file_name)
+    return self.files.exists(path) and _sha256(path, self.files) == result.info.sha256
 
   def note_shard(self, key: str, result: shard_result.ShardResult, **more: Any) -> None:
-    """Remembers a shard that is whole, with what else the caller wants to find in its note."""
+    """Remembers a shard that is whole, with what else the caller wants to find in its note.
+
+    Args:
+      key: A digest of all that decides the shard's bytes.
+      result: What it holds.
+      more: What else to remember.
+    """
     self.notes.write(f'{result.info.file_name}.json', {'key': key, **more, **result.to_json()})
 
   def forget_manifest(self) -> None:
-    """Removes the manifest: it must not speak for shards that are about to change."""
-    storage.remove_if_there(self.path(naming.MANIFEST), self.files)
+    """Removes the manifest: it must not speak for shards that are about to change.
+
+    So do the files by which TFDS opens the folder, and they go first: they never outlive it.
+    """
+    if not self.files.exists(self.path(naming.MANIFEST)):
+      return
+    for name in (*naming.TFDS_FILES, naming.MANIFEST):
+      storage.remove_if_there(self.path(name), self.files)
 
   def check_room(self, file_names: Iterable[str], num_bytes: int) -> None:
     """Refuses what the disk has no room for, before hours are spent on it.

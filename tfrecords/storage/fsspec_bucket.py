@@ -6,7 +6,7 @@ Whole or not at all holds where an object appears when its stream is closed, as 
 import contextlib
 import functools
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, cast
 
 import fsspec
@@ -14,6 +14,8 @@ import fsspec
 from tfrecords.storage import cloud_errors, place
 
 _NO_SUCH_RANGE = 416
+# What filesystems say of the state of an object, as far as each has it.
+_STATE = ('ETag', 'etag', 'generation', 'mtime', 'last_modified', 'size', 'LastModified')
 _SETTINGS = {'s3': {'config_kwargs': {'max_pool_connections': place.CONNECTIONS}}}
 
 
@@ -82,9 +84,9 @@ class FsspecStorage(place.Bucket):
       return bool(self._files.exists(path))
 
   def state(self, path: str) -> str:
-    """Returns a digest of all that the service says of an object."""
+    """Returns what the service says of an object that is another with each that takes its name."""
     with cloud_errors.as_os_errors(path):
-      return str(self._files.ukey(path))
+      return _state_of(self._files.info(path))
 
   def list_dir(self, path: str) -> list[str]:
     """Returns the sorted names of what lies in a folder."""
@@ -99,12 +101,16 @@ class FsspecStorage(place.Bucket):
       return {entry['name'].rpartition('/')[2]: int(entry['size'] or 0) for entry in found}
     return {}
 
-  def walk(self, path: str) -> Iterator[str]:
-    """Yields the names, relative to `path`, of all objects below."""
+  def walk(self, path: str) -> Iterator[tuple[str, str]]:
+    """Yields the names, relative to `path`, and the states of all objects below."""
     start = len(fsspec.core.strip_protocol(path)) + 1
     with cloud_errors.as_os_errors(path):
-      for name in self._files.find(path):
-        yield name[start:]
+      for name, info in self._files.find(path, detail=True).items():
+        yield name[start:], _state_of(info)
+
+
+def _state_of(info: Mapping[str, Any]) -> str:
+  return ' '.join(str(info[name]) for name in _STATE if info.get(name) is not None)
 
 
 @functools.cache

@@ -70,11 +70,11 @@ class GcsStorage(place.Bucket):
       return bool(_blob(path).exists()) or any(True for _ in _listed(path, max_results=1))
 
   def state(self, path: str) -> str:
-    """Returns the size and the time of the last change."""
+    """Returns the generation: each object that takes the name has another one."""
     blob = _blob(path)
     with cloud_errors.as_os_errors(path):
       blob.reload()
-    return f'{blob.size} {blob.updated.timestamp()}'
+    return str(blob.generation)
 
   def list_dir(self, path: str) -> list[str]:
     """Returns the sorted names of what lies in a folder."""
@@ -90,12 +90,12 @@ class GcsStorage(place.Bucket):
       found = _listed(path, delimiter='/', fields='items(name,size),nextPageToken')
       return {blob.name[start:]: int(blob.size) for blob in found}
 
-  def walk(self, path: str) -> Iterator[str]:
-    """Yields the names, relative to `path`, of all objects below."""
+  def walk(self, path: str) -> Iterator[tuple[str, str]]:
+    """Yields the names, relative to `path`, and the states of all objects below."""
     start = len(_prefix(path))
     with cloud_errors.as_os_errors(path):
-      for blob in _listed(path, fields='items(name),nextPageToken'):
-        yield blob.name[start:]
+      for blob in _listed(path, fields='items(name,generation),nextPageToken'):
+        yield blob.name[start:], str(blob.generation)
 
 
 class _Reader(fileio.BlobReader):  # type: ignore[misc]

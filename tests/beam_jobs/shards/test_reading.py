@@ -203,9 +203,10 @@ def test_39_of_40_clips_do_not_look_like_success(tmp_path, monkeypatch, capsys, 
 def test_a_table_of_addresses_is_read(tmp_path, capsys, waited):
   write_corpus(tmp_path)
   pages = {f'/c/{path.name}': web_server.Page(path.read_bytes()) for path in tmp_path.glob('*.wav')}
-  pages['/c/g0.wav'].statuses = [503, 429]
+  # Each is asked for its state first, twice where that is refused.
+  pages['/c/g0.wav'].statuses = [503, 429, 503, 429]
   pages['/c/g1.wav'].has_ranges = False
-  pages['/c/g2.wav'].statuses = [403]
+  pages['/c/g2.wav'].statuses = [403, 403, 403]
   pages['/c/g3.wav'].cuts = [99]
   odd = (
     'gone.wav,a,x0\nxyz://a/b.wav,a,x1\nhdfs://b/x.wav,a,x2\nftp://b/x.wav,a,x3\n'

@@ -4,7 +4,7 @@ import pickle
 import numpy as np
 import pytest
 
-from schemas import errors, record
+from schemas import errors, naming, record
 from schemas.manifest import ShardInfo
 from schemas.rejects import Reject
 from tests.helpers import tiny_manifest
@@ -41,14 +41,14 @@ def written(dataset, file_name=TRAIN, *, records=(b'a', b'b'), speakers=('jo',),
   )
 
 
-def test_a_shard_is_taken_over_by_its_key_with_all_that_was_noted(dataset):
+def test_a_shard_is_taken_over_with_all_that_was_noted(dataset):
   result = written(dataset, values=(0.1, 0.2, 0.7))
   dataset.note_shard('key', result, seen=['x'])
-  taken, note = dataset.finished_shard(TRAIN, 'key')
+  taken, note = dataset.earlier_shard(TRAIN)
   assert taken.to_json() == result.to_json()  # Every bit: these are float64.
-  assert note['seen'] == ['x']
-  assert dataset.finished_shard(TRAIN, 'another key') is None
-  assert dataset.finished_shard(TRAIN.replace('train', 'test'), 'key') is None
+  assert (note['key'], note['seen']) == ('key', ['x'])
+  assert dataset.is_whole(taken)
+  assert dataset.earlier_shard(TRAIN.replace('train', 'test')) is None
 
 
 def damage(path):
@@ -64,14 +64,15 @@ def add_foreign_note(path):
 def test_a_shard_that_is_not_whole_is_not_taken_over(dataset, tmp_path, harm):
   dataset.note_shard('key', written(dataset))
   harm(tmp_path / TRAIN)
-  assert dataset.finished_shard(TRAIN, 'key') is None
+  earlier = dataset.earlier_shard(TRAIN)
+  assert earlier is None or not dataset.is_whole(earlier[0])
 
 
 def test_a_note_that_was_cut_is_none(dataset, tmp_path):
   dataset.note_shard('key', written(dataset))
   damage(tmp_path / '.voxshard' / f'{TRAIN}.json')
   damage(tmp_path / '.voxshard' / f'{TRAIN}.json')
-  assert dataset.finished_shard(TRAIN, 'key') is None
+  assert dataset.earlier_shard(TRAIN) is None
 
 
 def test_the_end_removes_what_is_stale_and_writes_the_manifest(dataset, tmp_path):
@@ -83,9 +84,11 @@ def test_the_end_removes_what_is_stale_and_writes_the_manifest(dataset, tmp_path
     ['.voxshard', 'manifest.json', 'mine.txt', TRAIN]
   )
   assert manifest_file.load(str(tmp_path)) == manifest
+  for name in naming.TFDS_FILES:
+    (tmp_path / name).write_bytes(b'x')
   dataset.forget_manifest()
   dataset.forget_manifest()  # Another worker may be quicker.
-  assert not (tmp_path / 'manifest.json').exists()
+  assert sorted(path.name for path in tmp_path.iterdir()) == ['.voxshard', 'mine.txt', TRAIN]
 
 
 def test_leftovers_go_and_nothing_else(dataset, tmp_path):

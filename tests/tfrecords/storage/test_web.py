@@ -151,6 +151,13 @@ def test_what_is_no_answer_or_no_address(monkeypatch):
   assert failure('http://[/a.wav').errno == errno.EINVAL
 
 
+def test_a_server_that_refuses_to_be_asked_for_a_state_is_asked_for_a_byte(address, pages):
+  files = storage.storage_of(address)
+  state = files.state(f'{address}/a.wav')
+  pages['/a.wav'].statuses = [405]
+  assert files.state(f'{address}/a.wav') == state
+
+
 def test_what_is_there_and_in_which_state(address, pages):
   files = storage.storage_of(f'{address}/a')
   pages['/a.wav'] = web_server.Page(CONTENT, tag='"7"')
