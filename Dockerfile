@@ -5,7 +5,7 @@
 FROM apache/beam_python3.11_sdk:2.77.0
 
 WORKDIR /opt/voxshard
-COPY setup.py pyproject.toml README.md LICENSE ./
+COPY setup.py pyproject.toml README.md LICENSE NOTICE ./
 COPY requirements/latest.txt requirements/
 COPY schemas schemas
 COPY tfrecords tfrecords
@@ -14,10 +14,14 @@ COPY pages pages
 COPY beam_jobs beam_jobs
 COPY trainer trainer
 
+# What is installed beside the core, such as [media]: FFmpeg's decoders, for M4A, WebM and the like.
+# Not by default: their wheel holds GPL software (NOTICE).
+ARG EXTRAS=
+
 # Without the hashes the lock is a list of constraints: of all that it names, what the core install
 # needs is installed. TensorFlow is not; a worker has no use for it.
 RUN sed -e '/--hash=/d' -e 's/ \\$//' requirements/latest.txt > /tmp/constraints.txt \
-    && pip install --no-cache-dir --constraint /tmp/constraints.txt . \
+    && pip install --no-cache-dir --constraint /tmp/constraints.txt ".${EXTRAS}" \
     && python -c 'import beam_jobs.featurize' \
     && ! python -c 'import tensorflow' 2>/dev/null
 

@@ -38,6 +38,7 @@ CORE = [
 ]
 
 EXTRAS = {
+  'media': ['av>=18,<19'],  # FFmpeg; NOTICE says what its wheels hold.
   'report': ['jinja2>=3.1'],  # The pages of explore.
   'train': [
     'jinja2>=3.1',  # As in report.

@@ -8,6 +8,7 @@ from typing import Any
 import features
 from beam_jobs import rules
 from features import augmentations, effects
+from features.decoding import deadline
 from schemas import audio, errors, naming, options, record, rejects, splits
 from tfrecords import storage
 
@@ -29,6 +30,8 @@ class FeaturizeConfig:
     features: The arrays of every record.
     audio: The form that every clip is brought to; None for pictures.
     min_clip_s: Shorter clips are rejected.
+    max_decode_s: Processor time that decoding a clip may take; one that takes longer is rejected.
+    all_files: Take files of any ending for audio.
     selection: Which clips are taken.
     augmentations: What is done to the copies of train clips, in this order, each as
       `name:key=value,...` of the table features.augmentations.AUGMENTATIONS.
@@ -56,6 +59,8 @@ class FeaturizeConfig:
   features: tuple[record.FeatureSpec, ...]
   audio: audio.AudioSpec | None
   min_clip_s: float = 0.0
+  max_decode_s: float = deadline.DEFAULT_S
+  all_files: bool = False
   selection: rules.SelectionRule = rules.SelectionRule()
   augmentations: tuple[str, ...] = ()
   augment_copies: int = 0
@@ -91,6 +96,8 @@ class FeaturizeConfig:
         f'and --augment_copies={self.augment_copies}.'
       )
     if self.audio is None:
+      if self.all_files:
+        raise errors.ConfigError('--all_files takes any file for audio; the source is of pictures.')
       if self.augmentations:
         raise errors.ConfigError('--augment is for audio; pictures are augmented by the trainer.')
     else:
@@ -137,6 +144,8 @@ class FeaturizeConfig:
       ],
       'audio': self.audio.to_json() if self.audio else None,
       'min_clip_s': self.min_clip_s,
+      # So that data sets made without it are still taken over.
+      **({'all_files': True} if self.all_files else {}),
       'selection': dataclasses.asdict(self.selection),
       'augmentations': list(self.augmentations),
       'augment_copies': self.augment_copies,

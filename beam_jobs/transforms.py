@@ -13,7 +13,7 @@ from beam_jobs.output import completion, folder, taking_over
 from beam_jobs.planning import plan as plan_lib
 from beam_jobs.processes import side_channel
 from beam_jobs.shards import blocks
-from beam_jobs.sources import corpus
+from beam_jobs.sources import corpus, undecoded
 from beam_jobs.sources import source as source_lib
 from schemas.rejects import LeftOut, Noted, Reject
 from schemas.utterance import Utterance
@@ -67,11 +67,14 @@ class _ListDoFn(JobDoFn):
     config = self._job.config
     with self._job.channel.reporting(_LISTING):
       source = sources.SOURCES[config.source]
-      listed = source.entries(corpus.Corpus(config.input), config.source_settings)
+      folder = corpus.Corpus(config.input, all_files=config.all_files)
+      listed = source.entries(folder, config.source_settings)
       unusable: list[Reject | LeftOut | Noted] = []
       for block in blocks.packed(_usable(listed, unusable)):
         yield block
         yield from _tagged(unusable)
+      # These come last.
+      self._job.channel.announce(undecoded.sentence(unusable))
       yield from _tagged(unusable)
 
 

@@ -15,8 +15,13 @@ ADVICE = {
   'changed': 'Something wrote to the file while it was read. Run again when it is done.',
   'unreadable': 'The file system failed to deliver the file. Try again, then check the disk.',
   'empty': 'The file has zero bytes. Copy it again from where it came.',
-  'not_audio': 'libsndfile knows no format in this file. Convert it to WAV or FLAC.',
+  'not_audio': 'No decoder knows a format in this file. Convert it to WAV or FLAC.',
+  'no_decoder': "FFmpeg reads this: pip install 'voxshard[media]', or convert to WAV or FLAC.",
+  'no_sound': 'The file has no stream of audio. Leave it out.',
+  'in_part': "Some would be left out: pip install 'voxshard[media]', or convert to WAV or FLAC.",
   'truncated': 'The file ends, or is damaged, before what its header promises. Copy it again.',
+  'wrong_size': 'More audio than the header says. Try ffmpeg -ignore_length 1 -i FILE NEW.wav.',
+  'too_slow': 'Decoding took longer than --max_decode_s. Raise it, or convert the file to WAV.',
   'no_samples': 'The header is whole, but there is no audio behind it. Record it again.',
   'too_short': 'The clip is shorter than --min_clip_seconds. Lower it or leave the clip out.',
   'bad_rate': 'The sample rate makes no sense. Repair the header.',
@@ -54,6 +59,8 @@ NOTED = {
   'other_form': 'The names of the files are written in another normal form (NFC, NFD).',
   # Clips.
   'silent': 'Every sample is zero. Record it again, or leave the clip out.',
+  # Of how files are decoded.
+  'no_decoder': "FFmpeg reads these and is not there: pip install 'voxshard[media]'.",
   # Of recordings of noise, and of copies that were to have noise.
   'noise_unusable': 'The recording of noise cannot be decoded and is left out. Repair it.',
   'noise_damaged': 'Drawn as noise of a copy, but damaged there: other noise was taken. Repair it.',

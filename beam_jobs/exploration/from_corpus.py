@@ -66,7 +66,7 @@ def gather(wanted: request.Request) -> findings.Findings:
 
 def list_corpus(source: source_lib.Source, wanted: request.Request) -> _Listing:
   """Returns what a source lists; makes the corpus first, where the source makes its own."""
-  folder = source.opened(wanted.input, wanted.source_settings)
+  folder = source.opened(wanted.input, wanted.source_settings, all_files=wanted.all_files)
   listing = _Listing(
     census=census_lib.Census(),
     sample=sampling.Lowest(wanted.max_clips),

@@ -108,7 +108,9 @@ def _originals(manifest: DatasetManifest, scan: records.Scan) -> dict[str, Utter
   found: dict[str, Utterance] = {}
   try:
     name, settings = sources.parse(str(manifest.config['source']))
-    corpus = corpus_lib.Corpus(str(manifest.config['input']))
+    corpus = corpus_lib.Corpus(
+      str(manifest.config['input']), all_files=bool(manifest.config.get('all_files'))
+    )
     for entry in sources.SOURCES[name].entries(corpus, settings):
       clip = clips.get(entry.utterance_id) if isinstance(entry, Utterance) else None
       if clip:

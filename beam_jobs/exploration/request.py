@@ -33,6 +33,9 @@ class Request:
   source_settings: Any = None
   input: str = flag('', "Where that corpus is. The source's own folder where it has one.")
   output: str = flag(DEFAULT_OUTPUT, 'The page to write.', is_path=True)
+  all_files: bool = flag(
+    False, 'Take every file for audio that is not named like text, pictures or archives.'
+  )
   max_clips: int = flag(
     2_000,
     'So many clips, picked by a hash, are opened and measured; each takes about 50 kB of memory.',

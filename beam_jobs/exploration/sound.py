@@ -96,9 +96,10 @@ def decode(stream: BinaryIO, excerpt: utterance.Excerpt | None = None) -> Sound:
       return _read(file, excerpt)
   except soundfile.LibsndfileError as error:
     said = str(error.error_string).removeprefix('Error : ').rstrip('.')
-    raise ClipError(
+    refused = ClipError(
       'not_audio', f'Wanted a format that libsndfile knows, got {len(data)} bytes: {said}.'
-    ) from error
+    )
+  return _by_ffmpeg(data, excerpt, refused)
 
 
 def of_samples(samples: NDArray[np.float32], sample_rate_hz: int, *, coding: str) -> Sound:
@@ -158,6 +159,31 @@ def _read(file: Any, excerpt: utterance.Excerpt | None) -> Sound:
     seconds=num_frames / rate_hz,
     coding=_coding(file.format, file.subtype),
     full_scale=_FULL_SCALE_OF.get(file.subtype, _FULL_SCALE),
+  )
+
+
+def _by_ffmpeg(
+  data: byte_ranges.ByteRanges, excerpt: utterance.Excerpt | None, refused: ClipError
+) -> Sound:
+  # Here, not above: likewise.
+  from features.decoding import deadline, ffmpeg
+
+  source = ffmpeg.open_instead(data, deadline.Deadline(deadline.DEFAULT_S), refused)
+  try:
+    rate_hz, num_frames = source.sample_rate_hz, source.count()
+    begin, end = 0, num_frames
+    if excerpt:
+      begin, end = (round(at_s * rate_hz) for at_s in excerpt.bounds_s(num_frames / rate_hz))
+    if begin >= end:
+      reason = 'bad_excerpt' if excerpt else 'no_samples'
+      raise ClipError(reason, f'Wanted a part of {num_frames / rate_hz:.3f} s, got none.')
+    frames = source.frames(begin, min(end, begin + round(MAX_MEASURED_S * rate_hz)))
+  finally:
+    source.close()
+  if excerpt and excerpt.gain_db:
+    frames *= np.float32(10 ** (excerpt.gain_db / 20))
+  return Sound(
+    frames=frames, sample_rate_hz=rate_hz, seconds=(end - begin) / rate_hz, coding=source.coding
   )
 
 

@@ -40,7 +40,8 @@ def rows(config: config_lib.FeaturizeConfig, *, num_workers: int) -> Iterator[tu
   left_out: collections.Counter[str] = collections.Counter()
   noted: list[rejects.Noted] = [*config.noted]
   source = sources.SOURCES[config.source]
-  for entry in source.entries(corpus.Corpus(config.input), config.source_settings):
+  folder = corpus.Corpus(config.input, all_files=config.all_files)
+  for entry in source.entries(folder, config.source_settings):
     if isinstance(entry, Utterance):
       census.add(entry, config)
       if entry.with_kept_fields(config.fields.wanted).has_long_field:

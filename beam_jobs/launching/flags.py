@@ -17,6 +17,7 @@ import features
 from beam_jobs import config as config_lib
 from beam_jobs import rules, sources
 from features import augmentations, effects
+from features.decoding import deadline
 from schemas import audio, errors, options, splits
 from schemas import medium as media
 from tfrecords import command_line, paths
@@ -78,6 +79,14 @@ class _Flags:
     1.0, 'Length that every clip is cut or padded to; 0 leaves them be.', lower_bound=0
   )
   min_clip_seconds: float = flag(0.0, 'Shorter clips are rejected.', lower_bound=0)
+  max_decode_s: float = flag(
+    deadline.DEFAULT_S,
+    'Clips whose decoding takes longer, in seconds of processor time, are rejected.',
+    lower_bound=0.001,
+  )
+  all_files: bool = flag(
+    False, 'Take every file for audio that is not named like text, pictures or archives.'
+  )
   max_clip_seconds: float = flag(
     60.0, 'With --clip_seconds=0, longer clips are rejected.', lower_bound=0
   )
@@ -192,6 +201,8 @@ def _config(typed: _Flags) -> config_lib.FeaturizeConfig:
     ),
     audio=spec,
     min_clip_s=typed.min_clip_seconds,
+    max_decode_s=typed.max_decode_s,
+    all_files=typed.all_files,
     selection=rules.SelectionRule(
       sample=typed.sample,
       max_per_speaker=typed.max_per_speaker,

@@ -15,7 +15,7 @@ def prepare(config: config_lib.FeaturizeConfig) -> config_lib.FeaturizeConfig:
     ConfigError: if noise is wanted and there is none.
   """
   source = sources.SOURCES[config.source]
-  folder = source.opened(config.input, config.source_settings)
+  folder = source.opened(config.input, config.source_settings, all_files=config.all_files)
   if source.is_streamed:
     next(source.entries(folder, config.source_settings), None)
   found = noise_recordings.find(config.augmentations, source, folder, config.source_settings)

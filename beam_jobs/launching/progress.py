@@ -58,7 +58,12 @@ class _Clock:
 def _plain(channel: side_channel.SideChannel, out: TextIO, stop: threading.Event) -> None:
   clock = _Clock()
   next_line_s = time.monotonic() + _PLAIN_INTERVAL_S
-  while not stop.wait(_REFRESH_S):
+  notice = ''
+  running = True
+  while running:
+    running = not stop.wait(_REFRESH_S)
+    if not notice and (notice := channel.announced()):
+      print(notice, file=out, flush=True)
     total, done, audio_s = channel.counts()
     elapsed_s = clock.elapsed_s(done)
     if time.monotonic() >= next_line_s:
@@ -77,9 +82,12 @@ def _live(channel: side_channel.SideChannel, out: TextIO, stop: threading.Event)
   with rich_progress.Progress(*columns, console=rich_console.Console(file=out)) as bar:
     task = bar.add_task('starting', total=None, note='')
     clock = _Clock()
+    notice = ''
     running = True
     while running:
       running = not stop.wait(_REFRESH_S)
+      if not notice and (notice := channel.announced()):
+        bar.console.print(notice, highlight=False, markup=False)
       total, done, audio_s = channel.counts()
       elapsed_s = clock.elapsed_s(done)
       rate = done / elapsed_s if elapsed_s > 0 and done else 0.0

@@ -12,8 +12,8 @@ from schemas import rejects
 from schemas.utterance import Utterance
 from tfrecords import storage
 
-# Of these the file says nothing: the next attempt may well succeed.
-_PASSING = ('changed', 'unreadable', 'no_permission')
+# Of these the file says nothing: the next attempt may well succeed, with another decoder or limit.
+_PASSING = ('changed', 'unreadable', 'no_permission', 'no_decoder', 'in_part', 'too_slow')
 _UNKNOWN = '????????'
 _CHARS = len(_UNKNOWN)
 

@@ -24,6 +24,7 @@ from tfrecords.finishing import notes as notes_lib
 
 _FAILURE = 'failure.json'
 _TOTAL = 'total'
+_NOTICE = 'notice'
 
 
 class SideChannel:
@@ -50,6 +51,19 @@ class SideChannel:
       with contextlib.suppress(OSError):
         path = os.path.join(self._folder, _TOTAL)
         storage.write_atomically(path, str(num_clips).encode())
+
+  def announce(self, sentence: str) -> None:
+    """Says what a user should know before the work begins; nothing if it is empty."""
+    if self._folder and sentence:
+      with contextlib.suppress(OSError):
+        storage.write_atomically(os.path.join(self._folder, _NOTICE), sentence.encode())
+
+  def announced(self) -> str:
+    """Returns what was announced, or ''."""
+    with contextlib.suppress(OSError):
+      with open(os.path.join(self._folder, _NOTICE), encoding='utf-8') as stream:
+        return stream.read()
+    return ''
 
   def counts(self) -> tuple[int, int, float]:
     """Returns (all clips or 0 while unknown, clips done, seconds of audio done)."""

@@ -87,6 +87,7 @@ class Loader:
       self._config.audio,
       excerpt=utterance.excerpt,
       min_clip_s=self._config.min_clip_s,
+      max_decode_s=self._config.max_decode_s,
     )
 
   def _augmented(self, steps: chain.Chain, item: items_lib.Item, clip: clips.Clip) -> Loaded:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from beam_jobs.shards import local_files
 from beam_jobs.sources.tfds_records import clip_uri, stored_audio
-from features.decoding import byte_ranges, clips
+from features.decoding import byte_ranges, clips, deadline
 from schemas import audio, utterance
 from tfrecords import storage
 from tfrecords.storage import passing_faults
@@ -31,6 +31,7 @@ def load(
   *,
   excerpt: utterance.Excerpt | None = None,
   min_clip_s: float = 0.0,
+  max_decode_s: float = deadline.DEFAULT_S,
 ) -> clips.Clip:
   """Returns a decoded clip.
 
@@ -39,29 +40,30 @@ def load(
     StorageError: if a disk, a bucket or a server does not deliver, also when asked again.
   """
   return passing_faults.patiently(
-    lambda: _load(uri, spec, excerpt, min_clip_s), clip_uri.file_of(uri)
+    lambda: _load(uri, spec, excerpt, min_clip_s=min_clip_s, max_decode_s=max_decode_s),
+    clip_uri.file_of(uri),
   )
 
 
 def _load(
-  uri: str, spec: audio.AudioSpec, excerpt: utterance.Excerpt | None, min_clip_s: float
+  uri: str, spec: audio.AudioSpec, excerpt: utterance.Excerpt | None, **limits: float
 ) -> clips.Clip:
   if excerpt is not None:
     with opened(uri) as stream:
       ranges = byte_ranges.ByteRanges(stream)
-      return clips.decode(ranges, spec, excerpt, min_clip_s=min_clip_s)
+      return clips.decode(ranges, spec, excerpt, **limits)
   if clip_uri.is_uri(uri):
-    return clips.decode(_read(uri), spec, min_clip_s=min_clip_s)
+    return clips.decode(_read(uri), spec, **limits)
   if not is_remote(uri):
     data = local_files.read_whole(uri, WHOLE_BYTES)
     if data is not None:
-      return clips.decode(data, spec, min_clip_s=min_clip_s)
+      return clips.decode(data, spec, **limits)
   with opened(uri) as stream:
     ranges = byte_ranges.ByteRanges(stream)
     if len(ranges) > WHOLE_BYTES:
-      return clips.decode(ranges, spec, min_clip_s=min_clip_s)
+      return clips.decode(ranges, spec, **limits)
     data = ranges[:]
-  return clips.decode(data, spec, min_clip_s=min_clip_s)
+  return clips.decode(data, spec, **limits)
 
 
 def read(uri: str) -> bytes:

@@ -14,7 +14,7 @@ from tfrecords import paths, storage
 from tfrecords.storage import passing_faults
 
 # What libsndfile reads, by the names that such files go by.
-AUDIO_SUFFIXES = (
+_SNDFILE_SUFFIXES = (
   '.wav',
   '.wave',
   '.flac',
@@ -31,7 +31,53 @@ AUDIO_SUFFIXES = (
   '.w64',
   '.rf64',
   '.sph',
+  '.mp2',
+  '.mpga',
 )
+
+# What FFmpeg reads beside that, likewise: see features.decoding.ffmpeg.
+FFMPEG_SUFFIXES = (
+  '.m4a',
+  '.m4b',
+  '.mp4',
+  '.mov',
+  '.3gp',
+  '.3g2',
+  '.aac',
+  '.adts',
+  '.alac',
+  '.webm',
+  '.weba',
+  '.mka',
+  '.mkv',
+  '.wma',
+  '.asf',
+  '.amr',
+  '.awb',
+  '.wv',
+  '.ape',
+  '.spx',
+  '.ac3',
+  '.eac3',
+  '.ec3',
+  '.dts',
+  '.tta',
+  '.tak',
+  '.mpc',
+  '.dsf',
+  '.avi',
+  '.flv',
+  '.ra',
+  '.rm',
+)
+
+AUDIO_SUFFIXES = (*_SNDFILE_SUFFIXES, *FFMPEG_SUFFIXES)
+
+# What is no audio whatever is taken, beside what usually lies beside recordings.
+_NO_AUDIO_SUFFIXES = (
+  '.npy', '.npz', '.pkl', '.h5', '.mat', '.db', '.sqlite', '.parquet', '.tfrecord', '.svg', '.tif',
+  '.tiff', '.exe', '.dll', '.so',
+)  # fmt: skip
 
 # What Pillow reads, likewise.
 PICTURE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.gif', '.webp')
@@ -56,10 +102,12 @@ class Corpus:
   Attributes:
     root: A local path (`~` is the home folder), or `gs://bucket/folder`, `s3://bucket/folder`.
     said_by: What errors say of how the folder is named.
+    all_files: Whether to take every file for audio that is not named like something else.
   """
 
   root: str
   said_by: str = 'the folder of the corpus with --input=FOLDER'
+  all_files: bool = False
 
   @property
   def is_remote(self) -> bool:
@@ -123,11 +171,19 @@ class Corpus:
     paths = self._remote_paths() if self.is_remote else self._local_paths(suffixes, passed)
     found = []
     for path in paths:
-      if path.lower().endswith(suffixes):
+      if self._is_wanted(path.lower(), suffixes):
         found.append(path)
       else:
         passed.file(path)
     return sorted(found)
+
+  def _is_wanted(self, path: str, suffixes: tuple[str, ...]) -> bool:
+    if self.all_files and suffixes is AUDIO_SUFFIXES:
+      name = path.rpartition('/')[2]
+      ending = os.path.splitext(name)[1]
+      is_usual = ending in passed_by.USUAL_ENDINGS or name in passed_by.USUAL_NAMES
+      return not (is_usual or ending in (*_NO_AUDIO_SUFFIXES, *PICTURE_SUFFIXES, *_ARCHIVES))
+    return path.endswith(suffixes)
 
   def read_text(self, relative: str) -> str | None:
     """Returns the text of a list file of the corpus; None where there is no such file.

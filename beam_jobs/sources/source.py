@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from beam_jobs.sources import corpus
+from beam_jobs.sources import corpus, undecoded
 from schemas import medium as media
 from schemas import rejects, utterance
 from tfrecords import paths
@@ -56,7 +56,7 @@ class Source:
   default_input: str = ''
   root: Callable[[corpus.Corpus, Any], str] | None = None
 
-  def opened(self, place: str, settings: Any) -> corpus.Corpus:
+  def opened(self, place: str, settings: Any, *, all_files: bool = False) -> corpus.Corpus:
     """Returns the corpus that --input names, made first where the source makes its own.
 
     Raises:
@@ -64,7 +64,7 @@ class Source:
     """
     if self.prepare:
       self.prepare(paths.expand(place), settings)
-    found = corpus.Corpus(place)
+    found = corpus.Corpus(place, all_files=all_files)
     if not self.takes_file:
       found.check()
     return found
@@ -73,13 +73,13 @@ class Source:
     """Yields what list_utterances does, with the names of labels and speakers made tidy.
 
     Spaces around them are removed and letters composed (NFC), as table and disk may write them
-    differently; what was changed is told at the end. A name of spaces alone is none: such a clip
+    differently; what was changed is told at the end, and so are kinds of files without a decoder. A name of spaces alone is none: such a clip
     is a reject. Ids and addresses stay what opens the file.
 
     Raises:
       SourceError: as list_utterances does.
     """
-    return _tidied(self.list_utterances(found, settings))
+    return undecoded.told(_tidied(self.list_utterances(found, settings)), self.medium)
 
   def folder_of(self, place: str, settings: Any) -> str:
     """Returns the folder that the files of clips are named from, without a slash at its end."""

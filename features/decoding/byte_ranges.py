@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+from features.decoding import deadline
 from schemas.rejects import ClipError
+
+# What FFmpeg adds to the places to seek from: it asks for the size.
+_SEEK_SIZE = 0x10000
 
 
 class ByteRanges:
@@ -60,6 +65,80 @@ class ByteRanges:
 
 # What headers are read from.
 Bytes = bytes | ByteRanges
+
+
+class Prefixed(ByteRanges):
+  """A part of a file with something else before it."""
+
+  def __init__(self, data: ByteRanges, prefix: bytes, start: int, stop: int) -> None:
+    """Takes what `prefix + data[start:stop]` is of."""
+    self._data, self._prefix, self._start = data, prefix, start
+    self._num_bytes = len(prefix) + stop - start
+
+  def __getitem__(self, where: slice) -> bytes:
+    """Returns the bytes of a slice without a step."""
+    start, stop, _ = where.indices(self._num_bytes)
+    before = len(self._prefix)
+    at = self._start - before
+    behind = self._data[max(start, before) + at : max(stop, before) + at]
+    return self._prefix[start:stop] + behind
+
+  def patched(self, at: int, content: bytes) -> ByteRanges:
+    """Not for these."""
+    raise NotImplementedError
+
+
+def prefixed(data: Bytes, prefix: bytes, start: int, stop: int) -> Bytes:
+  """Returns what prefix + data[start:stop] is, without reading what is no bytes yet."""
+  if isinstance(data, bytes):
+    return b''.join([prefix, memoryview(data)[start:stop]])
+  return Prefixed(data, prefix, start, stop)
+
+
+class File(io.RawIOBase):
+  """A file as decoders read it; an error is kept, as a callback of theirs cannot raise it."""
+
+  def __init__(self, data: Bytes, limit: deadline.Deadline) -> None:
+    super().__init__()
+    self._data = data
+    self._limit = limit
+    self._position = 0
+    self.error: ClipError | None = None
+
+  def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+    """Returns the position, which stays where it would come to lie before the beginning."""
+    if whence & _SEEK_SIZE:
+      return len(self._data)
+    start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: len(self._data)}[whence]
+    if start + offset >= 0:
+      self._position = start + offset
+    return self._position
+
+  def seekable(self) -> bool:
+    """True."""
+    return True
+
+  def readable(self) -> bool:
+    """True."""
+    return True
+
+  def tell(self) -> int:
+    """Returns the position."""
+    return self._position
+
+  def readinto(self, buffer: Any) -> int:
+    """Fills `buffer` and returns how far; 0 at the end, after an error and when time is over."""
+    if self.error is not None:
+      return 0
+    try:
+      self._limit.check()
+      data = self._data[self._position : self._position + len(buffer)]
+    except ClipError as error:
+      self.error = error
+      return 0
+    buffer[: len(data)] = data
+    self._position += len(data)
+    return len(data)
 
 
 def unreadable(error: Exception) -> ClipError:

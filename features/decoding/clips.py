@@ -16,7 +16,15 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from features.decoding import byte_ranges, cutting, opening, recording, resampling, trimming
+from features.decoding import (
+  byte_ranges,
+  cutting,
+  deadline,
+  opening,
+  recording,
+  resampling,
+  trimming,
+)
 from features.decoding.cutting import fitted as fitted
 from schemas import audio as audio_schema
 from schemas import utterance
@@ -62,6 +70,7 @@ def decode(
   excerpt: utterance.Excerpt | None = None,
   *,
   min_clip_s: float = 0.0,
+  max_decode_s: float = deadline.DEFAULT_S,
 ) -> Clip:
   """Returns the clip in `data`: what `audio` says, in the order in which it says it.
 
@@ -76,20 +85,23 @@ def decode(
   not say how long it is (a FLAC stream, an MP3 file without a count) has to be decoded to its end.
 
   Args:
-    data: A whole file in a format that libsndfile knows: WAV, FLAC, OGG, Opus, MP3, AIFF... Of
-      ByteRanges, only what is needed is read.
+    data: A whole file in a format that libsndfile knows (WAV, FLAC, OGG, Opus, MP3, AIFF...) or,
+      where PyAV is installed, FFmpeg (M4A, WebM, WMA...). Of ByteRanges, only what is needed is
+      read.
     audio: The rate and length wanted, and what is done to the samples; its max_clip_s limits the
       excerpt, where there is one, and not the recording.
     excerpt: Which part, and its gain; None for the whole.
     min_clip_s: Recordings or excerpts shorter than this, in seconds, are refused.
+    max_decode_s: Processor time that decoding may take, in seconds.
 
   Raises:
-    ClipError: reason empty, not_audio, truncated, no_samples, bad_rate, too_short, too_long or
-      not_finite; bad_excerpt where the excerpt begins behind the end; unreadable.
+    ClipError: reason empty, not_audio, no_decoder, in_part, truncated, wrong_size, no_samples,
+      bad_rate, too_short, too_long, too_slow or not_finite; bad_excerpt where the excerpt begins
+      behind the end; unreadable.
   """
   if not len(data):
     raise ClipError('empty', 'Wanted an audio file, got 0 bytes.')
-  source = opening.open_recording(data)
+  source = opening.open_recording(data, deadline.Deadline(max_decode_s))
   try:
     samples, source_s, whole, start_s = _part(source, audio, excerpt, min_clip_s)
   finally:

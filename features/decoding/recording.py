@@ -70,6 +70,24 @@ def check_rate(sample_rate_hz: int) -> None:
     )
 
 
+def check_finite(frames: NDArray[np.float32], begin: int, sample_rate_hz: int) -> None:
+  """Raises ClipError (`not_finite`) where a sample is no number or far beyond full scale.
+
+  Args:
+    frames: float32 [num_frames, channels].
+    begin: Number of the first, for the error.
+    sample_rate_hz: Samples per second.
+  """
+  is_good = np.abs(frames) <= MAX_SAMPLE  # NaN is not <= anything.
+  if not is_good.all():
+    frame, channel = np.argwhere(~is_good)[0]
+    raise ClipError(
+      'not_finite',
+      f'Wanted samples in [-1, 1], got {frames[frame, channel]:g} '
+      f'after {(begin + frame) / sample_rate_hz:.6g} s.',
+    )
+
+
 def truncated(promised_frames: int, held_frames: int) -> ClipError:
   """Returns the error of a file that holds less than its header says."""
   return ClipError(

@@ -4,15 +4,13 @@ Importing this module loads libsndfile: a worker that sees nothing but 16-bit WA
 """
 
 import contextlib
-import io
 import re
-from typing import Any
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from features.decoding import recording
+from features.decoding import byte_ranges, data_sizes, deadline, joined, mpeg_audio, recording
 from features.decoding.byte_ranges import Bytes
 from schemas.rejects import ClipError
 
@@ -39,44 +37,6 @@ _SPHERE_FRAMES = re.compile(rb'NIST_1A\n.*?^sample_count -i (\d+)$', re.MULTILIN
 # for it speaks of a pipe.
 _NO_MPEG_FRAME = 7
 
-# The last page of an Ogg file lies in so many bytes at its end: two pages of the largest size.
-_OGG_TAIL_BYTES = 2 * 65_307
-
-# One of these stands in the first frame of an MP3 file whose writer counted the frames.
-_MP3_COUNTS = (b'Xing', b'Info', b'VBRI')
-
-
-class _File(io.RawIOBase):
-  """A file as libsndfile reads it; an error is kept, as a C callback cannot raise it."""
-
-  def __init__(self, data: Bytes) -> None:
-    super().__init__()
-    self._data = data
-    self._position = 0
-    self.error: ClipError | None = None
-
-  def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-    """Returns the position, which stays where it would come to lie before the beginning."""
-    start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: len(self._data)}[whence]
-    if start + offset >= 0:
-      self._position = start + offset
-    return self._position
-
-  def tell(self) -> int:
-    """Returns the position."""
-    return self._position
-
-  def readinto(self, buffer: Any) -> int:
-    """Fills `buffer` and returns how far; 0 at the end and after an error."""
-    try:
-      data = self._data[self._position : self._position + len(buffer)]
-    except ClipError as error:
-      self.error = error
-      return 0
-    buffer[: len(data)] = data
-    self._position += len(data)
-    return len(data)
-
 
 class _Forward(soundfile.SoundFile):  # type: ignore[misc]  # No annotations there.
   """A sound file that soundfile itself does not seek in."""
@@ -87,33 +47,36 @@ class _Forward(soundfile.SoundFile):  # type: ignore[misc]  # No annotations the
 
 
 class Decoder(recording.Recording):
-  """A recording in any format that libsndfile recognises.
+  """A recording in any format that libsndfile recognises, and in which it finds all that is there.
 
-  An MP3 file of changing bit rate in which nobody counted the frames (no Xing header) ends for
-  libsndfile 1.2 where it guesses from the first frames, which may be too early.
+  An MP3 file in which nobody counted the frames ends for libsndfile 1.2 where it guesses from the
+  first frames, which may be too early. Where it is, or where the count is not that of the whole
+  file, it is given a count of ours.
   """
 
-  def __init__(self, data: Bytes) -> None:
+  def __init__(self, data: Bytes, limit: deadline.Deadline) -> None:
     """Opens a whole file.
 
     Raises:
       ClipError: `not_audio` where libsndfile knows no format, `truncated` where less is there than
-        the header promises, `bad_rate`.
+        the header promises, `wrong_size` where more is, `in_part` where libsndfile would leave some
+        of it out, `bad_rate`, `too_slow`.
     """
     self._data = data
+    self._limit = limit
     self._stack = contextlib.ExitStack()
-    self._source: _File
+    self._source: byte_ranges.File
     self._open()
-    file = self._file
     try:
-      recording.check_rate(file.samplerate)
-      _check_whole(data, file)
+      recording.check_rate(self._file.samplerate)
+      is_open = self._file.format == 'MP3' and not self._has_count()
+      _check_whole(data, self._file)
     except ClipError:
       self.close()
       raise
+    file = self._file
     self.sample_rate_hz: int = file.samplerate
-    is_open = file.frames > _OPEN_FRAMES or (file.format == 'MP3' and not _has_mp3_count(data))
-    self.num_frames: int | None = None if is_open else file.frames
+    self.num_frames: int | None = None if is_open or file.frames > _OPEN_FRAMES else file.frames
 
   def read(self, begin: int, end: int) -> NDArray[np.float32]:
     """Returns the mean of the channels, float32 [end - begin]; see recording.Recording.
@@ -129,7 +92,7 @@ class Decoder(recording.Recording):
       frames = self._read(np.empty((wanted, self._file.channels), np.float32))
       if not len(frames):
         break
-      _check_finite(frames, self._position, self.sample_rate_hz)
+      recording.check_finite(frames, self._position, self.sample_rate_hz)
       blocks.append(recording.mono(frames))
       self._position += len(frames)
     if self.num_frames is not None and self._position < last:
@@ -152,9 +115,38 @@ class Decoder(recording.Recording):
     """Closes libsndfile's file, and not what it was opened on."""
     self._stack.close()
 
+  def _has_count(self) -> bool:
+    """Whether libsndfile knows, and not guesses, how many frames an MP3 file has.
+
+    Where it would find too few, the file is opened anew with a count of ours before it.
+
+    Raises:
+      ClipError: `truncated` where fewer are there than the file's own count, `in_part` where
+        libsndfile does not take ours.
+    """
+    stream = mpeg_audio.find(self._data)
+    if stream is None or stream.is_consistent(self._data):
+      return stream is not None
+    num_mpeg, end = mpeg_audio.count(self._data, stream, self._limit)
+    promised, samples = stream.promised_frames, stream.first.num_samples
+    # One more or less: some writers count the frame of the count, too, and the last may be cut.
+    if promised and num_mpeg < promised - 1:
+      raise recording.truncated(promised * samples, num_mpeg * samples)
+    found = promised * samples if promised else self._file.frames
+    least = (num_mpeg - 1) * samples
+    if found >= least:
+      return bool(promised)
+    if stream.first.layer == mpeg_audio.LAYER_3:
+      parts = mpeg_audio.counted(self._data, stream, num_mpeg, end)
+      self._data = byte_ranges.prefixed(self._data, *parts)
+      self._open()
+    if self._file.frames < least:
+      raise joined.in_part(f'{num_mpeg} frames of MPEG audio without their number')
+    return True
+
   def _open(self) -> None:
     self.close()
-    self._source = _File(self._data)
+    self._source = byte_ranges.File(self._data, self._limit)
     try:
       self._file = self._stack.enter_context(_Forward(self._source))
     except soundfile.LibsndfileError as error:
@@ -186,6 +178,7 @@ class Decoder(recording.Recording):
       self._position += num_read
 
   def _read(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+    self._limit.check()
     try:
       frames: NDArray[np.float32] = self._file.read(dtype='float32', out=block)
     except soundfile.LibsndfileError as error:
@@ -202,13 +195,6 @@ class Decoder(recording.Recording):
       raise self._source.error
 
 
-def _has_mp3_count(data: Bytes) -> bool:
-  start = 0
-  if data[:3] == b'ID3':  # Ten bytes, the last four of them the size, seven bits each.
-    start = 10 + sum(byte << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=True))
-  return any(tag in data[start : start + 2048] for tag in _MP3_COUNTS)
-
-
 def _check_whole(data: Bytes, file: soundfile.SoundFile) -> None:
   log = file.extra_info
   for promised_bytes, held_bytes in _LOGGED_BYTES.findall(log):
@@ -222,17 +208,12 @@ def _check_whole(data: Bytes, file: soundfile.SoundFile) -> None:
       raise recording.truncated(int(promised), file.frames)
   if not file.frames and _is_ogg_cut_off(data):
     raise ClipError('truncated', 'Wanted a whole last Ogg page, got none.')
-
-
-def _check_finite(frames: NDArray[np.float32], begin: int, sample_rate_hz: int) -> None:
-  is_good = np.abs(frames) <= recording.MAX_SAMPLE  # NaN is not <= anything.
-  if not is_good.all():
-    frame, channel = np.argwhere(~is_good)[0]
-    raise ClipError(
-      'not_finite',
-      f'Wanted samples in [-1, 1], got {frames[frame, channel]:g} '
-      f'after {(begin + frame) / sample_rate_hz:.6g} s.',
-    )
+  if file.format == 'OGG':
+    joined.check_ogg(data)
+  elif file.format == 'FLAC':
+    joined.check_flac(data, file.frames)
+  else:
+    data_sizes.check(data, file.frames, file.samplerate)
 
 
 def _explained(data: Bytes, error: soundfile.LibsndfileError) -> ClipError:
@@ -260,7 +241,7 @@ def _is_ogg_cut_off(data: Bytes) -> bool:
   """
   if data[:4] != b'OggS':
     return False
-  tail = data[max(0, len(data) - _OGG_TAIL_BYTES) :]
+  tail = data[max(0, len(data) - joined.OGG_TAIL_BYTES) :]
   start = tail.rfind(b'OggS')
   header = tail[start : start + 27] if start >= 0 else b''
   if len(header) < 27 or not header[5] & 4:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features import stored_form
-from features.decoding import recording
+from features.decoding import data_sizes, recording
 from features.decoding.byte_ranges import Bytes
 from schemas.rejects import ClipError
 
@@ -32,6 +32,9 @@ _PCM_SUBFORMAT = bytes.fromhex('0100000000001000800000aa00389b71')
 # What programs write as the size when they cannot go back to fill it in, besides 0: the largest of
 # 32 bits (ffmpeg), about 2 GiB (arecord, SoX). SoX rounds down to whole frames.
 _OPEN_SIZES_BYTES = (0xFFFFFFFF, 0x80000000, 0x7FFFFFFF, 0x7FFFF000)
+
+# Where the size of 32 bits begins anew: a program that does not notice writes a small one.
+_WRAP_BYTES = 1 << 32
 
 _MAX_CHANNELS = 1024  # libsndfile's limit.
 
@@ -103,9 +106,10 @@ def read_header(data: Bytes) -> Header | None:
 
   Raises:
     ClipError: `truncated` where the header promises more audio than there is, `no_samples` where
-      there is none, `bad_rate` for a sample rate outside of [1000, 768000] Hz. A header that
-      leaves the size open, as programs do that write to a pipe (0, 0xFFFFFFFF and the like), is no
-      promise: the audio then ends where the file ends.
+      there is none, `wrong_size` where more audio follows, `bad_rate` for a sample rate outside
+      of [1000, 768000] Hz. A header that leaves the size open, as programs do that write to a pipe
+      (0, 0xFFFFFFFF and the like), is no promise: the audio then ends where the file ends. So does
+      one whose size wrapped at 4 GiB.
   """
   if len(data) < _RIFF.size:
     return None
@@ -176,7 +180,7 @@ def _chunks(data: Bytes, position: int = _RIFF.size) -> Iterator[tuple[bytes, in
 def _header(data: Bytes, form: bytes, start: int, declared: int) -> Header | None:
   if len(form) < _FORMAT.size:
     return None
-  tag, channels, rate_hz, _, frame_bytes, bits = _FORMAT.unpack_from(form)
+  tag, channels, rate_hz, rate_bytes, frame_bytes, bits = _FORMAT.unpack_from(form)
   if not 1 <= channels <= _MAX_CHANNELS:
     return None
   recording.check_rate(rate_hz)
@@ -186,13 +190,18 @@ def _header(data: Bytes, form: bytes, start: int, declared: int) -> Header | Non
     raise ClipError(
       'truncated', f'Wanted {declared} bytes of audio, as the header says, got {held}.'
     )
-  data_bytes = held if is_streamed else declared
+  is_pcm16 = _is_pcm(tag, form) and bits == 16 and frame_bytes == 2 * channels
+  data_bytes = held
+  if not is_streamed:
+    data_bytes = _size(data, start, declared, min(rate_bytes, rate_hz * frame_bytes))
+    if data_bytes > declared and not is_pcm16:
+      raise data_sizes.wrong_size(declared, data_bytes)
   if not data_bytes:
     raise ClipError('no_samples', 'Wanted samples, got a WAV header with none behind.')
   return Header(
     sample_rate_hz=rate_hz,
     num_channels=channels,
-    is_pcm16=_is_pcm(tag, form) and bits == 16 and frame_bytes == 2 * channels,
+    is_pcm16=is_pcm16,
     data_offset_bytes=start,
     data_bytes=data_bytes,
     is_streamed=is_streamed,
@@ -214,5 +223,25 @@ def _is_streamed(data: Bytes, start: int, declared: int, frame_bytes: int) -> bo
     is_sign = any(0 <= sign - declared < frame_bytes for sign in _OPEN_SIZES_BYTES)
     return is_sign and declared > len(data) - start
   # 0 is also an honest size, where nothing or whole chunks follow up to the end of the file.
-  ends = [start, *(after + size + size % 2 for _, after, size in _chunks(data, start))]
-  return ends[-1] - len(data) not in (0, 1)  # The padding of the last chunk may be missing.
+  return not _are_chunks(data, start, padding_bytes=0)
+
+
+def _size(data: Bytes, start: int, declared: int, rate_bytes: int) -> int:
+  """Returns the size of the audio: as declared, or 4 GiB more of it if that many are there.
+
+  Raises:
+    ClipError: `wrong_size` where what lies behind is no chunk, and more than a moment of audio.
+  """
+  end = start + declared
+  if len(data) - end <= data_sizes.TOLERANCE_S * rate_bytes or _are_chunks(data, end):
+    return declared
+  while (end := end + _WRAP_BYTES) <= len(data):
+    if _are_chunks(data, end):
+      return end - start
+  raise data_sizes.wrong_size(declared, len(data) - start)
+
+
+def _are_chunks(data: Bytes, end: int, **kwargs: int) -> bool:
+  # Behind an odd size there is a byte of padding, which some programs forget.
+  places = range(end, end + 1 + end % 2)
+  return any(data_sizes.are_chunks(data, at, data_sizes.riff_chunk, **kwargs) for at in places)
