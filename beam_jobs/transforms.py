@@ -72,8 +72,9 @@ class _ListDoFn(JobDoFn):
       unusable: list[Reject | LeftOut | Noted] = []
       for block in blocks.packed(_usable(listed, unusable)):
         yield block
+        # It comes last of all that is listed, and thus at once.
+        self._job.channel.announce(undecoded.sentence(unusable))
         yield from _tagged(unusable)
-      # These come last.
       self._job.channel.announce(undecoded.sentence(unusable))
       yield from _tagged(unusable)
 

@@ -73,8 +73,9 @@ class Source:
     """Yields what list_utterances does, with the names of labels and speakers made tidy.
 
     Spaces around them are removed and letters composed (NFC), as table and disk may write them
-    differently; what was changed is told at the end, and so are kinds of files without a decoder. A name of spaces alone is none: such a clip
-    is a reject. Ids and addresses stay what opens the file.
+    differently; what was changed is told at the end, and what kinds of files have no decoder. A
+    name of spaces alone is none: such a clip is a reject. Ids and addresses stay what opens the
+    file.
 
     Raises:
       SourceError: as list_utterances does.

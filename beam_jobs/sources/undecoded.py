@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from beam_jobs.sources import corpus
-from features.decoding import ffmpeg
 from schemas import medium as media
 from schemas import rejects, utterance
 
@@ -18,6 +17,9 @@ def told(entries: Iterable[Any], medium: str) -> Iterator[Any]:
 
   Where FFmpeg is installed, or the files are pictures, there is none.
   """
+  # Here, not above: --help need not wait for NumPy.
+  from features.decoding import ffmpeg  # noqa: PLC0415
+
   if medium != media.AUDIO or ffmpeg.is_installed():
     yield from entries
     return

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.decoding import byte_ranges, data_sizes, deadline, joined, recording
+from features.decoding import byte_ranges, deadline, recording
+from features.decoding.containers import data_sizes, joined
 from schemas.rejects import ClipError
 
 # How FFmpeg names the containers that say where each packet is, and how long the audio.

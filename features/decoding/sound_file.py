@@ -10,8 +10,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from features.decoding import byte_ranges, data_sizes, deadline, joined, mpeg_audio, recording
+from features.decoding import byte_ranges, deadline, recording
 from features.decoding.byte_ranges import Bytes
+from features.decoding.containers import data_sizes, joined, mpeg_audio
 from schemas.rejects import ClipError
 
 # From here on a number of frames or bytes says that it was not known when the header was written:

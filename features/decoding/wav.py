@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features import stored_form
-from features.decoding import data_sizes, recording
+from features.decoding import recording
 from features.decoding.byte_ranges import Bytes
+from features.decoding.containers import data_sizes
 from schemas.rejects import ClipError
 
 _RIFF = struct.Struct('<4sI4s')

@@ -18,9 +18,11 @@ def test_the_first_folder_is_the_label_and_every_file_its_own_speaker(tmp_path):
   }
 
 
-@pytest.mark.parametrize('suffix', ['.wav', '.flac', '.ogg', '.opus', '.mp3', '.aiff', '.MP3'])
+@pytest.mark.parametrize(
+  'suffix', ['.wav', '.flac', '.ogg', '.opus', '.mp3', '.aiff', '.MP3', '.m4a', '.WMA']
+)
 def test_every_format_at_any_depth_is_a_clip(tmp_path, suffix):
-  good, bad = read(tmp_path, f'yes/a/b/c/1{suffix}', f'no/1{suffix}', 'no/1.m4a', 'no/notes.txt')
+  good, bad = read(tmp_path, f'yes/a/b/c/1{suffix}', f'no/1{suffix}', 'no/1.xyz', 'no/notes.txt')
   assert {path: label for path, (label, _) in good.items()} == {
     f'yes/a/b/c/1{suffix}': 'yes',
     f'no/1{suffix}': 'no',

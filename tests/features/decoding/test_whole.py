@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from features.decoding import byte_ranges, clips, ffmpeg, mpeg_audio
+from features.decoding import byte_ranges, clips, ffmpeg
+from features.decoding.containers import mpeg_audio
 from schemas import audio, rejects, utterance
 from tests.helpers import wav_files
 

@@ -1,0 +1,1 @@
+"""What containers say of how much audio they hold, held against what is there."""
