@@ -19,19 +19,21 @@ from schemas import command
 from tfrecords import command_line
 from trainer import config as config_lib
 from trainer import preflight, resume
-from trainer.devices import allocator, quiet, strategies
+from trainer.devices import allocator, meeting, quiet
 
 
 def main(arguments: Sequence[str]) -> None:
   """Trains what the arguments ask for."""
-  config = command_line.parse(config_lib.TrainConfig, arguments, description=__doc__ or '')
+  # A wrong flag is told to the other workers too; only the arguments tell whether there are any.
+  with meeting.refusals_told('--strategy=multi_worker' in arguments):
+    config = command_line.parse(config_lib.TrainConfig, arguments, description=__doc__ or '')
   if config is None:
     return
-  # A bucket is asked through TensorFlow.
-  checked = None if '://' in config.data else preflight.check(config)
-  is_alone = strategies.parse(config.strategy)[0] != 'multi_worker'
-  if checked and checked[1] == resume.Start.FINISHED and is_alone:
-    print(resume.finished_sentence(config.run_dir))
+  # A bucket is asked through TensorFlow; but no worker waits for another's import of it.
+  is_late = '://' in config.data and not resume.is_shared(config)
+  checked = None if is_late else preflight.check_together(config)
+  if checked and checked[1] == resume.Start.FINISHED:
+    preflight.say_finished(config)
     return
   allocator.keep_freed_memory()
   quiet.import_tensorflow(debug='--debug' in arguments)

@@ -1,11 +1,15 @@
 """What can be refused before TensorFlow is imported, which takes seconds."""
 
+import os
+
 from schemas import errors
 from trainer import config as config_lib
 from trainer import resume
 from trainer.augment import chain
 from trainer.data import datasets, named_data, service_address
 from trainer.data.raw import files
+from trainer.devices import meeting
+from trainer.devices.strategies import multi_worker
 
 
 def check(config: config_lib.TrainConfig) -> tuple[datasets.Data, resume.Start]:
@@ -36,3 +40,23 @@ def check(config: config_lib.TrainConfig) -> tuple[datasets.Data, resume.Start]:
     service_address.check_answers(config.data_service)
   chain.Chain(config.augment).check(data.feature, data.computed)
   return data, resume.decide(config, data)
+
+
+def check_together(config: config_lib.TrainConfig) -> tuple[datasets.Data, resume.Start]:
+  """Returns the same when all workers are there and mean the same; waits for them.
+
+  Raises:
+    DatasetError, ConfigError: as `check`, and if another worker refuses.
+  """
+  if not resume.is_shared(config):
+    return check(config)
+  with meeting.refusals_told(True):
+    data, start = check(config)
+  meant = {**resume.binding_flags(config), 'the digest of --data': data.digest}
+  return data, resume.Start(meeting.hold(multi_worker.task(os.environ), start.value, meant))
+
+
+def say_finished(config: config_lib.TrainConfig) -> None:
+  """Prints that nothing is left to be done; of several workers the chief does."""
+  if not resume.is_another_worker(config):
+    print(resume.finished_sentence(config.run_dir), flush=True)

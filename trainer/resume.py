@@ -73,7 +73,7 @@ def decide(config: config_lib.TrainConfig, data: datasets.Data) -> Start:
     ConfigError: if the folder may not be used, or holds a run that cannot be gone on with.
   """
   folder = run_folder.RunFolder(config.run_dir)
-  if strategies.parse(config.strategy)[0] == 'multi_worker' and multi_worker.task(os.environ).index:
+  if is_another_worker(config):
     return Start.NEW  # The chief says how; this worker may not even see the folder.
   if not config.run_dir or config.overwrite or not os.path.exists(folder.config_file):
     if config.resume == config_lib.RESUME_MUST:
@@ -108,6 +108,16 @@ def _decide_of_a_run(
       'stop there again: give it more --patience too, or 0 to never stop early.'
     )
   return Start.EXTENDED
+
+
+def is_shared(config: config_lib.TrainConfig) -> bool:
+  """Whether several processes train together."""
+  return strategies.parse(config.strategy)[0] == 'multi_worker'
+
+
+def is_another_worker(config: config_lib.TrainConfig) -> bool:
+  """Whether this process is one of several, and not the chief of them."""
+  return is_shared(config) and multi_worker.task(os.environ).index > 0
 
 
 def binding_flags(config: config_lib.TrainConfig) -> dict[str, Any]:

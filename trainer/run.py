@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import keras
@@ -30,14 +31,17 @@ def train(
 
   Args:
     config: What is asked for.
-    checked: What preflight.check made of it, if that was done already.
+    checked: What preflight.check_together made of it, if that was done already.
 
   Raises:
     DatasetError: if the data set is missing, damaged, or does not fit the model.
     ConfigError: if the config asks for what cannot be done here.
   """
   # Everything that may be wrong is found before anything is written.
-  data, start = checked or preflight.check(config)
+  data, start = checked or preflight.check_together(config)
+  if start == resume.Start.FINISHED:
+    preflight.say_finished(config)
+    return run_folder.RunFolder(config.run_dir)
   strategy = machine.prepare(
     config.strategy,
     batch_size=config.batch_size,
@@ -50,12 +54,6 @@ def train(
   with failures.readable(
     data_dir=data.path, batch_size=config.batch_size, num_workers=workers.count
   ):
-    meant = {**resume.binding_flags(config), 'the digest of --data': data.digest}
-    start = resume.Start(agreement.agree(start.value, meant, workers))
-    if start == resume.Start.FINISHED:
-      if workers.is_chief:
-        print(resume.finished_sentence(config.run_dir), flush=True)
-      return run_folder.RunFolder(config.run_dir)
     plan = _plan(config, data)
     model, compiled = assembly.build(config, data, workers, plan)
     folder, position = run_folder.RunFolder(config.run_dir), position_lib.Position()
@@ -63,11 +61,12 @@ def train(
       saved = checkpointer.load(folder, compiled.variables, workers)
       position = position_lib.Position.from_json(saved)
     batches = _batches(config, data, strategy, start_step=position.step)
-    before: dict[str, Any] = {}
-    if workers.is_chief:
-      folder, before = _open_folder(config, data, start, model)
+    before = json.loads(
+      agreement.made_by_chief(lambda: _open_folder(config, data, start, model), workers)
+    )
+    folder = run_folder.RunFolder(before['path'])
     announce.start(config, data, model=model, workers=workers, folder=folder)
-    announce.resumed(position, config, before, steps_per_epoch=plan.steps_per_epoch)
+    announce.resumed(position, config, before['config'], steps_per_epoch=plan.steps_per_epoch)
 
     best = best_lib.Best(config.monitor)
     judging = judge.Judge(model, strategy, feature_name=data.feature.name)
@@ -194,10 +193,13 @@ def _plan(config: config_lib.TrainConfig, data: datasets.Data) -> loop.Plan:
 
 def _open_folder(
   config: config_lib.TrainConfig, data: datasets.Data, start: resume.Start, model: keras.Model
-) -> tuple[run_folder.RunFolder, dict[str, Any]]:
-  """Returns the run's folder, with config.json and the manifest, and what config.json said before.
+) -> bytes:
+  """Makes the run's folder, with config.json and the manifest; the chief does.
 
   Where a run goes on it stays as it is, or says the flags of now if these are others.
+
+  Returns:
+    JSON with the `path` of the folder and the `config` that it had before, if a run goes on.
   """
   if start.goes_on:
     folder = run_folder.RunFolder(config.run_dir)
@@ -205,7 +207,7 @@ def _open_folder(
     before = folder.read_config()
     if start == resume.Start.EXTENDED:
       folder.reopen(resume.extended(config, before))
-    return folder, before
+    return json.dumps({'path': folder.path, 'config': before}).encode()
   if config.run_dir:
     folder = run_folder.RunFolder(config.run_dir)
   else:
@@ -214,7 +216,7 @@ def _open_folder(
   folder.remove_leftovers()
   manifest_file.save(data.manifest, folder.path)
   folder.write_json(folder.config_file, _record(config, data, model))
-  return folder, {}
+  return json.dumps({'path': folder.path, 'config': {}}).encode()
 
 
 def _record(

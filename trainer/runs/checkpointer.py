@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from schemas import errors
+from trainer.devices import agreement
 from trainer.devices import workers as workers_lib
 from trainer.runs import run_folder, training_state
 
@@ -107,7 +108,7 @@ def load(
   Raises:
     ConfigError: if no state can be read, or they are of another model.
   """
-  data = workers.from_chief(_latest(folder) if workers.is_chief else None)
+  data = agreement.made_by_chief(lambda: _latest(folder), workers)
   arrays, fields = training_state.read(io.BytesIO(data))
   is_same = training_state.restore(variables, arrays, workers)
   if not is_same and workers.is_chief:

@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 
@@ -13,6 +12,7 @@ import pytest
 
 from schemas import errors
 from tests.trainer.callbacks import test_callbacks
+from tests.trainer.devices import addresses
 from tests.trainer.runs import test_resume
 from trainer import config, run
 from trainer.devices import workers
@@ -33,19 +33,9 @@ SETTINGS = {
 }
 
 
-def free_addresses(count):
-  sockets = [socket.socket() for _ in range(count)]
-  for one in sockets:
-    one.bind(('localhost', 0))
-  addresses = [f'localhost:{one.getsockname()[1]}' for one in sockets]
-  for one in sockets:
-    one.close()
-  return addresses
-
-
-def start(run_dir, data_dir, *, count=2, settings=None):
+def start(run_dir, data_dir, *, count=2, settings=None, of_others=()):
   """Starts the workers and returns their processes, the chief first."""
-  cluster = {'worker': free_addresses(count)}
+  cluster = {'worker': addresses.free(count)}
   flags = {**SETTINGS, 'strategy': 'multi_worker', 'data': data_dir, **(settings or {})}
   # Only the chief is told where the run is written: others have nothing to do with it.
   return [
@@ -54,6 +44,7 @@ def start(run_dir, data_dir, *, count=2, settings=None):
         *(sys.executable, '-m', 'trainer'),
         *(f'--{name}={value}' for name, value in flags.items()),
         f'--run_dir={run_dir if not index else "nowhere"}',
+        *(of_others if index else ()),
       ],
       cwd=ROOT,
       env={
@@ -126,6 +117,13 @@ def test_workers_and_devices_come_to_the_same_losses_step_by_step(calm, untested
       np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
+def test_a_worker_that_refuses_ends_the_other_before_tensorflow_starts(untested_dir, tmp_path):
+  codes, said = ended(start(tmp_path / 'run', untested_dir, of_others=['--sede=3']), seconds=100)
+  assert codes == [2, 2], said
+  assert said[0][1].startswith('error: Worker 1 refuses, so none trains. It says: There is no flag')
+  assert not (tmp_path / 'run').exists()
+
+
 @pytest.mark.faults
 def test_a_lost_worker_ends_the_other_and_the_same_commands_go_on(calm, untested_dir, tmp_path):
   chief, other = start(tmp_path / 'run', untested_dir)
@@ -144,22 +142,6 @@ def test_a_lost_worker_ends_the_other_and_the_same_commands_go_on(calm, untested
   assert codes == [0, 0], said
   assert 'resumed  behind step' in said[0][0]
   test_resume.assert_same_run(calm, tmp_path / 'run')
-
-
-def test_workers_with_other_flags_are_refused():
-  """What is compared, without processes."""
-  from trainer.devices import agreement
-
-  class Other:
-    index, is_chief = 1, False
-
-    def from_chief(self, data):
-      assert data is None
-      return json.dumps({'start': 'new', 'meant': {'seed': 3, 'augment': ['gain']}}).encode()
-
-  assert agreement.agree('anew', {'seed': 3, 'augment': ('gain',)}, Other()) == 'new'
-  with pytest.raises(errors.ConfigError, match=r'worker 1, and seed is 4 here and 3 at worker 0'):
-    agreement.agree('new', {'seed': 4, 'augment': ('gain',)}, Other())
 
 
 WORKERS = {'worker': ['a:1', 'b:2']}
@@ -192,6 +174,10 @@ def test_the_task_of_a_worker(cluster, task, index):
     (
       '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
       r"index below 1, got type 'worker', index 1",
+    ),
+    (
+      '{"cluster": {"worker": ["a:port"]}, "task": {"type": "worker", "index": 0}}',
+      r'addresses are host:port',
     ),
     (
       '{"cluster": {"worker": ["a:1"], "ps": ["b:1"]}, "task": {"type": "ps", "index": 0}}',

@@ -69,7 +69,7 @@ def _addresses(cluster: Any) -> tuple[str, ...]:
   if others:
     raise ValueError(f'the cluster may have a chief and workers, not {", ".join(others)}')
   found = [*cluster.get('chief', []), *cluster['worker']]
-  if not all(isinstance(address, str) and ':' in address for address in found):
+  if not all(isinstance(one, str) and one.rpartition(':')[2].isdecimal() for one in found):
     raise ValueError(f'addresses are host:port, got {found}')
   return tuple(found)
 

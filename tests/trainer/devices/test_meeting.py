@@ -1,0 +1,164 @@
+"""Workers that meet before TensorFlow connects them: threads stand for their processes."""
+
+import concurrent.futures
+import json
+import os
+import re
+import socket
+import threading
+
+import pytest
+
+from schemas import errors
+from tests.trainer.devices import addresses
+from trainer.devices import agreement, meeting
+from trainer.devices.strategies import multi_worker
+
+MEANT = {'seed': 3, 'augment': ('gain',)}
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+  for name, value in (('WAIT_LINE_S', 0.05), ('TELL_S', 5.0), ('_TICK_S', 0.01), ('_FREE_S', 0.05)):
+    monkeypatch.setattr(meeting, name, value)
+
+
+@pytest.fixture
+def cluster():
+  return tuple(addresses.free(3))
+
+
+@pytest.fixture
+def pool():
+  with concurrent.futures.ThreadPoolExecutor(3) as made:
+    yield made
+
+
+def task(cluster, index):
+  return multi_worker.Task(index=index, addresses=cluster)
+
+
+def hold(cluster, index, meant=None):
+  return meeting.hold(task(cluster, index), 'anew' if index else 'continued', meant or MEANT)
+
+
+def refuse(cluster, index, monkeypatch):
+  config = {'cluster': {'worker': list(cluster)}, 'task': {'type': 'worker', 'index': index}}
+  monkeypatch.setenv('TF_CONFIG', json.dumps(config))
+  with pytest.raises(errors.DatasetError, match='no such folder'), meeting.refusals_told(True):
+    raise errors.DatasetError('There is no such folder.')
+
+
+def wait_for(said, text):
+  lines = ''
+  for _ in range(1000):
+    lines += said()
+    if text in lines:
+      return lines
+    threading.Event().wait(0.01)
+  raise AssertionError(lines)
+
+
+def test_all_begin_as_the_chief_says_and_the_address_is_free_again(cluster, pool):
+  found = [pool.submit(hold, cluster, index) for index in (2, 1, 0)]
+  assert [one.result(20) for one in found] == ['continued'] * 3
+  meeting._listen(cluster[0]).close()
+  assert meeting.hold(task(cluster[:1], 0), 'new', MEANT) == 'new'  # With nobody else.
+
+
+def test_who_waits_says_for_whom(cluster, pool, capsys):
+  said = lambda: capsys.readouterr().out  # noqa: E731
+  late = pool.submit(hold, cluster, 2)
+  wait_for(said, f'waiting for worker 0 ({cluster[0]}), of 3')
+  chief = pool.submit(hold, cluster, 0)
+  wait_for(said, f'waiting for worker 1 ({cluster[1]}), of 3')
+  assert [hold(cluster, 1), chief.result(20), late.result(20)] == ['continued'] * 3
+
+
+@pytest.mark.parametrize('index', [0, 1])
+def test_who_refuses_takes_all_others_with_it_and_they_say_why(
+  cluster, pool, monkeypatch, index, capsys
+):
+  others = [pool.submit(hold, cluster, other) for other in range(3) if other != index]
+  refuse(cluster, index, monkeypatch)
+  sentence = f'Worker {index} refuses, so none trains. It says: There is no such folder.'
+  for other in others:
+    with pytest.raises(errors.ConfigError, match=re.escape(sentence)):
+      other.result(20)
+  assert 'This worker refuses, and tells the others so' in capsys.readouterr().err
+
+
+def test_who_means_another_training_ends_it_for_all(cluster, pool):
+  chief, second = (pool.submit(hold, cluster, index) for index in (0, 1))
+  third = pool.submit(hold, cluster, 2, {'seed': 4, 'augment': ['gain'], 'ema': 0.5})
+  sentence = (
+    r'^Worker 2 was given another training: ema is 0\.5 there and None at worker 0; seed is 4 '
+    r'there and 3 at worker 0\. Give all'
+  )
+  for one in (chief, second, third):
+    with pytest.raises(errors.ConfigError, match=sentence):
+      one.result(20)
+
+
+def test_a_worker_that_is_started_again_is_taken_again(cluster, pool, capsys):
+  chief, third = (pool.submit(hold, cluster, index) for index in (0, 2))
+  wait_for(lambda: capsys.readouterr().out, 'waiting for worker 1')
+  with meeting._connected(cluster[0]) as gone:
+    meeting._send(gone, {'index': 1, 'meant': MEANT, 'start': 'new'})
+    wait_for(lambda: gone.recv(1000).decode(), 'start')
+  # It is let go, and so are the others.
+  assert chief.result(20) == third.result(20) == 'continued'
+
+
+@pytest.mark.parametrize(
+  'noise', [b'GET / HTTP/1.1\r\n\r\n', b'\x16\x03\n', b'{"index": 9}\n', b'[' * 9000 + b'\n', b'x']
+)
+def test_strangers_are_no_workers(cluster, pool, noise):
+  chief = pool.submit(hold, cluster, 0)
+  host, port = meeting._parts(cluster[0])
+  for _ in range(500):
+    try:
+      stranger = socket.create_connection((host, port))
+      break
+    except OSError:
+      threading.Event().wait(0.01)
+  with stranger:
+    stranger.sendall(noise)
+    others = [pool.submit(hold, cluster, index) for index in (1, 2)]
+    assert [one.result(20) for one in (chief, *others)] == ['continued'] * 3
+
+
+def test_a_port_that_is_taken_is_said_by_both(cluster, pool, capsys, monkeypatch):
+  monkeypatch.setattr(meeting, '_SILENT_S', 0.1)
+  with socket.create_server(('', meeting._parts(cluster[0])[1])) as other:
+    with pytest.raises(errors.ConfigError, match=r'Worker 0 cannot listen at .* another training'):
+      hold(cluster, 0)
+    worker = pool.submit(meeting._attend, task(cluster, 1), {'index': 1}, limit_s=1.0)
+    with other.accept()[0] as connection:
+      connection.sendall(b'\0\0\n')
+      wait_for(lambda: capsys.readouterr().out, 'something else answers there')
+    assert worker.result(20) == ''
+
+
+def test_the_chief_refuses_for_all():
+  class Worker:
+    count = 2
+
+    def __init__(self, index, message=b''):
+      self.is_chief, self.message = not index, message
+
+    def from_chief(self, data):
+      self.message = data if self.is_chief else self.message
+      return self.message
+
+  def refuse():
+    raise errors.DatasetError('None can be read.')
+
+  chief = Worker(0)
+  assert agreement.made_by_chief(lambda: b'states', chief) == b'states'
+  assert agreement.made_by_chief(refuse, Worker(1, chief.message)) == b'states'
+  with pytest.raises(errors.DatasetError, match=r'^None can be read'):
+    agreement.made_by_chief(refuse, chief)
+  with pytest.raises(errors.ConfigError, match=r'^Worker 0 refuses, .* says: None can be read'):
+    agreement.made_by_chief(refuse, Worker(1, chief.message))
+  assert os.environ.get('TF_CONFIG') is None
