@@ -5,6 +5,7 @@ import hashlib
 from schemas import errors, naming
 from schemas.manifest import DatasetManifest
 from tfrecords import storage as storage_lib
+from tfrecords.storage import passing_faults
 
 # Labels may come from file names that are no UTF-8.
 _ENCODING = ('utf-8', 'surrogateescape')
@@ -49,11 +50,15 @@ def digest(data_dir: str, storage: storage_lib.Storage = storage_lib.LOCAL) -> s
 
 def _read(data_dir: str, storage: storage_lib.Storage) -> bytes:
   path = storage.join(data_dir, naming.MANIFEST)
-  try:
+
+  def attempt() -> bytes:
     if not storage.exists(path):
       raise errors.DatasetError(_why_missing(data_dir, storage))
     with storage.open_read(path) as stream:
       return stream.read()
+
+  try:
+    return passing_faults.patiently(attempt, path)
   except OSError as error:
     raise errors.DatasetError(f'Could not read {path!r}: {error.strerror or error}.') from error
 

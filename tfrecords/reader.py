@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 from schemas import errors
 from tfrecords import storage as storage_lib
+from tfrecords.storage import passing_faults
 from tfrecords.wire import framing
 
 # A length is believed piece by piece: a damaged one must not allocate what the file cannot hold.
@@ -64,9 +65,10 @@ def open_shard(path: str, storage: storage_lib.Storage = storage_lib.LOCAL) -> B
 
   Raises:
     RecordError: if it cannot be opened.
+    StorageError: here and while it is read, if the storage does not deliver, also when asked again.
   """
   try:
-    return storage.open_read(path)
+    return passing_faults.opened_patiently(lambda: storage.open_read(path), path)
   except FileNotFoundError as error:
     raise errors.RecordError(
       f'There is no shard file {path!r}. Copy it again, or run the data job again with the same '

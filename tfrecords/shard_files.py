@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from schemas import errors
 from schemas.manifest import DatasetManifest
 from tfrecords import storage as storage_lib
+from tfrecords.storage import passing_faults
 
 _REMEDY = (
   'Copy the folder again, or run the data job again with the same flags (whole shards are kept).'
@@ -33,7 +34,7 @@ def check(
   """
   wanted = [info for split in splits for info in manifest.shards_of(split) if info.num_records]
   try:
-    found = storage.sizes(data_dir)
+    found = passing_faults.patiently(lambda: storage.sizes(data_dir), data_dir)
   except FileNotFoundError:
     found = {}
   except OSError as error:

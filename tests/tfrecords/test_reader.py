@@ -1,6 +1,7 @@
 """Reading shards: what TensorFlow wrote, and every damage named with its place."""
 
 import errno
+import os
 import gzip
 import re
 import resource
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from schemas import errors
 from tests.tfrecords.storage import storages
 from tfrecords import reader, writer
+from tfrecords.storage import passing_faults
 from tfrecords.wire import framing
 
 RECORDS = [b'first', b'', b'third' * 100]
@@ -137,21 +139,29 @@ def test_every_flipped_bit_is_found(bit):
     list(reader.read_records('shard', storage))
 
 
-def test_a_failing_disk_is_named_with_the_file():
+@pytest.mark.parametrize(
+  ('number', 'error', 'sentence'),
+  [
+    (errno.EINVAL, errors.RecordError, "Could not read the shard file 'shard' to its end: Invalid"),
+    (errno.EIO, errors.StorageError, r'Could not read shard: Input/output error \(5 tries'),
+  ],
+)
+def test_a_failing_disk_is_named_with_the_file(monkeypatch, number, error, sentence):
+  monkeypatch.setattr(passing_faults, 'sleep', lambda seconds: None)
+
   class Failing(storages.MemoryStorage):
     def open_read(self, path):
       stream = super().open_read(path)
 
       def fail(size):
-        raise OSError(errno.EIO, 'Input/output error')
+        raise OSError(number, os.strerror(number))
 
       stream.read = fail
       return stream
 
   storage = Failing()
   storage.files['shard'] = b'x' * 100
-  sentence = "Could not read the shard file 'shard' to its end: Input/output error"
-  with pytest.raises(errors.RecordError, match=sentence):
+  with pytest.raises(error, match=sentence):
     list(reader.read_records('shard', storage))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from schemas import json_form
 from tfrecords import storage
+from tfrecords.storage import passing_faults
 
 FOLDER = '.voxshard'
 
@@ -30,13 +31,20 @@ class Notes:
   def read(self, name: str) -> dict[str, Any] | None:
     """Returns a note; None if there is none, or none that can be read as an object of JSON."""
     path = self._files.join(self.path, name)
-    if not self._files.exists(path):
-      return None
-    with self._files.open_read(path) as stream:
-      try:
-        value = json.loads(stream.read())
-      except ValueError:
+
+    def attempt() -> bytes | None:
+      if not self._files.exists(path):
         return None
+      with self._files.open_read(path) as stream:
+        return stream.read()
+
+    data = passing_faults.patiently(attempt, path)
+    if data is None:
+      return None
+    try:
+      value = json.loads(data)
+    except ValueError:
+      return None
     return value if isinstance(value, dict) else None
 
   def write(self, name: str, value: Any) -> None:

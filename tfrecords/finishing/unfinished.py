@@ -15,6 +15,7 @@ from schemas import errors, naming, rejects
 from schemas.manifest import DatasetManifest
 from tfrecords import manifest_file, storage
 from tfrecords.finishing import notes, shard_result
+from tfrecords.storage import passing_faults
 
 
 class Unfinished:
@@ -156,7 +157,7 @@ def _final(name: str) -> str:
 
 def _sha256(path: str, files: storage.Storage) -> str:
   digest = hashlib.sha256()
-  with files.open_read(path) as stream:
+  with passing_faults.opened_patiently(lambda: files.open_read(path), path) as stream:
     while block := stream.read(1 << 20):
       digest.update(block)
   return digest.hexdigest()

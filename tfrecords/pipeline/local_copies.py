@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from schemas import errors
 from schemas.manifest import ShardInfo
 from tfrecords import storage as storage_lib
+from tfrecords.storage import passing_faults
 
 _PIECE_BYTES = 1 << 22
 # Copies at a time: so many hide the latency of a bucket.
@@ -60,7 +61,8 @@ def _check_space(folder: str, wanted_bytes: int) -> None:
 
 def _copy(path: str, shard: ShardInfo, copy: str, *, storage: storage_lib.Storage) -> None:
   digest = hashlib.sha256()
-  with storage.open_read(path) as source, storage_lib.LOCAL.writing(copy) as target:
+  source = passing_faults.opened_patiently(lambda: storage.open_read(path), path)
+  with source, storage_lib.LOCAL.writing(copy) as target:
     while piece := source.read(_PIECE_BYTES):
       digest.update(piece)
       target.write(piece)

@@ -31,6 +31,17 @@ _OFFSET = re.compile(r'(?:corrupted|truncated) record at (\d+)')
 _SEARCH_S = 60.0
 
 
+# What a disk or a bucket fails to deliver just now. TensorFlow itself asks a bucket again.
+_PASSING = (
+  tf.errors.UnknownError,
+  tf.errors.UnavailableError,
+  tf.errors.DeadlineExceededError,
+  tf.errors.ResourceExhaustedError,
+  tf.errors.AbortedError,
+)
+_SHARD = re.compile(r'\.tfrecord-\d+-of-\d+')
+
+
 @contextlib.contextmanager
 def readable_errors(data_dir: str) -> Iterator[None]:
   """Turns TensorFlow's errors about damaged data into a sentence; other errors pass.
@@ -39,14 +50,25 @@ def readable_errors(data_dir: str) -> Iterator[None]:
 
   Raises:
     DatasetError: for a damaged, missing or foreign record in the shards of `data_dir`.
+    StorageError: if a disk or a bucket does not deliver.
   """
   try:
     yield
+  except _PASSING as error:
+    text = _NOISE.sub('', str(error.message)).strip()
+    if not _SHARD.search(text):
+      raise
+    raise errors.StorageError(
+      f'Could not read the records in {data_dir!r}: {_sentence(text)} Such a fault mostly passes: '
+      'run the same command again, a training goes on from its last state. Where it stays, copy '
+      'the folder to another disk.'
+    ) from error
   except (
     tf.errors.DataLossError,
     tf.errors.NotFoundError,
     tf.errors.InvalidArgumentError,
     tf.errors.FailedPreconditionError,
+    tf.errors.PermissionDeniedError,
   ) as error:
     text = _NOISE.sub('', str(error.message)).strip()
     if not isinstance(error, tf.errors.DataLossError) and not _ABOUT_RECORDS.search(text):

@@ -99,7 +99,7 @@ class _Reopened(io.RawIOBase):
     super().__init__()
     self._stream: BinaryIO | None = stream
     self._open, self._path = open_stream, path
-    self._position = 0
+    self._position = self._stands_at = 0
 
   def readable(self) -> bool:
     """True."""
@@ -113,13 +113,14 @@ class _Reopened(io.RawIOBase):
     """Fills `buffer` and returns how far; 0 at the end."""
     data = self._patiently(lambda stream: stream.read(len(buffer)))
     buffer[: len(data)] = data
-    self._position += len(data)
+    self._position = self._stands_at = self._position + len(data)
     return len(data)
 
   def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
     """Returns the new position."""
     if whence == io.SEEK_END:
       offset += self._patiently(lambda stream: stream.seek(0, io.SEEK_END))
+      self._stands_at = -1
     elif whence == io.SEEK_CUR:
       offset += self._position
     self._position = offset
@@ -139,9 +140,12 @@ class _Reopened(io.RawIOBase):
     """Returns what `act` does with the stream, which stands at the position."""
 
     def attempt() -> _Result:
-      stream, self._stream = self._stream or self._open(), None
+      stream, self._stream = self._stream, None
+      if stream is None:
+        stream, self._stands_at = self._open(), 0
       try:
-        if stream.tell() != self._position:
+        # Only where it has to: some streams go forward only.
+        if self._stands_at != self._position:
           stream.seek(self._position)
         result = act(stream)
       except BaseException:
@@ -156,7 +160,7 @@ class _Reopened(io.RawIOBase):
 def _lasting(path: str, fault: OSError, num_tries: int, seconds: float) -> errors.StorageError:
   tries = f' ({num_tries} tries in {seconds:.0f} s)' if num_tries > 1 else ''
   return errors.StorageError(
-    f'Could not read {path}: {fault.strerror or fault}{tries}. Such a fault mostly passes, so no '
-    'clip is left out for it. Run the same command again: whole shards are kept. Where it is '
-    'always this file, copy it again or take it out of the corpus.'
+    f'Could not read {path}: {fault.strerror or fault}{tries}. Such a fault mostly passes, so it is '
+    'not taken for one of the file: run the same command again, whole shards are kept. Where it is '
+    'always this file, copy it again or do without it.'
   )

@@ -386,7 +386,29 @@ def test_a_file_that_goes_away_is_said(tmp_path, iterate):
     iterate(batches)
 
 
-@pytest.mark.parametrize('error', [tf.errors.InvalidArgumentError, tf.errors.NotFoundError])
+def test_a_disk_that_fails_to_deliver_is_one_sentence(tmp_path):
+  manifest = datasets.write_dataset(tmp_path)
+  shard = tmp_path / manifest.shards_of('train')[0].file_name
+  batches = batches_of(str(tmp_path), manifest)
+  shard.unlink()
+  shard.symlink_to('/proc/self/mem')  # What the kernel answers to a read of it is EIO.
+  sentence = f'{shard.name}; Input/output error. Such a fault mostly passes: run the same command'
+  with (
+    pytest.raises(errors.StorageError, match=re.escape(sentence)),
+    read_errors.readable_errors(str(tmp_path)),
+  ):
+    iterate_in_graph(batches)
+
+
+@pytest.mark.parametrize(
+  'error',
+  [
+    tf.errors.InvalidArgumentError,
+    tf.errors.NotFoundError,
+    tf.errors.UnknownError,
+    tf.errors.ResourceExhaustedError,
+  ],
+)
 def test_errors_of_something_else_pass(error):
   with pytest.raises(error), read_errors.readable_errors('d'):
     raise error(None, None, 'Incompatible shapes: [2] vs. [3]')

@@ -6,7 +6,10 @@ import random
 import pytest
 
 from schemas import errors, rejects
-from tfrecords.storage import passing_faults
+from tests.helpers import datasets
+from tfrecords import manifest_file, reader, shard_files
+from tfrecords.finishing import notes
+from tfrecords.storage import local, passing_faults
 
 
 @pytest.fixture
@@ -42,8 +45,8 @@ def test_what_stays_is_one_sentence(waited):
     passing_faults.patiently(failing(5), '/data/x.wav')
   assert str(caught.value) == (
     'Could not read /data/x.wav: Input/output error (5 tries in 10 s). Such a fault mostly passes, '
-    'so no clip is left out for it. Run the same command again: whole shards are kept. Where it is '
-    'always this file, copy it again or take it out of the corpus.'
+    'so it is not taken for one of the file: run the same command again, whole shards are kept. '
+    'Where it is always this file, copy it again or do without it.'
   )
   assert sum(waited) < 11
 
@@ -103,3 +106,37 @@ def test_a_stream_goes_on_where_it_stood(waited):
     assert stream.read() == content[1_000_010:]
   assert len(opened) > 3 and len(waited) == len(opened) - 1
   assert all(one.closed for one in opened)
+
+
+class _FlakyStorage(local.LocalStorage):
+  """The disk, of which every first try at a file fails, and every third read."""
+
+  def __init__(self):
+    self.tried = set()
+
+  def open_read(self, path, piece_bytes=0):
+    if path not in self.tried:
+      self.tried.add(path)
+      raise OSError(errno.EIO, os.strerror(errno.EIO))
+    with super().open_read(path) as stream:
+      return _Flaky(stream.read())
+
+  def sizes(self, path):
+    if path not in self.tried:
+      self.tried.add(path)
+      raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+    return super().sizes(path)
+
+
+def test_a_data_set_is_read_as_patiently_as_a_corpus(tmp_path, waited):
+  written = datasets.write_dataset(tmp_path)
+  files = _FlakyStorage()
+  manifest = manifest_file.load(str(tmp_path), files)
+  assert manifest == written
+  shard_files.check(str(tmp_path), manifest, ['train'], files)
+  path = str(tmp_path / manifest.shards[0].file_name)
+  assert len(list(reader.read_records(path, files))) == manifest.shards[0].num_records
+  notes.Notes(str(tmp_path)).make_folder()
+  notes.Notes(str(tmp_path)).write('a.json', {'a': 1})
+  assert notes.Notes(str(tmp_path), files).read('a.json') == {'a': 1}
+  assert len(files.tried) == 4 <= len(waited)
