@@ -107,7 +107,8 @@ def opened(uri: str) -> Iterator[BinaryIO]:
   except (OSError, clips.ClipError) as error:
     # A decoder tells what the service says of a range as the clip's fault.
     said = error if isinstance(error, OSError) else error.__cause__
-    if not isinstance(said, OSError) or passing_faults.fault_in(said):
+    is_ours = isinstance(error, clips.ClipError) and error.reason != 'unreadable'
+    if is_ours or not isinstance(said, OSError) or passing_faults.fault_in(said):
       raise
     reason = _REASONS.get(said.errno or 0, 'unreadable')
     raise clips.ClipError(reason, f'Of {_service(uri)}: {said.strerror or said}.') from error

@@ -1,8 +1,8 @@
 """Reading shards: what TensorFlow wrote, and every damage named with its place."""
 
 import errno
-import os
 import gzip
+import os
 import re
 import resource
 import struct

@@ -48,10 +48,16 @@ sleep = time.sleep  # Tests put another in its place.
 
 
 def fault_in(error: BaseException | None) -> OSError | None:
-  """Returns the passing fault that an error is, or was raised from; None if there is none."""
+  """Returns the passing fault that an error is, or was raised from; None if there is none.
+
+  Of our own errors only a clip that is unreadable can be one: decoders too have an EIO, by which
+  they mean that a file is damaged.
+  """
   while error is not None:
     if isinstance(error, OSError):
       return error if error.errno in PASSING else None
+    if isinstance(error, errors.VoxshardError) and getattr(error, 'reason', '') != 'unreadable':
+      return None
     error = error.__cause__
   return None
 
@@ -160,7 +166,7 @@ class _Reopened(io.RawIOBase):
 def _lasting(path: str, fault: OSError, num_tries: int, seconds: float) -> errors.StorageError:
   tries = f' ({num_tries} tries in {seconds:.0f} s)' if num_tries > 1 else ''
   return errors.StorageError(
-    f'Could not read {path}: {fault.strerror or fault}{tries}. Such a fault mostly passes, so it is '
-    'not taken for one of the file: run the same command again, whole shards are kept. Where it is '
-    'always this file, copy it again or do without it.'
+    f'Could not read {path}: {fault.strerror or fault}{tries}. Such a fault mostly passes, so it '
+    'is not taken for one of the file: run the same command again, whole shards are kept. Where it '
+    'is always this file, copy it again or do without it.'
   )

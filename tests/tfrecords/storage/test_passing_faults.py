@@ -65,13 +65,10 @@ def test_who_was_asked_for_minutes_is_not_asked_again(waited):
 
 
 def test_the_fault_behind_a_clip_s_error_is_seen():
-  try:
-    try:
-      raise OSError(errno.EIO, 'no')
-    except OSError as fault:
-      raise rejects.ClipError('unreadable', 'Wanted the content.') from fault
-  except rejects.ClipError as error:
-    assert passing_faults.fault_in(error).errno == errno.EIO
+  for reason, seen in (('unreadable', True), ('truncated', False)):
+    error = rejects.ClipError(reason, 'Wanted the content.')
+    error.__cause__ = OSError(errno.EIO, 'Decoders too speak of EIO, and mean the file.')
+    assert bool(passing_faults.fault_in(error)) == seen
   assert passing_faults.fault_in(rejects.ClipError('missing', 'Wanted a file.')) is None
 
 
