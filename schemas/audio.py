@@ -14,13 +14,19 @@ CENTRE = 'centre'
 END = 'end'
 POSITIONS = (START, CENTRE, END)
 
+MIX = 'mix'
+LOUDEST = 'loudest'
+# The number of the channel that is on a side.
+SIDES = {'left': 1, 'right': 2}
+_MAX_CHANNELS = 1024
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AudioSpec(json_form.Fields):
   """The form that every clip has before features are computed: mono, one rate, one length.
 
-  A recording is mixed to mono, resampled, trimmed, cut, put through the effects, and padded, in
-  this order.
+  A recording is brought to one channel, resampled, trimmed, cut, put through the effects, and
+  padded, in this order.
 
   Attributes:
     sample_rate_hz: Samples per second; audio of another rate is resampled.
@@ -33,6 +39,10 @@ class AudioSpec(json_form.Fields):
       recording. 0 drops nothing.
     effects: What is done to the samples of a clip, in this order, each as `name:key=value,...` of
       the table features.effects.EFFECTS.
+    channel: Which channel is heard: MIX, the mean of all; LOUDEST, that with the most power in the
+      clip; one of SIDES; or a number from 1 on. The one channel of a mono file is all but the last.
+    full_scale: The amplitude that is full scale in files of floating-point samples; those of
+      others have their own.
   """
 
   sample_rate_hz: int = 16_000
@@ -41,6 +51,8 @@ class AudioSpec(json_form.Fields):
   position: str = START
   trim_db: float = 0.0
   effects: tuple[str, ...] = ()
+  channel: str = MIX
+  full_scale: float = 1.0
 
   def __post_init__(self) -> None:
     object.__setattr__(self, 'effects', tuple(self.effects))  # JSON has lists only.
@@ -65,6 +77,15 @@ class AudioSpec(json_form.Fields):
       raise errors.SchemaError(
         f'trim_db must be 0 (no trimming) or positive, such as 40, got {self.trim_db}.'
       )
+    if not (self.channel in (MIX, LOUDEST, *SIDES) or _is_channel_number(self.channel)):
+      raise errors.SchemaError(
+        f'channel must be {MIX}, {LOUDEST}, {", ".join(SIDES)}, or a number from 1 (left) to '
+        f'{_MAX_CHANNELS}, got {self.channel!r}.'
+      )
+    if not 0 < self.full_scale < math.inf:
+      raise errors.SchemaError(
+        f'full_scale must be positive, such as 32768, got {self.full_scale}.'
+      )
 
   @property
   def is_variable(self) -> bool:
@@ -75,6 +96,11 @@ class AudioSpec(json_form.Fields):
   def clip_samples(self) -> int:
     """Samples per clip; 0 where each has a length of its own."""
     return round(self.clip_s * self.sample_rate_hz)
+
+
+def _is_channel_number(text: str) -> bool:
+  is_number = text.isascii() and text.isdigit() and len(text) <= 4
+  return is_number and text == str(int(text)) and 1 <= int(text) <= _MAX_CHANNELS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

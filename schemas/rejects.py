@@ -26,12 +26,14 @@ ADVICE = {
   'too_short': 'The clip is shorter than --min_clip_seconds. Lower it or leave the clip out.',
   'bad_rate': 'The sample rate makes no sense. Repair the header.',
   'not_finite': 'Samples are NaN or infinite. Repair the program that wrote the file.',
+  'not_in_one': 'Samples are far beyond 1. Say what is full scale, as --full_scale=32768.',
+  'no_channel': 'The file has no such channel. Take --channel=mix, or one that all files have.',
   'bad_samples': 'Samples are larger than the data set says. Give their bits, as tfds:bits=32.',
   'no_label': 'The corpus gives no label for the clip. Add one or leave the clip out.',
   'no_speaker': 'The corpus gives no speaker for the clip. Add one or leave the clip out.',
   'bad_name': 'The file name does not fit the pattern of the source. Rename it.',
   'too_long': 'The recording is longer than --max_clip_seconds. Raise it, or cut by a table.',
-  'bad_excerpt': 'The part lies behind the end of its recording. Correct start and duration.',
+  'bad_excerpt': 'The part lies behind the end of its recording, or most of it. Correct the table.',
   'bad_uri': 'Nothing here reads such an address. Copy the file to a disk or a bucket.',
   'bad_row': 'The row of the table cannot be read. Correct it.',
   'duplicate': 'The same clip stands twice in the table. Remove one of the rows.',
@@ -58,7 +60,11 @@ NOTED = {
   'backslashes': r'Paths of the table were read with `/` in the place of `\`.',
   'other_form': 'The names of the files are written in another normal form (NFC, NFD).',
   # Clips.
-  'silent': 'Every sample is zero. Record it again, or leave the clip out.',
+  'silent': 'Every sample is the same. Record it again, or leave the clip out.',
+  'padded_excerpt': 'The recording ends before the part does. Correct start and duration.',
+  'clipped': 'Tops are cut off at full scale. Record it again at a lower level.',
+  'beyond_one': 'Samples lie beyond 1, where int16 features cut them off. See --effect=peak.',
+  'cancelled': 'Its channels cancel one another in the mix. Take one: --channel=loudest.',
   # Of how files are decoded.
   'no_decoder': "FFmpeg reads these and is not there: pip install 'voxshard[media]'.",
   # Of recordings of noise, and of copies that were to have noise.

@@ -41,12 +41,19 @@ def _head(manifest: DatasetManifest) -> Iterator[str]:
     stored, source = _hours(manifest)
     recorded = f', of {source} hours of recordings' if source != stored else ''
     yield f'{manifest.name}: {_count(records, "clip")}, {stored} hours of audio{recorded}'
-    yield f'audio: mono, {manifest.audio.sample_rate_hz} Hz, {_lengths(manifest.audio)}'
+    spec = manifest.audio
+    yield f'audio: {_heard(spec)}, {spec.sample_rate_hz} Hz, {_lengths(spec)}'
     if manifest.audio.trim_db:
       yield f'silence at the ends: dropped from {manifest.audio.trim_db:g} dB below the loudest on'
     if manifest.audio.effects:
       yield f'effects: {", ".join(manifest.audio.effects)}'
   yield f'record version: {manifest.record_version}'
+
+
+def _heard(spec: audio.AudioSpec) -> str:
+  channel = f'channel {spec.channel}' if spec.channel.isdigit() else f'the {spec.channel} channel'
+  heard = 'mono' if spec.channel == audio.MIX else f'mono, {channel}'
+  return heard + (f', full scale of floats {spec.full_scale:g}' if spec.full_scale != 1 else '')
 
 
 def _lengths(spec: audio.AudioSpec) -> str:

@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 from beam_jobs.exploration import census as census_lib
 from beam_jobs.exploration import duplicates, fingerprint
 from beam_jobs.exploration import sound as sound_lib
+from features.decoding import levels
 from schemas import medium as media
 from schemas import rejects as rejects_lib
-
-# More samples than this share cut off can be heard.
-AUDIBLE_CLIPPING = 0.001
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -129,5 +127,6 @@ class Findings:
   @functools.cached_property
   def clipped(self) -> list[Measured]:
     """The clips whose tops are cut off audibly, the worst first."""
-    worst = [item for item in self.measured if item.measures.clipped_share > AUDIBLE_CLIPPING]
+    limit = levels.AUDIBLE_CLIPPING
+    worst = [item for item in self.measured if item.measures.clipped_share > limit]
     return sorted(worst, key=lambda item: (-item.measures.clipped_share, item.clip.clip_id))

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 
 import numpy as np
@@ -65,7 +66,7 @@ def _listen(
   elif originals := _originals(manifest, scan):
     failed = measuring.Rejects()
     picked = [originals[clip.clip_id] for clip in scan.picked.items() if clip.clip_id in originals]
-    measured = measuring.measured_all(picked, failed)
+    measured = measuring.measured_all(picked, failed, manifest.audio)
     source = 'the original files, at their own rate'
     ready = {
       label: [
@@ -73,7 +74,8 @@ def _listen(
       ]
       for label, kept in scan.by_label.items()
     }
-    shown = measuring.examples(ready, measuring.heard, limit=wanted.max_examples)
+    heard = functools.partial(measuring.heard, spec=manifest.audio)
+    shown = measuring.examples(ready, heard, limit=wanted.max_examples)
     note = f'What is measured is of the original files of {len(measured):,} clips picked by a hash.'
     if failed.clips:
       note += f' {len(failed.clips):,} of these could not be opened any more.'

@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import functools
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
@@ -11,7 +12,7 @@ from rich import progress as rich_progress
 
 from beam_jobs.exploration import duplicates, findings, fingerprint, originals
 from beam_jobs.exploration import sound as sound_lib
-from schemas import rejects
+from schemas import audio, rejects
 from schemas.rejects import ClipError
 from schemas.utterance import Utterance
 
@@ -98,9 +99,14 @@ def opened(
       yield clip, content
 
 
-def measured_all(clips: Sequence[Utterance], failed: Rejects) -> list[findings.Measured]:
+def measured_all(
+  clips: Sequence[Utterance],
+  failed: Rejects,
+  spec: audio.AudioSpec = audio.AudioSpec(),  # noqa: B008 - Frozen.
+) -> list[findings.Measured]:
   """Returns what is measured of those clips that can be used; `failed` counts the others."""
-  return [measured(named(clip), sound) for clip, sound in opened(clips, originals.sound, failed)]
+  opener = functools.partial(originals.sound, spec=spec)
+  return [measured(named(clip), sound) for clip, sound in opened(clips, opener, failed)]
 
 
 def same_recordings(items: Sequence[findings.Measured]) -> list[duplicates.Link]:
@@ -108,9 +114,12 @@ def same_recordings(items: Sequence[findings.Measured]) -> list[duplicates.Link]
   return list(duplicates.alike([(item.clip, item.fingerprint) for item in items]))
 
 
-def heard(clip: Utterance) -> findings.Example:
+def heard(
+  clip: Utterance,
+  spec: audio.AudioSpec = audio.AudioSpec(),  # noqa: B008 - Frozen.
+) -> findings.Example:
   """Returns a clip to listen to."""
-  return findings.Example(clip=named(clip), sound=originals.sound(clip))
+  return findings.Example(clip=named(clip), sound=originals.sound(clip, spec))
 
 
 def seen(clip: Utterance) -> findings.Example:

@@ -8,25 +8,28 @@ from numpy.typing import NDArray
 from beam_jobs.exploration import sound as sound_lib
 from beam_jobs.shards import reading
 from beam_jobs.sources.tfds_records import clip_uri
-from schemas import utterance
+from schemas import audio, utterance
 from tfrecords.storage import passing_faults
 
 # Pictures are shown and compared no larger than this, in pixels.
 _THUMBNAIL_PIXELS = 160
 
 
-def sound(clip: utterance.Utterance) -> sound_lib.Sound:
-  """Returns the audio of a clip.
+def sound(
+  clip: utterance.Utterance,
+  spec: audio.AudioSpec = audio.AudioSpec(),  # noqa: B008 - Frozen.
+) -> sound_lib.Sound:
+  """Returns the audio of a clip, of which `spec` says the channel and what full scale is.
 
   Raises:
     ClipError: where it cannot be used.
   """
   if clip_uri.is_uri(clip.uri):
-    return sound_lib.decode(io.BytesIO(reading.read(clip.uri)), clip.excerpt)
+    return sound_lib.decode(io.BytesIO(reading.read(clip.uri)), clip.excerpt, spec)
 
   def attempt() -> sound_lib.Sound:
     with reading.opened(clip.uri) as stream:
-      return sound_lib.decode(stream, clip.excerpt)
+      return sound_lib.decode(stream, clip.excerpt, spec)
 
   return passing_faults.patiently(attempt, clip.uri)
 

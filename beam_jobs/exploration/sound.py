@@ -8,20 +8,14 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from features.decoding import byte_ranges, wav
-from schemas import utterance
+from features.decoding import byte_ranges, clips, levels, wav
+from schemas import audio, utterance
 from schemas.rejects import ClipError
 
 # Of a longer clip the beginning is measured: a clip is held in memory.
 MAX_MEASURED_S = 60.0
 # Level of digital silence, whose logarithm there is not.
 FLOOR_DBFS = -120.0
-
-# From here on a sample is at full scale; what codings with less range can hold is less.
-_FULL_SCALE = 0.9999
-_FULL_SCALE_OF = {'PCM_U8': 0.99, 'PCM_S8': 0.99, 'ULAW': 0.98, 'ALAW': 0.984}
-# Full scale once or twice in a row is a peak that was normalised, three times a top cut off.
-_RUN_SAMPLES = 3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,20 +28,20 @@ class Sound:
     seconds: Length of the whole clip.
     coding: Such as `WAV, 16 bit PCM`.
     full_scale: From this amplitude on a sample is at full scale.
+    channel: Which channel is heard, as AudioSpec says it.
   """
 
   frames: NDArray[np.float32]
   sample_rate_hz: int
   seconds: float
   coding: str
-  full_scale: float = _FULL_SCALE
+  full_scale: float = levels.Coding.full_scale
+  channel: str = audio.MIX
 
   @property
   def mono(self) -> NDArray[np.float32]:
-    """Mean of the channels, float32 [num_frames]."""
-    if self.frames.shape[1] == 1:
-      return self.frames[:, 0]
-    return self.frames.mean(axis=1, dtype=np.float32)
+    """The channel that is heard, float32 [num_frames]."""
+    return levels.picked(self.frames, self.channel)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -73,10 +67,14 @@ class Measures:
   clipped_share: float
 
 
-def decode(stream: BinaryIO, excerpt: utterance.Excerpt | None = None) -> Sound:
+def decode(
+  stream: BinaryIO,
+  excerpt: utterance.Excerpt | None = None,
+  spec: audio.AudioSpec = audio.AudioSpec(),  # noqa: B008 - Frozen.
+) -> Sound:
   """Returns the clip in a seekable file, at its own rate and with its channels.
 
-  Of a long file only the clip is read.
+  Of a long file only the clip is read. `spec` says which channel is heard, and what full scale is.
 
   Raises:
     ClipError: where there is none.
@@ -93,13 +91,13 @@ def decode(stream: BinaryIO, excerpt: utterance.Excerpt | None = None) -> Sound:
 
   try:
     with soundfile.SoundFile(stream) as file:
-      return _read(file, excerpt)
+      return _read(file, excerpt, spec)
   except soundfile.LibsndfileError as error:
     said = str(error.error_string).removeprefix('Error : ').rstrip('.')
     refused = ClipError(
       'not_audio', f'Wanted a format that libsndfile knows, got {len(data)} bytes: {said}.'
     )
-  return _by_ffmpeg(data, excerpt, refused)
+  return _by_ffmpeg(data, excerpt, refused, spec)
 
 
 def of_samples(samples: NDArray[np.float32], sample_rate_hz: int, *, coding: str) -> Sound:
@@ -114,19 +112,15 @@ def of_samples(samples: NDArray[np.float32], sample_rate_hz: int, *, coding: str
 
 def measure(sound: Sound) -> Measures:
   """Returns the measures of a clip that has samples."""
-  amplitude = np.abs(sound.frames)
-  at_top = amplitude >= sound.full_scale
-  runs = at_top[: len(at_top) - _RUN_SAMPLES + 1]
-  for shift in range(1, _RUN_SAMPLES):
-    runs = runs & at_top[shift : len(at_top) - _RUN_SAMPLES + 1 + shift]
+  num_clipped = levels.num_clipped(sound.frames, sound.full_scale)
   return Measures(
     seconds=sound.seconds,
     sample_rate_hz=sound.sample_rate_hz,
     channels=sound.frames.shape[1],
     coding=sound.coding,
     rms_dbfs=decibels(math.sqrt(float(np.mean(np.square(sound.frames, dtype=np.float64))))),
-    peak_dbfs=decibels(float(amplitude.max())),
-    clipped_share=float(np.count_nonzero(runs)) / sound.frames.size,
+    peak_dbfs=decibels(float(np.abs(sound.frames).max())),
+    clipped_share=num_clipped / sound.frames.size,
   )
 
 
@@ -135,10 +129,11 @@ def decibels(amplitude: float) -> float:
   return max(FLOOR_DBFS, 20 * math.log10(amplitude)) if amplitude > 0 else FLOOR_DBFS
 
 
-def _read(file: Any, excerpt: utterance.Excerpt | None) -> Sound:
+def _read(file: Any, excerpt: utterance.Excerpt | None, spec: audio.AudioSpec) -> Sound:
   rate_hz = file.samplerate
   begin, end = 0, file.frames
   if excerpt:
+    clips.check_excerpt(excerpt, file.frames / rate_hz)
     begin, end = (round(at_s * rate_hz) for at_s in excerpt.bounds_s(file.frames / rate_hz))
     if begin >= end:
       raise ClipError('bad_excerpt', f'Wanted a part of {file.frames / rate_hz:.3f} s, got none.')
@@ -147,8 +142,8 @@ def _read(file: Any, excerpt: utterance.Excerpt | None) -> Sound:
   frames = file.read(wanted, dtype='float32', always_2d=True)
   if not len(frames):
     raise ClipError('no_samples', 'Wanted samples, got a header with none behind it.')
-  if not np.isfinite(frames).all():
-    raise ClipError('not_finite', 'Wanted finite samples, got NaN or infinity.')
+  coding = levels.Coding.of(file.subtype)
+  frames = _scaled(frames, coding, spec, begin=begin, rate_hz=rate_hz)
   if excerpt and excerpt.gain_db:
     frames *= np.float32(10 ** (excerpt.gain_db / 20))
   # A stream's header may leave the number of frames open.
@@ -158,12 +153,16 @@ def _read(file: Any, excerpt: utterance.Excerpt | None) -> Sound:
     sample_rate_hz=rate_hz,
     seconds=num_frames / rate_hz,
     coding=_coding(file.format, file.subtype),
-    full_scale=_FULL_SCALE_OF.get(file.subtype, _FULL_SCALE),
+    full_scale=coding.full_scale,
+    channel=spec.channel,
   )
 
 
 def _by_ffmpeg(
-  data: byte_ranges.ByteRanges, excerpt: utterance.Excerpt | None, refused: ClipError
+  data: byte_ranges.ByteRanges,
+  excerpt: utterance.Excerpt | None,
+  refused: ClipError,
+  spec: audio.AudioSpec,
 ) -> Sound:
   # Here, not above: likewise.
   from features.decoding import deadline, ffmpeg
@@ -173,6 +172,7 @@ def _by_ffmpeg(
     rate_hz, num_frames = source.sample_rate_hz, source.count()
     begin, end = 0, num_frames
     if excerpt:
+      clips.check_excerpt(excerpt, num_frames / rate_hz)
       begin, end = (round(at_s * rate_hz) for at_s in excerpt.bounds_s(num_frames / rate_hz))
     if begin >= end:
       reason = 'bad_excerpt' if excerpt else 'no_samples'
@@ -180,11 +180,30 @@ def _by_ffmpeg(
     frames = source.frames(begin, min(end, begin + round(MAX_MEASURED_S * rate_hz)))
   finally:
     source.close()
+  frames = _scaled(frames, source.sample_coding, spec, begin=begin, rate_hz=rate_hz)
   if excerpt and excerpt.gain_db:
     frames *= np.float32(10 ** (excerpt.gain_db / 20))
   return Sound(
-    frames=frames, sample_rate_hz=rate_hz, seconds=(end - begin) / rate_hz, coding=source.coding
+    frames=frames,
+    sample_rate_hz=rate_hz,
+    seconds=(end - begin) / rate_hz,
+    coding=source.coding,
+    channel=spec.channel,
   )
+
+
+def _scaled(
+  frames: NDArray[np.float32],
+  coding: levels.Coding,
+  spec: audio.AudioSpec,
+  *,
+  begin: int,
+  rate_hz: int,
+) -> NDArray[np.float32]:
+  """Returns frames in [-1, 1]; refuses what the job refuses."""
+  listener = levels.Listener(spec.channel, spec.full_scale)
+  listener.hear(frames, coding, begin=begin, sample_rate_hz=rate_hz)
+  return frames / np.float32(spec.full_scale) if coding.is_float else frames
 
 
 def _coding(container: str, subtype: str) -> str:

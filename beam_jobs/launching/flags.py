@@ -74,6 +74,13 @@ class _Flags:
     'are left out, or they stay in one split. drop and group read all audio twice.',
     choices=rules.DUPLICATES,
   )
+  channel: str = flag(
+    audio.MIX,
+    'Which channel is heard: mix (the mean of all), loudest, left, right, or its number from 1 on.',
+  )
+  full_scale: float = flag(
+    1.0, 'What is full scale in files of floating-point samples, such as 32768.', lower_bound=0
+  )
   sample_rate_hz: int = flag(16_000, 'Rate that every clip is brought to.', lower_bound=1)
   clip_seconds: float = flag(
     1.0, 'Length that every clip is cut or padded to; 0 leaves them be.', lower_bound=0
@@ -240,6 +247,8 @@ def _audio(typed: _Flags) -> audio.AudioSpec:
       'max_clip_s': typed.max_clip_seconds,
       'position': typed.clip_position,
       'trim_db': typed.trim_silence_db,
+      'channel': typed.channel,
+      'full_scale': typed.full_scale,
       'effects': tuple(options.format_option(*effects.parse(text)) for text in typed.effect),
     },
     where='--sample_rate_hz, --clip_seconds and the flags of the audio',

@@ -20,6 +20,7 @@ from features.decoding import (
   byte_ranges,
   cutting,
   deadline,
+  levels,
   opening,
   recording,
   resampling,
@@ -60,6 +61,9 @@ _NO_SUCH = {
   errno.ENAMETOOLONG: 'Wanted a file, got a name that is too long for one.',
 }
 
+# So much of the end of a part may be missing: tables round, and codecs add and cut some frames.
+EXCERPT_TOLERANCE_S = 0.02
+
 # What is trimmed is held in memory as a whole, at up to 20 bytes a frame: no more than 320 MiB.
 MAX_TRIM_FRAMES = 1 << 24
 
@@ -90,20 +94,25 @@ def decode(
       read.
     audio: The rate and length wanted, and what is done to the samples; its max_clip_s limits the
       excerpt, where there is one, and not the recording.
-    excerpt: Which part, and its gain; None for the whole.
+    excerpt: Which part, and its gain; None for the whole. Of one with a duration, up to a half may
+      lie behind the end of the recording, which is noted.
     min_clip_s: Recordings or excerpts shorter than this, in seconds, are refused.
     max_decode_s: Processor time that decoding may take, in seconds.
 
   Raises:
     ClipError: reason empty, not_audio, no_decoder, in_part, truncated, wrong_size, no_samples,
-      bad_rate, too_short, too_long, too_slow or not_finite; bad_excerpt where the excerpt begins
-      behind the end; unreadable.
+      bad_rate, too_short, too_long, too_slow, not_finite, not_in_one or no_channel; bad_excerpt
+      where the excerpt begins behind the end or less than half of it is there; unreadable.
   """
   if not len(data):
     raise ClipError('empty', 'Wanted an audio file, got 0 bytes.')
-  source = opening.open_recording(data, deadline.Deadline(max_decode_s))
+  listener = levels.Listener(audio.channel, audio.full_scale)
+  source = opening.open_recording(data, deadline.Deadline(max_decode_s), listener)
   try:
     samples, source_s, whole, start_s = _part(source, audio, excerpt, min_clip_s)
+    if listener.decides():
+      samples, source_s, whole, start_s = _part(source, audio, excerpt, min_clip_s)
+    is_there = excerpt is None or check_excerpt(excerpt, source.count() / source.sample_rate_hz)
   finally:
     source.close()
   if audio.effects:
@@ -111,7 +120,9 @@ def decode(
     from features import effects
 
     samples = effects.apply(samples, audio.effects, audio.sample_rate_hz)
-  noted = () if samples.any() else ('silent',)
+  noted = listener.notes() if is_there else (*listener.notes(), 'padded_excerpt')
+  if 'cancelled' not in noted and levels.is_silent(samples):
+    noted = (*noted, 'silent')
   return Clip(cutting.filled(samples, audio), len(samples), source_s, whole, noted, start_s)
 
 
@@ -233,6 +244,7 @@ def _bounds(
 ) -> tuple[int, int, float]:
   """Returns where the excerpt begins and ends, in samples, and its duration in seconds."""
   begin_s, end_s = excerpt.bounds_s(recording_s)
+  check_excerpt(excerpt, recording_s)
   # A duration of 1 s that begins at 0.1 s must not come out as 0.9999999999999999 s: too short.
   duration_s = round(end_s - begin_s, 9)
   begin = min(num_samples, round(begin_s * sample_rate_hz))
@@ -245,6 +257,25 @@ def _bounds(
       f'audio ends, got one from {start_s:.6g} s to {start_s + excerpt.duration_s:.6g} s.',
     )
   return begin, end, duration_s
+
+
+def check_excerpt(excerpt: utterance.Excerpt, recording_s: float) -> bool:
+  """Returns whether a part that was asked for in seconds is there, but for a rounding of its end.
+
+  Raises:
+    ClipError: reason bad_excerpt, where less than half of it is there.
+  """
+  if not excerpt.duration_s or (excerpt.window_start, excerpt.window_end) != (0, 1):
+    return True  # What there is was asked for.
+  begin_s, end_s = excerpt.bounds_s(recording_s)
+  there_s = round(end_s - begin_s, 9)
+  if 0 < there_s < excerpt.duration_s / 2:
+    raise ClipError(
+      'bad_excerpt',
+      f'Wanted {excerpt.duration_s:.6g} s from {excerpt.start_s:.6g} s on, got {there_s:.6g} s: '
+      f'the audio ends at {recording_s:.6g} s.',
+    )
+  return round(excerpt.duration_s - there_s, 9) <= EXCERPT_TOLERANCE_S
 
 
 def _check_duration(source_s: float, audio: audio_schema.AudioSpec, min_clip_s: float) -> None:

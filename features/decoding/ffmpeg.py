@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.decoding import byte_ranges, deadline, recording
+from features.decoding import byte_ranges, deadline, levels, recording
 from features.decoding.containers import data_sizes, joined
 from schemas.rejects import ClipError
 
@@ -38,8 +38,8 @@ _PROMISING = (
 
 # A place further ahead is sought, and decoding begins so long before it: decoders remember.
 _SEEK_S, _LEAD_IN_S = 10.0, 1.0
-# What was decoded to count it is kept, up to so many frames, for whoever reads it next.
-_KEPT_FRAMES = 1 << 20
+# What was decoded to count it is kept, up to so many samples, for whoever reads it next: 8 MiB.
+_KEPT_VALUES = 1 << 21
 # What encoders add at both ends is in the length that Matroska says. A cut is seen by its size.
 _MATROSKA_TOLERANCE_S = 0.5
 # A packet holds no more, of each channel: of hostile files, 16 million.
@@ -136,7 +136,7 @@ class Decoder(recording.Recording):
     self._data = data
     self._limit = limit
     self._container: Any = None
-    self._kept: list[NDArray[np.float32]] | None = None
+    self._kept: list[_Block] | None = None
     self._blocks: Iterator[_Block] = iter(())
     self._first: _Block | None = None
     self.said = ''
@@ -184,23 +184,21 @@ class Decoder(recording.Recording):
     for at, block in self._from(begin):
       part = block[max(0, begin - at) : max(0, end - at)]
       if parts and part.shape[1] != parts[0].shape[1]:
-        part = np.repeat(recording.mono(part)[:, np.newaxis], parts[0].shape[1], axis=1)
+        part = np.repeat(levels.mean(part)[:, np.newaxis], parts[0].shape[1], axis=1)
       parts.append(part)
       if at + len(block) >= end:
         break
     return np.concatenate(parts) if parts else np.empty((0, 1), np.float32)
 
   def read(self, begin: int, end: int) -> NDArray[np.float32]:
-    """Returns the mean of the channels, float32 [end - begin]; see recording.Recording."""
+    """Returns what is heard, float32 [end - begin]; see recording.Recording."""
     last = end if self.num_frames is None else min(end, self.num_frames)
-    if self._kept is not None:
-      whole = np.concatenate([*self._kept, np.empty(0, np.float32)])
-      return whole[begin:last]
     parts = []
-    for at, frames in self._from(begin):
+    for at, frames in self._from(begin) if self._kept is None else iter(self._kept):
       if at >= last:
         break
-      parts.append(recording.mono(frames)[max(0, begin - at) : last - at])
+      part = frames[max(0, begin - at) : last - at]
+      parts.append(self.heard(part, max(begin, at)))
       if at + len(frames) >= last:
         break
     found = np.concatenate([*parts, np.empty(0, np.float32)])
@@ -218,13 +216,14 @@ class Decoder(recording.Recording):
     if scanned := self._scanned():
       self.num_frames = scanned
       return scanned
-    kept: list[NDArray[np.float32]] | None = []
-    num_frames = 0
+    kept: list[_Block] | None = []
+    num_frames = num_values = 0
     for at, frames in self._from(0):
       num_frames = at + len(frames)
       if kept is not None:
-        kept.append(recording.mono(frames))
-      if num_frames > _KEPT_FRAMES:
+        kept.append((at, frames))
+      num_values += frames.size
+      if num_values > _KEPT_VALUES:
         kept = None
       if max_frames is not None and num_frames > max_frames:
         return num_frames
@@ -266,6 +265,8 @@ class Decoder(recording.Recording):
     codec.thread_count = 1  # It decodes in this thread, whose time is counted.
     codec.options = {**codec.options, 'max_samples': str(_MAX_PACKET_FRAMES)}
     self._codec = codec.name
+    # Codecs that lose something give floats too, on a scale of their own.
+    self.sample_coding = levels.Coding(is_float=codec.name.startswith('pcm_f'))
     self._start_s: float | None = None
     self._reached_s = 0.0
     self._first = None

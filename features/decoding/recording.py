@@ -1,16 +1,17 @@
-"""What a decoder gives: any part of a recording, mixed to mono, at the rate of the recording."""
+"""What a decoder gives: any part of a recording, as one channel, at the rate of the recording."""
 
 import abc
 
 import numpy as np
 from numpy.typing import NDArray
 
+from features.decoding import levels
 from schemas import audio
 from schemas.rejects import ClipError
 
 MIN_SAMPLE_RATE_HZ = 1_000
 
-# Float samples are meant to be in [-1, 1]. Beyond this the power of a frame could overflow float32
+# With a gain, samples may go beyond 1. Beyond this the power of a frame could overflow float32
 # and a feature would be infinite.
 MAX_SAMPLE = 1e9
 
@@ -21,20 +22,38 @@ class Recording(abc.ABC):
   Attributes:
     sample_rate_hz: Samples per second.
     num_frames: Frames of the whole recording; None where only decoding to the end can tell.
+    sample_coding: What its samples can be.
+    listener: Makes one channel of many, and measures; None mixes them.
   """
 
   sample_rate_hz: int
   num_frames: int | None
+  sample_coding: levels.Coding = levels.Coding()
+  listener: levels.Listener | None = None
 
   @abc.abstractmethod
   def read(self, begin: int, end: int) -> NDArray[np.float32]:
-    """Returns the mean of the channels, float32 [end - begin] of the frames from begin to end.
+    """Returns what is heard, float32 [end - begin], of the frames from begin to end.
 
     Fewer where the recording ends before. The same range always gives the same bits.
 
     Raises:
       ClipError: where what the header promises cannot be decoded.
     """
+
+  def heard(self, frames: NDArray[np.float32], begin: int) -> NDArray[np.float32]:
+    """Returns the one channel that is made of frames [num_frames, channels], read from `begin` on.
+
+    For decoders: all that they read to be heard goes through here.
+
+    Raises:
+      ClipError: where samples are no sound, or there is no such channel.
+    """
+    if self.listener is None or not len(frames):
+      return levels.mean(frames)
+    return self.listener.hear(
+      frames, self.sample_coding, begin=begin, sample_rate_hz=self.sample_rate_hz
+    )
 
   @abc.abstractmethod
   def count(self, max_frames: int | None = None) -> int:
@@ -53,14 +72,6 @@ class Recording(abc.ABC):
     """Gives back what a decoder holds, and leaves the file open."""
 
 
-def mono(frames: NDArray[np.float32]) -> NDArray[np.float32]:
-  """Mean of the channels: [num_frames, channels] -> [num_frames]."""
-  total = frames[:, 0]
-  for channel in range(1, frames.shape[1]):
-    total = total + frames[:, channel]
-  return total / np.float32(frames.shape[1]) if frames.shape[1] > 1 else total
-
-
 def check_rate(sample_rate_hz: int) -> None:
   """Raises ClipError (`bad_rate`) for a rate at which nobody records."""
   if not MIN_SAMPLE_RATE_HZ <= sample_rate_hz <= audio.MAX_SAMPLE_RATE_HZ:
@@ -71,14 +82,14 @@ def check_rate(sample_rate_hz: int) -> None:
 
 
 def check_finite(frames: NDArray[np.float32], begin: int, sample_rate_hz: int) -> None:
-  """Raises ClipError (`not_finite`) where a sample is no number or far beyond full scale.
+  """Raises ClipError (`not_finite`) where a sample is no number.
 
   Args:
     frames: float32 [num_frames, channels].
     begin: Number of the first, for the error.
     sample_rate_hz: Samples per second.
   """
-  is_good = np.abs(frames) <= MAX_SAMPLE  # NaN is not <= anything.
+  is_good = np.isfinite(frames)
   if not is_good.all():
     frame, channel = np.argwhere(~is_good)[0]
     raise ClipError(

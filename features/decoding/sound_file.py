@@ -10,7 +10,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from features.decoding import byte_ranges, deadline, recording
+from features.decoding import byte_ranges, deadline, levels, recording
 from features.decoding.byte_ranges import Bytes
 from features.decoding.containers import data_sizes, joined, mpeg_audio
 from schemas.rejects import ClipError
@@ -78,12 +78,14 @@ class Decoder(recording.Recording):
     file = self._file
     self.sample_rate_hz: int = file.samplerate
     self.num_frames: int | None = None if is_open or file.frames > _OPEN_FRAMES else file.frames
+    self.sample_coding = levels.Coding.of(file.subtype)
 
   def read(self, begin: int, end: int) -> NDArray[np.float32]:
-    """Returns the mean of the channels, float32 [end - begin]; see recording.Recording.
+    """Returns what is heard, float32 [end - begin]; see recording.Recording.
 
     Raises:
-      ClipError: `truncated` where less can be decoded than the header promises, `not_finite`.
+      ClipError: `truncated` where less can be decoded than the header promises, `not_finite` and
+        what else `heard` says.
     """
     self._go_to(begin)
     last = end if self.num_frames is None else min(end, self.num_frames)
@@ -93,8 +95,7 @@ class Decoder(recording.Recording):
       frames = self._read(np.empty((wanted, self._file.channels), np.float32))
       if not len(frames):
         break
-      recording.check_finite(frames, self._position, self.sample_rate_hz)
-      blocks.append(recording.mono(frames))
+      blocks.append(self.heard(frames, self._position))
       self._position += len(frames)
     if self.num_frames is not None and self._position < last:
       raise recording.truncated(self.num_frames, self._position)

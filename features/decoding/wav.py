@@ -79,14 +79,14 @@ class Pcm16(recording.Recording):
     self.num_frames: int = header.num_frames
 
   def read(self, begin: int, end: int) -> NDArray[np.float32]:
-    """Returns the mean of the channels, float32 [end - begin]; see recording.Recording."""
+    """Returns what is heard, float32 [end - begin]; see recording.Recording."""
     if self._header.num_channels == 1:
-      return recording.mono(self._block(begin, end))
+      return self.heard(self._block(begin, end), begin)
     # In blocks: of 1,024 channels, a second at 768 kHz would be 3 GB as float32.
     step = max(1, _BLOCK_SAMPLES // self._header.num_channels)
     last = min(end, self.num_frames)
     blocks = [
-      recording.mono(self._block(at, min(at + step, last))) for at in range(begin, last, step)
+      self.heard(self._block(at, min(at + step, last)), at) for at in range(begin, last, step)
     ]
     return blocks[0] if len(blocks) == 1 else np.concatenate([*blocks, np.empty(0, np.float32)])
 

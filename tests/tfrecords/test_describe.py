@@ -211,3 +211,13 @@ class TestCommandLine:
     assert done.returncode == 0
     assert done.stdout.startswith(str(tmp_path))
     assert 'tensorflow' not in done.stderr, 'seconds of start-up'
+
+
+def test_which_channel_was_heard_is_told(manifest):
+  def head(**settings):
+    spec = dataclasses.replace(manifest.audio, **settings)
+    return describe.describe(dataclasses.replace(manifest, audio=spec)).splitlines()[1]
+
+  assert head(channel='loudest').startswith('audio: mono, the loudest channel, 8000 Hz')
+  assert head(channel='2').startswith('audio: mono, channel 2, 8000 Hz')
+  assert head(full_scale=32768.0).startswith('audio: mono, full scale of floats 32768, 8000 Hz')

@@ -148,6 +148,13 @@ def test_an_excerpt_behind_the_end_is_no_clip():
     )
 
 
+def test_an_excerpt_that_is_hardly_there_is_no_clip_either():
+  with pytest.raises(ClipError, match='Wanted 1 s from 0.08 s on, got 0.02 s'):
+    sound_lib.decode(
+      encoded(np.ones(800) / 2, format='WAV'), utterance.Excerpt(start_s=0.08, duration_s=1)
+    )
+
+
 def test_of_a_long_recording_the_beginning_is_measured():
   found = sound_lib.decode(encoded(np.zeros(1_000 * 90), 1_000, format='WAV'))
   assert found.seconds == 90

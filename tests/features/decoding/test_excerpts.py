@@ -101,7 +101,7 @@ def test_the_excerpt_that_is_all_of_it_is_the_file():
 
 @settings(max_examples=200)
 @given(
-  start_s=st.floats(0, 9.9),
+  start_s=st.floats(0, 8.5),
   duration_s=st.floats(0.001, 3),
   rate_hz=st.sampled_from([8_000, 16_000, 22_050, 44_100]),
 )
@@ -215,6 +215,32 @@ def test_a_part_behind_the_end():
   assert rejected(WAV, start_s=1.0, duration_s=1e-6)[0] == 'bad_excerpt'
 
 
+@pytest.mark.parametrize('beyond_s', [0.0, 0.001, 0.02])
+def test_a_rounding_of_the_end_passes(beyond_s):
+  clip = decoded(WAV, start_s=9.6, duration_s=0.4 + beyond_s)
+  assert clip.noted == () and clip.num_samples == round(0.4 * RATE_HZ)
+
+
+def test_a_part_that_is_there_for_the_most_is_padded_and_noted():
+  clip = decoded(WAV, start_s=9.4, duration_s=1.0)
+  assert clip.noted == ('padded_excerpt',)
+  assert clip.num_samples == round(0.6 * RATE_HZ) and not clip.samples[clip.num_samples :].any()
+  assert decoded(WAV, ANY_LENGTH, start_s=9.4, duration_s=1.0).noted == ('padded_excerpt',)
+
+
+def test_a_part_that_lies_behind_the_end_for_the_most_is_refused_with_what_is_there():
+  assert rejected(WAV, start_s=9.9, duration_s=5.0) == (
+    'bad_excerpt',
+    'Wanted 5 s from 9.9 s on, got 0.1 s: the audio ends at 10 s.',
+  )
+  assert rejected(WAV, start_s=9.95, duration_s=0.11)[0] == 'bad_excerpt'
+
+
+def test_what_was_not_asked_for_in_seconds_is_as_long_as_it_is():
+  assert decoded(WAV, start_s=9.9).noted == ()
+  assert decoded(WAV, window_start=0.8, window_end=0.9, duration_s=50.0).noted == ()
+
+
 def test_the_limits_of_length_are_those_of_the_part():
   assert rejected(WAV, start_s=9.5, duration_s=1.0, min_clip_s=0.6) == (
     'too_short',
@@ -241,7 +267,7 @@ def test_a_streamed_wav(subtype, declared):
   data = bytearray(wav_files.encoded(NOISE, format='WAV', subtype=subtype))
   at = data.index(b'data') + 4
   data[at : at + 4] = struct.pack('<I', declared)
-  clip = decoded(bytes(data), start_s=9.0, duration_s=5.0)
+  clip = decoded(bytes(data), start_s=9.0, duration_s=1.5)
   np.testing.assert_array_equal(clip.samples, FLOATS[9 * RATE_HZ :])
 
 
@@ -249,7 +275,7 @@ def test_a_flac_stream_without_a_count():
   data = bytearray(wav_files.encoded(NOISE, format='FLAC', subtype='PCM_16'))
   data[21] &= 0xF0  # The last 36 bits of its 26 bytes: the number of samples, 0 for unknown.
   data[22:26] = bytes(4)
-  clip = decoded(bytes(data), start_s=9.5, duration_s=5.0)
+  clip = decoded(bytes(data), start_s=9.5, duration_s=0.8)
   np.testing.assert_array_equal(clip.samples[:8_000], FLOATS[-8_000:])
   assert (clip.num_samples, clip.source_s) == (8_000, 0.5)
 
