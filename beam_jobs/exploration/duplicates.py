@@ -25,12 +25,18 @@ class Clip:
     label: Its label.
     speaker: Who speaks.
     split: Its split; '' where none is decided.
+    file: Where a record says that it comes from; '' where it does not say.
+    start_us: Where it begins there, in microseconds.
+    end_us: Where it ends there.
   """
 
   clip_id: str
   label: str
   speaker: str
   split: str
+  file: str = ''
+  start_us: int = 0
+  end_us: int = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

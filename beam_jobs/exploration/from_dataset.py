@@ -4,6 +4,8 @@ import contextlib
 import dataclasses
 import functools
 import json
+import os
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from beam_jobs.sources import corpus as corpus_lib
 from schemas import errors, naming, rejects
 from schemas import medium as media
 from schemas.manifest import DatasetManifest
-from schemas.utterance import Utterance
+from schemas.utterance import Excerpt, Utterance
 from tfrecords import manifest_file
 from tfrecords import storage as storage_lib
 from tfrecords.wire import codec
@@ -107,20 +109,41 @@ def _originals(manifest: DatasetManifest, scan: records.Scan) -> dict[str, Utter
   clips = {clip.clip_id: clip for clip in scan.picked.items()}
   for kept in scan.by_label.values():
     clips.update((item.clip.clip_id, item.clip) for item in kept.items())
-  found: dict[str, Utterance] = {}
   try:
     name, settings = sources.parse(str(manifest.config['source']))
-    corpus = corpus_lib.Corpus(
-      str(manifest.config['input']), all_files=bool(manifest.config.get('all_files'))
-    )
-    for entry in sources.SOURCES[name].entries(corpus, settings):
-      clip = clips.get(entry.utterance_id) if isinstance(entry, Utterance) else None
-      if clip:
-        found[clip.clip_id] = dataclasses.replace(
-          entry, label=clip.label, speaker_id=clip.speaker, split=clip.split
-        )
+    source, place = sources.SOURCES[name], str(manifest.config['input'])
+    if all(clip.file for clip in clips.values()) and not source.in_record_files:
+      return _named_by_records(clips, source.folder_of(place, settings))
+    corpus = corpus_lib.Corpus(place, all_files=bool(manifest.config.get('all_files')))
+    listed = source.entries(corpus, settings)
+    return {
+      clip.clip_id: dataclasses.replace(
+        entry, label=clip.label, speaker_id=clip.speaker, split=clip.split
+      )
+      for entry in listed
+      if isinstance(entry, Utterance) and (clip := clips.get(entry.utterance_id))
+    }
   except (KeyError, errors.VoxshardError):
     return {}  # Another machine, another version: the data set has all that a user needs of it.
+
+
+def _named_by_records(clips: Mapping[str, duplicates.Clip], folder: str) -> dict[str, Utterance]:
+  """Returns where clips come from as their records say, without a listing of the corpus."""
+  found = {}
+  for clip in clips.values():
+    is_whole_path = clip.file.startswith('/') or '://' in clip.file
+    uri = clip.file if is_whole_path else f'{folder}/{clip.file}'
+    if '://' in uri or os.path.exists(uri):
+      found[clip.clip_id] = Utterance(
+        utterance_id=clip.clip_id,
+        speaker_id=clip.speaker,
+        label=clip.label,
+        uri=uri,
+        split=clip.split,
+        excerpt=Excerpt(
+          start_s=clip.start_us / 1e6, duration_s=(clip.end_us - clip.start_us) / 1e6
+        ),
+      )
   return found
 
 

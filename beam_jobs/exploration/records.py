@@ -128,6 +128,9 @@ class Records:
       label=self._manifest.labels[item.label],
       speaker=item.speaker_id,
       split=split,
+      file=item.file,
+      start_us=item.start_us,
+      end_us=item.end_us,
     )
 
   def _frequent_labels(self) -> list[str]:

@@ -57,6 +57,10 @@ _SAME = {
 }
 
 
+_NAMED_ALIKE = ('accent', 'age', 'gender')
+_NO_FIELDS = ('client_id', 'path', 'accents')
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CommonVoice:
   """What is to be learned of a clip, and which lists say what there is.
@@ -160,7 +164,7 @@ def _entries(
       label=label,
       uri=corpus.uri(path),
       split=split,
-      fields=tuple((name, _value(row.values, name)) for name in ('accent', 'age', 'gender')),
+      fields=_fields(row.values),
       origin=origin,
     )
 
@@ -188,6 +192,12 @@ def _checked_path(row: rows.Row, seen: first_rows.FirstRows) -> str:
   if seen.first(path, row.number):
     raise ClipError('duplicate', f'{path} stands in an earlier row too.')
   return path
+
+
+def _fields(row: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+  """Returns all that a row says beside speaker and file, under one name in all releases."""
+  fields = {name: value for name, value in row.items() if name not in _NO_FIELDS}
+  return tuple(sorted({**fields, **{name: _value(row, name) for name in _NAMED_ALIKE}}.items()))
 
 
 def _value(row: Mapping[str, str], name: str) -> str:

@@ -40,6 +40,7 @@ class Source:
     prepare: Makes the corpus in the folder of that name, where the source makes its own. Whole or
       not at all, and once: a corpus that is there already is kept. Called by the launcher.
     default_input: The corpus's folder where the user names none; '' where one must be named.
+    in_record_files: Whether files hold records, of which a file's name and seconds tell none apart.
     root: Returns the folder that the files of clips are named from; None where that is --input.
   """
 
@@ -54,6 +55,7 @@ class Source:
   noise_paths: Callable[[corpus.Corpus, Any], list[str]] | None = None
   prepare: Callable[[str, Any], None] | None = None
   default_input: str = ''
+  in_record_files: bool = False
   root: Callable[[corpus.Corpus, Any], str] | None = None
 
   def opened(self, place: str, settings: Any, *, all_files: bool = False) -> corpus.Corpus:

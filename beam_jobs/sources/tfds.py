@@ -201,5 +201,6 @@ SOURCE = source.Source(
   settings=Tfds,
   list_utterances=list_utterances,
   is_streamed=True,
+  in_record_files=True,
   default_input='~/tensorflow_datasets',
 )

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import tensorflow as tf
 
 from schemas import errors
-from schemas.manifest import ShardInfo
+from schemas.manifest import DatasetManifest, ShardInfo
 from tfrecords import manifest_file, reader, storage
 from tfrecords.pipeline import parsing
-from tfrecords.wire import framing
+from tfrecords.wire import codec, framing
 
 # What TensorFlow writes around an error, and what tells that an error is about our records.
 _NOISE = re.compile(
@@ -25,6 +25,7 @@ _ABOUT_RECORDS = re.compile(
   rf'{parsing.AS_THE_MANIFEST_SAYS}|Could not parse example|is required but could not be found|'
   rf'\.tfrecord-\d+-of-\d+|{_COUNT.pattern}'
 )
+_FILE = re.compile(r'\.tfrecord-\d+-of-\d+')
 # Where a record is damaged, of which TensorFlow does not say in which file.
 _OFFSET = re.compile(r'(?:corrupted|truncated) record at (\d+)')
 # So long the files are looked through for its name: 1 GB/s on this machine, 0.1 from a bucket.
@@ -97,17 +98,43 @@ def _sentence(text: str) -> str:
 def _where(text: str, data_dir: str) -> str:
   """Returns which shard it is about, as a sentence; '' where it is said already or not found."""
   count, offset = _COUNT.search(text), _OFFSET.search(text)
-  if not count and not offset:
+  if _FILE.search(text):
     return ''
   files, ends_s = storage.storage_of(data_dir), time.monotonic() + _SEARCH_S
   try:
-    for info in manifest_file.load(data_dir, files).shards:
-      wanted = int(offset[1]) if offset else None
-      if _is_about(files.join(data_dir, info.file_name), info, wanted, files=files, ends_s=ends_s):
+    manifest = manifest_file.load(data_dir, files)
+    for info in manifest.shards:
+      path, wanted = files.join(data_dir, info.file_name), int(offset[1]) if offset else None
+      if not count and not offset:
+        index = _first_foreign(path, manifest, files=files, ends_s=ends_s)
+        if index is not None:
+          return f' It is record {index} of {info.file_name}.'
+      elif _is_about(path, info, wanted, files=files, ends_s=ends_s):
         return f' It is {info.file_name}.'
   except (OSError, errors.VoxshardError):
     pass  # What is wrong was said, and verify tells where.
   return ''
+
+
+def _first_foreign(
+  path: str, manifest: DatasetManifest, *, files: storage.Storage, ends_s: float
+) -> int | None:
+  """Returns the place of the first record of a shard that is not as the manifest says.
+
+  Raises:
+    TimeoutError: if the time is up before it is known.
+  """
+  with reader.open_shard(path, files) as stream:
+    for scanned in reader.scan(stream):
+      if time.monotonic() > ends_s:
+        raise TimeoutError
+      try:
+        clip = codec.decode(scanned.data, manifest.features, record_version=manifest.record_version)
+      except errors.RecordError:
+        return scanned.index
+      if not 0 <= clip.label < manifest.num_labels:
+        return scanned.index
+  return None
 
 
 def _is_about(

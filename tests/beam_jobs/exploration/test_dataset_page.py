@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from beam_jobs import featurize
+from beam_jobs.sources import corpus as corpus_lib
 from schemas import command
 from tests.helpers import bucket, datasets, exploring
 
@@ -142,3 +143,15 @@ def test_a_damaged_shard_is_an_error_and_leaves_nothing(tmp_path, capsys):
   assert exploring.run(f'--data={tmp_path}/data', f'--output={tmp_path}/page.html') == 2
   assert 'The file is damaged or was not copied whole' in capsys.readouterr().err
   assert [entry.name for entry in tmp_path.iterdir()] == ['data']
+
+
+def test_original_files_are_found_by_what_records_say_without_a_listing(
+  corpus, tmp_path, monkeypatch
+):
+  data = featurized(corpus, tmp_path / 'data', '--feature=log_mel')
+  (corpus / 'no' / 's1_0.wav').unlink()
+  monkeypatch.setattr(corpus_lib.Corpus, 'entries', None)
+  page = explored(tmp_path, data)
+  assert 'What is measured is of the original files of 29 clips' in page.text
+  shutil.rmtree(corpus)
+  assert 'There is no audio to listen to' in explored(tmp_path, data).text

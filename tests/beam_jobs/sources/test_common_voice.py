@@ -46,7 +46,11 @@ def test_a_row_is_a_clip_with_its_voice_and_what_is_known_of_it(tmp_path, column
   assert clip.utterance_id == 'clips/common_voice_en_0.mp3'
   assert clip.uri == str(tmp_path / 'clips' / 'common_voice_en_0.mp3')
   assert (clip.label, clip.speaker_id, clip.split) == ('twenties', 'abc', '')
-  assert clip.fields == (('accent', 'India, Scotland'), ('age', 'twenties'), ('gender', 'female'))
+  said = dict(clip.fields)
+  assert list(said) == sorted(said)
+  assert (said['accent'], said['age'], said['gender']) == ('India, Scotland', 'twenties', 'female')
+  # And what else the release has, such as the sentence, but for what a record says elsewhere.
+  assert set(said) == {*columns} - {'client_id', 'path', 'accents'} | {'accent'}
   assert clip.origin == 'validated.tsv, row 2'
 
 

@@ -302,10 +302,11 @@ def test_arrays_of_another_length_are_said(tmp_path, read_all, which):
   manifest = with_records(tmp_path, make)
   with pytest.raises(errors.DatasetError) as caught:
     read_all(str(tmp_path), manifest)
+  number, name = 3 * (which == 'one'), manifest.shards[0].file_name
   assert str(caught.value) == (
     f"Could not read the records in '{tmp_path}': Feature 'log_mel' must have 640 bytes in every "
-    'record (float16 [20, 16]), as the manifest says. Run `python -m tfrecords.verify '
-    f'{tmp_path}` to see what is damaged.'
+    f'record (float16 [20, 16]), as the manifest says. It is record {number} of {name}. Run '
+    f'`python -m tfrecords.verify {tmp_path}` to see what is damaged.'
   )
 
 
@@ -319,7 +320,8 @@ def test_a_label_that_is_none_is_said(tmp_path, read_all, label):
 
   manifest = with_records(tmp_path, make)
   with pytest.raises(
-    errors.DatasetError, match=r'Labels must be in \[0, 3\), as the manifest says'
+    errors.DatasetError,
+    match=r'Labels must be in \[0, 3\), as the manifest says. It is record 4 of tiny-train',
   ):
     read_all(str(tmp_path), manifest)
 
@@ -327,7 +329,7 @@ def test_a_label_that_is_none_is_said(tmp_path, read_all, label):
 @pytest.mark.parametrize(
   ('data', 'sentence'),
   [
-    (b'no example', "': Could not parse example input, value: 'no example'. Run"),
+    (b'no example', "': Could not parse example input, value: 'no example'. It"),
     (
       b'',
       ': Name: <unknown>, Feature: label .data type: int64. is required but could not be found',
@@ -336,8 +338,9 @@ def test_a_label_that_is_none_is_said(tmp_path, read_all, label):
 )
 def test_foreign_records_are_said(tmp_path, read_all, data, sentence):
   manifest = with_records(tmp_path, lambda i, clip: data)
-  with pytest.raises(errors.DatasetError, match=sentence):
+  with pytest.raises(errors.DatasetError, match=sentence) as caught:
     read_all(str(tmp_path), manifest)
+  assert f' It is record 0 of {manifest.shards[0].file_name}. Run `python' in str(caught.value)
 
 
 @pytest.mark.parametrize('damage', ['flip', 'length'])
