@@ -1,5 +1,31 @@
-"""What the files of a corpus are."""
+"""What the files of a corpus are, and what usually lies beside them."""
+
+import posixpath
 
 AUDIO = 'audio'
 PICTURES = 'pictures'
 MEDIA = (AUDIO, PICTURES)
+
+# Endings of what usually lies beside recordings and is none: lists, texts, transcripts, programs.
+USUAL_ENDINGS = frozenset(
+  '.bib .cfg .csv .ctm .doc .docx .eaf .html .htm .ini .ipynb .json .jsonl .lab .log .lst .md .md5 '
+  '.mlf .ndjson .ods .pdf .phn .py .rst .rtf .scp .sh .sha1 .sha256 .srt .stm .tab .tex .textgrid '
+  '.toml .trn .trs .tsv .txt .vtt .wrd .xls .xlsx .xml .yaml .yml'.split()
+)
+# The same of files whose names have no ending.
+USUAL_NAMES = frozenset(
+  'authors changelog changes citation contributing copying copyright licence license makefile '
+  'manifest md5sum md5sums news notice readme sha1sums sha256sums spk2gender spk2utt text todo '
+  'utt2spk version'.split()
+)
+NO_ENDING = 'no ending'
+_LONGEST_ENDING = 12
+
+
+def ending_of(name: str) -> str:
+  """Returns what a file is counted by; '' for what usually lies beside recordings."""
+  ending = posixpath.splitext(name)[1].lower()
+  if not ending or ' ' in ending or len(ending) > _LONGEST_ENDING:
+    return '' if name.lower() in USUAL_NAMES else NO_ENDING
+  is_usual = ending in USUAL_ENDINGS or name.lower().partition('.')[0] in ('readme', 'license')
+  return '' if is_usual else ending

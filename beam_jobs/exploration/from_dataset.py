@@ -12,6 +12,7 @@ import numpy as np
 from beam_jobs import sources
 from beam_jobs.exploration import duplicates, findings, measuring, records, request
 from beam_jobs.sources import corpus as corpus_lib
+from pages import words
 from schemas import errors, naming, rejects
 from schemas import medium as media
 from schemas.manifest import DatasetManifest
@@ -157,12 +158,17 @@ def _facts(data_dir: str, manifest: DatasetManifest) -> list[tuple[str, str]]:
     size = f', {spec.num_bytes:,} bytes a clip' if spec.num_bytes else ''
     facts.append((f'feature {spec.name}', f'{codec.shape_text(spec)}{size}'))
   num_bytes = sum(shard.num_bytes for shard in manifest.shards)
-  facts.append(('size', f'{num_bytes / 1e6:,.1f} MB in {len(manifest.shards):,} shards'))
+  facts.append(
+    ('size', f'{num_bytes / 1e6:,.1f} MB in {words.counted(len(manifest.shards), "shard")}')
+  )
   facts += [
     (name, str(manifest.config[name]))
     for name in ('source', 'input', 'split_by', 'seed')
     if manifest.config.get(name) not in (None, '')
   ]
+  for split, names in manifest.speakers.items():
+    dots = ', ...' if manifest.num_speakers.get(split, 0) > len(names) else ''
+    facts.append((f'speakers of {split}', ', '.join(names) + dots))
   if manifest.config.get('augmentations'):
     copies = f'{manifest.config.get("augment_copies")} copies of each train clip'
     facts.append(('augmentation', f'{copies}: {", ".join(manifest.config["augmentations"])}'))

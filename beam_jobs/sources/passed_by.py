@@ -6,22 +6,9 @@ import heapq
 import posixpath
 from collections.abc import Iterator, Sequence
 
+from schemas import medium as media
 from schemas import rejects
 
-# Endings of what usually lies beside recordings and is none: lists, texts, transcripts, programs.
-USUAL_ENDINGS = frozenset(
-  '.bib .cfg .csv .ctm .doc .docx .eaf .html .htm .ini .ipynb .json .jsonl .lab .log .lst .md .md5 '
-  '.mlf .ndjson .ods .pdf .phn .py .rst .rtf .scp .sh .sha1 .sha256 .srt .stm .tab .tex .textgrid '
-  '.toml .trn .trs .tsv .txt .vtt .wrd .xls .xlsx .xml .yaml .yml'.split()
-)
-# The same of files whose names have no ending.
-USUAL_NAMES = frozenset(
-  'authors changelog changes citation contributing copying copyright licence license makefile '
-  'manifest md5sum md5sums news notice readme sha1sums sha256sums spk2gender spk2utt text todo '
-  'utt2spk version'.split()
-)
-_NO_ENDING = 'no ending'
-_LONGEST_ENDING = 12
 # Of so many endings counts are kept, and of the rest together.
 _MOST_ENDINGS = 1_000
 _OTHERS = 'other endings'
@@ -48,7 +35,7 @@ class PassedBy:
     if folder != self._last:
       self._last = folder
       self.folder(folder)
-    ending = _ending(name)
+    ending = media.ending_of(name)
     if not ending:
       return
     if ending not in self._counts and len(self._counts) >= _MOST_ENDINGS:
@@ -98,12 +85,3 @@ def spelled(text: str) -> str:
 def _has_clip(prefix: str, clips: Sequence[str]) -> bool:
   place = bisect.bisect_left(clips, prefix)
   return place < len(clips) and clips[place].startswith(prefix)
-
-
-def _ending(name: str) -> str:
-  """Returns what a file is counted by; '' for what usually lies beside recordings."""
-  ending = posixpath.splitext(name)[1].lower()
-  if not ending or ' ' in ending or len(ending) > _LONGEST_ENDING:
-    return '' if name.lower() in USUAL_NAMES else _NO_ENDING
-  is_usual = ending in USUAL_ENDINGS or name.lower().partition('.')[0] in ('readme', 'license')
-  return '' if is_usual else ending

@@ -54,6 +54,7 @@ def test_the_same_audio_in_two_splits_is_named(corpus, tmp_path, feature):
   assert 'yes/s3_1.wav yes, speaker s3, train yes/s4_0.wav yes, speaker s4, test' in found
   assert found.count('.wav') == 4
   assert '30 clips' in page.text
+  assert 'speakers of test s0, s1, s2, s3, s4' in page.text
   source = 'stored waveforms' if feature == 'waveform' else 'original files'
   assert source in page.section('formats')
   assert re.search(r'train 20 67 % 5 2 test 10 33 % 5 2', page.section('splits'))

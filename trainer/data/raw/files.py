@@ -100,7 +100,9 @@ def load(data: str, *, sample_rate_hz: int = 0, clip_s: float = CLIP_S) -> RawFi
   )
   _check_rates(files, audio.sample_rate_hz)
   made = _split_up(files)
-  found = _manifest(data.partition(':')[0], files, made, audio)
+  kind = data.partition(':')[0]
+  said = table.passed_by(path, files) if kind == table.FOLDERS else []
+  found = _manifest(kind, files, made, audio=audio, said=said)
   digest = hashlib.sha256(found.to_text().encode('utf-8', 'surrogateescape')).hexdigest()
   return RawFiles(manifest=found, digest=digest, splits=made)
 
@@ -200,13 +202,15 @@ def _manifest(
   kind: str,
   files: Sequence[File],
   made: Mapping[str, Sequence[File]],
+  *,
   audio: audio_lib.AudioSpec,
+  said: Sequence[str],
 ) -> manifest.DatasetManifest:
   """Returns what the data job would have written, with a made-up shard for each split."""
   labels = tuple(sorted({file.label for file in files}))
   # float32, so that prediction rounds no more than training does.
   waveform = features.spec(*features.parse(f'{computed_feature.WAVEFORM}:dtype=float32'), audio)
-  warnings = []
+  warnings = list(said)
   speakers = {split: [file.speaker for file in mine] for split, mine in made.items()}
   is_known = any(file.speaker != file.clip_id for file in files)
   if not is_known:

@@ -6,6 +6,7 @@ with their usual names; so the ids and speakers of clips are the same.
 
 from __future__ import annotations
 
+import collections
 import csv
 import dataclasses
 import os
@@ -13,9 +14,12 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
 from schemas import errors, options, splits, utterance
+from schemas import medium as media
 
 TABLE = 'table'
 FOLDERS = 'folders'
+# So many endings or folders are named.
+_MOST = 5
 AUDIO_ENDINGS = ('.wav', '.flac', '.ogg', '.mp3')
 
 _PATH, _LABEL = 'path', 'label'
@@ -115,11 +119,39 @@ def read_folders(root: str) -> list[Clip]:
   return clips
 
 
+def passed_by(root: str, clips: Sequence[Clip]) -> list[str]:
+  """Returns what is to be said of files below a folder that are not read, sentences."""
+  counts: collections.Counter[str] = collections.Counter()
+  folders = set()
+  for path in _files_below(root):
+    if '/' in path:
+      folders.add(path.partition('/')[0])
+    if not path.lower().endswith(AUDIO_ENDINGS):
+      counts[media.ending_of(posixpath.basename(path))] += 1
+  del counts['']  # What usually lies beside audio.
+  said = []
+  if counts:
+    shown = ', '.join(f'{count:,} {ending}' for ending, count in sorted(counts.items())[:_MOST])
+    said.append(
+      f'Files were passed by: {shown}{", ..." * (len(counts) > _MOST)}. Without a data job '
+      f'{", ".join(AUDIO_ENDINGS)} are read.'
+    )
+  empty = sorted(folders - {clip.clip_id.partition('/')[0] for clip in clips})
+  if empty:
+    shown = ', '.join(empty[:_MOST]) + ', ...' * (len(empty) > _MOST)
+    said.append(f'There is no clip in these folders: if one is a label, it has none. ({shown})')
+  return said
+
+
 def _audio_below(root: str) -> Iterator[str]:
+  return (path for path in _files_below(root) if path.lower().endswith(AUDIO_ENDINGS))
+
+
+def _files_below(root: str) -> Iterator[str]:
   """Yields paths relative to `root`, with `/` between folders."""
   for folder, _, names in os.walk(root, followlinks=True):
     for name in names:
-      if name.lower().endswith(AUDIO_ENDINGS) and not name.startswith('.'):
+      if not name.startswith('.'):
         yield os.path.relpath(os.path.join(folder, name), root).replace(os.sep, '/')
 
 

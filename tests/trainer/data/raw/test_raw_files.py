@@ -323,3 +323,15 @@ def test_labels_are_tidy_as_the_data_job_makes_them_and_alike_ones_are_said(tmp_
   manifest = files_lib.load(f'folders:{tmp_path}').manifest
   assert manifest.labels == ('Yes', 'caf\xe9', 'yes')
   assert any("'Yes' and 'yes'" in warning for warning in manifest.warnings)
+
+
+def test_what_is_passed_by_in_folders_is_said(tmp_path):
+  for name in ('yes', 'no', 'gone'):
+    (tmp_path / name).mkdir()
+  soundfile.write(tmp_path / 'yes/1.wav', np.zeros(800), 8_000, subtype='PCM_16')
+  soundfile.write(tmp_path / 'no/1.wav', np.zeros(800), 8_000, subtype='PCM_16')
+  for name in ('yes/2.xyz', 'gone/1.xyz', 'README', 'yes/1.txt'):
+    (tmp_path / name).touch()
+  warnings = files_lib.load(f'folders:{tmp_path}').manifest.warnings
+  assert warnings[0].startswith('Files were passed by: 2 .xyz. ')
+  assert warnings[1].endswith('if one is a label, it has none. (gone)')
