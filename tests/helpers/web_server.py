@@ -20,7 +20,7 @@ class Page:
     says_length: What Content-Length says in place of the truth; -1: nothing at all.
     tells_size: Whether Content-Range tells the size of the file.
     after: What is at the address after the first answer, in place of `content`.
-    requests: The Range of every request; '' for none.
+    requests: The Range of every request but HEAD; '' for none.
   """
 
   content: bytes
@@ -43,10 +43,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
       self._end(404)
       return
     wanted = self.headers.get('Range', '')
-    page.requests.append(wanted)
-    if page.statuses:
-      self._end(page.statuses.pop(0))
-      return
+    if self.command == 'GET':
+      page.requests.append(wanted)
+      if page.statuses:
+        self._end(page.statuses.pop(0))
+        return
     content = page.content
     match = re.fullmatch(r'bytes=(\d+)-(\d*)', wanted)
     if match and page.has_ranges and self.headers.get('If-Range', page.tag) == page.tag:

@@ -203,10 +203,9 @@ def test_39_of_40_clips_do_not_look_like_success(tmp_path, monkeypatch, capsys, 
 def test_a_table_of_addresses_is_read(tmp_path, capsys, waited):
   write_corpus(tmp_path)
   pages = {f'/c/{path.name}': web_server.Page(path.read_bytes()) for path in tmp_path.glob('*.wav')}
-  # Each is asked for its state first, twice where that is refused.
-  pages['/c/g0.wav'].statuses = [503, 429, 503, 429]
+  pages['/c/g0.wav'].statuses = [503, 429]
   pages['/c/g1.wav'].has_ranges = False
-  pages['/c/g2.wav'].statuses = [403, 403, 403]
+  pages['/c/g2.wav'].statuses = [403]
   pages['/c/g3.wav'].cuts = [99]
   odd = (
     'gone.wav,a,x0\nxyz://a/b.wav,a,x1\nhdfs://b/x.wav,a,x2\nftp://b/x.wav,a,x3\n'
@@ -235,6 +234,26 @@ def test_a_table_of_addresses_is_read(tmp_path, capsys, waited):
     'http://[/x.wav': 'unreadable',
   }
   assert len(waited) == 3
+
+
+def test_a_file_of_a_web_server_that_was_replaced_is_read_again(tmp_path, capsys):
+  write_corpus(tmp_path)
+  pages = {f'/{path.name}': web_server.Page(path.read_bytes()) for path in tmp_path.glob('*.wav')}
+  rows = ''.join(f'g{i}.wav,{"ab"[i % 2]},s{i}\n' for i in range(8))
+  pages['/t.csv'] = web_server.Page(f'path,label,speaker\n{rows}'.encode())
+  with web_server.serving(pages) as address:
+    job = (
+      tmp_path / 'out', '--source=table', f'--input={address}/t.csv', '--split_by=speaker:test=s7',
+    )  # fmt: skip
+    assert featurized(*job) == 0
+    for page in pages.values():
+      page.requests.clear()
+    assert featurized(*job) == 0
+    assert not any(page.requests for name, page in pages.items() if name != '/t.csv')
+    pages['/g7.wav'].tag = '"2"'
+    assert featurized(*job) == 0
+    assert pages['/g7.wav'].requests and not pages['/g0.wav'].requests
+  assert 'Traceback' not in capsys.readouterr().err
 
 
 def test_a_web_server_is_no_output(tmp_path, capsys):
