@@ -15,6 +15,7 @@ from schemas import errors
 _TRUE = ('true', '1', 'yes', 'on')
 _FALSE = ('false', '0', 'no', 'off')
 _COMMA = re.compile(r'(?<!\\),')
+_PARTS = re.compile(r'[_.-]')
 
 
 def parse(text: str, settings_by_name: Mapping[str, type], *, family: str) -> tuple[str, Any]:
@@ -80,7 +81,10 @@ def format_option(name: str, settings: Any) -> str:
 
 def did_you_mean(wrong: str, known: Collection[str]) -> str:
   """Returns ` Did you mean 'x'?`, or nothing where no known word is near."""
-  near = difflib.get_close_matches(wrong, sorted(known), n=1)
+  # A whole part of a name is nearer than another name of the same letters: float16 is
+  # mixed_float16, and not float32.
+  whole = [name for name in known if wrong.lower() in _PARTS.split(name)]
+  near = sorted(whole, key=len)[:1] or difflib.get_close_matches(wrong, sorted(known), n=1)
   return f' Did you mean {near[0]!r}?' if near else ''
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -14,7 +14,7 @@ from trainer import config as config_lib
 from trainer.augment import chain
 from trainer.callbacks import best as best_lib
 from trainer.data import datasets
-from trainer.devices import half_precision, machine, strategies
+from trainer.devices import half_precision, machine, memory_budget, strategies
 from trainer.devices import workers as workers_lib
 from trainer.learning import loop, optimizers, schedules
 from trainer.learning import position as position_lib
@@ -28,6 +28,7 @@ def start(
   model: keras.Model,
   workers: workers_lib.Workers,
   folder: run_folder.RunFolder,
+  budgets: Sequence[memory_budget.Budget],
 ) -> None:
   """Prints what is going to be trained, on what, and where it goes."""
   if not workers.is_chief:
@@ -36,8 +37,7 @@ def start(
   counts = ', '.join(
     f'{split} {data.manifest.num_records(split):,}' for split in data.manifest.split_names()
   )
-  noun = 'clips' if data.manifest.audio else 'pictures'
-  print(f'data     {data.path}: {data.manifest.num_labels} labels; {noun}: {counts}')
+  print(f'data     {data.path}: {data.manifest.num_labels} labels; {_noun(data)}: {counts}')
   taken = data.computed or data.feature
   shape = 'x'.join('any' if size is None else str(size) for size in taken.shape)
   name = options.format_option(*models.parse(config.model))
@@ -47,35 +47,55 @@ def start(
     workers, batch_size=config.batch_size, virtual_devices=config.virtual_devices
   )
   print(f'devices  {devices}, {config.precision}')
+  for budget in budgets:
+    print(f'memory   {budget}')
   print(f'learning {_learning(config)}')
   if config.augment:
     print(f'augment  {chain.Chain(config.augment)}')
   print(f'run      {folder.path}', flush=True)
-  for warning in data.manifest.warnings:
-    print(f'note: {warning}')
+  for note in _notes(config, data, workers):
+    print(f'note: {note}', flush=True)
+
+
+def _notes(
+  config: config_lib.TrainConfig, data: datasets.Data, workers: workers_lib.Workers
+) -> Iterator[str]:
+  """Yields what the user may not expect."""
+  yield from data.manifest.warnings
   unused = machine.unused_gpus()
   if unused:
-    print(
-      f'note: this machine has a GPU ({", ".join(unused)}) that TensorFlow cannot use, so the CPU '
+    yield (
+      f'this machine has a GPU ({", ".join(unused)}) that TensorFlow cannot use, so the CPU '
       'does everything. Install `pip install tensorflow[and-cuda]` and a driver that fits.'
     )
   on_cpu = machine.devices(virtual=config.virtual_devices)[0].startswith('CPU')
   if on_cpu and half_precision.is_emulated(config.precision):
-    print(
-      f'note: this processor has no instructions for {config.precision}, so TensorFlow imitates '
+    yield (
+      f'this processor has no instructions for {config.precision}, so TensorFlow imitates '
       'them. Leave --precision away: float32 is some 2 to 9 times as fast here.'
     )
   asked = strategies.parse(config.strategy)[0]
   if asked != 'none' and workers.strategy.num_replicas_in_sync == 1:
-    print(f'note: there is one device, so --strategy={asked} does what none does.')
+    yield f'there is one device, so --strategy={asked} does what none does.'
+  num_clips = data.manifest.num_records(splits.TRAIN)
+  if config.batch_size > num_clips:
+    yield (
+      f'a batch of {config.batch_size} is more than the {num_clips:,} {_noun(data)} of the train '
+      f'split: each stands in it {config.batch_size / num_clips:.1f} times on average, and an '
+      'epoch is one step.'
+    )
   missing = datasets.unlearned_labels(data.manifest)
   if missing:
-    print(f'note: no clip of the train split has the label {", ".join(missing)}.')
+    yield f'no clip of the train split has the label {", ".join(missing)}.'
   if not data.has_validation:
-    print(
-      f'note: there is no validation split, so all {config.epochs} epochs are trained and the last '
+    yield (
+      f'there is no validation split, so all {config.epochs} epochs are trained and the last '
       'one is kept as the best.'
     )
+
+
+def _noun(data: datasets.Data) -> str:
+  return 'clips' if data.manifest.audio else 'pictures'
 
 
 def resumed(

@@ -26,7 +26,7 @@ from schemas import audio, command, errors, limits, manifest, splits
 from tfrecords import command_line
 from trainer.data import named_data
 from trainer.devices import allocator, quiet
-from trainer.judging import compatibility, prediction, prediction_lines
+from trainer.judging import batch_memory, compatibility, prediction, prediction_lines
 from trainer.runs import run_folder, saved_run
 
 # So many of the files that are cut are named.
@@ -101,6 +101,13 @@ def main(arguments: Sequence[str]) -> None:
   allocator.keep_freed_memory()
   quiet.import_tensorflow(debug='--debug' in arguments)
   model = run.load_model(config.checkpoint)
+  batch_memory.check(
+    run,
+    model,
+    dataset or run.manifest,
+    batch_size=config.batch_size,
+    num_examples=_num_examples(config, dataset),
+  )
   num_bad = num_cut = 0
   cut: list[str] = []  # Of the first, what is said.
 
@@ -154,6 +161,16 @@ def _load_data(run: saved_run.SavedRun, config: PredictConfig) -> manifest.Datas
   return dataset
 
 
+def _num_examples(config: PredictConfig, dataset: manifest.DatasetManifest | None) -> int:
+  if dataset is None:
+    return len(config.files)
+  return max(map(dataset.num_records, _splits(config, dataset)), default=0)
+
+
+def _splits(config: PredictConfig, dataset: manifest.DatasetManifest) -> Sequence[str]:
+  return (config.split,) if config.split else dataset.split_names()
+
+
 def _predictions(
   run: saved_run.SavedRun,
   model: Any,
@@ -167,7 +184,7 @@ def _predictions(
     model,
     dataset,
     data_dir=config.data,
-    splits=(config.split,) if config.split else dataset.split_names(),
+    splits=_splits(config, dataset),
     batch_size=config.batch_size,
   )
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from schemas import options, splits
 from tfrecords import manifest_file
-from trainer import announce, assembly, models, preflight, resume
+from trainer import announce, assembly, memory_demand, models, preflight, resume
 from trainer import config as config_lib
 from trainer.callbacks import best as best_lib
 from trainer.callbacks import callback, checkpoints, early_stopping, history, tensorboard, terminal
@@ -55,6 +55,7 @@ def train(
     data_dir=data.path, batch_size=config.batch_size, num_workers=workers.count
   ):
     plan = _plan(config, data)
+    budgets = memory_demand.check(config, data, workers)
     model, compiled = assembly.build(config, data, workers, plan)
     folder, position = run_folder.RunFolder(config.run_dir), position_lib.Position()
     if start.goes_on:
@@ -65,7 +66,7 @@ def train(
       agreement.made_by_chief(lambda: _open_folder(config, data, start, model), workers)
     )
     folder = run_folder.RunFolder(before['path'])
-    announce.start(config, data, model=model, workers=workers, folder=folder)
+    announce.start(config, data, model=model, workers=workers, folder=folder, budgets=budgets)
     announce.resumed(position, config, before['config'], steps_per_epoch=plan.steps_per_epoch)
 
     best = best_lib.Best(config.monitor)

@@ -73,6 +73,7 @@ def test_texts_are_read(text, wanted):
 @pytest.mark.parametrize(
   ('text', 'sentence'),
   [
+    ('patern', "No feature is called 'patern'. Did you mean 'pattern'? Known: bare, mel, pattern."),
     ('mell', "No feature is called 'mell'. Did you mean 'mel'? Known: bare, mel, pattern."),
     ('', "No feature is called ''. Known: bare, mel, pattern."),
     ('xyz:a=1', "No feature is called 'xyz'. Known: bare, mel, pattern."),
@@ -159,3 +160,16 @@ def test_a_table_with_settings_that_no_text_can_give_is_refused():
     options.check_table({'thawed': Thawed})
   with pytest.raises(errors.SchemaError, match='plain: settings must be a frozen dataclass'):
     options.check_table({'plain': int})
+
+
+@pytest.mark.parametrize(
+  ('wrong', 'near'),
+  [
+    ('float16', ' Did you mean \'mixed_float16\'?'),
+    ('bfloat16', ' Did you mean \'mixed_bfloat16\'?'),
+    ('float23', ' Did you mean \'float32\'?'),
+    ('double', ''),
+  ],
+)  # fmt: skip
+def test_a_whole_part_of_a_name_is_nearer_than_another_name(wrong, near):
+  assert options.did_you_mean(wrong, ('float32', 'mixed_float16', 'mixed_bfloat16')) == near

@@ -21,7 +21,7 @@ from tfrecords.pipeline import (
 from tfrecords.pipeline import order as order_lib
 
 # Batches that wait, parsed: so many bridge a slow moment of a storage.
-_READY_BATCHES = 4
+READY_BATCHES = 4
 
 
 def read_batches(request: batch_request.BatchRequest) -> tf.data.Dataset:
@@ -97,7 +97,7 @@ def read_batches(request: batch_request.BatchRequest) -> tf.data.Dataset:
   if request.repeat:  # Then TensorFlow asks no replica, in every step, whether there is more.
     parsed = parsed.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
   return tf_options.with_options(
-    parsed.prefetch(_READY_BATCHES), deterministic=request.deterministic
+    parsed.prefetch(READY_BATCHES), deterministic=request.deterministic
   )
 
 

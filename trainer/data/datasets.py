@@ -3,6 +3,7 @@
 import dataclasses
 import os
 
+import features
 from schemas import errors, manifest, record, splits
 from trainer.data import computed_feature, named_data
 from trainer.data.raw import files
@@ -27,6 +28,11 @@ class Data:
   digest: str
   feature: record.FeatureSpec
   computed: record.FeatureSpec | None = None
+
+  @property
+  def typical_rows(self) -> int:
+    """The rows of the feature, of a clip of mean length."""
+    return typical_rows(self.manifest, self.feature)
 
   @property
   def has_validation(self) -> bool:
@@ -81,6 +87,21 @@ def load(
     feature=feature,
     computed=computed_feature.feature_spec(compute, feature, found.audio) if compute else None,
   )
+
+
+def typical_rows(found: manifest.DatasetManifest, feature: record.FeatureSpec) -> int:
+  """Returns the rows of a feature of a clip of mean length; those of all where they are alike."""
+  size = feature.shape[0]
+  if size is not None or found.audio is None:
+    return size or 1
+  stored_s, _ = found.seconds()
+  num_records = sum(shard.num_records for shard in found.shards)
+  mean_s = stored_s / max(1, num_records)
+  as_long = dataclasses.replace(found.audio, clip_s=max(mean_s, 1 / found.audio.sample_rate_hz))
+  try:
+    return features.spec(feature.name, features.settings_of(feature), as_long).shape[0] or 1
+  except errors.VoxshardError:  # Shorter than one window.
+    return 1
 
 
 def train_only(data: Data) -> Data:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfrecords.pipeline import shares
 
 # Batches that wait on a device: one is copied while the step before it computes.
-_DEVICE_BATCHES = 2
+DEVICE_BATCHES = 2
 
 # Gives the batches of one reader: for each of its replicas in turn its part.
 MakeDataset = Callable[[shares.Place], tf.data.Dataset]
@@ -29,10 +29,10 @@ def feed(make: MakeDataset, strategy: tf.distribute.Strategy) -> Any:
   if not is_distributed(strategy):
     dataset = make(shares.Place())
     if tf.config.list_logical_devices('GPU'):
-      return dataset.apply(tf.data.experimental.prefetch_to_device('/GPU:0', _DEVICE_BATCHES))
-    return dataset.prefetch(_DEVICE_BATCHES)
+      return dataset.apply(tf.data.experimental.prefetch_to_device('/GPU:0', DEVICE_BATCHES))
+    return dataset.prefetch(DEVICE_BATCHES)
   options = tf.distribute.InputOptions(
-    experimental_fetch_to_device=True, experimental_per_replica_buffer_size=_DEVICE_BATCHES
+    experimental_fetch_to_device=True, experimental_per_replica_buffer_size=DEVICE_BATCHES
   )
   return strategy.distribute_datasets_from_function(
     lambda context: make(place_of(context)), options

@@ -8,7 +8,7 @@ from schemas import manifest, record, splits
 from tfrecords import storage
 from trainer.data import named_data
 from trainer.data.raw import files
-from trainer.judging import compatibility
+from trainer.judging import batch_memory, compatibility
 from trainer.judging.report import picture, report_json, tally, text
 from trainer.lazy import keras, tf
 from trainer.runs import run_folder, saved_run
@@ -45,6 +45,9 @@ def evaluate_run(
   compatibility.check_feature(run, dataset, data_dir=data_dir)
   named_data.check_shards(data_dir, dataset, [split])
   model = run.load_model(checkpoint)
+  batch_memory.check(
+    run, model, dataset, batch_size=batch_size, num_examples=dataset.num_records(split)
+  )
   tallied = _tallied(run, model, dataset, data_dir=data_dir, split=split, batch_size=batch_size)
   report = report_json.make(
     tallied,

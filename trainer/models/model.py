@@ -26,6 +26,8 @@ class ModelFamily:
       behind them does not change the logits. It is made of stock layers and operations alone, so
       that a saved model opens without this project.
     learning_rate: What it learns well with, where the user names none.
+    unfilled: From settings to those of a model of the same shape whose weights come from nowhere:
+      it is measured before any file is read.
   """
 
   settings: type
@@ -34,3 +36,4 @@ class ModelFamily:
     keras.Model,
   ]
   learning_rate: float = 0.001
+  unfilled: Callable[[Any], Any] = lambda settings: settings

@@ -15,6 +15,7 @@ from trainer.lazy import keras
 
 NONE = 'none'
 IMAGENET = 'imagenet'
+UNFILLED = 'unfilled'  # Of a model that is only measured.
 SCALE_LAYER = 'input_scale'
 IMAGENET_FILE = 'vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5'
 _SUFFIXES = ('.keras', '.h5')
@@ -31,6 +32,8 @@ def fill(trunk: keras.Model, weights: str, *, pixel_scale: float) -> float:
   Raises:
     ConfigError: if the weights are missing or of another network.
   """
+  if weights == UNFILLED:
+    return 1.0
   if weights == NONE:
     _fill_randomly(trunk)
     return 1.0
