@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from schemas import errors
 from tests.helpers import datasets
-from tfrecords import manifest_file
+from tfrecords import command_line, manifest_file
 from trainer import __main__, config, preflight, run
 from trainer.devices import half_precision
 from trainer.learning import steps
@@ -253,10 +253,11 @@ def test_what_the_data_job_warned_of_and_what_nobody_says_is_told(tmp_path, caps
   assert 'note: this processor has no instructions for float32' in said
 
 
-def test_data_may_lie_where_only_tensorflow_reads(untested_dir):
-  """Its file:// stands here for gs://, which takes the same way."""
-  folder = train(f'file://{untested_dir}', epochs=1)
-  assert folder.read_config()['data_dir'] == f'file://{untested_dir}'
+def test_data_of_this_machine_may_be_named_by_its_address(untested_dir):
+  arguments = [f'--data=file://{untested_dir}', f'--model={TOY}', '--epochs=1', '--batch_size=8']
+  parsed = command_line.parse(config.TrainConfig, arguments, description='')
+  folder = run.train(parsed)
+  assert folder.read_config()['data_dir'] == untested_dir
   assert len(history_of(folder)) == 1
 
 
