@@ -7,6 +7,7 @@ where it stays (storage/passing_faults.py): it is no fault of the clip.
 
 import contextlib
 import errno
+import unicodedata
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -14,7 +15,7 @@ from beam_jobs.shards import local_files
 from beam_jobs.sources.tfds_records import clip_uri, stored_audio
 from features.decoding import byte_ranges, clips, deadline
 from schemas import audio, utterance
-from tfrecords import storage
+from tfrecords import paths, storage
 from tfrecords.storage import passing_faults
 
 # Larger files are not read as a whole, but only where the decoder asks.
@@ -111,7 +112,18 @@ def opened(uri: str) -> Iterator[BinaryIO]:
     if is_ours or not isinstance(said, OSError) or passing_faults.fault_in(said):
       raise
     reason = _REASONS.get(said.errno or 0, 'unreadable')
-    raise clips.ClipError(reason, f'Of {_service(uri)}: {said.strerror or said}.') from error
+    other = _other_form(uri) if reason == 'missing' else ''
+    raise clips.ClipError(reason, f'Of {_service(uri)}: {said.strerror or said}.{other}') from error
+
+
+def _other_form(uri: str) -> str:
+  """Returns a sentence where a bucket has the name in the other normal form of Unicode."""
+  for form in paths.FORMS:
+    other = unicodedata.normalize(form, uri)
+    with contextlib.suppress(OSError):
+      if other != uri and storage.storage_of(uri).exists(other):
+        return f' There is one whose name is written in the form {form}: name it so.'
+  return ''
 
 
 def _service(uri: str) -> str:

@@ -20,7 +20,6 @@ def storage_of(path: str) -> Storage:
     ConfigError: if nothing that is installed does, or no bucket is named.
   """
   scheme, mark, rest = path.partition('://')
-  scheme = scheme.lower()
   if not mark:
     return LOCAL
   if scheme != 'file' and (not rest.strip('/') or rest.startswith('/')):
@@ -31,7 +30,7 @@ def storage_of(path: str) -> Storage:
       from tfrecords.storage import gcs
 
       return gcs.GcsStorage()
-    if scheme in WEB:
+    if is_web(path):
       from tfrecords.storage import web
 
       return web.WebStorage()

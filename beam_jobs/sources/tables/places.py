@@ -1,14 +1,12 @@
 """From the cell of a table that names a file to what opens it.
 
 Relative paths start from the table's folder. Those written elsewhere are found too: with the
-backslashes of Windows, and in the other of the two forms in which Unicode writes `é` (one sign, or
-`e` with an accent behind it: macOS names files so, and tables are typed the other way).
+backslashes of Windows, and in the other of the two forms in which Unicode writes `é`.
 """
 
 import os
 import posixpath
 import re
-import unicodedata
 import urllib.parse
 
 from beam_jobs.sources.tables import lines
@@ -18,7 +16,6 @@ from tfrecords import paths, storage
 
 _SCHEME = re.compile(r'([A-Za-z][A-Za-z0-9+.-]*)://')
 _WINDOWS_DISK = re.compile(r'[A-Za-z]:[\\/]')
-_FORMS = ('NFC', 'NFD')
 
 
 class Places:
@@ -52,15 +49,15 @@ class Places:
         "from the table's folder on, such as yes/1.wav.",
       )
     inside = self._inside(path, written)
-    if '\\' in path and not self._is_there(inside):
+    if '\\' in path:
       slashed = self._inside(path.replace('\\', '/'), written)
-      if not self._is_local or self._is_there(self._in_a_form(slashed)):
+      if not self._is_local or paths.with_slashes(self._root, inside) == slashed:
         self._note('backslashes', written)
         inside = slashed
-    on_disk = self._in_a_form(inside)
-    if on_disk != inside:
+    found = paths.on_disk(self._root, inside) if self._is_local else inside
+    if found != inside:
       self._note('other_form', inside)
-    return inside, self._opener(on_disk)
+    return inside, self._opener(found)
 
   def _inside(self, path: str, written: str) -> str:
     """Returns a path relative to the folder."""
@@ -81,27 +78,6 @@ class Places:
     # In an address `#`, `?` and `%` have other meanings than in a name.
     name = urllib.parse.quote(inside) if storage.is_web(self._root) else inside
     return f'{self._root.rstrip("/")}/{name}'
-
-  def _is_there(self, inside: str) -> bool:
-    # A zero byte is no part of a name: whoever opens the file says so.
-    return self._is_local and '\0' not in inside and os.path.lexists(self._opener(inside))
-
-  def _in_a_form(self, inside: str) -> str:
-    """Returns the path as the disk writes it; as it is where there is no such file.
-
-    Most names are written in one way only: they cost nothing.
-    """
-    if inside.isascii() or not self._is_local or self._is_there(inside):
-      return inside
-    found = ''
-    for part in inside.split('/'):
-      forms = dict.fromkeys([part, *(unicodedata.normalize(form, part) for form in _FORMS)])
-      there = (form for form in forms if self._is_there(f'{found}{form}'))
-      name = next(there, None)
-      if name is None:
-        return inside
-      found += f'{name}/'
-    return found.removesuffix('/')
 
   def _note(self, reason: str, name: str) -> None:
     self.noted = rejects.merged((*self.noted, rejects.Noted(reason=reason, names=(name,))))

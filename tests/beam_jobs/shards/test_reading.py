@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import pathlib
+import unicodedata
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from beam_jobs.sources import table
 from beam_jobs.sources.tfds_records import clip_uri
 from features.decoding import clips
 from schemas import audio, command, errors, rejects, utterance
-from tests.helpers import web_server
+from tests.helpers import bucket, web_server
 from tfrecords import storage
 from tfrecords.storage import passing_faults
 
@@ -164,6 +165,15 @@ def test_a_bucket_is_asked_again(path, monkeypatch, waited, excerpt):
     with pytest.raises(rejects.ClipError) as caught:
       reading.load('s3://b/x.wav', SPEC, excerpt=excerpt)
     assert caught.value.reason == reason
+
+
+def test_the_other_normal_form_in_a_bucket_is_said(tmp_path):
+  nfc, nfd = (unicodedata.normalize(form, 'café') for form in ('NFC', 'NFD'))
+  (tmp_path / f'{nfd}.wav').touch()
+  with pytest.raises(rejects.ClipError) as caught:
+    reading.load(f'{bucket.SCHEME}:/{tmp_path}/{nfc}.wav', SPEC)
+  assert caught.value.reason == 'missing'
+  assert caught.value.detail.endswith('is written in the form NFD: name it so.')
 
 
 def featurized(output, *arguments):

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from schemas import errors, options, splits, utterance
 from schemas import medium as media
+from tfrecords import paths
 
 TABLE = 'table'
 FOLDERS = 'folders'
@@ -217,6 +218,6 @@ def _place(path: str, root: str, origin: str) -> tuple[str, str]:
       f'{origin}: {path!r} is not on this machine. Copy the files here, or let the data job read '
       'them.'
     )
-  path = posixpath.normpath(path)
+  path = paths.with_slashes(root, posixpath.normpath(path))
   clip_id = path.removeprefix(f'{root.rstrip("/")}/')
-  return clip_id, os.path.join(root, path)
+  return clip_id, os.path.join(root, paths.on_disk(root, path))

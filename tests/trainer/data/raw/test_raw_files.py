@@ -5,6 +5,7 @@ import importlib.util
 import io
 import json
 import os
+import unicodedata
 
 import numpy as np
 import pytest
@@ -297,6 +298,18 @@ def test_other_delimiters_and_a_byte_order_mark(ending, mark, tmp_path):
 def test_flags_that_contradict_are_refused(settings, sentence):
   with pytest.raises(errors.ConfigError, match=sentence):
     config.TrainConfig(**settings)
+
+
+def test_paths_of_windows_and_of_another_normal_form_are_found(tmp_path):
+  nfc, nfd = (unicodedata.normalize(form, 'café') for form in ('NFC', 'NFD'))
+  (tmp_path / nfd).mkdir()
+  for name in ('a.wav', 'b.wav'):
+    (tmp_path / nfd / name).write_bytes(wav_files.pcm16(pcm('low', 0)))
+  rows = [('path', 'label'), (f'{nfc}/a.wav', 'x'), (f'{nfd}\\b.wav', 'y')]
+  splits_of = files_lib.load(write_table(tmp_path / 'clips.csv', rows)).splits
+  clips = [clip for some in splits_of.values() for clip in some]
+  assert sorted(clip.clip_id for clip in clips) == sorted([f'{nfc}/a.wav', f'{nfd}/b.wav'])
+  assert {clip.path for clip in clips} == {str(tmp_path / nfd / f'{name}.wav') for name in 'ab'}
 
 
 def test_an_edited_table_is_read_again(tmp_path):
