@@ -25,7 +25,8 @@ _LONGEST_ENDING = 12
 def ending_of(name: str) -> str:
   """Returns what a file is counted by; '' for what usually lies beside recordings."""
   ending = posixpath.splitext(name)[1].lower()
+  if ending in USUAL_ENDINGS:
+    return ''
   if not ending or ' ' in ending or len(ending) > _LONGEST_ENDING:
     return '' if name.lower() in USUAL_NAMES else NO_ENDING
-  is_usual = ending in USUAL_ENDINGS or name.lower().partition('.')[0] in ('readme', 'license')
-  return '' if is_usual else ending
+  return '' if name.lower().startswith(('readme.', 'license.')) else ending

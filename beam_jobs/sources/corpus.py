@@ -181,7 +181,7 @@ class Corpus:
     if self.all_files and suffixes is AUDIO_SUFFIXES:
       name = path.rpartition('/')[2]
       ending = os.path.splitext(name)[1]
-      is_usual = ending in passed_by.USUAL_ENDINGS or name in passed_by.USUAL_NAMES
+      is_usual = ending in media.USUAL_ENDINGS or name in media.USUAL_NAMES
       return not (is_usual or ending in (*_NO_AUDIO_SUFFIXES, *PICTURE_SUFFIXES, *_ARCHIVES))
     return path.endswith(suffixes)
 

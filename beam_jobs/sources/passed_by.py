@@ -3,7 +3,6 @@
 import bisect
 import collections
 import heapq
-import posixpath
 from collections.abc import Iterator, Sequence
 
 from schemas import medium as media
@@ -31,7 +30,7 @@ class PassedBy:
 
   def file(self, path: str) -> None:
     """Notes a file that is not read, by its path in the corpus."""
-    folder, name = posixpath.split(path)
+    folder, _, name = path.rpartition('/')
     if folder != self._last:
       self._last = folder
       self.folder(folder)

@@ -100,6 +100,9 @@ def _tidied(entries: Iterator[Entry]) -> Iterator[Entry]:
     label, speaker = utterance.tidy(entry.label), entry.speaker_id
     if speaker != entry.utterance_id:  # Where nobody knows who speaks, the id stands for them.
       speaker = utterance.tidy(speaker)
+    if label == entry.label and speaker == entry.speaker_id:
+      yield entry
+      continue
     changed = {
       what: (before, now)
       for what, before, now in (
@@ -115,7 +118,7 @@ def _tidied(entries: Iterator[Entry]) -> Iterator[Entry]:
     for what, (before, now) in changed.items():
       counts[what] += 1
       names[what] = set(heapq.nsmallest(rejects.MOST_NAMES, {*names[what], _change(before, now)}))
-    yield dataclasses.replace(entry, label=label, speaker_id=speaker) if changed else entry
+    yield dataclasses.replace(entry, label=label, speaker_id=speaker)
   for what, count in sorted(counts.items()):
     yield rejects.Noted(reason='renamed', what=what, count=count, names=tuple(sorted(names[what])))
 
