@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str]) -> None:
   """Writes the page that the arguments ask for, and prints where it is."""
-  if '--help' in argv:
-    print(f'{__doc__}\n{request.help_text()}')
+  if command.is_on('help', argv) or '-h' in argv:
+    print(request.help_text(__doc__ or ''))
     return
   wanted = request.parse(argv)
   # Here, not above: --help and a mistyped flag need not wait for NumPy and Beam.
@@ -60,7 +60,7 @@ def _write(path: str, text: str) -> None:
 
 def run() -> int:
   """Entry point of the module as a program."""
-  return command.run(main)
+  return command.run(main, stopped='no page was written, run the same command again.')
 
 
 if __name__ == '__main__':

@@ -8,8 +8,7 @@ r"""Turns raw audio into speaker-sharded TFRecords of features.
   python -m beam_jobs.featurize --runner=DataflowRunner --project=P --region=R \
       --temp_location=gs://B/tmp --setup_file=./setup.py --input=gs://B/audio --output=gs://B/data
 
-Without flags it makes the embedded demo corpus and featurizes that. Options of Beam stand beside
-the flags below. Sources, features and their settings are listed in README.md.
+Without flags it makes the embedded demo corpus and featurizes that.
 """
 
 import importlib.util
@@ -17,17 +16,21 @@ import sys
 import time
 from collections.abc import Sequence
 
+import beam_jobs
 from beam_jobs.launching import dry_run, flags, launch, summary
 from beam_jobs.output import folder, taken_over
 from schemas import command, errors, naming
 from schemas.manifest import DatasetManifest
 from tfrecords import manifest_file, storage
 
+# What its user waits for before it does anything, and so a part of the time that it tells.
+_LOADING_S = time.monotonic() - beam_jobs.BEGAN_S
+
 
 def main(argv: Sequence[str]) -> None:
   """Runs the job that the arguments ask for."""
-  if '--help' in argv:
-    print(f'{__doc__}\n{flags.help_text()}')
+  if command.is_on('help', argv) or '-h' in argv:
+    print(flags.help_text(__doc__ or ''))
     return
   invocation = flags.parse(argv)
   if invocation.plan:
@@ -40,7 +43,7 @@ def main(argv: Sequence[str]) -> None:
   launch.run_job(invocation)
   manifest = manifest_file.load(output, files)
   kept = taken_over.sentence(folder.unfinished(invocation.config).notes.read(folder.TAKEN_OVER))
-  rows = summary.rows(manifest, time.monotonic() - start_s, kept=kept)
+  rows = summary.rows(manifest, _LOADING_S + time.monotonic() - start_s, kept=kept)
   summary.print_table(rows, title=f'{manifest.name}: {output}')
   if invocation.config.tfds_metadata:
     # They never outlive the manifest: where it is as it was, so are they.
@@ -79,7 +82,7 @@ def _write_tfds_metadata(output: str, manifest: DatasetManifest) -> None:
 
 def run() -> int:
   """Entry point of the command voxshard-featurize."""
-  return command.run(main)
+  return command.run(main, stopped='run the same command again, whole shards are kept.')
 
 
 if __name__ == '__main__':

@@ -1,15 +1,11 @@
 """Numbers as a reader wants them; also the filters of the templates."""
 
+from schemas.errors import counted as counted
+
 
 def number(value: int) -> str:
   """Returns such as `2,000`."""
   return f'{value:,}'
-
-
-def counted(value: int, noun: str, one: str = '', many: str = '') -> str:
-  """Returns such as `1 clip` or `2,000 clips`; with the forms of a verb `1 clip is`."""
-  verb = one if value == 1 else many
-  return f'{value:,} {noun}{"s" * (value != 1)}{verb and " "}{verb}'
 
 
 def percent(share: float) -> str:

@@ -1,6 +1,12 @@
 """The errors that a user may meet, each a sentence: what was wanted, what was got, what to do."""
 
 
+def counted(value: int, noun: str, one: str = '', many: str = '') -> str:
+  """Returns such as `1 clip` or `2,000 clips`; with the forms of a verb `1 clip is`."""
+  verb = one if value == 1 else many
+  return f'{value:,} {noun}{"s" * (value != 1)}{verb and " "}{verb}'
+
+
 class VoxshardError(Exception):
   """Root of all errors of this project: programs print its text alone and exit with 2."""
 

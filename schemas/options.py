@@ -41,21 +41,23 @@ def parse(text: str, settings_by_name: Mapping[str, type], *, family: str) -> tu
   cls = settings_by_name[name]
   fields = {field.name: field for field in dataclasses.fields(cls)}
   values: dict[str, Any] = {}
+  before = ''
   for part in _COMMA.split(rest) if rest.strip() else []:
     key, equals, value = part.replace(r'\,', ',').partition('=')
     key = key.strip()
     if not equals:
       raise errors.ConfigError(
         f'{family} {name!r}: expected key=value, got {part!r}. Write '
-        f'{name}:key=value,key=value; keys: {_listed(fields)}.'
+        f'{name}:key=value,key=value; keys: {_listed(fields)}.{_comma_meant(before, part)}'
       )
     if key not in fields:
       raise errors.ConfigError(
         f'{family} {name!r} has no setting {key!r}.{did_you_mean(key, fields)} '
-        f'It has: {_listed(fields)}.'
+        f'It has: {_listed(fields)}.{_comma_meant(before, part)}'
       )
     if key in values:
       raise errors.ConfigError(f'{family} {name!r}: setting {key!r} is given twice.')
+    before = part
     values[key] = _read_value(value, fields[key].type, where=f'{family} {name!r}, {key}')
   return name, build(cls, values, where=f'{family} {name!r}')
 
@@ -74,9 +76,13 @@ def format_option(name: str, settings: Any) -> str:
   for field in dataclasses.fields(settings):
     value = getattr(settings, field.name)
     if value != field.default:
-      text = str(value).lower() if isinstance(value, bool) else str(value)
-      parts.append(f'{field.name}={text}'.replace(',', r'\,'))
+      parts.append(f'{field.name}={_text(value)}'.replace(',', r'\,'))
   return f'{name}:{",".join(parts)}' if parts else name
+
+
+def defaults(cls: type) -> str:
+  """Returns a member's settings as its user finds them, such as `num_mels=80, low_hz=20.0`."""
+  return ', '.join(f'{field.name}={_text(field.default)}' for field in dataclasses.fields(cls))
 
 
 def did_you_mean(wrong: str, known: Collection[str]) -> str:
@@ -98,6 +104,17 @@ def check_table(settings_by_name: Mapping[str, type]) -> None:
         raise errors.SchemaError(
           f'{name}.{field.name}: settings are of type {", ".join(_READERS)}, got {field.type}.'
         )
+
+
+def _text(value: Any) -> str:
+  return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _comma_meant(before: str, part: str) -> str:
+  """Returns how a comma is written that may have been meant as a part of the value before it."""
+  if not before:
+    return ''
+  return f" A comma inside a value is written '\\,', in quotes: '{before}\\,{part}'."
 
 
 def _listed(fields: Collection[str]) -> str:

@@ -15,13 +15,14 @@ flag. Errors name the remedy.
 import dataclasses
 import re
 import textwrap
+import types
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from absl import flags
 
-from schemas import errors, options
+from schemas import command, errors, options
 from schemas import limits as limits_lib
 from tfrecords import paths
 
@@ -39,6 +40,8 @@ _DEFINE: Mapping[Any, Callable[..., Any]] = {
 # `flag --batch_size=x: invalid literal for int() with base 10: 'x'`, as absl words it.
 _ILLEGAL = re.compile(r'flag --(?P<name>\w+)=(?P<value>.*?): (?P<reason>.*)\Z', re.DOTALL)
 _WANTED = {'int': 'a whole number', 'float': 'a number', 'bool': 'true or false'}
+# `8k`, `8kHz`, `22.05 kHz`: what people write for 8000.
+_THOUSANDS = re.compile(r'\s*(?P<number>\d+(\.\d+)?)\s*k(hz)?\s*\Z', re.IGNORECASE)
 _SEE_HELP = 'Run with --help to see the flags.'
 _FOLDER_FLAGS = {'--help': 'Show this text.', '--debug': 'Show the traceback of an error.'}
 
@@ -72,10 +75,10 @@ def flag(
 
 def define(config_class: type, flag_values: flags.FlagValues) -> None:
   """Defines the flags of a config class on `flag_values`, in the order of its fields."""
-  types = typing.get_type_hints(config_class)
+  kinds = typing.get_type_hints(config_class)
   for field in _fields(config_class):
     keywords = {**field.metadata['bounds'], 'module_name': config_class.__module__}
-    define_one = _DEFINE[types[field.name]]
+    define_one = _DEFINE[kinds[field.name]]
     if field.metadata['choices']:
       define_one, keywords['enum_values'] = flags.DEFINE_enum, field.metadata['choices']
     default = list(field.default) if isinstance(field.default, tuple) else field.default
@@ -131,10 +134,10 @@ def parse(
   flags.DEFINE_bool(
     'debug', False, "Show tracebacks and TensorFlow's own messages.", flag_values=flag_values
   )
-  left_over = _parsed(flag_values, arguments)
-  if flag_values['help'].value:
-    print(_help_text(description, flag_values))
+  if '-h' in arguments or command.is_on('help', arguments):
+    print(help_text(description, flag_values))
     return None
+  left_over = _parsed(flag_values, arguments)
   if files:
     return read(config_class, flag_values, **{files: tuple(map(paths.expand, left_over))})
   if left_over:
@@ -157,11 +160,16 @@ def parse_folder(argv: Sequence[str], *, description: str, program: str) -> str 
     ConfigError: for an unknown flag, no folder, or more than one.
   """
   usage = f'{program} DIR'
-  if '--help' in argv or '-h' in argv:
+  if '-h' in argv or command.is_on('help', argv):
     lines = '\n'.join(f'  {name:<8} {text}' for name, text in _FOLDER_FLAGS.items())
     print(f'{description.strip()}\n\nUsage: {usage}\n\n{lines}')
     return None
-  unknown = [argument for argument in argv if argument[:1] == '-' and argument not in _FOLDER_FLAGS]
+  unknown = [
+    argument
+    for argument in argv
+    if argument[:1] == '-'
+    and not any(command.is_switch(name[2:], argument) for name in _FOLDER_FLAGS)
+  ]
   if unknown:
     raise errors.ConfigError(
       f'There is no flag {unknown[0]}.{options.did_you_mean(unknown[0], _FOLDER_FLAGS)} '
@@ -195,23 +203,45 @@ def _parsed(flag_values: flags.FlagValues, arguments: Sequence[str]) -> list[str
       f'There is no flag {wrong}.{options.did_you_mean(wrong, known)} {_SEE_HELP}'
     ) from error
   except flags.Error as error:
-    raise _reworded(flag_values, str(error)) from error
+    raise reworded(flag_values, str(error)) from error
 
 
-def _help_text(description: str, flag_values: flags.FlagValues) -> str:
-  """Returns the program's description and a paragraph for each flag, in the order of definition."""
-  lines = [description.strip(), '', 'Flags:']
-  for name in flag_values:
-    one = flag_values[name]
-    if one.boolean:
-      shown = f'--{name}' if not one.default else f'--no{name}'
-    else:
-      shown = f'--{name}={"" if one.default is None else one.default}'
-    lines += [f'  {shown}', textwrap.indent(textwrap.fill(one.help, 90), ' ' * 6)]
+def help_text(
+  description: str,
+  flag_values: flags.FlagValues,
+  groups: Mapping[str, Sequence[str]] = types.MappingProxyType({}),
+) -> str:
+  """Returns the program's description and a paragraph for each flag.
+
+  Args:
+    description: What the program does.
+    flag_values: The flags, in the order in which they are shown.
+    groups: Headings, and the flags below each; the others come last.
+  """
+  lines = [description.strip()]
+  grouped = {name for names in groups.values() for name in names}
+  others = [name for name in flag_values if name not in grouped]
+  for heading, names in {**groups, 'Flags' if not groups else 'Others': others}.items():
+    lines += ['', f'{heading}:'] if names else []
+    for name in names:
+      lines += _flag_lines(flag_values[name])
   return '\n'.join(lines)
 
 
-def _reworded(flag_values: flags.FlagValues, text: str) -> errors.ConfigError:
+def _flag_lines(one: flags.Flag[Any]) -> tuple[str, str]:
+  """Returns how a flag is written, with its default, and what it does."""
+  # To what can be repeated absl adds how.
+  text = one.help.partition(';\n    repeat this option')[0]
+  if one.boolean:
+    shown = f'--[no]{one.name}' if one.default else f'--{one.name}'
+    text += ' It is so by default.' if one.default else ''
+  else:
+    default = '' if one.default in (None, []) else one.default
+    shown = f'--{one.name}={default}'
+  return f'  {shown}', textwrap.indent(textwrap.fill(text, 90), ' ' * 6)
+
+
+def reworded(flag_values: flags.FlagValues, text: str) -> errors.ConfigError:
   """Returns absl's complaint as a sentence with the type that is wanted."""
   match = _ILLEGAL.match(text)
   if not match or match['name'] not in flag_values:
@@ -221,7 +251,10 @@ def _reworded(flag_values: flags.FlagValues, text: str) -> errors.ConfigError:
   if choices:
     return _no_choice(match['name'], match['value'], choices)
   wanted = _WANTED.get(one.flag_type(), 'a text')
-  return errors.ConfigError(f'--{match["name"]}: expected {wanted}, got {match["value"]!r}.')
+  thousands = _THOUSANDS.match(match['value'])
+  meant = float(thousands['number']) * 1000 if thousands else 0.0
+  write = f' Write {meant:.0f}.' if meant and wanted != 'true or false' else ''
+  return errors.ConfigError(f'--{match["name"]}: expected {wanted}, got {match["value"]!r}.{write}')
 
 
 def _no_choice(name: str, value: str, choices: Collection[str]) -> errors.ConfigError:

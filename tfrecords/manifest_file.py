@@ -77,7 +77,8 @@ def _why_missing(data_dir: str, storage: storage_lib.Storage) -> str:
   )
   if shards:
     return (
-      f'{data_dir!r} holds {shards} shard files but no {naming.MANIFEST}: the data job did not '
+      f'{data_dir!r} holds '
+      f'{errors.counted(shards, "shard file")} but no {naming.MANIFEST}: the data job did not '
       'finish. Run it again with the same flags (whole shards are kept).'
     )
   return (

@@ -126,15 +126,19 @@ class _ShardCheck:
     elif sha256 != shard.sha256:
       self.add(f'has the SHA-256 {sha256}, the manifest says {shard.sha256}.')
     if self._num_records != shard.num_records:
-      self.add(f'has {self._num_records} whole records, the manifest says {shard.num_records}.')
+      found = errors.counted(self._num_records, 'whole record')
+      self.add(f'has {found}, the manifest says {shard.num_records}.')
     for label, wanted in enumerate(shard.label_counts):
       got = self._label_counts[label]
       if got != wanted:
         name = self._manifest.labels[label]
-        self.add(f'has {got} records of the label {name!r}, the manifest says {wanted}.')
+        self.add(
+          f'has {errors.counted(got, "record")} of the label {name!r}, the manifest says {wanted}.'
+        )
     self._check_lengths()
     if len(self._speakers) != shard.num_speakers:
-      self.add(f'has {len(self._speakers)} speakers, the manifest says {shard.num_speakers}.')
+      found = errors.counted(len(self._speakers), 'speaker')
+      self.add(f'has {found}, the manifest says {shard.num_speakers}.')
 
   def _check_lengths(self) -> None:
     # Clips outside the manifest's range were named one by one.

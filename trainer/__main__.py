@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> None:
     preflight.say_finished(config)
     return
   allocator.keep_freed_memory()
-  quiet.import_tensorflow(debug='--debug' in arguments)
+  quiet.import_tensorflow(debug=command.is_on('debug', arguments))
   # Here, as it imports TensorFlow: a wrong flag or folder is answered before.
   from trainer import run as run_lib
 

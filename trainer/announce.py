@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from pages import words
 from schemas import options, splits
 from trainer import assembly, models
 from trainer import config as config_lib
@@ -37,7 +38,8 @@ def start(
   counts = ', '.join(
     f'{split} {data.manifest.num_records(split):,}' for split in data.manifest.split_names()
   )
-  print(f'data     {data.path}: {data.manifest.num_labels} labels; {_noun(data)}: {counts}')
+  labels = words.counted(data.manifest.num_labels, 'label')
+  print(f'data     {data.path}: {labels}; {_noun(data)}: {counts}')
   taken = data.computed or data.feature
   shape = 'x'.join('any' if size is None else str(size) for size in taken.shape)
   name = options.format_option(*models.parse(config.model))
@@ -89,8 +91,8 @@ def _notes(
     yield f'no clip of the train split has the label {", ".join(missing)}.'
   if not data.has_validation:
     yield (
-      f'there is no validation split, so all {config.epochs} epochs are trained and the last '
-      'one is kept as the best.'
+      'there is no validation split, so the last of '
+      f'{words.counted(config.epochs, "epoch")} is kept as the best.'
     )
 
 
@@ -121,7 +123,7 @@ def resumed(
   )
   epochs = before.get('flags', {}).get('epochs', config.epochs)
   if epochs != config.epochs:
-    print(f'extended from {epochs} to {config.epochs} epochs.')
+    print(f'extended from {words.counted(epochs, "epoch")} to {config.epochs:,}.')
     was, now = (
       assembly.learning_rate_at(
         position.step, config, schedules.Horizon(steps_per_epoch=steps_per_epoch, epochs=total)

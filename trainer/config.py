@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from schemas import errors, limits
+from schemas import errors, limits, options
 from tfrecords import command_line
 from tfrecords.pipeline import caches
 from trainer import augment, models
@@ -34,10 +34,7 @@ _RAW = limits.Limits(lambda value: 0 <= value < math.inf, 'positive, or 0 for th
 
 def _known(settings_by_name: Mapping[str, type]) -> str:
   """Returns the members of a family with their settings, for --help."""
-  return '; '.join(
-    f'{name} ({", ".join(f"{field.name}={field.default}" for field in dataclasses.fields(cls))})'
-    for name, cls in settings_by_name.items()
-  )
+  return '; '.join(f'{name} ({options.defaults(cls)})' for name, cls in settings_by_name.items())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

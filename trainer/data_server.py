@@ -109,7 +109,7 @@ def main(arguments: Sequence[str]) -> None:
   ended = threading.Event()
   for number in (signal.SIGTERM, signal.SIGINT):
     signal.signal(number, lambda *_: ended.set())
-  quiet.import_tensorflow(debug='--debug' in arguments)
+  quiet.import_tensorflow(debug=command.is_on('debug', arguments))
   _server, address = start(config)
   said = f'listens at {address}' if config.role == DISPATCHER else f'serves {address}'
   print(f'{config.role} {said}', flush=True)

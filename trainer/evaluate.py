@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> None:
     return
   run = saved_run.load(config.run_dir)
   allocator.keep_freed_memory()
-  quiet.import_tensorflow(debug='--debug' in arguments)
+  quiet.import_tensorflow(debug=command.is_on('debug', arguments))
   report = evaluation.evaluate_run(
     config.run_dir,
     data_dir=config.data,

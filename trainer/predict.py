@@ -99,7 +99,7 @@ def main(arguments: Sequence[str]) -> None:
   if run.versions_note:
     print(run.versions_note, file=sys.stderr)  # Results alone go to stdout.
   allocator.keep_freed_memory()
-  quiet.import_tensorflow(debug='--debug' in arguments)
+  quiet.import_tensorflow(debug=command.is_on('debug', arguments))
   model = run.load_model(config.checkpoint)
   batch_memory.check(
     run,
@@ -134,7 +134,8 @@ def main(arguments: Sequence[str]) -> None:
     print(_cut_sentence(cut, num_cut, config, run.manifest.audio), file=sys.stderr)
   if num_bad:
     raise errors.ConfigError(
-      f'{num_bad} of {len(config.files)} files could not be used; the reasons stand above.'
+      f'{num_bad} of '
+      f'{errors.counted(len(config.files), "file")} could not be used; the reasons stand above.'
     )
 
 

@@ -10,6 +10,7 @@ from beam_jobs import sources
 from beam_jobs.exploration import census as census_lib
 from beam_jobs.exploration import duplicates, findings, measuring, originals, request, sampling
 from beam_jobs.sources import source as source_lib
+from pages import words
 from schemas import medium as media
 from schemas import options, rejects
 from schemas.utterance import Utterance
@@ -102,14 +103,16 @@ def _listen(
   return dataclasses.replace(
     common,
     durations_s=durations_s,
-    duration_is_of='all clips' if is_all else f'{len(measured):,} clips picked by a hash',
+    duration_is_of='all clips'
+    if is_all
+    else f'{words.counted(len(measured), "clip")} picked by a hash',
     total_s=float(durations_s.sum()) if is_all else None,
     measured=measured,
     measured_from='their files, at their own rate',
     examples=measuring.examples(listing.to_show, measuring.heard, limit=wanted.max_examples),
     groups=duplicates.groups(measuring.same_recordings(measured)),
     compared=[
-      f'Compared were {_part(len(measured), listing)} clips: for equal samples, and for '
+      f'Compared were {_part(len(measured), listing, "clip")}: for equal samples, and for '
       'recordings that sound the same after a codec, a gain or a shift.'
     ],
     num_silent=sum(item.fingerprint.is_silent for item in measured),
@@ -131,16 +134,18 @@ def _look(
     examples=measuring.examples(listing.to_show, measuring.seen, limit=wanted.max_examples),
     groups=duplicates.groups(duplicates.equal(digests)),
     compared=[
-      f'Compared were {_part(len(digests), listing)} pictures: for equal pixels of a small copy.'
+      f'Compared were {_part(len(digests), listing, "picture")}: for equal pixels of a small copy.'
     ],
     rejects=listing.rejects.found(),
     notes=[_note(len(digests), listing)],
   )
 
 
-def _part(number: int, listing: _Listing) -> str:
+def _part(number: int, listing: _Listing, noun: str) -> str:
   total = listing.census.num_clips
-  return f'all {total:,}' if number == total else f'{number:,} of {total:,}'
+  if number == total:
+    return ('all ' if total > 1 else '') + words.counted(total, noun)
+  return f'{number:,} of {words.counted(total, noun)}'
 
 
 def _note(num_opened: int, listing: _Listing) -> str:
@@ -148,7 +153,8 @@ def _note(num_opened: int, listing: _Listing) -> str:
   if num_opened == total:
     return f'Every file was opened; the {total:,} that can be used are counted.'
   return (
-    f'Counts are of the {total:,} clips that the source lists. {num_opened:,} of them, picked by a '
+    f'Counts are of '
+    f'{words.counted(total, "clip")} that the source lists. {num_opened:,} of them, picked by a '
     'hash of their names, were opened: what is measured, rejects of damaged files and duplicates '
     'are of these alone. --max_clips=N opens more.'
   )

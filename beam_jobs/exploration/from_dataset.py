@@ -48,7 +48,7 @@ def gather(wanted: request.Request, storage: storage_lib.Storage) -> findings.Fi
     left_out=dict(sorted(manifest.left_out.items())),
     noted=manifest.noted,
     warnings=manifest.warnings,
-    notes=[f'All {scan.census.num_clips:,} records were read.'],
+    notes=[f'All was read: {words.counted(scan.census.num_clips, "record")}.'],
   )
   found = _listen(common, manifest, scan, wanted)
   links = [*store.same_arrays(scan), *measuring.same_recordings(found.measured)]
@@ -65,7 +65,8 @@ def _listen(
     note = 'Pictures are shown as they are stored.'
   elif records.has_waveform(manifest):
     measured, source = scan.measured.items(), 'the stored waveforms'
-    note = f'Loudness is of {len(measured):,} clips picked by a hash, from the stored waveforms.'
+    counted = words.counted(len(measured), 'clip')
+    note = f'Loudness is of {counted} picked by a hash, from the stored waveforms.'
   elif originals := _originals(manifest, scan):
     failed = measuring.Rejects()
     picked = [originals[clip.clip_id] for clip in scan.picked.items() if clip.clip_id in originals]
@@ -79,7 +80,8 @@ def _listen(
     }
     heard = functools.partial(measuring.heard, spec=manifest.audio)
     shown = measuring.examples(ready, heard, limit=wanted.max_examples)
-    note = f'What is measured is of the original files of {len(measured):,} clips picked by a hash.'
+    counted = words.counted(len(measured), 'clip')
+    note = f'What is measured is of the original files of {counted} picked by a hash.'
     if failed.clips:
       note += f' {len(failed.clips):,} of these could not be opened any more.'
   else:
@@ -170,7 +172,8 @@ def _facts(data_dir: str, manifest: DatasetManifest) -> list[tuple[str, str]]:
     dots = ', ...' if manifest.num_speakers.get(split, 0) > len(names) else ''
     facts.append((f'speakers of {split}', ', '.join(names) + dots))
   if manifest.config.get('augmentations'):
-    copies = f'{manifest.config.get("augment_copies")} copies of each train clip'
+    count = manifest.config.get('augment_copies')
+    copies = f'{count} {"copy" if count == 1 else "copies"} of each train clip'
     facts.append(('augmentation', f'{copies}: {", ".join(manifest.config["augmentations"])}'))
   return facts
 

@@ -47,11 +47,11 @@ class Request:
   debug: bool = flag(False, 'Show tracebacks.')
 
 
-def help_text() -> str:
-  """Returns the description of every flag."""
+def help_text(description: str) -> str:
+  """Returns what the program does, and the description of every flag."""
   flag_values = absl_flags.FlagValues()
   command_line.define(Request, flag_values)
-  return str(flag_values.get_help())
+  return command_line.help_text(description, flag_values)
 
 
 def parse(argv: Sequence[str]) -> Request:

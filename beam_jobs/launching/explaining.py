@@ -15,16 +15,31 @@ def explaining(channel: side_channel.SideChannel) -> Iterator[None]:
 
   Raises:
     DatasetError: in place of the error; one that nobody has a word for goes on.
+    KeyboardInterrupt: that came while a step ran in this process; Beam makes an error of it.
   """
   try:
     yield
   except Exception as error:
+    interrupt = _interrupt_behind(error)
+    if interrupt is not None:
+      raise interrupt from None
     sentence = channel.failure()
     if not sentence and local_runner.is_gone(error):
       sentence = _how_a_worker_ended(channel.of_dead_workers())
     if sentence:
       raise errors.DatasetError(sentence) from error
     raise
+
+
+def _interrupt_behind(error: BaseException | None) -> KeyboardInterrupt | None:
+  """Returns the interrupt that led to an error, if one did."""
+  seen: set[int] = set()
+  while error is not None and id(error) not in seen:
+    if isinstance(error, KeyboardInterrupt):
+      return error
+    seen.add(id(error))
+    error = error.__cause__ or error.__context__
+  return None
 
 
 def _how_a_worker_ended(reading: list[str]) -> str:

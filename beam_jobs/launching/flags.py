@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import dataclasses
 import io
+import textwrap
 from collections.abc import Sequence
 
 from absl import flags as absl_flags
@@ -29,6 +30,31 @@ DEFAULT_FEATURES = {media.AUDIO: 'log_mel', media.PICTURES: 'image'}
 DEFAULT_SOURCE = 'synthetic'
 DEFAULT_OUTPUT = 'demo/data'
 _REPEATABLE = ': name:key=value,... Repeatable.'
+# What the flags are about, for --help.
+_GROUPS = {
+  'What is read': (
+    'source', 'input', 'all_files', 'sample', 'max_per_label', 'max_per_speaker', 'balance', 'duplicates',
+  ),
+  'How clips are prepared': (
+    'sample_rate_hz', 'clip_seconds', 'clip_position', 'min_clip_seconds', 'max_clip_seconds',
+    'trim_silence_db', 'effect', 'augment', 'augment_copies',
+  ),
+  'Who is in which split': ('split_by', 'validation_fraction', 'test_fraction', 'seed'),
+  'What is stored, and where': (
+    'output', 'name', 'feature', 'fields', 'shard_mib', 'min_train_shards', 'tfds_metadata',
+    'overwrite',
+  ),
+  'How the job runs': ('plan', 'runner', 'workers', 'max_reject_fraction', 'max_decode_s', 'debug'),
+}  # fmt: skip
+_FAMILIES = {
+  ('Sources', '--source=name:key=value,...'): sources.SETTINGS,
+  ('Features', '--feature=name:key=value,...'): features.SETTINGS,
+  ('Effects', '--effect=name:key=value,...'): effects.SETTINGS,
+  ('Augmentations', '--augment=name:key=value,...'): augmentations.SETTINGS,
+}
+_BEHIND_HELP = (
+  'README.md says what each is. Options of Beam, such as --temp_location, stand beside these flags.'
+)
 # Names under which Beam's users know the runner that stays on this machine.
 LOCAL_RUNNERS = ('', 'DirectRunner', 'FnApiRunner')
 
@@ -37,7 +63,7 @@ LOCAL_RUNNERS = ('', 'DirectRunner', 'FnApiRunner')
 class _Flags:
   """The flags of the job, as they were typed."""
 
-  source: str = flag(DEFAULT_SOURCE, 'Where clips come from: name:key=value,... (table in README).')
+  source: str = flag(DEFAULT_SOURCE, 'Where clips come from: name:key=value,... (below).')
   input: str = flag(
     '', "Folder of the corpus (or its table), local, gs:// or s3://; or the source's own."
   )
@@ -169,9 +195,15 @@ def define() -> absl_flags.FlagValues:
   return flag_values
 
 
-def help_text() -> str:
-  """Returns the description of every flag of ours."""
-  return str(define().get_help())
+def help_text(description: str) -> str:
+  """Returns what the program does, every flag of ours, and what they can name with its settings."""
+  parts = [command_line.help_text(description, define(), _GROUPS)]
+  for (title, written), settings in _FAMILIES.items():
+    parts += ['', f'{title}, {written}:']
+    for name, cls in sorted(settings.items()):
+      text = f'{name}: {options.defaults(cls) or "no settings"}'
+      parts.append(textwrap.fill(text, 96, initial_indent='  ', subsequent_indent=' ' * 6))
+  return '\n'.join([*parts, '', _BEHIND_HELP])
 
 
 def parse(argv: Sequence[str]) -> Invocation:
@@ -184,7 +216,7 @@ def parse(argv: Sequence[str]) -> Invocation:
   try:
     left_over = flag_values(['featurize', *argv], known_only=True)[1:]
   except absl_flags.Error as error:
-    raise errors.ConfigError(f'{error}. See --help.') from error
+    raise command_line.reworded(flag_values, str(error)) from error
   check_beam_arguments(left_over, known=list(flag_values))
   config = _config(command_line.read(_Flags, flag_values))
   return command_line.read(Invocation, flag_values, config=config, beam_arguments=tuple(left_over))

@@ -88,7 +88,7 @@ def _time(num_clips: int, audio_s: float, elapsed_s: float) -> str:
   rates = f'{num_clips / elapsed_s:,.0f} clips/s'
   if audio_s:
     rates += f', {audio_s / elapsed_s:,.0f} x realtime'
-  return f'{elapsed_s:.1f} s: {rates}, start-up included'
+  return f'{elapsed_s:.1f} s: {rates}, loading and start-up included'
 
 
 def feature(spec: record.FeatureSpec) -> str:

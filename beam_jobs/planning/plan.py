@@ -15,6 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from beam_jobs import config as config_lib
 from beam_jobs import rules, sources
 from beam_jobs.planning import packing, selection, splitting
+from pages import words
 from schemas import errors, manifest, naming, rejects, splits
 from schemas.utterance import Utterance
 
@@ -263,7 +264,8 @@ def _check_labels(labels: Sequence[str]) -> None:
   if unfit:
     shown = ', '.join(map(repr, unfit[: rejects.MOST_NAMES]))
     raise errors.ConfigError(
-      f'{len(unfit)} of the {len(labels)} labels cannot be kept in the metadata for TensorFlow '
+      f'{len(unfit)} of '
+      f'{words.counted(len(labels), "label")} cannot be kept in the metadata for TensorFlow '
       f'Datasets, where a label is one line: {shown}{", ..." * (len(unfit) > rejects.MOST_NAMES)}. '
       'Rename them, or do without these metadata with --notfds_metadata: the trainer does not '
       'need them.'

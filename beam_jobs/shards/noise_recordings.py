@@ -94,7 +94,8 @@ def usable(
   bad = [uri for uri, said in complaints.items() if said]
   if uris and len(bad) == len(uris):
     raise errors.SourceError(
-      f'None of the {len(uris):,} recordings of noise can be used. The first, {bad[0]}: '
+      f'None of '
+      f'{errors.counted(len(uris), "recording")} of noise can be used. The first, {bad[0]}: '
       f'{complaints[bad[0]]}'
     )
   notes = [rejects.Noted(reason='noise_unusable', names=(uri,)) for uri in bad]

@@ -98,7 +98,8 @@ def list_utterances(corpus: corpus_lib.Corpus, settings: Tfds) -> Iterator[sourc
           yield entry
   if not num_clips:
     raise errors.SourceError(
-      f'There is no clip in the data set {data_set.title}: {num_unlabelled} records have no label '
+      f'There is no clip in the data set {data_set.title}: '
+      f'{errors.counted(num_unlabelled, "record", "has", "have")} no label '
       f'in {settings.label!r}, {num_rejected} no speaker. Name others with tfds:label=NAME '
       'or tfds:speaker=NAME, or other splits with tfds:splits=NAME+NAME.'
     )
@@ -147,7 +148,9 @@ class _RecordReader:
       raise errors.SourceError(f'Could not read {path} to its end: {error}') from error
     if shard.num_records not in (None, number):
       raise errors.SourceError(
-        f'{path} should hold {shard.num_records} records, got {number}. Copy the file again, or '
+        f'{path} should hold '
+        f'{errors.counted(shard.num_records or 0, "record")}'
+        f', got {number}. Copy the file again, or '
         'prepare the data set again.'
       )
 

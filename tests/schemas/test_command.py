@@ -1,8 +1,13 @@
 """What a user meets when a program ends: exit codes, one sentence, a traceback on demand."""
 
+import ast
+import importlib
 import os
+import pathlib
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -31,12 +36,35 @@ def test_bad_input_is_one_sentence_and_exit_code_2(capsys):
   assert captured.err == 'error: Wanted 1, got 2. Write 1.\n'
 
 
-def test_debug_shows_the_traceback_too(capsys):
-  assert command.run(refuse, ['--debug']) == 2
+@pytest.mark.parametrize('debug', ['--debug', '-debug', '--debug=true', '--debug=1', '--debug=T'])
+def test_debug_shows_the_traceback_too(capsys, debug):
+  assert command.run(refuse, ['--data=x', debug]) == 2
   err = capsys.readouterr().err
   assert 'Traceback' in err
   assert 'in refuse' in err
   assert err.endswith('error: Wanted 1, got 2. Write 1.\n')
+
+
+@pytest.mark.parametrize(
+  'arguments',
+  [['--nodebug'], ['--debug', '-nodebug'], ['--debug=0'], ['--debug=false'], ['--', '--debug']],
+)
+def test_without_debug_there_is_no_traceback(capsys, arguments):
+  assert command.run(refuse, arguments) == 2
+  assert 'Traceback' not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(('number', 'code'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_what_to_do_is_said_when_a_signal_ends_the_program(capsys, number, code):
+  before = signal.getsignal(signal.SIGTERM)
+
+  def main(argv):
+    os.kill(os.getpid(), number)
+    time.sleep(10)
+
+  assert command.run(main, [], stopped='run it again.') == code
+  assert capsys.readouterr().err == 'interrupted: run it again.\n'
+  assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_an_interrupt_is_no_traceback(capsys):
@@ -72,3 +100,25 @@ def test_a_reader_that_has_had_enough_is_no_error():
   os.close(read)
   _, err = process.communicate(timeout=60)
   assert (process.returncode, err) == (0, b'')
+
+
+@pytest.mark.parametrize('package', ['beam_jobs', 'tfrecords'])
+def test_a_package_says_which_programs_it_has(package, capsys, monkeypatch):
+  programs = importlib.import_module(f'{package}.__main__').PROGRAMS
+  # Those that a person calls; others are called by a runner.
+  found = {
+    path.stem
+    for path in (pathlib.Path(__file__).parents[2] / package).glob('*.py')
+    if 'command.run(' in path.read_text(encoding='utf-8') and path.stem != '__main__'
+  }
+  assert set(programs) == found
+  monkeypatch.setattr(sys, 'argv', [package])
+  assert command.list_programs(package, programs) == 2
+  said = capsys.readouterr()
+  assert said.err.startswith(f'error: {package} is not a program itself.') and not said.out
+  for name, text in programs.items():
+    module = (pathlib.Path(__file__).parents[2] / package / f'{name}.py').read_text('utf-8')
+    assert f'python -m {package}.{name} ' in said.err and text in said.err
+    assert ast.get_docstring(ast.parse(module))
+  monkeypatch.setattr(sys, 'argv', [package, '--help'])
+  assert command.list_programs(package, programs) == 0

@@ -41,6 +41,7 @@ def readable(*, data_dir: str, batch_size: int, num_workers: int = 1) -> Iterato
     ) from error
   except tf.errors.ResourceExhaustedError as error:
     raise errors.ConfigError(
-      f'The memory of a device is too small for batches of {batch_size} examples with this model. '
+      f'The memory of a device is too small for batches of '
+      f'{errors.counted(batch_size, "example")} with this model. '
       'Lower --batch_size, use --precision=mixed_bfloat16, or a smaller model.'
     ) from error

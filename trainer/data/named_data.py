@@ -68,7 +68,8 @@ def check_count(
   wanted = dataset.num_records(split)
   if num_read != wanted:
     raise errors.DatasetError(
-      f'{num_read:,} records of the {split} split of {data_dir!r} were read, the manifest says '
+      f'Of the {split} split of {data_dir!r} '
+      f'{errors.counted(num_read, "record", "was", "were")} read, the manifest says '
       f'{wanted:,}. Were the files changed meanwhile? Run `python -m tfrecords.verify {data_dir}`.'
     )
 

@@ -166,7 +166,8 @@ class Loop:
     found = measures.scores(self._judge.judge(iter(batches)))
     if self._plan.num_validation not in (None, found.num_examples):
       raise errors.DatasetError(
-        f'{found.num_examples:,} examples of the validation split were read, the manifest says '
+        f'Of the validation split {errors.counted(found.num_examples, "example", "was", "were")} '
+        'read, the manifest says '
         f'{self._plan.num_validation:,}. Were the files of --data changed meanwhile? Run `python '
         '-m tfrecords.verify` on it.'
       )

@@ -110,7 +110,46 @@ def test_a_value_that_beam_refuses_is_a_sentence():
     flags.beam_options(['--num_workers=many'])
 
 
-def test_the_help_names_every_flag():
-  text = flags.help_text()
-  for name in ('source', 'input', 'output', 'feature', 'split_by', 'workers', 'runner', 'debug'):
-    assert f'--{name}' in text or f'--[no]{name}' in text
+def test_the_help_heads_every_flag_by_what_it_is_about_and_lists_families_with_defaults():
+  text = flags.help_text('What it does.')
+  grouped = [name for names in flags._GROUPS.values() for name in names]
+  assert len(set(grouped)) == len(grouped)
+  assert set(grouped) == set(flags.define()), 'Give each flag a place in flags._GROUPS.'
+  for name in grouped:
+    assert f'  --{name}' in text or f'  --[no]{name}' in text
+  assert text.startswith('What it does.\n\nWhat is read:\n  --source=synthetic\n')
+  assert '  --[no]tfds_metadata\n' in text and '  --overwrite\n' in text
+  assert '  file_names: pattern={label}_{speaker}_{take}.wav\n' in text
+  assert '  pre_emphasis: coefficient=0.97\n' in text
+  assert '  time_shift: probability=1.0, max_shift_s=0.1\n' in text
+  assert max(map(len, text.splitlines())) <= 100
+
+
+@pytest.mark.parametrize(
+  ('argument', 'sentence'),
+  [
+    ('--sample_rate_hz=8k', "--sample_rate_hz: expected a whole number, got '8k'. Write 8000."),
+    ('--sample_rate_hz=22.05 kHz', "expected a whole number, got '22.05 kHz'. Write 22050."),
+    ('--sample_rate_hz=fast', "--sample_rate_hz: expected a whole number, got 'fast'."),
+    ('--clip_seconds=1s', "--clip_seconds: expected a number, got '1s'."),
+    ('--clip_position=left', "--clip_position: expected one of start, centre, end, got 'left'."),
+    ('--plan=perhaps', "--plan: expected true or false, got 'perhaps'."),
+    ('--feature', 'Missing value for flag --feature'),
+  ],
+)
+def test_a_value_of_another_type_is_a_sentence(argument, sentence):
+  with pytest.raises(errors.ConfigError) as caught:
+    flags.parse([*BASE, argument])
+  assert sentence in str(caught.value)
+
+
+def test_a_comma_that_parts_a_value_is_told_how_to_write():
+  with pytest.raises(errors.ConfigError) as caught:
+    flags.parse(['--source=file_names:pattern={label},{take}.wav', '--input=/x', '--output=/y'])
+  assert r"written '\,', in quotes: 'pattern={label}\,{take}.wav'." in str(caught.value)
+  text = r'file_names:pattern={label}\,{take}.wav'
+  assert config(f'--source={text}').source_settings.pattern == '{label},{take}.wav'
+
+
+def test_an_underscore_in_a_number_is_python_s():
+  assert config('--sample_rate_hz=16_000').audio.sample_rate_hz == 16_000

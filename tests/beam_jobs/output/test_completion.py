@@ -89,7 +89,7 @@ def test_labels_that_tfds_cannot_hold_are_refused_before_any_audio_is_read(
   (tmp_path / 'a.wav').unlink()  # Whoever opened it would reject it.
   assert command.run(featurize.main, [*argv, *more]) == 2
   said = capsys.readouterr().err
-  assert '1 of the 2 labels cannot be kept in the metadata for TensorFlow Datasets' in said
+  assert '1 of 2 labels cannot be kept in the metadata for TensorFlow Datasets' in said
   assert "'two\\nlines'. Rename them, or do without these metadata with --notfds_metadata" in said
   assert not list(tmp_path.glob('out/*tfrecord*'))
 

@@ -70,7 +70,9 @@ def test_recordings_that_cannot_be_decoded_are_left_out_and_named(tmp_path):
   usable, (note,) = noise_recordings.usable((str(empty), good), RATE_HZ)
   assert usable == (good,)
   assert (note.reason, note.count, note.names) == ('noise_unusable', 1, (str(empty),))
-  with pytest.raises(errors.SourceError, match=r'None of the 1 recordings.*empty\.wav: .*0 bytes'):
+  with pytest.raises(
+    errors.SourceError, match=r'None of 1 recording of noise.*empty\.wav: .*0 bytes'
+  ):
     noise_recordings.usable((str(empty),), RATE_HZ)
 
 
