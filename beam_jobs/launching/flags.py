@@ -33,7 +33,8 @@ _REPEATABLE = ': name:key=value,... Repeatable.'
 # What the flags are about, for --help.
 _GROUPS = {
   'What is read': (
-    'source', 'input', 'all_files', 'sample', 'max_per_label', 'max_per_speaker', 'balance', 'duplicates',
+    'source', 'input', 'all_files', 'sample', 'max_per_label', 'max_per_speaker', 'balance',
+    'duplicates',
   ),
   'How clips are prepared': (
     'sample_rate_hz', 'clip_seconds', 'clip_position', 'min_clip_seconds', 'max_clip_seconds',
