@@ -37,8 +37,9 @@ _GROUPS = {
     'duplicates',
   ),
   'How clips are prepared': (
-    'sample_rate_hz', 'clip_seconds', 'clip_position', 'min_clip_seconds', 'max_clip_seconds',
-    'trim_silence_db', 'effect', 'augment', 'augment_copies',
+    'sample_rate_hz', 'channel', 'full_scale', 'clip_seconds', 'clip_position',
+    'min_clip_seconds', 'max_clip_seconds', 'trim_silence_db', 'effect', 'augment',
+    'augment_copies',
   ),
   'Who is in which split': ('split_by', 'validation_fraction', 'test_fraction', 'seed'),
   'What is stored, and where': (
