@@ -72,7 +72,7 @@ NOTED = {
   'noise_damaged': 'Drawn as noise of a copy, but damaged there: other noise was taken. Repair it.',
   'noise_silent': 'No recording of noise has any sound: the copy is as it would be without noise.',
   # Of files and folders that the listing went past, and of names that it changed.
-  'not_read': 'Files that end so are not read. Convert them, if they are clips.',
+  'not_read': 'Files that end so are not read. Convert clips (--all_files tries any for audio).',
   'no_clip_in': 'There is no clip in these folders: if one is a label, it has none.',
   'renamed': 'Spaces around the name were removed, or its letters composed (Unicode NFC).',
   # Of what a corpus says of its clips.

@@ -73,6 +73,9 @@ def _sentences(
     yield alike
   if source.is_labelled:
     for split in splits.SPLITS:
+      if any(plan.label_counts[split]) and not any(content.label_counts[split]):
+        yield f'Every clip of the {split} split was rejected.'
+        continue
       yield from _thin_split(plan.labels, content.label_counts[split], split, config)
 
 

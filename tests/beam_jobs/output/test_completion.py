@@ -138,3 +138,14 @@ def test_what_the_listing_says_reaches_plan_summary_manifest_and_description(tmp
       assert str(note) in text
   assert str(manifest.noted[0]).endswith('(no)')
   assert 'speaker' not in texts[1].partition('warning')[0]
+
+
+def test_a_split_whose_clips_were_all_rejected_is_said(tmp_path, capsys):
+  root = corpora.make_words(tmp_path / 'corpus', takes=2)
+  for path in root.rglob('ann_*.wav'):
+    path.write_bytes(b'')
+  rule = ('--split_by=speaker:validation=ann', '--max_reject_fraction=0.5')
+  assert command.run(featurize.main, corpora.argv(root, tmp_path / 'out', *rule)) == 0
+  manifest = manifest_file.load(str(tmp_path / 'out'))
+  assert 'Every clip of the validation split was rejected.' in manifest.warnings
+  assert not any('There is no validation split' in warning for warning in manifest.warnings)
