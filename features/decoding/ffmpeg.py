@@ -6,6 +6,7 @@ missing: it is an extra, `media`. Of a file with several streams the first of au
 A file's other streams, links to other files and addresses of a network are never opened.
 """
 
+import contextlib
 import importlib.util
 import math
 from collections.abc import Callable, Iterator
@@ -153,21 +154,25 @@ class Decoder(recording.Recording):
 
     self._errors = (av.error.FFmpegError, ValueError, ArithmeticError, LookupError, RuntimeError)
     try:
-      if not self._reopen():
-        return False
-      self._expected_s = self._promised_s()
-      self._check_table()
-      self._packet_s = 0.0
-      table_s = self._seconds_by_table()
-      self._first = next(self._blocks, None)
-      if self._first is None:
-        raise self._stopped('no packet of audio could be decoded')
-      recording.check_rate(self.sample_rate_hz)
-      if table_s:
-        self.num_frames = round(table_s * self.sample_rate_hz)
+      with _memory():
+        return self._opened()
     except ClipError:
       self.close()
       raise
+
+  def _opened(self) -> bool:
+    if not self._reopen():
+      return False
+    self._expected_s = self._promised_s()
+    self._check_table()
+    self._packet_s = 0.0
+    table_s = self._seconds_by_table()
+    self._first = next(self._blocks, None)
+    if self._first is None:
+      raise self._stopped('no packet of audio could be decoded')
+    recording.check_rate(self.sample_rate_hz)
+    if table_s:
+      self.num_frames = round(table_s * self.sample_rate_hz)
     return True
 
   @property
@@ -180,6 +185,10 @@ class Decoder(recording.Recording):
 
     Those of the first block: what a later one has beyond is left out.
     """
+    with _memory():
+      return self._frames(begin, end)
+
+  def _frames(self, begin: int, end: int) -> NDArray[np.float32]:
     parts: list[NDArray[np.float32]] = []
     for at, block in self._from(begin):
       part = block[max(0, begin - at) : max(0, end - at)]
@@ -192,6 +201,10 @@ class Decoder(recording.Recording):
 
   def read(self, begin: int, end: int) -> NDArray[np.float32]:
     """Returns what is heard, float32 [end - begin]; see recording.Recording."""
+    with _memory():
+      return self._read(begin, end)
+
+  def _read(self, begin: int, end: int) -> NDArray[np.float32]:
     last = end if self.num_frames is None else min(end, self.num_frames)
     parts = []
     for at, frames in self._from(begin) if self._kept is None else iter(self._kept):
@@ -213,6 +226,10 @@ class Decoder(recording.Recording):
     """Returns the number of frames; see recording.Recording."""
     if self.num_frames is not None:
       return self.num_frames
+    with _memory():
+      return self._count(max_frames)
+
+  def _count(self, max_frames: int | None) -> int:
     if scanned := self._scanned():
       self.num_frames = scanned
       return scanned
@@ -487,6 +504,15 @@ class Decoder(recording.Recording):
   def _raise_kept(self) -> None:
     if self._source.error is not None:
       raise self._source.error
+
+
+@contextlib.contextmanager
+def _memory() -> Iterator[None]:
+  """Turns into a ClipError that FFmpeg does not get the memory that a damaged header asks for."""
+  try:
+    yield
+  except MemoryError as error:
+    raise ClipError('unreadable', 'FFmpeg wanted more memory for the file than it got.') from error
 
 
 def _said(error: BaseException) -> str:

@@ -1,9 +1,12 @@
 """What the tests of faults share: a corpus, and what an undisturbed job makes of it."""
 
+import itertools
+
 import pytest
 
 from tests.faults import jobs, mutations
 
+# Of the formats of libsndfile, and as many of M4A, WebM and MP3.
 NUM_HOSTILE = 2_000
 
 
@@ -31,6 +34,8 @@ def hostile(tmp_path_factory):
   root = tmp_path_factory.mktemp('hostile')
   (root / 'yes').mkdir()
   (root / 'no').mkdir()
-  for i, (name, data) in enumerate(mutations.mutated(NUM_HOSTILE, seed=1)):
+  media = ((f'media{name}', data) for name, data in mutations.mutated_media(NUM_HOSTILE, seed=2))
+  files = itertools.chain(mutations.mutated(NUM_HOSTILE, seed=1), media)
+  for i, (name, data) in enumerate(files):
     (root / ('yes', 'no')[i % 2] / f'{"abcdefgh"[i % 8]}_{name}.wav').write_bytes(data)
   return root

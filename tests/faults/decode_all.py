@@ -1,6 +1,6 @@
 """Decodes every file of a folder and prints a line of JSON on each: result, memory, time.
 
-  python -m tests.faults.decode_all FOLDER '{"clip_s": 0.5}' RESERVE_BYTES
+  python -m tests.faults.decode_all FOLDER '*.wav' '{"clip_s": 0.5}' RESERVE_BYTES
 
 Run as a process of its own, whose memory is limited to what it has at its start and RESERVE_BYTES.
 """
@@ -12,7 +12,8 @@ import resource
 import sys
 import time
 
-import soundfile  # Loaded now, so that it counts for the start.
+import av  # Loaded now, so that it counts for the start.
+import soundfile
 import soxr
 
 from beam_jobs.shards import reading
@@ -23,10 +24,10 @@ _PAGE_BYTES = os.sysconf('SC_PAGE_SIZE')
 
 
 def main() -> None:
-  folder, settings, reserve_bytes = sys.argv[1:]
+  folder, pattern, settings, reserve_bytes = sys.argv[1:]
   spec = audio.AudioSpec(**{'sample_rate_hz': 16_000, 'clip_s': 0.5, **json.loads(settings)})
-  paths = sorted(pathlib.Path(folder).rglob('*.wav'))
-  assert soundfile and soxr
+  paths = sorted(pathlib.Path(folder).rglob(pattern))
+  assert av and soundfile and soxr
   limit_bytes = _own_bytes(0) + int(reserve_bytes)
   resource.setrlimit(resource.RLIMIT_AS, (limit_bytes, limit_bytes))
   out = os.fdopen(os.dup(1), 'w')

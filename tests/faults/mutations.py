@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import soundfile
 
-from tests.helpers import wav_files
+from tests.helpers import media_files, wav_files
 
 RATE_HZ = 16_000
 # A file is never larger than this, so what is made of it must not be either.
@@ -74,12 +74,55 @@ def mutated(count: int, *, seed: int) -> Iterator[tuple[str, bytes]]:
     made += 1
 
 
+@functools.cache
+def good_media_files() -> tuple[tuple[str, bytes], ...]:
+  """Returns (name, file) of M4A, WebM and MP3 files, as FFmpeg and LAME write them."""
+  time_s = np.arange(RATE_HZ // 4) / RATE_HZ
+  tone = (0.4 * np.sin(2 * np.pi * 300 * time_s)).astype(np.float32)
+  names = {'m4a': 2, 'alac': 1, 'fragments': 1, '3gp': 1, 'webm': 2, 'mka': 1, 'mp3': 2}
+  made = [
+    (f'{name}-{channels}', media_files.encoded(name, np.repeat(tone[:, None], channels, axis=1)))
+    for name, most in names.items()
+    for channels in range(1, most + 1)
+  ]
+  samples = np.concatenate([tone, 1e-4 * tone, tone])
+  variable = wav_files.encoded(samples, format='MP3', subtype='MPEG_LAYER_III')
+  return (*made, ('mp3-of-lame', variable), ('mp3-without-count', variable[144:]))
+
+
+def mutated_media(count: int, *, seed: int) -> Iterator[tuple[str, bytes]]:
+  """Yields (file name, content) of `count` damaged M4A, WebM and MP3 files; bombs first."""
+  rng = random.Random(seed)
+  bombs = list(media_bombs())
+  for i in range(count):
+    if i < len(bombs):
+      name, data = bombs[i]
+    else:
+      name, good = rng.choice(good_media_files())
+      mutation = rng.choice(_MUTATIONS)
+      name, data = f'{name}-{mutation.__name__}', mutation(good, rng)
+    yield f'{i:04d}-{name}', data
+
+
+def media_bombs() -> Iterator[tuple[str, bytes]]:
+  """Yields files that promise, or unpack to, far more than they hold."""
+  silence = np.zeros(60 * 20 * RATE_HZ, np.float32)
+  for name in ('alac', 'wavpack'):
+    yield f'{name}-of-20-minutes', media_files.encoded(name, silence)
+  for name, data in good_media_files():
+    yield f'{name}-all-sizes-giant', _giant_sizes(data)
+  yield 'boxes', b'\0\0\0\x08free' * 200_000
+  yield 'deep-boxes', b''.join((1 << 30).to_bytes(4, 'big') + b'moov' for _ in range(5_000))
+  yield 'ebml-of-giant-size', b'\x1a\x45\xdf\xa3\x01' + b'\xff' * 200
+  yield 'syncs', b'\xff\xfb' * 100_000
+
+
 def hostile() -> Iterator[tuple[str, bytes]]:
   """Yields files that promise, or unpack to, far more than they hold."""
   minute = np.zeros((60 * 48_000, 1), np.int16)
-  silence = _long_silence(minutes=40)
+  silence = long_silence(minutes=40)
   yield 'flac-bomb', silence  # 115 million frames in some 400 kB.
-  yield 'flac-bomb-of-unknown-length', _flac_frames(silence, 0)
+  yield 'flac-bomb-of-unknown-length', flac_of_unknown_length(silence)
   yield 'flac-bomb-that-promises-more', _flac_frames(silence, (1 << 36) - 1)
   short = wav_files.encoded(minute[:4_800], format='FLAC', subtype='PCM_16')
   yield 'flac-giant', _flac_frames(short, (1 << 36) - 1)
@@ -110,13 +153,19 @@ def hostile() -> Iterator[tuple[str, bytes]]:
 
 
 @functools.cache
-def _long_silence(*, minutes: int) -> bytes:
+def long_silence(*, minutes: int) -> bytes:
+  """Returns a FLAC file of silence at 48 kHz: some 150 bytes a second."""
   minute = np.zeros(60 * 48_000, np.int16)
   file = io.BytesIO()
   with soundfile.SoundFile(file, 'w', 48_000, 1, format='FLAC', subtype='PCM_16') as writer:
     for _ in range(minutes):
       writer.write(minute)
   return file.getvalue()
+
+
+def flac_of_unknown_length(data: bytes) -> bytes:
+  """Returns a FLAC file whose writer could not go back to fill in how long it is."""
+  return _flac_frames(data, 0)
 
 
 def _flac_frames(data: bytes, num_frames: int) -> bytes:

@@ -47,10 +47,10 @@ def encoded(
   rate_hz: int = 0,
   options: dict[str, str] | None = None,
 ) -> bytes:
-  """Returns a file of samples [num_frames] or [num_frames, 2] in one of CODINGS."""
+  """Returns a file of samples [num_frames] or [num_frames, channels] in one of CODINGS."""
   codec, container, usual_hz, bit_rate = CODINGS[name]
   rate_hz = rate_hz or usual_hz
-  layout = 'mono' if samples.ndim == 1 else 'stereo'
+  layout = 'stereo' if samples.ndim == 2 and samples.shape[1] == 2 else 'mono'
   planes = np.ascontiguousarray(np.atleast_2d(samples.T), np.float32)
   file = io.BytesIO()
   with av.open(file, 'w', format=container, options=options or {}) as out:
