@@ -22,6 +22,8 @@ AUDIBLE_CLIPPING = 0.001
 MAX_PEAK = 10.0
 # Less than this above 1 is rounding.
 _ROUNDING = 0.001
+# Sums of squares differ by less between processors.
+_SAME_POWER = 1e-4
 # A mix that has less than this share of the mean power of its channels, -20 dB, has lost them. Two
 # channels that have nothing in common keep a half.
 _CANCELLED = 0.01
@@ -88,16 +90,15 @@ class Listener:
       return picked(frames, self._channel)
     mix = mean(frames)
     if frames.shape[1] > 1:
-      powers = np.square(frames, dtype=np.float64).sum(axis=0)
-      self._channel_powers = _sum(self._channel_powers, powers)
-      self._mix_power += float(np.square(mix, dtype=np.float64).sum())
+      self._channel_powers = _sum(self._channel_powers, _powers(frames))
+      self._mix_power += float(np.dot(mix, mix))
     return mix
 
   def decides(self) -> bool:
     """Whether it knows only now which channel is the loudest: it has to hear all once more."""
     if self._channel != audio.LOUDEST or self._channel_powers is None:
       return False
-    self._channel = str(1 + int(np.argmax(self._channel_powers)))
+    self._channel = str(1 + _loudest(self._channel_powers))
     self._forget()
     return True
 
@@ -112,6 +113,16 @@ class Listener:
     if powers is not None and self._mix_power < _CANCELLED * powers.mean():
       found.append('cancelled')
     return tuple(found)
+
+
+def _powers(frames: NDArray[np.float32]) -> NDArray[np.float64]:
+  """Returns the sum of squares of every channel; a tenth of the time that a sum in float64 takes."""
+  return np.array([float(np.dot(channel, channel)) for channel in frames.T])
+
+
+def _loudest(powers: NDArray[np.float64]) -> int:
+  """Returns the first of the loudest channels: what differs by rounding alone is as loud."""
+  return int(np.flatnonzero(powers >= (1 - _SAME_POWER) * powers.max())[0])
 
 
 def _sum(known: NDArray[np.float64] | None, more: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -142,7 +153,7 @@ def picked(frames: NDArray[np.float32], channel: str) -> NDArray[np.float32]:
   if channel == audio.MIX:
     return mean(frames)
   if channel == audio.LOUDEST:
-    return frames[:, int(np.argmax(np.square(frames, dtype=np.float64).sum(axis=0)))]
+    return frames[:, _loudest(_powers(frames))]
   if channel in audio.SIDES and num_channels == 1:
     return frames[:, 0]
   number = audio.SIDES.get(channel) or int(channel)

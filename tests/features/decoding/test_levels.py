@@ -64,6 +64,11 @@ def test_the_loudest_is_that_of_the_clip_and_not_of_the_recording():
   np.testing.assert_array_equal(clip.samples, wanted.samples)
 
 
+def test_of_channels_that_are_as_loud_the_first_is_heard():
+  frames = np.stack([LEFT, LEFT[::-1] * np.float32(1 + 1e-6)], axis=1)
+  np.testing.assert_allclose(decoded(encoded(frames), channel='loudest').samples, LEFT, atol=1e-6)
+
+
 def test_in_blocks_as_in_one_piece():
   frames = np.tile(0.1 * STEREO, (2, 300))  # 600 channels: more than one block.
   frames[:, 411] = 0.9

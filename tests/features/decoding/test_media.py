@@ -1,5 +1,6 @@
 """What FFmpeg decodes: whole, as FFmpeg itself does it, or a reject."""
 
+import dataclasses
 import io
 import subprocess
 import sys
@@ -90,6 +91,23 @@ def test_lossless_codings_are_the_samples_themselves():
   data = media_files.encoded('alac', noise / np.float32(32768))
   wanted = noise.astype(np.float32).mean(axis=1) / 32768
   np.testing.assert_allclose(decoded(data).samples, wanted, atol=2e-5)
+
+
+@pytest.mark.parametrize('name', ['alac', 'webm'])  # Counted by decoding, counted by packets.
+@pytest.mark.parametrize('seconds', [1.0, 12.0])
+def test_the_channel_that_is_asked_for_is_heard(name, seconds):
+  rate_hz = media_files.CODINGS[name][2]
+  time_s = np.arange(round(seconds * rate_hz)) / rate_hz
+  tones = np.stack([0.2 * np.sin(2 * np.pi * hz * time_s) for hz in (400, 3_000)], axis=1)
+  data = media_files.encoded(name, (tones * [1, 2]).astype(np.float32))
+  part = utterance.Excerpt(start_s=seconds - 0.9, duration_s=0.8)
+  for channel, hz in (('left', 400), ('2', 3_000), ('loudest', 3_000)):
+    spec = dataclasses.replace(ANY_LENGTH, channel=channel)
+    for excerpt in (None, part):
+      heard = clips.decode(data, spec, excerpt).samples
+      assert np.argmax(np.abs(np.fft.rfft(heard))) * RATE_HZ / len(heard) == pytest.approx(hz, 0.01)
+  opposite = media_files.encoded(name, (tones[:, :1] * [1, -1]).astype(np.float32))
+  assert 'cancelled' in decoded(opposite).noted
 
 
 @pytest.mark.parametrize('name', ['m4a', 'mp4', 'webm', 'mka', 'adts', 'wma'])
