@@ -1,6 +1,7 @@
 """What a job would do, told from the listing alone: clips, splits, shards, bytes, time."""
 
 import collections
+import dataclasses
 import math
 import time
 from collections.abc import Iterator
@@ -8,8 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from beam_jobs import config as config_lib
-from beam_jobs import sources
-from beam_jobs.launching import flags, preparing, summary
+from beam_jobs import rules, sources
+from beam_jobs.launching import flags, preparing, probing, summary
 from beam_jobs.output import warnings
 from beam_jobs.planning import plan as plan_lib
 from beam_jobs.sources import corpus
@@ -30,30 +31,24 @@ def show(invocation: flags.Invocation) -> None:
   """
   config = preparing.prepare(invocation.config)
   title = f'Plan of {config.name}: {config.input} to {config.output}'
-  summary.print_table(rows(config, num_workers=max(1, invocation.workers)), title=title)
+  sample = probing.Sample() if invocation.probe else None
+  lines = rows(config, num_workers=max(1, invocation.workers), sample=sample)
+  summary.print_table(lines, title=title)
 
 
-def rows(config: config_lib.FeaturizeConfig, *, num_workers: int) -> Iterator[tuple[str, str]]:
-  """Lists the corpus and plans the job, in this process; yields what it would be, line by line."""
-  census = plan_lib.Census()
-  unusable: collections.Counter[str] = collections.Counter()
-  left_out: collections.Counter[str] = collections.Counter()
-  noted: list[rejects.Noted] = [*config.noted]
-  source = sources.SOURCES[config.source]
-  folder = corpus.Corpus(config.input, all_files=config.all_files)
-  for entry in source.entries(folder, config.source_settings):
-    if isinstance(entry, Utterance):
-      census.add(entry, config)
-      if entry.with_kept_fields(config.fields.wanted).has_long_field:
-        names = (entry.utterance_id,)
-        noted = [*rejects.merged([*noted, rejects.Noted(reason='long_field', names=names)])]
-    elif isinstance(entry, rejects.Reject):
-      unusable[entry.reason] += 1
-    elif isinstance(entry, rejects.Noted):
-      noted.append(entry)
-    else:
-      left_out[entry.reason] += entry.count
-  plan = plan_lib.make_plan(census, config)
+def rows(
+  config: config_lib.FeaturizeConfig, *, num_workers: int, sample: probing.Sample | None = None
+) -> Iterator[tuple[str, str]]:
+  """Lists the corpus and plans the job, in this process; yields what it would be, line by line.
+
+  Args:
+    config: The job.
+    num_workers: Local worker processes, for the time.
+    sample: Where clips are picked whose headers are read; None reads none.
+  """
+  listing = _listed(config, sample)
+  left_out = listing.left_out
+  plan = plan_lib.make_plan(listing.census, config)
   left_out.update(plan.left_out)
   num_records = sum(plan.num_records.values())
   for split in splits.SPLITS:
@@ -66,6 +61,8 @@ def rows(config: config_lib.FeaturizeConfig, *, num_workers: int) -> Iterator[tu
       yield split, ', '.join(filter(None, parts))
   yield 'clips', f'{plan.num_clips:,}'
   yield 'labels', f'{len(plan.labels)}: {summary.some(plan.labels)}'
+  if sample is not None:
+    yield from probing.rows(sample, config)
   yield 'features', ', '.join(map(summary.feature, config.features))
   typical = config.audio is not None and config.audio.is_variable
   yield (
@@ -79,12 +76,51 @@ def rows(config: config_lib.FeaturizeConfig, *, num_workers: int) -> Iterator[tu
     f'features about {_duration(compute_s / num_workers)} with '
     f'{words.counted(num_workers, "worker")}, timed on noise; reading and decoding come on top',
   )
-  for reason, count in sorted(unusable.items()):
+  for reason, count in sorted(listing.unusable.items()):
     yield 'rejects', f'{count:,} {reason}: {rejects.ADVICE[reason]}'
   yield from summary.left_out(dict(sorted(left_out.items())))
-  yield from summary.noted(rejects.merged(noted))
+  yield from summary.noted(rejects.merged(listing.noted))
+  if config.duplicates != rules.KEEP:
+    yield (
+      'duplicates',
+      f'not known before audio is read: --duplicates={config.duplicates} changes these numbers',
+    )
   yield from (('warning', warning) for warning in warnings.planned(plan, config))
   yield 'written', f'nothing; without --plan the job writes {naming.MANIFEST} and the shards'
+
+
+@dataclasses.dataclass(kw_only=True)
+class _Listing:
+  """What a source lists, counted."""
+
+  census: plan_lib.Census
+  unusable: collections.Counter[str]
+  left_out: collections.Counter[str]
+  noted: list[rejects.Noted]
+
+
+def _listed(config: config_lib.FeaturizeConfig, sample: probing.Sample | None) -> _Listing:
+  census = plan_lib.Census()
+  unusable: collections.Counter[str] = collections.Counter()
+  left_out: collections.Counter[str] = collections.Counter()
+  noted: list[rejects.Noted] = [*config.noted]
+  source = sources.SOURCES[config.source]
+  folder = corpus.Corpus(config.input, all_files=config.all_files)
+  for entry in source.entries(folder, config.source_settings):
+    if isinstance(entry, Utterance):
+      census.add(entry, config)
+      if sample is not None:
+        sample.offer(entry)
+      if entry.with_kept_fields(config.fields.wanted).has_long_field:
+        names = (entry.utterance_id,)
+        noted = [*rejects.merged([*noted, rejects.Noted(reason='long_field', names=names)])]
+    elif isinstance(entry, rejects.Reject):
+      unusable[entry.reason] += 1
+    elif isinstance(entry, rejects.Noted):
+      noted.append(entry)
+    else:
+      left_out[entry.reason] += entry.count
+  return _Listing(census=census, unusable=unusable, left_out=left_out, noted=noted)
 
 
 def _seconds_per_record(config: config_lib.FeaturizeConfig) -> float:

@@ -17,6 +17,7 @@ from apache_beam.options import pipeline_options
 import features
 from beam_jobs import config as config_lib
 from beam_jobs import rules, sources
+from beam_jobs.launching import probing
 from features import augmentations, effects
 from features.decoding import deadline
 from schemas import audio, errors, options, splits
@@ -181,6 +182,10 @@ class Invocation:
     lower_bound=0,
   )
   plan: bool = flag(False, 'Say what would be done, without opening any audio.')
+  probe: bool = flag(
+    False,
+    f'With --plan: read the headers of up to {probing.MOST_CLIPS:,} clips, for their lengths.',
+  )
   debug: bool = flag(False, 'Show tracebacks and logs.')
 
   @property
@@ -221,7 +226,14 @@ def parse(argv: Sequence[str]) -> Invocation:
     raise command_line.reworded(flag_values, str(error)) from error
   check_beam_arguments(left_over, known=list(flag_values))
   config = _config(command_line.read(_Flags, flag_values))
-  return command_line.read(Invocation, flag_values, config=config, beam_arguments=tuple(left_over))
+  invocation: Invocation = command_line.read(
+    Invocation, flag_values, config=config, beam_arguments=tuple(left_over)
+  )
+  if invocation.probe and not invocation.plan:
+    raise errors.ConfigError(
+      '--probe reads lengths for --plan. Give both, or neither: the job says itself what it cuts.'
+    )
+  return invocation
 
 
 def _config(typed: _Flags) -> config_lib.FeaturizeConfig:

@@ -46,6 +46,29 @@ def load(
   )
 
 
+def length_s(
+  uri: str,
+  excerpt: utterance.Excerpt | None = None,
+  *,
+  max_decode_s: float = deadline.DEFAULT_S,
+) -> float:
+  """Returns how long a clip is, in seconds; mostly no more than its header is read.
+
+  Raises:
+    clips.ClipError: with the reason, if there is none.
+    StorageError: if a disk, a bucket or a server does not deliver, also when asked again.
+  """
+
+  def attempt() -> float:
+    if clip_uri.is_uri(uri):
+      return clips.length_s(_read(uri), excerpt, max_decode_s=max_decode_s)
+    with opened(uri) as stream:
+      ranges = byte_ranges.ByteRanges(stream)
+      return clips.length_s(ranges, excerpt, max_decode_s=max_decode_s)
+
+  return passing_faults.patiently(attempt, clip_uri.file_of(uri))
+
+
 def _load(
   uri: str, spec: audio.AudioSpec, excerpt: utterance.Excerpt | None, **limits: float
 ) -> clips.Clip:

@@ -126,6 +126,31 @@ def decode(
   return Clip(cutting.filled(samples, audio), len(samples), source_s, whole, noted, start_s)
 
 
+def length_s(
+  data: byte_ranges.Bytes,
+  excerpt: utterance.Excerpt | None = None,
+  *,
+  max_decode_s: float = deadline.DEFAULT_S,
+) -> float:
+  """Returns how long a clip is, in seconds, from its header; where that does not say, by decoding.
+
+  Raises:
+    ClipError: as `decode` does.
+  """
+  if not len(data):
+    raise ClipError('empty', 'Wanted an audio file, got 0 bytes.')
+  source = opening.open_recording(data, deadline.Deadline(max_decode_s))
+  try:
+    recording_s = source.count() / source.sample_rate_hz
+  finally:
+    source.close()
+  if excerpt is None:
+    return recording_s
+  check_excerpt(excerpt, recording_s)
+  begin_s, end_s = excerpt.bounds_s(recording_s)
+  return round(end_s - begin_s, 9)
+
+
 def read_bytes(path: str) -> bytes:
   """Returns the content of a local file.
 

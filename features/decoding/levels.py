@@ -116,7 +116,7 @@ class Listener:
 
 
 def _powers(frames: NDArray[np.float32]) -> NDArray[np.float64]:
-  """Returns the sum of squares of every channel; a tenth of the time that a sum in float64 takes."""
+  """Returns the sum of squares of every channel; in float64 it would take ten times as long."""
   return np.array([float(np.dot(channel, channel)) for channel in frames.T])
 
 
