@@ -128,6 +128,11 @@ def test_settings_that_the_readme_names_are_there(header, settings_by_name):
       assert setting in cls.__dataclass_fields__ or setting in settings_by_name, (name, setting)
 
 
+def test_the_readme_lists_the_endings_that_are_read():
+  text = (ROOT / 'README.md').read_text(encoding='utf-8')
+  assert [suffix for suffix in corpus.AUDIO_SUFFIXES if f'`{suffix}`' not in text] == []
+
+
 def test_the_table_of_training_lists_what_is_done_on_the_fly():
   assert table('docs/training.md', 'on the fly') == sorted(augment.AUGMENTATIONS)
 
