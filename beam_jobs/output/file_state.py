@@ -41,6 +41,21 @@ def states(files: Mapping[str, str]) -> str:
   return ''.join(_digest(known.get(path, listed)) for path, listed in files.items())
 
 
+def after_rejects(files: Mapping[str, str], before: str, rejected: Iterable[rejects.Reject]) -> str:
+  """Returns the states to be noted of files of which some could not be used.
+
+  Of one that was away for a moment, or otherwise another one than before, nobody can tell to which
+  state of it the reject belongs.
+  """
+  bad = {clip_uri.file_of(reject.uri) for reject in rejected}
+  noted = []
+  for i, path in enumerate(files):
+    state = before[i * _CHARS : (i + 1) * _CHARS]
+    is_same = path not in bad or state == states({path: ''}) or bool(files[path])
+    noted.append(state if is_same else _UNKNOWN)
+  return ''.join(noted)
+
+
 def num_changed(before: Any, now: str) -> int:
   """Returns how many files have another state than they had, or one that nobody can tell."""
   if not isinstance(before, str) or len(before) != len(now):

@@ -52,7 +52,8 @@ def write_or_take_over(
   content = json.dumps([config.fingerprint(), list(plan.labels), clips])
   key = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
   noise = config.noise if config.records_per_clip(split) > 1 else ()
-  states = file_state.states(file_state.files_of(utterances, noise))
+  files = file_state.files_of(utterances, noise)
+  states = file_state.states(files)
   earlier = dataset.earlier_shard(file_name)
   how, changed_files = shard_result.NEW, 0
   if earlier:
@@ -70,6 +71,7 @@ def write_or_take_over(
     files=dataset.files,
     page=page,
   )
+  states = file_state.after_rejects(files, states, result.rejects)
   dataset.note_shard(key, result, states=states)
   return dataclasses.replace(result, how=how, changed_files=changed_files)
 

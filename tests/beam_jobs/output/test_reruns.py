@@ -118,6 +118,32 @@ def test_a_file_that_is_replaced_while_its_shard_is_written_is_noticed_by_the_ne
   assert contents(tmp_path / 'data') == contents(tmp_path / 'fresh')
 
 
+def test_a_file_that_was_away_for_a_while_is_taken_when_it_is_back(
+  corpus, tmp_path, capfd, monkeypatch
+):
+  write, victim = shard.write_shard, corpus / 'no' / 'fay_0.wav'
+
+  def without(*args, **options):
+    victim.rename(tmp_path / 'away.wav')
+    result = write(*args, **options)
+    # As if it came back after the job: at its end the state of rejected files is asked for again.
+    monkeypatch.setattr(file_state, 'after_rejects', lambda *given: put_back(after_rejects(*given)))
+    return result
+
+  def put_back(states):
+    (tmp_path / 'away.wav').rename(victim)
+    return states
+
+  after_rejects = file_state.after_rejects
+  monkeypatch.setattr(shard, 'write_shard', without)
+  assert run(corpus, tmp_path / 'data', '--max_reject_fraction=0.5') == 0
+  monkeypatch.undo()
+  capfd.readouterr()
+  assert run(corpus, tmp_path / 'data', '--max_reject_fraction=0.5') == 0
+  assert said(capfd).endswith('1 was made anew because 1 file changed')
+  assert manifest_file.load(str(tmp_path / 'data')).rejects == {}
+
+
 def test_a_shard_that_is_damaged_is_made_anew_and_says_so(corpus, data, capfd):
   before = contents(data)
   (victim,) = data.glob('*-test.tfrecord-*')
