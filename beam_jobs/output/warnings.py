@@ -69,6 +69,12 @@ def _sentences(
       f'({_some(plan.mixed_groups)}). Each went whole to test, else to validation, so results are '
       'not comparable with published ones.'
     )
+  if plan.is_train_as_listed:
+    yield (
+      'The test voices that --split_by names are of the own validation or test list of the corpus: '
+      'train is as it is without naming them, and the same for every such fold. '
+      'speaker:official=false sets the lists aside.'
+    )
   if alike := utterance.alike(plan.labels):
     yield alike
   if source.is_labelled:

@@ -92,6 +92,7 @@ class Plan:
     places: By (split, speaker), the shards; none for speakers of whom nothing is taken.
     shards_by_split: Number of shards of every split that has clips.
     shards: (split, index) of every shard, the largest first, as far as that is known.
+    is_train_as_listed: Whether naming test voices leaves train as the corpus's own lists have it.
     mixed_groups: Groups that the corpus itself lists in more than one split.
     left_out: Clips that are not taken, by reason.
   """
@@ -110,6 +111,7 @@ class Plan:
   places: packing.Places
   shards_by_split: Mapping[str, int]
   shards: Sequence[ShardKey]
+  is_train_as_listed: bool
   mixed_groups: tuple[str, ...]
   left_out: Mapping[str, int]
 
@@ -252,6 +254,7 @@ def make_plan(census: Census, config: config_lib.FeaturizeConfig) -> Plan:
     places=packing.Places(places),
     shards_by_split=shards_by_split,
     shards=_largest_first(places, records_by_split, shards_by_split),
+    is_train_as_listed=splitting.tests_listed_voices_only(official, config.split_by),
     mixed_groups=tuple(sorted(name for name, found in official.items() if len(found - {''}) > 1))
     if config.split_by.field == rules.SPEAKER
     else (),

@@ -124,6 +124,20 @@ def ring_start(groups: Collection[str], rule: rules.SplitRule, seed: int) -> flo
   return splits.start_behind(tested, seed)
 
 
+def tests_listed_voices_only(groups: Mapping[str, Collection[str]], rule: rules.SplitRule) -> bool:
+  """Whether the corpus's own lists keep all groups out of train that the rule names for the test.
+
+  Then train is what it is without naming them, and the same for every such fold.
+  """
+  tested = [set(groups[group]) for group in groups if rule.named_split(group) == splits.TEST]
+  is_listed = rule.settings.official and rule.field == rules.SPEAKER
+  return (
+    is_listed
+    and bool(tested)
+    and all(splits.official(listed) in (splits.VALIDATION, splits.TEST) for listed in tested)
+  )
+
+
 def _nearest(wanted: str, known: Sequence[str]) -> str:
   """Returns the values that there are; of very many, those most like the wanted and the first."""
   if len(known) <= _MOST_VALUES:

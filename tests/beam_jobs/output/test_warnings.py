@@ -107,6 +107,22 @@ def test_shared_and_mixed_voices_are_counted_and_named():
   assert said[0].startswith('3 speakers are in train and in another split (ann, bob, cyd): ')
 
 
+@pytest.mark.parametrize(
+  ('rule', 'is_said'),
+  [
+    ('speaker:test=validation voice', True),
+    ('speaker:test=train more', False),
+    ('speaker:test=validation voice,official=false', False),
+    ('speaker', False),
+  ],
+)
+def test_folds_that_the_lists_of_the_corpus_make_alike_are_said(rule, is_said):
+  listed = clips({split: {'no': 5, 'yes': 5} for split in splits.SPLITS})
+  listed += [('train more', label, 'train') for label in ('no', 'yes') for _ in range(5)]
+  _, said = planned(listed, split_by=rules.SplitRule.parse(rule))
+  assert any('the same for every such fold' in sentence for sentence in said) == is_said
+
+
 def test_who_is_in_which_split_is_named_up_to_twenty():
   listed = [(f's{number:03}', 'yes', 'train') for number in range(30)]
   listed += [('t1', 'yes', 'test'), ('t0', 'yes', 'test')]
