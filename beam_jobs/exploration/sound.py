@@ -1,14 +1,14 @@
 """A clip as it was recorded, and what is measured of it."""
 
 import dataclasses
-import io
 import math
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.decoding import byte_ranges, clips, levels, wav
+from beam_jobs.shards import reading
+from features.decoding import byte_ranges, clips, levels, opening, recording
 from schemas import audio, utterance
 from schemas.rejects import ClipError
 
@@ -79,25 +79,16 @@ def decode(
   Raises:
     ClipError: where there is none.
   """
-  data = byte_ranges.ByteRanges(stream)
+  data: byte_ranges.Bytes = byte_ranges.ByteRanges(stream)
   if not len(data):
     raise ClipError('empty', 'Wanted an audio file, got 0 bytes.')
-  header = wav.read_header(data)  # Refuses what was cut off, of which libsndfile says nothing.
-  stream.seek(0)
-  if header and header.is_streamed:
-    stream = io.BytesIO(wav.with_size(stream.read(), header))
-  # Here, not above: libsndfile is loaded when the first file is opened.
-  import soundfile
-
+  if excerpt is None and len(data) <= reading.WHOLE_BYTES:
+    data = data[:]  # As the job does: more is checked of what is in memory.
+  source = opening.open_recording(data)
   try:
-    with soundfile.SoundFile(stream) as file:
-      return _read(file, excerpt, spec)
-  except soundfile.LibsndfileError as error:
-    said = str(error.error_string).removeprefix('Error : ').rstrip('.')
-    refused = ClipError(
-      'not_audio', f'Wanted a format that libsndfile knows, got {len(data)} bytes: {said}.'
-    )
-  return _by_ffmpeg(data, excerpt, refused, spec)
+    return _read(source, excerpt, spec)
+  finally:
+    source.close()
 
 
 def of_samples(samples: NDArray[np.float32], sample_rate_hz: int, *, coding: str) -> Sound:
@@ -129,81 +120,64 @@ def decibels(amplitude: float) -> float:
   return max(FLOOR_DBFS, 20 * math.log10(amplitude)) if amplitude > 0 else FLOOR_DBFS
 
 
-def _read(file: Any, excerpt: utterance.Excerpt | None, spec: audio.AudioSpec) -> Sound:
-  rate_hz = file.samplerate
-  begin, end = 0, file.frames
+class _Tape(levels.Listener):
+  """Keeps what it hears, with all channels, and refuses what the job refuses."""
+
+  def __init__(self, spec: audio.AudioSpec) -> None:
+    super().__init__(spec.channel, spec.full_scale)
+    self._full_scale = np.float32(spec.full_scale)
+    self._blocks: list[NDArray[np.float32]] = []
+
+  def hear(
+    self,
+    frames: NDArray[np.float32],
+    coding: levels.Coding,
+    *,
+    begin: int,
+    sample_rate_hz: int,
+  ) -> NDArray[np.float32]:
+    """Returns what is heard of frames, as Listener does."""
+    kept = frames / self._full_scale if coding.is_float else frames.copy()
+    # A damaged file may change the number of its channels.
+    if self._blocks and kept.shape[1] != self._blocks[0].shape[1]:
+      kept = np.repeat(levels.mean(kept)[:, np.newaxis], self._blocks[0].shape[1], axis=1)
+    self._blocks.append(kept)
+    return super().hear(frames, coding, begin=begin, sample_rate_hz=sample_rate_hz)
+
+  def frames(self) -> NDArray[np.float32]:
+    """Returns all of it, float32 [num_frames, channels]."""
+    return np.concatenate(self._blocks) if self._blocks else np.empty((0, 1), np.float32)
+
+
+def _read(
+  source: recording.Recording, excerpt: utterance.Excerpt | None, spec: audio.AudioSpec
+) -> Sound:
+  """Reads by the reader of the job, so that what is damaged gets the reason that it gets there."""
+  rate_hz, num_frames = source.sample_rate_hz, source.count()
+  begin, end = 0, num_frames
+  if not num_frames:
+    raise ClipError('no_samples', 'Wanted samples, got a header with none behind it.')
   if excerpt:
-    clips.check_excerpt(excerpt, file.frames / rate_hz)
-    begin, end = (round(at_s * rate_hz) for at_s in excerpt.bounds_s(file.frames / rate_hz))
+    clips.check_excerpt(excerpt, num_frames / rate_hz)
+    begin, end = (round(at_s * rate_hz) for at_s in excerpt.bounds_s(num_frames / rate_hz))
     if begin >= end:
-      raise ClipError('bad_excerpt', f'Wanted a part of {file.frames / rate_hz:.3f} s, got none.')
-    file.seek(begin)
-  wanted = min(end - begin, round(MAX_MEASURED_S * rate_hz))
-  frames = file.read(wanted, dtype='float32', always_2d=True)
+      raise ClipError('bad_excerpt', f'Wanted a part of {num_frames / rate_hz:.3f} s, got none.')
+  tape = _Tape(spec)
+  source.listener = tape
+  source.read(begin, min(end, begin + round(MAX_MEASURED_S * rate_hz)))
+  frames = tape.frames()
   if not len(frames):
     raise ClipError('no_samples', 'Wanted samples, got a header with none behind it.')
-  coding = levels.Coding.of(file.subtype)
-  frames = _scaled(frames, coding, spec, begin=begin, rate_hz=rate_hz)
-  if excerpt and excerpt.gain_db:
-    frames *= np.float32(10 ** (excerpt.gain_db / 20))
-  # A stream's header may leave the number of frames open.
-  num_frames = end - begin if end - begin < 1 << 48 else len(frames)
-  return Sound(
-    frames=frames,
-    sample_rate_hz=rate_hz,
-    seconds=num_frames / rate_hz,
-    coding=_coding(file.format, file.subtype),
-    full_scale=coding.full_scale,
-    channel=spec.channel,
-  )
-
-
-def _by_ffmpeg(
-  data: byte_ranges.ByteRanges,
-  excerpt: utterance.Excerpt | None,
-  refused: ClipError,
-  spec: audio.AudioSpec,
-) -> Sound:
-  # Here, not above: likewise.
-  from features.decoding import deadline, ffmpeg
-
-  source = ffmpeg.open_instead(data, deadline.Deadline(deadline.DEFAULT_S), refused)
-  try:
-    rate_hz, num_frames = source.sample_rate_hz, source.count()
-    begin, end = 0, num_frames
-    if excerpt:
-      clips.check_excerpt(excerpt, num_frames / rate_hz)
-      begin, end = (round(at_s * rate_hz) for at_s in excerpt.bounds_s(num_frames / rate_hz))
-    if begin >= end:
-      reason = 'bad_excerpt' if excerpt else 'no_samples'
-      raise ClipError(reason, f'Wanted a part of {num_frames / rate_hz:.3f} s, got none.')
-    frames = source.frames(begin, min(end, begin + round(MAX_MEASURED_S * rate_hz)))
-  finally:
-    source.close()
-  frames = _scaled(frames, source.sample_coding, spec, begin=begin, rate_hz=rate_hz)
   if excerpt and excerpt.gain_db:
     frames *= np.float32(10 ** (excerpt.gain_db / 20))
   return Sound(
     frames=frames,
     sample_rate_hz=rate_hz,
     seconds=(end - begin) / rate_hz,
-    coding=source.coding,
+    coding=_coding(*source.coding.split(', ', 1)),
+    full_scale=source.sample_coding.full_scale,
     channel=spec.channel,
   )
-
-
-def _scaled(
-  frames: NDArray[np.float32],
-  coding: levels.Coding,
-  spec: audio.AudioSpec,
-  *,
-  begin: int,
-  rate_hz: int,
-) -> NDArray[np.float32]:
-  """Returns frames in [-1, 1]; refuses what the job refuses."""
-  listener = levels.Listener(spec.channel, spec.full_scale)
-  listener.hear(frames, coding, begin=begin, sample_rate_hz=rate_hz)
-  return frames / np.float32(spec.full_scale) if coding.is_float else frames
 
 
 def _coding(container: str, subtype: str) -> str:

@@ -176,28 +176,9 @@ class Decoder(recording.Recording):
     return True
 
   @property
-  def coding(self) -> str:
+  def coding(self) -> str:  # type: ignore[override]  # Known when it is open.
     """Container and coding, such as `mov, aac`."""
     return f'{self._format}, {self._codec}'
-
-  def frames(self, begin: int, end: int) -> NDArray[np.float32]:
-    """Returns the frames from begin to end with their channels, float32 [end - begin, channels].
-
-    Those of the first block: what a later one has beyond is left out.
-    """
-    with _memory():
-      return self._frames(begin, end)
-
-  def _frames(self, begin: int, end: int) -> NDArray[np.float32]:
-    parts: list[NDArray[np.float32]] = []
-    for at, block in self._from(begin):
-      part = block[max(0, begin - at) : max(0, end - at)]
-      if parts and part.shape[1] != parts[0].shape[1]:
-        part = np.repeat(levels.mean(part)[:, np.newaxis], parts[0].shape[1], axis=1)
-      parts.append(part)
-      if at + len(block) >= end:
-        break
-    return np.concatenate(parts) if parts else np.empty((0, 1), np.float32)
 
   def read(self, begin: int, end: int) -> NDArray[np.float32]:
     """Returns what is heard, float32 [end - begin]; see recording.Recording."""

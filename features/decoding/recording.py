@@ -24,12 +24,14 @@ class Recording(abc.ABC):
     num_frames: Frames of the whole recording; None where only decoding to the end can tell.
     sample_coding: What its samples can be.
     listener: Makes one channel of many, and measures; None mixes them.
+    coding: Container and coding, for people: such as `WAV, PCM_16`, by libsndfile's names.
   """
 
   sample_rate_hz: int
   num_frames: int | None
   sample_coding: levels.Coding = levels.Coding()
   listener: levels.Listener | None = None
+  coding: str = ''
 
   @abc.abstractmethod
   def read(self, begin: int, end: int) -> NDArray[np.float32]:

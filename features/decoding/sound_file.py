@@ -79,6 +79,7 @@ class Decoder(recording.Recording):
     self.sample_rate_hz: int = file.samplerate
     self.num_frames: int | None = None if is_open or file.frames > _OPEN_FRAMES else file.frames
     self.sample_coding = levels.Coding.of(file.subtype)
+    self.coding = f'{file.format}, {file.subtype}'
 
   def read(self, begin: int, end: int) -> NDArray[np.float32]:
     """Returns what is heard, float32 [end - begin]; see recording.Recording.

@@ -77,6 +77,7 @@ class Pcm16(recording.Recording):
     self._header = header
     self.sample_rate_hz = header.sample_rate_hz
     self.num_frames: int = header.num_frames
+    self.coding = 'WAV, PCM_16'
 
   def read(self, begin: int, end: int) -> NDArray[np.float32]:
     """Returns what is heard, float32 [end - begin]; see recording.Recording."""
