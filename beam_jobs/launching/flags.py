@@ -47,7 +47,9 @@ _GROUPS = {
     'output', 'name', 'feature', 'fields', 'shard_mib', 'min_train_shards', 'tfds_metadata',
     'overwrite',
   ),
-  'How the job runs': ('plan', 'runner', 'workers', 'max_reject_fraction', 'max_decode_s', 'debug'),
+  'How the job runs': (
+    'plan', 'probe', 'runner', 'workers', 'max_reject_fraction', 'max_decode_s', 'debug',
+  ),
 }  # fmt: skip
 _FAMILIES = {
   ('Sources', '--source=name:key=value,...'): sources.SETTINGS,
