@@ -38,8 +38,8 @@ PASSING = frozenset({
   errno.EREMOTEIO,
 })  # fmt: skip
 
-# Their client has asked again already, for two minutes.
-_ASKED_AGAIN = 'gs://'
+# Their clients have asked again already: Google's for two minutes, Amazon's 25 times in half a one.
+_ASKED_AGAIN = ('gs://', 's3://')
 _PIECE_BYTES = 256 << 10
 
 _Result = TypeVar('_Result')

@@ -158,12 +158,12 @@ class _Bucket:
 def test_a_bucket_is_asked_again(path, monkeypatch, waited, excerpt):
   bucket = _Bucket(path, [errno.EIO, errno.EAGAIN])
   monkeypatch.setattr(storage, 'storage_of', lambda path: bucket)
-  assert reading.load('s3://b/x.wav', SPEC, excerpt=excerpt).samples.any()
+  assert reading.load('abfs://b/x.wav', SPEC, excerpt=excerpt).samples.any()
   assert len(waited) == 2
   for number, reason in ((errno.ENOENT, 'missing'), (errno.EINVAL, 'unreadable')):
     bucket = _Bucket(path, [number])
     with pytest.raises(rejects.ClipError) as caught:
-      reading.load('s3://b/x.wav', SPEC, excerpt=excerpt)
+      reading.load('abfs://b/x.wav', SPEC, excerpt=excerpt)
     assert caught.value.reason == reason
 
 

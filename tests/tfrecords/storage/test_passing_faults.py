@@ -58,9 +58,10 @@ def test_what_does_not_pass_is_not_tried_again(waited, number):
   assert caught.value.errno == number and not waited
 
 
-def test_who_was_asked_for_minutes_is_not_asked_again(waited):
-  with pytest.raises(errors.StorageError, match='gs://b/x.wav: Input/output error. Such'):
-    passing_faults.patiently(failing(1), 'gs://b/x.wav')
+@pytest.mark.parametrize('scheme', ['gs', 's3'])
+def test_whose_client_has_asked_again_is_not_asked_again(waited, scheme):
+  with pytest.raises(errors.StorageError, match=f'{scheme}://b/x.wav: Input/output error. Such'):
+    passing_faults.patiently(failing(1), f'{scheme}://b/x.wav')
   assert not waited
 
 
