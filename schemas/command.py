@@ -19,6 +19,8 @@ EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 
+AGAIN = 'run the same command again'
+
 # As absl reads them.
 _TRUE = ('true', 't', '1')
 _FALSE = ('false', 'f', '0')
@@ -62,8 +64,8 @@ def run(
   Args:
     main: Takes the arguments, prints its results to stdout, raises VoxshardError for bad input.
     argv: The arguments; those of the process by default.
-    stopped: What is said when Ctrl-C or SIGTERM ends the program. Of a program that says nothing
-      SIGTERM is left to the system.
+    stopped: What is said when Ctrl-C or SIGTERM ends the program, unless it raises its own words
+      as a KeyboardInterrupt. Of a program that says nothing SIGTERM is left to the system.
   """
   arguments = list(sys.argv[1:] if argv is None else argv)
   debug = is_on('debug', arguments)
@@ -77,7 +79,8 @@ def run(
     print(f'error: {error}', file=sys.stderr)
     return EXIT_BAD_INPUT
   except KeyboardInterrupt as error:
-    print(f'interrupted{stopped and f": {stopped}"}', file=sys.stderr)
+    said = str(error) or stopped
+    print(f'interrupted{said and f": {said}"}', file=sys.stderr)
     return EXIT_TERMINATED if isinstance(error, _Terminated) else EXIT_INTERRUPTED
   except BrokenPipeError:
     # The reader (`| head`) has had enough. Python would complain again when it closes stdout.

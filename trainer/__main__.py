@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def run() -> int:
   """Entry point of the command voxshard-train."""
-  return command.run(main)
+  return command.run(main, stopped=command.AGAIN)
 
 
 if __name__ == '__main__':

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from pages import words
-from schemas import options, splits
+from schemas import command, options, splits
 from trainer import assembly, models
 from trainer import config as config_lib
 from trainer.augment import chain
@@ -30,6 +30,7 @@ def start(
   workers: workers_lib.Workers,
   folder: run_folder.RunFolder,
   budgets: Sequence[memory_budget.Budget],
+  steps_per_epoch: int,
 ) -> None:
   """Prints what is going to be trained, on what, and where it goes."""
   if not workers.is_chief:
@@ -51,6 +52,9 @@ def start(
   print(f'devices  {devices}, {config.precision}')
   for budget in budgets:
     print(f'memory   {budget}')
+  print(
+    f'steps    {_epoch(data, _noun(data), batch_size=config.batch_size, steps=steps_per_epoch)}'
+  )
   print(f'learning {_learning(config)}')
   if config.augment:
     print(f'augment  {chain.Chain(config.augment)}')
@@ -142,14 +146,33 @@ def resumed(
 
 
 def interrupted(
-  outcome: loop.Outcome, position: position_lib.Position, folder: run_folder.RunFolder
-) -> None:
-  """Prints where a run was stopped from outside, and how to go on."""
+  outcome: loop.Outcome,
+  position: position_lib.Position,
+  config: config_lib.TrainConfig,
+  folder: run_folder.RunFolder,
+) -> str:
+  """Prints where a run was stopped from outside; returns how to go on."""
+  named = '' if config.run_dir else f' with --run_dir={folder.path}'
+  again = f'{command.AGAIN}{named}, it goes on from there'
   print(
     f'stopped by {outcome.interrupted} behind step {position.step:,}, in epoch {position.epoch}; '
-    f'saved. The same command with --run_dir={folder.path} goes on from there.',
+    f'saved: {again}.',
     flush=True,
   )
+  return again
+
+
+def _epoch(data: datasets.Data, noun: str, *, batch_size: int, steps: int) -> str:
+  """Returns how many examples an epoch takes: batches are full, and passes go on over its end."""
+  there, seen = data.manifest.num_records(splits.TRAIN), steps * batch_size
+  make = 'make' if steps > 1 else 'makes'
+  taken = f'{steps:,} of {batch_size:,} {noun} {make} an epoch: '
+  if seen < there:
+    return (
+      f'{taken}{seen:,} of the {there:,} {noun}, the next begins with the other {there - seen:,}'
+    )
+  more = f' and {seen - there:,} of the next pass' if seen > there else ''
+  return f'{taken}all {there:,} {noun}{more}'
 
 
 def _learning(config: config_lib.TrainConfig) -> str:

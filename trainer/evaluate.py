@@ -70,4 +70,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == '__main__':
-  sys.exit(command.run(main))
+  sys.exit(command.run(main, stopped=command.AGAIN))

@@ -192,4 +192,4 @@ def _predictions(
 
 
 if __name__ == '__main__':
-  sys.exit(command.run(main))
+  sys.exit(command.run(main, stopped=command.AGAIN))

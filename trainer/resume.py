@@ -134,7 +134,7 @@ def finished_sentence(path: str) -> str:
   """Returns what is said of a command whose run is finished already."""
   outcome = run_folder.RunFolder(path).read_outcome() or {'epochs': 0, 'stopped': ''}
   early = f' (stopped early: {outcome["stopped"]})' if outcome['stopped'] else ''
-  epochs = f'{outcome["epochs"]} epoch{"s" if outcome["epochs"] != 1 else ""}'
+  epochs = errors.counted(outcome['epochs'], 'epoch')
   return (
     f'finished {path}: the run of this command came to its end after {epochs}{early}; nothing was '
     'done. Raise --epochs for more of them, write --overwrite to replace it, or name another '

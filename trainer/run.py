@@ -55,7 +55,7 @@ def train(
     data_dir=data.path, batch_size=config.batch_size, num_workers=workers.count
   ):
     plan = _plan(config, data)
-    budgets = memory_demand.check(config, data, workers)
+    budgets = agreement.together(lambda: memory_demand.check(config, data, workers), workers)
     model, compiled = assembly.build(config, data, workers, plan)
     folder, position = run_folder.RunFolder(config.run_dir), position_lib.Position()
     if start.goes_on:
@@ -66,7 +66,15 @@ def train(
       agreement.made_by_chief(lambda: _open_folder(config, data, start, model), workers)
     )
     folder = run_folder.RunFolder(before['path'])
-    announce.start(config, data, model=model, workers=workers, folder=folder, budgets=budgets)
+    announce.start(
+      config,
+      data,
+      model=model,
+      workers=workers,
+      folder=folder,
+      budgets=budgets,
+      steps_per_epoch=plan.steps_per_epoch,
+    )
     announce.resumed(position, config, before['config'], steps_per_epoch=plan.steps_per_epoch)
 
     best = best_lib.Best(config.monitor)
@@ -97,14 +105,15 @@ def train(
       blame=lambda step: _blame(config, data, folder, step) if workers.is_chief else '',
     )
     outcome = training.run(*batches)
+    again = ''
     if outcome.interrupted:
-      announce.interrupted(outcome, position, folder)
+      again = announce.interrupted(outcome, position, config, folder)
     elif workers.is_chief:
       announce.end(config, outcome, best)
       _finish(data, folder, outcome, position)
     workers.total([0])  # A worker that left would look like one that is lost.
   if outcome.interrupted == 'SIGINT':
-    raise KeyboardInterrupt
+    raise KeyboardInterrupt(again)
   return folder
 
 
@@ -118,6 +127,9 @@ def _finish(
   report = None
   if data.has_test:  # Speakers that neither training nor the choice of the epoch has met.
     report = evaluation.evaluate_run(folder.path, split=splits.TEST, checkpoint=run_folder.BEST)
+    tensorboard.write_test(
+      folder.logs_dir, step=position.step, accuracy=report['accuracy'], loss=report['loss']
+    )
   folder.write_json(
     folder.outcome_file,
     {'epochs': len(outcome.epochs), 'steps': position.step, 'stopped': outcome.stopped},
@@ -144,13 +156,24 @@ def _witnesses(
       folder.logs_dir,
       graph=lambda: compiled.graph,
       confusion=lambda: judging.confusion,
-      flags=resume.binding_flags(config),
+      labels=data.manifest.labels,
+      flags=_hyperparameters(config, data),
       weights=model.trainable_variables if config.histograms else (),
       profiled=config.profiled_steps,
       draw_samples=lambda: sample_pictures.draw(assembly.source(config, data)),
     ),
     terminal.Progress(best, epochs=plan.epochs, steps_per_epoch=plan.steps_per_epoch),
   ]
+
+
+def _hyperparameters(config: config_lib.TrainConfig, data: datasets.Data) -> dict[str, Any]:
+  """Returns the flags, with what came of those that say nothing by themselves."""
+  return {
+    **resume.binding_flags(config),
+    'learning_rate': assembly.peak_learning_rate(config),
+    'feature': (data.computed or data.feature).name,
+    'dataset': data.manifest.name,
+  }
 
 
 def _blame(

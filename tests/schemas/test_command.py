@@ -67,12 +67,12 @@ def test_what_to_do_is_said_when_a_signal_ends_the_program(capsys, number, code)
   assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_an_interrupt_is_no_traceback(capsys):
-  def interrupted(argv):
-    raise KeyboardInterrupt
+def test_a_program_may_have_its_own_words_for_an_interrupt(capsys):
+  def told(argv):
+    raise KeyboardInterrupt('run it with --run_dir=x')
 
-  assert command.run(interrupted, []) == 130
-  assert capsys.readouterr().err == 'interrupted\n'
+  assert command.run(told, [], stopped='run it again.') == 130
+  assert capsys.readouterr().err == 'interrupted: run it with --run_dir=x\n'
 
 
 def test_a_defect_of_the_program_is_not_hidden():

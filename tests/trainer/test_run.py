@@ -9,11 +9,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorboard.backend.event_processing import event_accumulator
+from tensorboard.plugins.hparams import plugin_data_pb2
 
 from schemas import errors
 from tests.helpers import datasets
+from tests.trainer.callbacks import test_callbacks
 from tfrecords import command_line, manifest_file
-from trainer import __main__, config, preflight, run
+from trainer import __main__, announce, config, preflight, run
+from trainer.data import datasets as data_sets
 from trainer.devices import half_precision
 from trainer.learning import steps
 from trainer.runs import run_folder
@@ -77,6 +81,14 @@ def losses_of(folder):
   ]
 
 
+def shown_hyperparameters(folder):
+  """What TensorBoard's table shows of a run."""
+  reader = event_accumulator.EventAccumulator(folder.logs_dir)
+  reader.Reload()
+  stored = reader.SummaryMetadata('_hparams_/session_start_info').plugin_data.content
+  return plugin_data_pb2.HParamsPluginData.FromString(stored).session_start_info.hparams
+
+
 def test_a_run_leaves_everything_in_its_folder(data_dir, capsys):
   folder = train(data_dir, epochs=8, run_dir='runs/mine')
   assert folder.path == 'runs/mine'
@@ -97,7 +109,11 @@ def test_a_run_leaves_everything_in_its_folder(data_dir, capsys):
     'state-000000000024.npz',
   ]
   logs = [name for name in os.listdir(folder.logs_dir) if not name.startswith('events.')]
-  assert sorted(logs) == ['train', 'validation']
+  assert sorted(logs) == ['test', 'train', 'validation']
+  hyperparameters = shown_hyperparameters(folder)
+  assert hyperparameters['learning_rate'].number_value == 0.01
+  assert hyperparameters['feature'].string_value == 'log_mel'
+  assert hyperparameters['dataset'].string_value == 'tiny'
   assert history_of(folder)[-1]['validation']['accuracy'] > 0.9
   assert history_of(folder)[-1]['validation']['num_examples'] == 11
   with open(folder.report_file, encoding='utf-8') as stream:
@@ -106,9 +122,25 @@ def test_a_run_leaves_everything_in_its_folder(data_dir, capsys):
   assert report['accuracy'] > 0.9
   said = capsys.readouterr().out
   assert 'tiny: 3 labels; clips: train 44, validation 11, test 22' in said
+  assert 'steps    3 of 16 clips make an epoch: all 44 clips and 4 of the next pass\n' in said
+  found, _ = test_callbacks.logged(folder.logs_dir, 'test')
+  assert found['accuracy'] == [(24, pytest.approx(report['accuracy']))]
   assert f'test     accuracy {report["accuracy"]:.1%} on 22 clips' in said
   assert folder.report_file in said
   assert f'tensorboard --logdir {folder.logs_dir}' in said
+
+
+@pytest.mark.parametrize(
+  ('batch_size', 'steps', 'said'),
+  [
+    (8, 5, '5 of 8 clips make an epoch: 40 of the 44 clips, the next begins with the other 4'),
+    (11, 4, '4 of 11 clips make an epoch: all 44 clips'),
+    (64, 1, '1 of 64 clips makes an epoch: all 44 clips and 20 of the next pass'),
+  ],
+)
+def test_an_epoch_says_how_many_of_the_clips_it_takes(untested_dir, batch_size, steps, said):
+  data = data_sets.load(untested_dir)
+  assert announce._epoch(data, 'clips', batch_size=batch_size, steps=steps) == said
 
 
 def test_config_says_how_to_repeat_the_run(plain, untested_dir):

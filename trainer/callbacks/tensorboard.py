@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,8 +17,12 @@ from tensorboard.plugins.hparams import api as hparams
 from schemas import errors, splits
 from trainer.callbacks import callback
 from trainer.judging import measures, scores
+from trainer.judging.report import picture
 
-_PICTURE_PIXELS = 256
+# Up to so many labels stand by their names at the picture of the confusion, more by their numbers.
+_MAX_NAMES = 40
+# What share of the time drawing may take.
+_DRAWING_SHARE = 0.05
 
 
 class TensorBoard(callback.Callback):
@@ -32,6 +37,7 @@ class TensorBoard(callback.Callback):
     *,
     graph: Callable[[], tf.Graph | None],
     confusion: Callable[[], measures.Confusion | None],
+    labels: Sequence[str] = (),
     flags: Mapping[str, Any] | None = None,
     weights: Sequence[keras.Variable] = (),
     profiled: tuple[int, int] | None = None,
@@ -43,6 +49,7 @@ class TensorBoard(callback.Callback):
       logs_dir: Folder of the logs.
       graph: Gives that of the training steps, after the first of them.
       confusion: Gives that of the latest validation, if it was counted.
+      labels: Label texts, for the axes of its picture.
       flags: The run's, for TensorBoard's table of hyperparameters.
       weights: Those whose distribution is written after each epoch.
       draw_samples: Gives pictures of some examples, [count, height, width, channels] in [0, 1].
@@ -51,6 +58,9 @@ class TensorBoard(callback.Callback):
     self._logs_dir = logs_dir
     self._graph = graph
     self._confusion = confusion
+    self._labels = tuple(labels)
+    self._undrawn: tuple[scores.EpochResult, measures.Confusion] | None = None
+    self._draw_from_s = 0.0
     self._flags = flags
     self._weights = tuple(weights)
     self._profiled = profiled
@@ -89,24 +99,50 @@ class TensorBoard(callback.Callback):
     if result.validation is not None:
       with self._writing(splits.VALIDATION, step=result.step) as writer:
         _write_scores(result.validation)
-        confusion = self._confusion()
-        if confusion is not None:
-          tf.summary.image('confusion', _as_picture(confusion))
         writer.flush()
+      confusion = self._confusion()
+      self._undrawn = None if confusion is None else (result, confusion)
+      if time.monotonic() >= self._draw_from_s:
+        self._draw_confusion()
     return ''
 
   def on_end(self) -> None:
-    """Closes the files."""
+    """Draws what is left to draw, and closes the files."""
     self._stop_profiling()
+    self._draw_confusion()
     for writer in self._writers.values():
       with self._explained():
         writer.close()
+
+  def _draw_confusion(self) -> None:
+    """Writes the picture of the latest validation, if it is not written yet."""
+    if self._undrawn is None:
+      return
+    (result, confusion), self._undrawn = self._undrawn, None
+    start_s = time.monotonic()
+    png = picture.confusion_png(
+      confusion,
+      self._labels or [str(i) for i in range(len(confusion))],
+      title=f'validation after epoch {result.epoch}',
+      max_names=_MAX_NAMES,
+    )
+    with self._writing(splits.VALIDATION, step=result.step) as writer:
+      tf.summary.image('confusion', tf.image.decode_png(png, channels=3)[tf.newaxis])
+      writer.flush()
+    # Quick epochs would else spend their time with drawing.
+    now_s = time.monotonic()
+    self._draw_from_s = now_s + (now_s - start_s) / _DRAWING_SHARE
 
   def _write_flags(self, flags: Mapping[str, Any]) -> None:
     """Writes the flags, and which numbers of the run TensorBoard's table shows beside them."""
     values = {name: v if isinstance(v, bool | int | float | str) else str(v)
               for name, v in flags.items()}  # fmt: skip
-    metrics = [hparams.Metric(tag, group=splits.VALIDATION) for tag in ('accuracy', 'loss')]
+    metrics = [
+      hparams.Metric(tag, group=split, display_name=f'{split} {tag}')
+      for split, tag in (
+        (splits.VALIDATION, 'accuracy'), (splits.VALIDATION, 'loss'), (splits.TEST, 'accuracy')
+      )
+    ]  # fmt: skip
     with self._writing('', step=0) as writer:
       hparams.hparams_config(hparams=[hparams.HParam(name) for name in values], metrics=metrics)
       hparams.hparams(values)
@@ -152,11 +188,11 @@ class TensorBoard(callback.Callback):
       ) from error
 
 
-def _as_picture(confusion: NDArray[np.int64]) -> NDArray[np.float32]:
-  """Returns rows as shares of each label's examples, white for all: [1, height, width, 1]."""
-  shares = measures.row_shares(confusion)
-  pixels = max(1, _PICTURE_PIXELS // len(confusion))
-  return np.kron(shares, np.ones((pixels, pixels)))[np.newaxis, ..., np.newaxis].astype(np.float32)
+def write_test(logs_dir: str, *, step: int, accuracy: float, loss: float) -> None:
+  """Writes the scores of the best epoch on the test split, for the table of hyperparameters."""
+  with tf.summary.create_file_writer(os.path.join(logs_dir, splits.TEST)).as_default(step=step):
+    tf.summary.scalar('accuracy', accuracy)
+    tf.summary.scalar('loss', loss)
 
 
 def _write_scores(found: scores.Scores) -> None:

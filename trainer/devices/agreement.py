@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from schemas import errors
 
 if TYPE_CHECKING:
   from trainer.devices import workers as workers_lib
+
+_Made = TypeVar('_Made')
 
 
 def difference(meant: Mapping[str, Any], theirs: Mapping[str, Any], index: int) -> str:
@@ -34,23 +36,32 @@ def difference(meant: Mapping[str, Any], theirs: Mapping[str, Any], index: int) 
   )
 
 
-def made_by_chief(make: Callable[[], bytes], workers: workers_lib.Workers) -> bytes:
-  """Returns what the chief makes; all workers ask.
+def together(make: Callable[[], _Made], workers: workers_lib.Workers) -> _Made:
+  """Returns what each worker makes for itself; where one refuses all do, with its words.
 
   Raises:
-    ConfigError: where the chief refuses, on all workers, with its words.
+    ConfigError: in all but the one that refuses, whose own error is raised.
   """
-  refusal: errors.VoxshardError | None = None
-  message = b''
-  if workers.is_chief:
-    try:
-      message = make() + b'+'
-    except errors.VoxshardError as error:
-      if workers.count == 1:
-        raise
-      refusal, message = error, str(error).encode() + b'-'
-  message = workers.from_chief(message if workers.is_chief else None)
-  if message.endswith(b'-'):
-    said = message[:-1].decode()
-    raise refusal or errors.ConfigError(f'Worker 0 refuses, so none trains. It says: {said}')
-  return message[:-1]
+  if workers.count == 1:
+    return make()
+  made, refusal = None, None
+  try:
+    made = make()
+  except errors.VoxshardError as error:
+    refusal = error
+  is_mine = [bool(refusal) and index == workers.index for index in range(workers.count)]
+  refusing = [index for index, number in enumerate(workers.total(is_mine)) if number]
+  if not refusing:
+    return cast(_Made, made)
+  said = workers.from_worker(refusing[0], str(refusal).encode() if refusal else None)
+  raise refusal or errors.ConfigError(refused(refusing[0], said.decode()))
+
+
+def made_by_chief(make: Callable[[], bytes], workers: workers_lib.Workers) -> bytes:
+  """Returns what the chief makes; where it refuses all do, with its words."""
+  return workers.from_chief(together(lambda: make() if workers.is_chief else None, workers))
+
+
+def refused(index: int, why: str) -> str:
+  """Returns what the others say of a worker that refuses."""
+  return f'Worker {index} refuses, so none trains. It says: {why}'

@@ -80,7 +80,7 @@ def _tell(task: multi_worker.Task, why: str) -> None:
     with contextlib.suppress(errors.ConfigError):  # That is what it told.
       _attend(task, {'index': task.index, 'refused': why}, limit_s=TELL_S)
   else:
-    _Host(task, {'index': 0, 'refused': why}).refuse(_refusal(0, why))
+    _Host(task, {'index': 0, 'refused': why}).refuse(agreement.refused(0, why))
 
 
 class _Host:
@@ -161,7 +161,7 @@ class _Host:
     self._buffers[connection] = b''
     self._present[index] = connection
     if 'refused' in message:
-      return _refusal(index, str(message['refused']))
+      return agreement.refused(index, str(message['refused']))
     meant, theirs = self._mine.get('meant', {}), message.get('meant')
     return agreement.difference(meant, theirs, index) if isinstance(theirs, dict) else ''
 
@@ -254,10 +254,6 @@ def _parsed(line: bytes) -> dict[str, Any]:
 def _is_indexes(found: Any, task: multi_worker.Task) -> bool:
   known = range(len(task.addresses))
   return isinstance(found, list) and bool(found) and all(i in known for i in found)
-
-
-def _refusal(index: int, why: str) -> str:
-  return f'Worker {index} refuses, so none trains. It says: {why}'
 
 
 def _send(connection: socket.socket, message: Mapping[str, Any]) -> bool:

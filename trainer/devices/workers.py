@@ -50,9 +50,13 @@ class Workers:
 
   def from_chief(self, data: bytes | None) -> bytes:
     """Returns what the chief gives; others give None."""
+    return self.from_worker(0, data)
+
+  def from_worker(self, index: int, data: bytes | None) -> bytes:
+    """Returns what one worker gives; others give None."""
     if self.count == 1:
       return data or b''
-    mine = (data or b'') if self.is_chief else b''
+    mine = (data or b'') if self.index == index else b''
     length = int(self.total([len(mine)])[0])
     words = np.zeros(-(-length // 4) + 1, np.int32)
     words.view(np.uint8)[: len(mine)] = np.frombuffer(mine, np.uint8)

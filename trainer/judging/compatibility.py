@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
-from schemas import audio, errors, manifest
+from schemas import audio, errors, manifest, record
 from trainer.models import inputs
 from trainer.runs import saved_run
 
@@ -14,17 +15,12 @@ def check_feature(
 ) -> None:
   """Raises DatasetError if a data set holds another input than the run's model takes."""
   wanted, found = run.feature, dataset.feature(run.feature.name)
-  if (found.shape, dict(found.settings)) != (wanted.shape, dict(wanted.settings)):
-    raise errors.DatasetError(
-      f'The model takes {wanted.name} {inputs.shape_text(wanted)} computed with '
-      f'{dict(wanted.settings)}; {data_dir!r} holds {inputs.shape_text(found)} computed with '
-      f'{dict(found.settings)}. Run the data job with the settings of the training.'
-    )
-  trained_on, here = _audio_fields(run.manifest.audio), _audio_fields(dataset.audio)
+  trained_on = {**_fields(wanted), **_audio_fields(run.manifest.audio)}
+  here = {**_fields(found), **_audio_fields(dataset.audio)}
   names = sorted(name for name in {**trained_on, **here} if trained_on.get(name) != here.get(name))
-  if names:
+  if names:  # These and no others.
     raise errors.DatasetError(
-      f'The model was trained on audio with {_shown(trained_on, names)}; the data set in '
+      f'The model was trained on {wanted.name} with {_shown(trained_on, names)}; the data set in '
       f'{data_dir!r} has {_shown(here, names)}. Run the data job with the settings of the training.'
     )
 
@@ -49,13 +45,24 @@ def check_labels(
       f'say what they are: python -m trainer.predict --run_dir={run.folder.path} --data={data_dir}'
     )
   if dataset.labels != run.manifest.labels:
-    missing = [label for label in dataset.labels if label not in run.manifest.labels]
-    shown = ', '.join(missing[:5]) or 'the same labels in another number or order'
+    known, theirs = run.manifest.labels, dataset.labels
+    said = [
+      f'{what} {", ".join(some[:5])}{f" and {len(some) - 5} more" if len(some) > 5 else ""}'
+      for what, some in (
+        ('it has unknown ones:', [label for label in theirs if label not in known]),
+        ('it lacks', [label for label in known if label not in theirs]),
+      )
+      if some
+    ]
     raise errors.DatasetError(
-      f'The model knows the labels {", ".join(run.manifest.labels[:10])}; the data set in '
-      f'{data_dir!r} has {dataset.num_labels} labels, among them unknown ones: {shown}. Judge on a '
+      f'The model knows {run.manifest.num_labels} labels, the data set in {data_dir!r} has '
+      f'{dataset.num_labels}: {"; ".join(said) or "the same ones in another order"}. Judge on a '
       'data set with the same labels.'
     )
+
+
+def _fields(spec: record.FeatureSpec) -> dict[str, object]:
+  return {'shape': inputs.shape_text(spec), **spec.settings}
 
 
 def _audio_fields(spec: audio.AudioSpec | None) -> dict[str, object]:
@@ -65,5 +72,5 @@ def _audio_fields(spec: audio.AudioSpec | None) -> dict[str, object]:
   return fields
 
 
-def _shown(fields: dict[str, object], names: list[str]) -> str:
+def _shown(fields: Mapping[str, object], names: Sequence[str]) -> str:
   return ', '.join(f'{name}={fields.get(name, "none")}' for name in names)

@@ -21,6 +21,7 @@ from trainer.callbacks import (
 )
 from trainer.data import datasets, input_pipeline, sample_pictures
 from trainer.judging import scores
+from trainer.judging.report import picture
 from trainer.runs import run_folder
 
 
@@ -278,6 +279,7 @@ def test_tensorboard_shows_weights_confusion_flags_and_a_profile(model, tmp_path
   listener = tensorboard.TensorBoard(
     str(tmp_path),
     **of_steps(),
+    labels=('no', 'yes'),
     flags={'batch_size': 7, 'augment': ('gain',), 'ema': 0.5},
     weights=model.trainable_variables,
     profiled=(4, 6),
@@ -286,16 +288,21 @@ def test_tensorboard_shows_weights_confusion_flags_and_a_profile(model, tmp_path
   for step in (2, 4, 6, 8):
     listener.on_steps(steps_done(step, 1.0))
     assert listener._is_profiling == (step == 4)
-  listener.on_epoch(result(1))
+  for epoch in (1, 2, 3):  # The next pictures wait; the last one is drawn at the end.
+    listener.on_epoch(result(epoch))
   listener.on_end()
   train = tensors(tmp_path, 'train')
   assert train['samples'][0].string_val[:2] == [b'9', b'8']
   assert len(train['samples'][0].string_val) == 2 + 3
   assert [tag for tag in train if tag.startswith('weights/') and tag.endswith('/kernel')]
-  picture = tf.io.decode_png(tensors(tmp_path, 'validation')['confusion'][0].string_val[2])
-  assert picture.shape == (256, 256, 1)
-  corners = picture.numpy()[::255, ::255, 0].astype(int)
-  assert corners.tolist() == [[191, 63], [0, 0]]  # Three quarters, one quarter.
+  drawn = tensors(tmp_path, 'validation')['confusion']
+  assert len(drawn) == 2
+  expected = picture.confusion_png(
+    np.array([[3, 1], [0, 0]]), ['no', 'yes'], title='validation after epoch 1'
+  )
+  np.testing.assert_array_equal(
+    tf.io.decode_png(drawn[0].string_val[2]), tf.io.decode_png(expected, channels=3)
+  )
   reader = event_accumulator.EventAccumulator(str(tmp_path))
   reader.Reload()
   stored = reader.SummaryMetadata('_hparams_/session_start_info').plugin_data.content

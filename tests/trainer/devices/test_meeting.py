@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import json
-import os
 import re
 import socket
 import threading
@@ -140,25 +139,48 @@ def test_a_port_that_is_taken_is_said_by_both(cluster, pool, capsys, monkeypatch
     assert worker.result(20) == ''
 
 
-def test_the_chief_refuses_for_all():
-  class Worker:
-    count = 2
+class Worker:
+  """One of three whose sums are those of threads that wait for one another."""
 
-    def __init__(self, index, message=b''):
-      self.is_chief, self.message = not index, message
+  def __init__(self, index, barrier, board):
+    self.index, self.is_chief, self.count = index, not index, 3
+    self._barrier, self._board = barrier, board
 
-    def from_chief(self, data):
-      self.message = data if self.is_chief else self.message
-      return self.message
+  def _all(self, mine):
+    self._board[self.index] = mine
+    self._barrier.wait(20)
+    found = dict(self._board)
+    self._barrier.wait(20)
+    return found
 
-  def refuse():
-    raise errors.DatasetError('None can be read.')
+  def total(self, values):
+    return [sum(column) for column in zip(*self._all(values).values(), strict=True)]
 
-  chief = Worker(0)
-  assert agreement.made_by_chief(lambda: b'states', chief) == b'states'
-  assert agreement.made_by_chief(refuse, Worker(1, chief.message)) == b'states'
-  with pytest.raises(errors.DatasetError, match=r'^None can be read'):
-    agreement.made_by_chief(refuse, chief)
-  with pytest.raises(errors.ConfigError, match=r'^Worker 0 refuses, .* says: None can be read'):
-    agreement.made_by_chief(refuse, Worker(1, chief.message))
-  assert os.environ.get('TF_CONFIG') is None
+  def from_worker(self, index, data):
+    return self._all(data)[index]
+
+  def from_chief(self, data):
+    return self.from_worker(0, data)
+
+
+@pytest.mark.parametrize('index', [0, 2])
+def test_who_refuses_later_takes_the_others_with_it_too(pool, index):
+  barrier, board = threading.Barrier(3), {}
+  workers = [Worker(i, barrier, board) for i in range(3)]
+
+  def make(worker):
+    if worker.index == index:
+      raise errors.DatasetError('None can be read.')
+    return worker.index
+
+  def ask(worker):
+    return agreement.together(lambda: make(worker), worker)
+
+  found = [pool.submit(ask, worker) for worker in workers]
+  for i, one in enumerate(found):
+    error = errors.DatasetError if i == index else errors.ConfigError
+    said = '' if i == index else f'Worker {index} refuses, so none trains. It says: '
+    with pytest.raises(error, match=f'^{said}None can be read'):
+      one.result(20)
+  by_chief = lambda worker: agreement.made_by_chief(lambda: b'state', worker)  # noqa: E731
+  assert [one.result(20) for one in [pool.submit(by_chief, w) for w in workers]] == [b'state'] * 3

@@ -112,8 +112,8 @@ def refused(capsys, main, *argv):
 @pytest.mark.parametrize(
   ('more', 'sentence'),
   [
-    (('--sample_rate_hz=16000',), 'audio with sample_rate_hz=8000; the data'),
-    (('--clip_seconds=0.3',), 'The model takes log_mel [48, 20]'),
+    (('--sample_rate_hz=16000',), 'trained on log_mel with sample_rate_hz=8000; the data'),
+    (('--clip_seconds=0.3',), 'trained on log_mel with clip_s=0.5, shape=[48, 20]; the data'),
     (('--feature=mel:num_mels=16',), "holds no feature 'log_mel'"),
     (('--split_by=speaker:test=ann', '--validation_fraction=0'), 'has no validation split'),
   ],
@@ -136,7 +136,7 @@ def test_other_labels_are_refused(tmp_path, run_dir, capsys):
   argv = corpora.argv(tmp_path / 'in', tmp_path / 'out')
   assert command.run(featurize.main, argv) == 0
   said = refused(capsys, evaluate.main, f'--run_dir={run_dir}', f'--data={tmp_path / "out"}')
-  assert 'among them unknown ones: perhaps' in said
+  assert 'it has unknown ones: perhaps' in said
 
 
 def test_a_damaged_shard_is_named(data, run_dir, tmp_path, capsys):

@@ -129,10 +129,10 @@ def test_clips_without_labels_teach_and_judge_nothing(run_dir, unlabelled, capsy
     ({'features': (datasets.WAVEFORM,)}, "holds no feature 'log_mel'"),
     (
       {'audio': dataclasses.replace(datasets.AUDIO, effects=('peak',), trim_db=30.0)},
-      "audio with effects=(), trim_db=0.0; the data set in '{}' has effects=('peak',), "
+      "on log_mel with effects=(), trim_db=0.0; the data set in '{}' has effects=('peak',), "
       'trim_db=30.0. Run',
     ),
-    ({'audio': None}, 'audio with clip_s=0.5, effects=(), position=start'),
+    ({'audio': None}, 'on log_mel with clip_s=0.5, effects=(), position=start'),
   ],
 )
 def test_a_data_set_of_another_kind_is_refused(run_dir, tmp_path, capsys, changes, sentence):

@@ -35,14 +35,23 @@ _FALLBACK_FONTS = (
 )
 
 
-def confusion_png(counts: measures.Confusion, labels: Sequence[str], *, title: str) -> bytes:
+def confusion_png(
+  counts: measures.Confusion,
+  labels: Sequence[str],
+  *,
+  title: str,
+  max_names: int | None = None,
+) -> bytes:
   """Returns the PNG: colours are shares of a row (of the clips that have the label).
 
   Args:
     counts: Rows are true, columns predicted.
     labels: Label texts, by index.
     title: Stands above; may be long.
+    max_names: With more labels than so many, numbers stand in their place; None: never.
   """
+  if max_names is not None and len(labels) > max_names:
+    labels = [str(i) for i in range(len(labels))]
   # No pyplot: it would keep every figure, and look for a screen.
   import matplotlib
   from matplotlib import figure
