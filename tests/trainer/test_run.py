@@ -172,7 +172,7 @@ def test_a_finished_run_goes_on_with_more_epochs_as_if_it_had_been_asked_for_the
   capsys.readouterr()
   train(untested_dir, epochs=3, **settings)
   said = capsys.readouterr().out
-  assert 'extended from 2 to 3 epochs.\nnote: the run was made with Keras 2.0.0, here is' in said
+  assert 'extended from 2 epochs to 3.\nnote: the run was made with Keras 2.0.0, here is' in said
   for ours, theirs in zip(weights_of(folder, 'last'), weights_of(plain, 'last'), strict=True):
     np.testing.assert_array_equal(ours, theirs)
   assert losses_of(folder) == losses_of(plain)
@@ -250,7 +250,7 @@ def test_without_validation_all_epochs_are_trained_and_the_last_is_kept(tmp_path
   folder = train(tmp_path / 'data', epochs=3, patience=1)
   assert len(history_of(folder)) == 3
   said = capsys.readouterr().out
-  assert 'there is no validation split, so all 3 epochs are trained' in said
+  assert 'there is no validation split, so the last of 3 epochs is kept as the best' in said
   assert 'there is no test split, so there is no report' in said
   assert not os.path.exists(os.path.join(folder.logs_dir, 'validation'))
   for best, last in zip(weights_of(folder), weights_of(folder, 'last'), strict=True):
