@@ -10,12 +10,12 @@ from tfrecords.finishing import durations
 # Shares of the clips for which a length is proposed that keeps them whole: the first that the
 # chosen length does not keep.
 _SHARES = (0.9, 0.99, 1.0)
-# More padding than this share of what is stored is said.
-_MUCH_PADDING = 0.5
+# More padding than this share of what is stored is said. A word in a second of its own has a half.
+_MUCH_PADDING = 0.65
 
 
 def warnings(found: durations.Durations, spec: audio.AudioSpec) -> Iterator[str]:
-  """Yields a sentence if clips were cut, and one if there is more padding than audio."""
+  """Yields a sentence if clips were cut, and one if most of what is stored is padding."""
   if spec.is_variable or not found.num_clips:
     return
   if found.num_cut:
