@@ -245,6 +245,8 @@ def test_a_first_command_that_wrote_no_record_refuses_no_other(mistake, corpus, 
   flags, sentence = mistake(corpus)
   assert sentence in fail(corpus, tmp_path / 'data', capfd, *flags)
   assert (tmp_path / 'data' / '.voxshard' / 'settings.json').exists()
+  # And what a killed one leaves of a shard.
+  (tmp_path / 'data' / 'file_names-train.tfrecord-00000-of-00001.tmp-1').write_bytes(b'x')
   assert run(kept, tmp_path / 'data') == 0
   assert run(kept, tmp_path / 'fresh') == 0
   assert contents(tmp_path / 'data') == contents(tmp_path / 'fresh')
