@@ -144,12 +144,14 @@ def finished_sentence(path: str) -> str:
 
 def _without_states(folder: run_folder.RunFolder, *, is_longer: bool, is_finished: bool) -> Start:
   """Returns how a run begins whose folder has no state: killed early, or somebody removed them."""
+  is_finished &= os.path.exists(folder.checkpoint_file(run_folder.BEST))  # Else nothing is left.
   if is_finished and not is_longer:
     return Start.FINISHED
+  if not folder.came_to_a_checkpoint():
+    return Start.ANEW
   # A state is whole before the models of the second epoch after it are written.
   was_removed = is_finished or folder.num_epochs_done() > 2
-  is_of_before_states = 'checkpoint_steps' not in folder.read_config()['flags']
-  if was_removed or (is_of_before_states and folder.came_to_a_checkpoint()):
+  if was_removed or 'checkpoint_steps' not in folder.read_config()['flags']:  # Of before states.
     raise errors.ConfigError(
       f'--run_dir={folder.path} already holds a run, whose states (checkpoints/state-*.npz) are '
       'not there any more, so nothing can go on from it. Replace it with --overwrite, or name '

@@ -327,6 +327,8 @@ def test_a_finished_run_is_kept_and_may_be_given_more_epochs(untested_dir, tmp_p
     decide(resume='never')
   for state in folder.state_files():
     os.remove(state)
+  assert decide() == resume.Start.ANEW  # Nothing of it is left.
+  pathlib.Path(folder.checkpoint_file('best')).write_bytes(b'a model')
   assert decide() == resume.Start.FINISHED
   with pytest.raises(errors.ConfigError, match=r'whose states .* are not there any more'):
     decide(epochs=31)
@@ -353,6 +355,9 @@ def test_a_run_that_was_killed_before_its_first_state_begins_anew(untested_dir, 
   folder.write_json(folder.history_file, [{}, {}])
   assert resume.decide(*asked(untested_dir, tmp_path / 'run')) == resume.Start.ANEW
   folder.write_json(folder.history_file, [{}, {}, {}])
+  if not left:  # And nothing is lost.
+    assert resume.decide(*asked(untested_dir, tmp_path / 'run')) == resume.Start.ANEW
+    return
   with pytest.raises(errors.ConfigError, match=r'whose states .* are not there any more'):
     resume.decide(*asked(untested_dir, tmp_path / 'run'))
 
@@ -389,6 +394,7 @@ def test_a_run_of_an_earlier_version_is_kept(untested_dir, tmp_path):
 )
 def test_a_damaged_file_of_a_run_is_one_sentence(untested_dir, tmp_path, name, text, sentence):
   folder = begun(untested_dir, tmp_path / 'run', states=False)
+  pathlib.Path(folder.checkpoint_file('last')).write_bytes(b'a model')
   pathlib.Path(getattr(folder, f'{name}_file')).write_text(text)
   with pytest.raises(errors.ConfigError, match=sentence):
     resume.decide(*asked(untested_dir, tmp_path / 'run'))
