@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beam_jobs.shards import reading
-from features.decoding import byte_ranges, clips, levels, opening, recording
+from features.decoding import byte_ranges, clips, deadline, levels, opening, recording
 from schemas import audio, utterance
 from schemas.rejects import ClipError
 
@@ -84,7 +84,7 @@ def decode(
     raise ClipError('empty', 'Wanted an audio file, got 0 bytes.')
   if excerpt is None and len(data) <= reading.WHOLE_BYTES:
     data = data[:]  # As the job does: more is checked of what is in memory.
-  source = opening.open_recording(data)
+  source = opening.open_recording(data, deadline.Deadline(deadline.DEFAULT_S))
   try:
     return _read(source, excerpt, spec)
   finally:

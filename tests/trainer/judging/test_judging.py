@@ -226,6 +226,19 @@ def test_many_files_are_predicted_as_few(corpus, run_dir):
   np.testing.assert_allclose([p.logits for p in parts], whole, atol=1e-5)
 
 
+def test_what_ffmpeg_decodes_is_predicted_as_the_same_in_wav(corpus, run_dir, tmp_path):
+  media_files = pytest.importorskip('tests.helpers.media_files')
+  good = corpus / 'yes' / 'ann_0.wav'
+  samples, rate_hz = soundfile.read(good, dtype='float32')
+  copy = tmp_path / 'copy.m4a'
+  copy.write_bytes(media_files.encoded('alac', samples, rate_hz=rate_hz))
+  saved = saved_run.load(run_dir)
+  files = [str(good), str(copy)]
+  one, other = prediction.predict_files(saved, saved.load_model('best'), files)
+  assert not other.error
+  np.testing.assert_allclose(other.logits, one.logits, atol=1e-3)
+
+
 @pytest.fixture
 def mixed(corpus, tmp_path):
   """A good file, then bad ones, then a good one with an awkward name."""

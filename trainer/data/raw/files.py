@@ -137,35 +137,51 @@ def _with_header(clip: table.Clip) -> File:
   Raises:
     DatasetError: if it cannot be read, or nothing here decodes the file in the graph.
   """
-  import soundfile  # Here, so that --help does not wait for it.
+  # Here, so that --help does not wait for it.
+  from features.decoding import byte_ranges, clips, deadline, opening
 
   try:
-    info = soundfile.info(clip.path)
-  except (OSError, soundfile.LibsndfileError) as error:
-    why = 'there is no such file' if not os.path.exists(clip.path) else str(error).rstrip('.')
+    with clips.opened_file(clip.path) as stream:
+      # As the data job opens it: what it would refuse is not learned from in part.
+      source = opening.open_recording(
+        byte_ranges.ByteRanges(stream), deadline.Deadline(deadline.DEFAULT_S)
+      )
+      try:
+        container, _, subtype = source.coding.partition(', ')
+        rate_hz, num_frames = source.sample_rate_hz, source.count()
+      finally:
+        source.close()
+  except clips.ClipError as error:
+    if error.reason in ('no_samples', 'empty'):
+      raise _no_samples(clip) from error
+    why = 'there is no such file' if error.reason == 'missing' else error.detail.rstrip('.')
     raise errors.DatasetError(
       f'{clip.origin}: {clip.path!r} cannot be read as audio: {why}. Without a data job, which '
       'leaves bad files out and lists them, every file must be good.'
     ) from error
-  if not info.frames:
-    raise errors.DatasetError(
-      f'{clip.origin}: {clip.path!r} holds no samples: it is empty or was cut off. Remove it, or '
-      'let the data job read the files: it leaves bad ones out.'
-    )
-  codec = _CODECS.get((info.format, info.subtype))
+  if not num_frames:
+    raise _no_samples(clip)
+  codec = _CODECS.get((container, subtype))
   if codec is None:
     raise errors.DatasetError(
-      f'{clip.origin}: {clip.path!r} is {info.format} {info.subtype}. In the graph WAV of 16 bits, '
+      f'{clip.origin}: {clip.path!r} is {container} {subtype}. In the graph WAV of 16 bits, '
       'FLAC of 16 and 24, OGG Vorbis and MP3 are decoded; the data job reads all that libsndfile '
-      'does.'
+      'and FFmpeg do.'
     )
   if codec != WAV16 and not has_decoders():
     raise errors.DatasetError(
-      f'{clip.origin}: {clip.path!r} is {info.format} {info.subtype}. Here only WAV of 16 bits is '
+      f'{clip.origin}: {clip.path!r} is {container} {subtype}. Here only WAV of 16 bits is '
       'decoded in the graph; others are by tensorflow-io, which runs on TensorFlow 2.17: use the '
       'environment of requirements/tfio.txt, or let the data job read the files.'
     )
-  return File(**vars(clip), codec=codec, sample_rate_hz=info.samplerate, num_samples=info.frames)
+  return File(**vars(clip), codec=codec, sample_rate_hz=rate_hz, num_samples=num_frames)
+
+
+def _no_samples(clip: table.Clip) -> errors.DatasetError:
+  return errors.DatasetError(
+    f'{clip.origin}: {clip.path!r} holds no samples: it is empty or was cut off. Remove it, or let '
+    'the data job read the files: it leaves bad ones out.'
+  )
 
 
 def has_decoders() -> bool:

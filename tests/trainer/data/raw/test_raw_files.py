@@ -270,6 +270,18 @@ def test_formats_without_a_decoder_are_refused(tmp_path, monkeypatch):
     files_lib.load(data)
 
 
+def test_a_file_that_would_be_read_in_part_is_refused(tmp_path):
+  folder = tmp_path / 'corpus'
+  folder.mkdir()
+  data = wav_files.pcm16(pcm('low', 0), sample_rate_hz=RATE_HZ)
+  (folder / 'a.wav').write_bytes(data[:40] + (800).to_bytes(4, 'little') + data[44:])
+  rows = [('path', 'label'), ('a.wav', 'x')]
+  with pytest.raises(
+    errors.DatasetError, match='row 2: .*Wanted 800 bytes of audio, as the header'
+  ):
+    files_lib.load(write_table(folder / 'clips.csv', rows))
+
+
 @pytest.mark.parametrize(('ending', 'mark'), [('tsv', '\t'), ('csv', ';'), ('csv', '\t')])
 def test_other_delimiters_and_a_byte_order_mark(ending, mark, tmp_path):
   path = tmp_path / f'clips.{ending}'
