@@ -2,9 +2,11 @@
 
 import contextlib
 import dataclasses
+import errno
 import gzip
 import os
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -13,8 +15,9 @@ from typing import IO, Any, NoReturn
 from schemas import errors
 
 _PIECE_BYTES = 1 << 20
-# The longest name, and the largest header of a tar file, that is believed.
+# The longest name, the longest part of one, and the largest header of a tar file, that is believed.
 _MOST_NAME_CHARS = 1_024
+_MOST_PART_BYTES = 255
 _MOST_HEADER_BYTES = 1 << 20
 _DAMAGED = (
   tarfile.TarError,
@@ -24,7 +27,10 @@ _DAMAGED = (
   gzip.BadGzipFile,
   NotImplementedError,  # A packing that Python does not know.
   RuntimeError,  # A password.
-  UnicodeError,
+  struct.error,
+  ValueError,
+  LookupError,
+  OverflowError,
 )
 
 
@@ -62,7 +68,12 @@ def unpack(path: str, folder: str, *, most_bytes: int, most_files: int) -> Unpac
       _unzip(path, target)
     else:
       _untar(path, target)
-  except _DAMAGED as error:
+  except errors.VoxshardError:
+    raise
+  except (*_DAMAGED, OSError) as error:
+    # A place before the beginning of the file. Whatever else the system says is about the disk.
+    if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+      raise
     raise errors.SourceError(
       f'{os.path.basename(path)} is damaged or cut off: {error}. It was removed: run the same '
       'command again to download it anew.'
@@ -137,7 +148,8 @@ class _Target:
     parts = [part for part in name.split('/') if part not in ('', '.')]
     if name.startswith(('/', '\\')) or name[1:2] == ':' or '..' in parts:
       refuse(f'a path out of the folder: {name!r}')
-    if '\0' in name or '\\' in name or len(name) > _MOST_NAME_CHARS:
+    longest = max((len(os.fsencode(part)) for part in parts), default=0)
+    if '\0' in name or '\\' in name or len(name) > _MOST_NAME_CHARS or longest > _MOST_PART_BYTES:
       refuse(f'a name that is none: {name[:80]!r}')
     return os.path.join(self.folder, *parts) if parts else ''
 
