@@ -169,9 +169,13 @@ def test_a_finished_run_goes_on_with_more_epochs_as_if_it_had_been_asked_for_the
     old = stream.read()
   with open(folder.config_file, 'w', encoding='utf-8') as stream:
     stream.write(old.replace(f'"keras": "{keras.__version__}"', '"keras": "2.0.0"'))
+  leftover = f'{folder.checkpoint_file("last")}.tmp-0a.keras'
+  with open(leftover, 'wb'):
+    pass
   capsys.readouterr()
   train(untested_dir, epochs=3, **settings)
   said = capsys.readouterr().out
+  assert not os.path.exists(leftover)
   assert 'extended from 2 epochs to 3.\nnote: the run was made with Keras 2.0.0, here is' in said
   for ours, theirs in zip(weights_of(folder, 'last'), weights_of(plain, 'last'), strict=True):
     np.testing.assert_array_equal(ours, theirs)

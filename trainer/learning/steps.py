@@ -129,7 +129,7 @@ class Steps:
       losses=losses,
       num_correct=num_correct,
       counts=counts,
-      skipped=skipped if self._is_scaled else None,
+      skipped=skipped > 0 if self._is_scaled else None,
       wait_s=float(wait_s),
     )
 
@@ -144,7 +144,7 @@ class Steps:
     losses = tf.TensorArray(tf.float32, size=num_steps)
     correct = tf.TensorArray(tf.int64, size=num_steps)
     counts = tf.TensorArray(tf.int64, size=num_steps)
-    skips = tf.TensorArray(tf.bool, size=num_steps)
+    skips = tf.TensorArray(tf.int64, size=num_steps)
     wait_s, count = tf.zeros((), tf.float64), tf.zeros((), tf.int64)
     for i in tf.range(num_steps):
       with tf.control_dependencies([count]):  # Not before the last step is done.
@@ -160,7 +160,7 @@ class Steps:
       losses = losses.write(i, loss_sum / tf.cast(count, tf.float32))
       correct = correct.write(i, num_correct)
       counts = counts.write(i, count)
-      skips = skips.write(i, num_skipped > 0)
+      skips = skips.write(i, num_skipped)
     return losses.stack(), correct.stack(), counts.stack(), skips.stack(), wait_s
 
   def _train_replica(
