@@ -40,7 +40,7 @@ ROOMS = {
     'spectra': 'portable',
     'effects': 'portable',
     'augmentations': 'portable spectra',
-    'decoding': 'effects image stored_form',
+    'decoding': 'effects image portable stored_form',
   },
   'beam_jobs': {
     'processes': '',

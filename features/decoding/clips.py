@@ -27,6 +27,7 @@ from features.decoding import (
   trimming,
 )
 from features.decoding.cutting import fitted as fitted
+from features.portable import elementary
 from schemas import audio as audio_schema
 from schemas import utterance
 from schemas.rejects import ClipError as ClipError
@@ -320,7 +321,10 @@ def _check_trimmable(num_frames: float, source_s: float) -> None:
 
 
 def _amplified(samples: NDArray[np.float32], gain_db: float) -> NDArray[np.float32]:
-  peak = float(np.abs(samples).max()) * math.pow(10, min(gain_db, 1_000) / 20)
+  gain = elementary.power(10, min(gain_db, 1_000) / 20)
+  peak = float(np.abs(samples).max()) * gain
+  if not peak:
+    return samples  # Of silence and a gain beyond float32, NaN would come.
   if peak > recording.MAX_SAMPLE:
     raise ClipError('not_finite', f'Wanted samples in [-1, 1], got {peak:g} after {gain_db:g} dB.')
-  return samples * np.float32(math.pow(10, gain_db / 20))
+  return samples * np.float32(gain)

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from features.portable import elementary
+
 # librosa.effects.trim measures the level in windows of 2048 samples, 512 apart, at any rate: 93 and
 # 23 ms at its own 22,050 Hz, but 256 and 64 ms at 8,000 Hz, where half a word would count as
 # silence's neighbour. Here they are 93 and 23 ms at every rate.
@@ -27,7 +29,7 @@ def bounds(samples: NDArray[np.float32], sample_rate_hz: int, trim_db: float) ->
   """
   window, hop = window_and_hop(sample_rate_hz)
   power = _window_powers(samples, window, hop)  # [num_windows]
-  loud = np.flatnonzero(power > power.max() * 10 ** (-trim_db / 10))
+  loud = np.flatnonzero(power > power.max() * elementary.power(10, -trim_db / 10))
   if not len(loud):
     return 0, len(samples)
   return int(loud[0]) * hop, min(len(samples), (int(loud[-1]) + 1) * hop)

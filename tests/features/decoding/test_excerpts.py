@@ -373,3 +373,8 @@ def test_two_hours_in_pieces_of_a_second(tmp_path):
       heard.append(round(float(clip.samples[0]) * 32768))
       assert not clip.samples[1:].any()
   assert heard == list(range(seconds))
+
+
+def test_silence_stays_silence_whatever_the_gain():
+  silent = np.zeros(RATE_HZ, np.float32)
+  np.testing.assert_array_equal(clips._amplified(silent, 5_000.0), silent)
