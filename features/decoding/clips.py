@@ -31,7 +31,6 @@ from features.portable import elementary
 from schemas import audio as audio_schema
 from schemas import utterance
 from schemas.rejects import ClipError as ClipError
-from tfrecords.storage import passing_faults
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,6 +158,8 @@ def read_bytes(path: str) -> bytes:
     ClipError: reason missing, not_a_file, no_permission, unreadable or empty.
     StorageError: if the disk does not deliver, also when asked again.
   """
+  # Here, not above: a worker's decoder has no need of it.
+  from tfrecords.storage import passing_faults
 
   def attempt() -> bytes:
     with opened_file(path) as stream:
@@ -324,7 +325,7 @@ def _amplified(samples: NDArray[np.float32], gain_db: float) -> NDArray[np.float
   gain = elementary.power(10, min(gain_db, 1_000) / 20)
   peak = float(np.abs(samples).max()) * gain
   if not peak:
-    return samples  # Of silence and a gain beyond float32, NaN would come.
+    return np.zeros_like(samples)  # Zeros times a gain beyond float32 would be NaN.
   if peak > recording.MAX_SAMPLE:
     raise ClipError('not_finite', f'Wanted samples in [-1, 1], got {peak:g} after {gain_db:g} dB.')
   return samples * np.float32(gain)

@@ -192,6 +192,8 @@ def test_a_link_to_itself_and_an_impossible_name(tmp_path):
   assert rejected(clips.read_bytes, f'{tmp_path}/{"a" * 300}.wav') == expected
 
 
+# All of it, before there are no rights to read what Python imports.
+IMPORTS = 'import features.decoding.clips\nfrom tfrecords.storage import passing_faults\n'
 READ_AS_NOBODY = """
 import os, sys
 os.setgid(65534)
@@ -217,7 +219,7 @@ def test_a_file_that_one_may_not_read(tmp_path):
     if folder.stat().st_uid == 0 and folder.name.startswith('pytest'):
       folder.chmod(0o755)
   completed = subprocess.run(
-    [sys.executable, '-c', 'import features.decoding.clips\n' + READ_AS_NOBODY, str(path)],
+    [sys.executable, '-c', IMPORTS + READ_AS_NOBODY, str(path)],
     capture_output=True,
     text=True,
     cwd=pathlib.Path(__file__).parents[3],
