@@ -445,7 +445,9 @@ class Decoder(recording.Recording):
     if self._format != _MATROSKA or self._expected_s < _SEEK_S or self._start_s is None:
       return 0
     total_s, start_s, end_s = 0.0, math.inf, 0.0
+    first_s = self._start_s
     self._reopen()
+    self._start_s = first_s  # For whoever seeks then.
     for packet in self._packets():
       self._limit.check()
       if packet is None:

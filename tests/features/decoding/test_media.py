@@ -127,9 +127,15 @@ def test_an_excerpt_is_that_part_of_the_whole(name):
     assert min(off) < 0.02, (start_s, min(off))
 
 
-def test_a_place_far_behind_is_sought():
-  data = encoded('m4a', 60.0)
+@pytest.mark.parametrize('name', ['m4a', 'webm'])
+def test_a_place_far_behind_is_sought(monkeypatch, name):
+  data = encoded(name, 60.0)
   read = 0
+  places = []
+  sought = ffmpeg.Decoder._sought
+  monkeypatch.setattr(
+    ffmpeg.Decoder, '_sought', lambda self, begin: places.append(begin) or sought(self, begin)
+  )
 
   class Counted(io.BytesIO):
     def read(self, size=-1):
@@ -139,7 +145,8 @@ def test_a_place_far_behind_is_sought():
       return found
 
   decoded(byte_ranges.ByteRanges(Counted(data)), utterance.Excerpt(start_s=50.0, duration_s=1.0))
-  assert read < len(data) / 2
+  assert places
+  assert read < len(data) / 2 or name == 'webm'  # All its packets are gone through, to count.
 
 
 def test_of_several_streams_the_first_of_audio_is_taken():
