@@ -118,6 +118,10 @@ def test_a_file_that_grows_is_refused_and_taken_when_it_is_done(tmp_path):
     reasons, values = results(path, 10)
   assert set(reasons) == {'changed'} and not values
   time.sleep(REST_S)
+  # At rest, but its header does not say yet how much there is.
+  assert results(path, 1) == (['wrong_size'], [])
+  write_steady(path)
+  time.sleep(REST_S)
   assert results(path, 1) == ([], [[0x1010]])
 
 
