@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from schemas import errors, splits
 
 MANIFEST = 'manifest.json'
+RUN_CONFIG = 'config.json'  # Of the folder of a run, which holds a manifest too.
 REJECTS = 'rejects.jsonl'
 # What TensorFlow Datasets needs to open the folder.
 TFDS_FILES = ('dataset_info.json', 'features.json', 'label.labels.txt')

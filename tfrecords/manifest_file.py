@@ -1,6 +1,7 @@
 """manifest.json of a data set: read, written, identified."""
 
 import hashlib
+import json
 
 from schemas import errors, naming
 from schemas.manifest import DatasetManifest
@@ -11,14 +12,24 @@ from tfrecords.storage import passing_faults
 _ENCODING = ('utf-8', 'surrogateescape')
 
 
-def load(data_dir: str, storage: storage_lib.Storage = storage_lib.LOCAL) -> DatasetManifest:
+def load(
+  data_dir: str, storage: storage_lib.Storage = storage_lib.LOCAL, *, of_run: bool = False
+) -> DatasetManifest:
   """Returns the manifest of the data set in a folder.
 
+  Args:
+    data_dir: The folder.
+    storage: Where it lies.
+    of_run: Whether it is the folder of a run, with a copy of the manifest that was trained on.
+
   Raises:
-    DatasetError: if there is no folder, no finished data set in it, or it cannot be read.
+    DatasetError: if there is no folder, no finished data set in it, or it cannot be read; if it is
+      the folder of a run, and none is asked for.
     SchemaError: if the manifest is malformed or of another version, or not as it was written.
   """
   text = _read(data_dir, storage).decode(*_ENCODING)
+  if not of_run:
+    _check_no_run(data_dir, storage)
   where = storage.join(data_dir, naming.MANIFEST)
   # A field that is missing or wrong is told first: it says more than a digest.
   made = DatasetManifest.from_text(text, where=where)
@@ -61,6 +72,22 @@ def _read(data_dir: str, storage: storage_lib.Storage) -> bytes:
     return passing_faults.patiently(attempt, path)
   except OSError as error:
     raise errors.DatasetError(f'Could not read {path!r}: {error.strerror or error}.') from error
+
+
+def _check_no_run(data_dir: str, storage: storage_lib.Storage) -> None:
+  """Raises DatasetError for the folder of a run; the sentence names what it was trained on."""
+  config_file = storage.join(data_dir, naming.RUN_CONFIG)
+  try:
+    if not storage.exists(config_file):
+      return
+    with storage.open_read(config_file) as stream:
+      trained_on = json.loads(stream.read())['data_dir']
+  except (OSError, ValueError, KeyError, TypeError):  # Then it is something else.
+    return
+  raise errors.DatasetError(
+    f'{data_dir!r} is the folder of a run of the trainer, and no data set. The run was trained on '
+    f'{trained_on!r}: name that folder, or another that the data job wrote (its --output).'
+  )
 
 
 def _why_missing(data_dir: str, storage: storage_lib.Storage) -> str:

@@ -11,7 +11,7 @@ from tfrecords import command_line
 from tfrecords.pipeline import caches
 from trainer import augment, models
 from trainer.augment import chain
-from trainer.data import computed_feature, datasets, service_address
+from trainer.data import computed_feature, datasets, named_data, service_address
 from trainer.data.raw import files
 from trainer.devices import strategies
 from trainer.judging import monitor
@@ -225,6 +225,8 @@ class TrainConfig:
   def __post_init__(self) -> None:
     if not self.data:
       raise errors.ConfigError('--data must name the folder of a data set, got an empty text.')
+    if not files.is_raw(self.data):
+      named_data.check_readable(self.data)
     object.__setattr__(self, 'augment', tuple(self.augment))  # JSON has lists only.
     command_line.check(self)
     chain.Chain(self.augment)

@@ -2,7 +2,7 @@
 
   python -m trainer.predict demo/corpus/yes/*.wav
   python -m trainer.predict --run_dir=runs/digits --format=csv --top=1 recordings/*.flac
-  python -m trainer.predict --run_dir=runs/shapes pictures/*.png
+  python -m trainer.predict --run_dir=runs/shapes pictures
   python -m trainer.predict --run_dir=runs/words --data=data/test --format=submission > answers.csv
 
 Reads every format of libsndfile and, with the extra `media`, of FFmpeg, at any rate, and treats a
@@ -23,11 +23,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pages import words
-from schemas import audio, command, errors, limits, manifest, splits
+from schemas import audio, command, errors, limits, manifest, medium, splits
 from tfrecords import command_line
 from trainer.data import named_data
 from trainer.devices import allocator, quiet
-from trainer.judging import batch_memory, compatibility, prediction, prediction_lines
+from trainer.judging import batch_memory, compatibility, named_files, prediction, prediction_lines
 from trainer.runs import run_folder, saved_run
 
 # So many of the files that are cut are named.
@@ -51,9 +51,15 @@ class PredictConfig:
   )
   format: str = command_line.flag(
     prediction_lines.TEXT,
-    'How results are written. submission: CSV with the name of each clip, without folders, and its '
-    'most probable label.',
+    'How results are written. submission: CSV with the name of each clip and its most probable '
+    'label, in the order of the files; those of --data by their ids.',
     choices=prediction_lines.FORMATS,
+  )
+  submission_names: str = command_line.flag(
+    prediction_lines.NAME,
+    'What a submission calls a clip. name: its file, without folders; path: with them, as it was '
+    'named, or the id in --data.',
+    choices=prediction_lines.NAMES,
   )
   top: int = command_line.flag(3, 'How many labels are said of each.', limits=limits.AT_LEAST_1)
   columns: str = command_line.flag('fname,label', 'Header of --format=submission.')
@@ -73,6 +79,12 @@ class PredictConfig:
       )
     if self.split and not self.data:
       raise errors.ConfigError(f'--split={self.split} is for data sets: name one with --data.')
+    if (
+      self.submission_names != prediction_lines.NAME and self.format != prediction_lines.SUBMISSION
+    ):
+      raise errors.ConfigError(
+        f'--submission_names={self.submission_names} is for --format=submission: write both.'
+      )
     if len(self.header) != 2 or not all(self.header):
       raise errors.ConfigError(
         f'--columns: expected two names such as fname,label, got {self.columns!r}.'
@@ -97,6 +109,8 @@ def main(arguments: Sequence[str]) -> None:
     return
   run = saved_run.load(config.run_dir)
   dataset = _load_data(run, config) if config.data else None
+  if not dataset:
+    config = _with_listed_files(run, config)
   if run.versions_note:
     print(run.versions_note, file=sys.stderr)  # Results alone go to stdout.
   allocator.keep_freed_memory()
@@ -127,8 +141,9 @@ def main(arguments: Sequence[str]) -> None:
     run.manifest.labels,
     form=config.format,
     top=config.top,
-    key='id' if dataset else 'file',
+    key=prediction_lines.ID if dataset else prediction_lines.FILE,
     columns=(name, label),
+    with_folders=config.submission_names == prediction_lines.PATH,
   ):
     print(line)
   if cut:
@@ -161,6 +176,18 @@ def _load_data(run: saved_run.SavedRun, config: PredictConfig) -> manifest.Datas
     compatibility.check_split(dataset, config.split, data_dir=config.data)
   named_data.check_shards(config.data, dataset, [config.split] if config.split else ())
   return dataset
+
+
+def _with_listed_files(run: saved_run.SavedRun, config: PredictConfig) -> PredictConfig:
+  """Returns the config with the files of its folders in their place; says what is passed by."""
+  kind = medium.AUDIO if run.manifest.audio else medium.PICTURES
+  files, sentences = named_files.listed(config.files, kind)
+  for sentence in sentences:
+    print(sentence, file=sys.stderr)
+  if config.format == prediction_lines.SUBMISSION:  # Before anything is computed.
+    with_folders = config.submission_names == prediction_lines.PATH
+    prediction_lines.check_names(files, with_folders=with_folders)
+  return dataclasses.replace(config, files=files)
 
 
 def _num_examples(config: PredictConfig, dataset: manifest.DatasetManifest | None) -> int:

@@ -5,73 +5,14 @@ import contextlib
 import dataclasses
 import functools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from beam_jobs.sources import passed_by
+from features.decoding import file_endings
 from schemas import errors
 from schemas import medium as media
 from tfrecords import paths, storage
 from tfrecords.storage import passing_faults
-
-# What libsndfile reads, by the names that such files go by.
-_SNDFILE_SUFFIXES = (
-  '.wav',
-  '.wave',
-  '.flac',
-  '.ogg',
-  '.oga',
-  '.opus',
-  '.mp3',
-  '.aif',
-  '.aiff',
-  '.aifc',
-  '.au',
-  '.snd',
-  '.caf',
-  '.w64',
-  '.rf64',
-  '.sph',
-  '.mp2',
-  '.mpga',
-)
-
-# What FFmpeg reads beside that, likewise: see features.decoding.ffmpeg.
-FFMPEG_SUFFIXES = (
-  '.m4a',
-  '.m4b',
-  '.mp4',
-  '.mov',
-  '.3gp',
-  '.3g2',
-  '.aac',
-  '.adts',
-  '.alac',
-  '.webm',
-  '.weba',
-  '.mka',
-  '.mkv',
-  '.wma',
-  '.asf',
-  '.amr',
-  '.awb',
-  '.wv',
-  '.ape',
-  '.spx',
-  '.ac3',
-  '.eac3',
-  '.ec3',
-  '.dts',
-  '.tta',
-  '.tak',
-  '.mpc',
-  '.dsf',
-  '.avi',
-  '.flv',
-  '.ra',
-  '.rm',
-)
-
-AUDIO_SUFFIXES = (*_SNDFILE_SUFFIXES, *FFMPEG_SUFFIXES)
 
 # What is no audio whatever is taken, beside what usually lies beside recordings.
 _NO_AUDIO_SUFFIXES = (
@@ -79,16 +20,6 @@ _NO_AUDIO_SUFFIXES = (
   '.tiff', '.exe', '.dll', '.so',
 )  # fmt: skip
 
-# What Pillow reads, likewise.
-PICTURE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.gif', '.webp')
-
-SUFFIXES: Mapping[str, tuple[str, ...]] = {
-  media.AUDIO: AUDIO_SUFFIXES,
-  media.PICTURES: PICTURE_SUFFIXES,
-}
-
-# Left by macOS's zip and at the root of Linux disks: never a part of a corpus.
-_NOT_OURS = ('__MACOSX', 'lost+found')
 _ARCHIVES = ('.zip', '.tar', '.gz', '.tgz', '.bz2', '.xz', '.7z', '.rar')
 
 # Device and number: what tells a folder from all others, by whatever path it was reached.
@@ -178,11 +109,12 @@ class Corpus:
     return sorted(found)
 
   def _is_wanted(self, path: str, suffixes: tuple[str, ...]) -> bool:
-    if self.all_files and suffixes is AUDIO_SUFFIXES:
+    if self.all_files and suffixes is file_endings.AUDIO_SUFFIXES:
       name = path.rpartition('/')[2]
       ending = os.path.splitext(name)[1]
       is_usual = ending in media.USUAL_ENDINGS or name in media.USUAL_NAMES
-      return not (is_usual or ending in (*_NO_AUDIO_SUFFIXES, *PICTURE_SUFFIXES, *_ARCHIVES))
+      others = (*_NO_AUDIO_SUFFIXES, *file_endings.PICTURE_SUFFIXES, *_ARCHIVES)
+      return not (is_usual or ending in others)
     return path.endswith(suffixes)
 
   def read_text(self, relative: str) -> str | None:
@@ -310,7 +242,7 @@ class Corpus:
 
 
 def _is_visible(name: str) -> bool:
-  return not name.startswith('.') and name not in _NOT_OURS
+  return not name.startswith('.') and name not in file_endings.NOT_OURS
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from beam_jobs.sources import corpus
+from features.decoding import file_endings
 from schemas import medium as media
 from schemas import rejects, utterance
 
@@ -28,7 +28,7 @@ def told(entries: Iterable[Any], medium: str) -> Iterator[Any]:
   for entry in entries:
     if isinstance(entry, utterance.Utterance):
       suffix = os.path.splitext(entry.uri)[1].lower()
-      if suffix in corpus.FFMPEG_SUFFIXES:
+      if suffix in file_endings.FFMPEG_SUFFIXES:
         counts[suffix] += 1
         if len(names[suffix]) < rejects.MOST_NAMES:
           names[suffix].append(entry.utterance_id)

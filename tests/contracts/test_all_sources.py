@@ -16,6 +16,7 @@ import pytest
 from beam_jobs import sources
 from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources.tfds_records import clip_uri
+from features.decoding import file_endings
 from schemas import errors, options, rejects, splits, utterance
 from tests.contracts import example_corpus as example
 
@@ -90,7 +91,7 @@ def test_every_file_of_the_medium_is_a_clip_or_was_not_asked_for(source, setting
   on_disk = {
     path.relative_to(corpus.root).as_posix()
     for path in pathlib.Path(corpus.root).rglob('*')
-    if path.suffix.lower() in corpus_lib.SUFFIXES[source.medium]
+    if path.suffix.lower() in file_endings.SUFFIXES[source.medium]
   } - set(noise)
   assert whole <= on_disk
   assert len(whole) + left_out == len(on_disk)
@@ -139,7 +140,7 @@ def test_excerpts_of_two_splits_share_no_sound(source, settings, corpus):
 def test_no_clip_is_opened(source, settings, corpus, open_events):
   open_events.clear()
   list(source.list_utterances(corpus, settings))
-  suffixes = corpus_lib.SUFFIXES[source.medium]
+  suffixes = file_endings.SUFFIXES[source.medium]
   assert not [path for path in open_events if path.lower().endswith(suffixes)]
 
 

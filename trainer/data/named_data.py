@@ -10,6 +10,9 @@ from tfrecords.pipeline import batch_request
 from trainer.data.raw import files as files_lib
 from trainer.lazy import tf
 
+# Where TensorFlow reads by itself, beside disks of this machine.
+_READABLE = ('gs', 'file')
+
 
 def load(
   data_dir: str, *, sample_rate_hz: int = 0, clip_s: float = 0.0
@@ -29,8 +32,24 @@ def load(
       data_dir, sample_rate_hz=sample_rate_hz, clip_s=clip_s or files_lib.CLIP_S
     )
     return found.manifest, found.digest
+  check_readable(data_dir)
   files = storage.storage_of(data_dir)
   return manifest_file.load(data_dir, files), manifest_file.digest(data_dir, files)
+
+
+def check_readable(data_dir: str) -> None:
+  """Refuses a place that TensorFlow, which reads the records, cannot read: before it is asked.
+
+  Raises:
+    ConfigError: says how to copy it.
+  """
+  scheme, mark, _ = data_dir.partition('://')
+  if mark and scheme.lower() not in _READABLE:
+    copy = f'aws s3 sync {data_dir} FOLDER' if scheme.lower() == 's3' else f'{data_dir} to FOLDER'
+    raise errors.ConfigError(
+      f'--data={data_dir}: records are read by TensorFlow, from disks of this machine and gs://, '
+      f'and not from {scheme}://. Copy the data set here first ({copy}), and name --data=FOLDER.'
+    )
 
 
 def load_like(

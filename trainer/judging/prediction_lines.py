@@ -20,6 +20,8 @@ JSONL = 'jsonl'
 CSV = 'csv'
 SUBMISSION = 'submission'
 FORMATS = (TEXT, JSONL, CSV, SUBMISSION)
+FILE, ID = 'file', 'id'  # What examples are called.
+NAME, PATH = NAMES = ('name', 'path')  # What a submission calls a clip.
 
 
 def lines(
@@ -30,51 +32,73 @@ def lines(
   top: int,
   key: str,
   columns: tuple[str, str],
+  with_folders: bool = False,
 ) -> Iterator[str]:
   """Yields the output, a line per example; what cannot be used has one in JSON alone.
 
-  Why it cannot be used is printed to stderr.
+  Why it cannot be used is printed to stderr. A submission comes whole or not at all, with its rows
+  (some hundred bytes each) in memory: two of one name are refused. Rows of a data set, whose shards
+  have an order of their own, come by their ids.
 
   Args:
     predictions: What the model says.
     labels: Label texts, by index.
     form: One of FORMATS.
     top: How many labels are said of each example.
-    key: What the examples are called in CSV and JSON: `file` or `id`.
+    key: What the examples are called in CSV and JSON: FILE or ID.
     columns: Header of a submission.
+    with_folders: Whether a submission calls a clip by its whole path or id.
+
+  Raises:
+    ConfigError: if a submission would call two clips alike.
   """
   top = min(top, len(labels))
-  yield from _header(form, top, key, columns)
-  taken: set[str] = set()
+  yield from _header(form, top, key)
+  rows: list[tuple[str, str]] = []
   for found in predictions:
     if found.error:
       print(f'{found.name}: {found.error}', file=sys.stderr)
       if form == JSONL:
         yield json.dumps({key: found.name, 'error': found.error}, ensure_ascii=False)
     elif form == SUBMISSION:
-      yield _csv_line([_base_name(found.name, taken), _most_probable(found, labels, 1)[0][0]])
+      rows.append((found.name, _most_probable(found, labels, 1)[0][0]))
     else:
       yield _line(found.name, _most_probable(found, labels, top), form, key)
-
-
-def _header(form: str, top: int, key: str, columns: tuple[str, str]) -> Iterator[str]:
   if form == SUBMISSION:
+    names = check_names([name for name, _ in rows], with_folders=with_folders)
+    called = [(*row, name) for row, name in zip(rows, names, strict=True)]
     yield _csv_line(columns)
+    for _, label, name in sorted(called) if key == ID else called:
+      yield _csv_line([name, label])
+
+
+def check_names(paths: Sequence[str], *, with_folders: bool) -> list[str]:
+  """Returns what a submission calls the clips, in their order.
+
+  Raises:
+    ConfigError: if it would call two alike.
+  """
+  first: dict[str, str] = {}
+  names = []
+  for path in paths:
+    name = path if with_folders else path.rpartition('/')[2]
+    if name in first:
+      advice = (
+        f'{path!r} is named twice: name it once.'
+        if first[name] == path
+        else f'{first[name]!r} and {path!r}: name them with their folders '
+        '(--submission_names=path), or predict one folder at a time.'
+      )
+      raise errors.ConfigError(f'A submission would call two clips {name!r}. {advice}')
+    first[name] = path
+    names.append(name)
+  return names
+
+
+def _header(form: str, top: int, key: str) -> Iterator[str]:
   if form == CSV:
     pairs = ((f'label_{i}', f'probability_{i}') for i in range(1, top + 1))
     yield _csv_line([key, *itertools.chain(*pairs)])
-
-
-def _base_name(name: str, taken: set[str]) -> str:
-  """Returns the name without its folders, which nothing else may have."""
-  base = name.rpartition('/')[2]
-  if base in taken:
-    raise errors.ConfigError(
-      f'Two clips are called {base!r}, the second is {name!r}: a submission names a clip by its '
-      'file name alone. Use --format=csv, which keeps the folders, or predict one folder at a time.'
-    )
-  taken.add(base)
-  return base
 
 
 def _most_probable(

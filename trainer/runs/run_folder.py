@@ -92,6 +92,11 @@ class RunFolder:
       return
     if self._is_barely_begun(names):
       return
+    if self._is_data_set():
+      raise errors.ConfigError(
+        f'--run_dir={self.path} is a data set: its folder may not be that of a run. Name a new or '
+        f'empty folder; --data={self.path} trains on it.'
+      )
     if not os.path.exists(self.config_file):
       raise errors.ConfigError(
         f'--run_dir={self.path} holds files that are of no run ({sorted(names)[0]!r}, ...). Name '
@@ -102,6 +107,11 @@ class RunFolder:
         f'--run_dir={self.path} already holds a run. Replace it with --overwrite, or name '
         'another folder.'
       )
+
+  def _is_data_set(self) -> bool:
+    """Whether the folder is one that the data job wrote; a run has a manifest too."""
+    ours = (self.config_file, self.checkpoints_dir)
+    return os.path.exists(self.manifest_file) and not any(map(os.path.exists, ours))
 
   def _is_barely_begun(self, names: list[str]) -> bool:
     """Whether a process was killed between making the folder and writing what it is to hold."""
@@ -168,6 +178,11 @@ class RunFolder:
     try:
       config = _read_json(self.config_file)
     except (FileNotFoundError, NotADirectoryError) as error:
+      if self._is_data_set():
+        raise errors.ConfigError(
+          f'{self.path!r} is a data set, and no run. Train on it first (python -m trainer '
+          f'--data={self.path}), and name the --run_dir of that.'
+        ) from error
       raise errors.ConfigError(
         f'{self.path!r} holds no run: there is no config.json. Name the --run_dir of a finished '
         '`python -m trainer`.'

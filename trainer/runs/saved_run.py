@@ -109,7 +109,7 @@ def load(run_dir: str) -> SavedRun:
       folder=folder,
       data_dir=obj.text('data_dir'),
       manifest_sha256=obj.text('manifest_sha256'),
-      manifest=manifest_file.load(run_dir),
+      manifest=manifest_file.load(run_dir, of_run=True),
       feature=record.FeatureSpec.from_json(
         obj.mapping('feature'), where=f'{folder.config_file}, feature'
       ),

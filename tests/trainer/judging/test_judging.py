@@ -16,6 +16,7 @@ from beam_jobs import featurize
 from features import stored_form as feature_storage
 from schemas import command
 from tests.beam_jobs import corpora
+from tests.helpers import signals
 from tfrecords import manifest_file, reader
 from tfrecords.wire import codec
 from trainer import config, evaluate, predict, run
@@ -259,7 +260,9 @@ def test_bad_files_are_named_and_the_others_predicted(run_dir, mixed, capsys):
   assert [line.partition(': ')[0] for line in lines] == [mixed[0], mixed[5]]
   # FLAC loses nothing: the same audio, the same answer.
   assert lines[0].partition(': ')[2] == lines[1].partition(': ')[2]
-  for path, word in zip(mixed[1:5], ('0 bytes', 'no format', 'folder', 'nothing'), strict=True):
+  for path, word in zip(
+    mixed[1:5], ('0 bytes', 'knows a format', 'folder', 'nothing'), strict=True
+  ):
     assert any(line.startswith(path) and word in line for line in said.err.splitlines())
   assert 'error: 4 of 6 files could not be used' in said.err
 
@@ -304,3 +307,50 @@ def test_it_is_said_of_which_files_only_a_part_was_heard(corpus, run_dir, tmp_pa
   assert heard in said.err
   assert command.run(predict.main, [f'--run_dir={run_dir}', files[0]]) == 0
   assert not capsys.readouterr().err
+
+
+def _rows(text):
+  return list(csv.reader(io.StringIO(text)))
+
+
+def test_a_submission_of_files_keeps_their_order_and_refuses_two_of_one_name(
+  run_dir, tmp_path, capsys
+):
+  def submission(*argv):
+    assert command.run(predict.main, [f'--run_dir={run_dir}', '--format=submission', *argv]) == 0
+    return _rows(capsys.readouterr().out)
+
+  def refused(*argv):
+    assert command.run(predict.main, [f'--run_dir={run_dir}', *argv]) == 2
+    return capsys.readouterr().err
+
+  for name in ('b/2.wav', 'a/1.wav', 'a/c/3.WAV'):
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(tmp_path / name, signals.sine(8_000, sample_rate_hz=16_000, hz=400), 16_000)
+  (tmp_path / 'a' / 'notes.txt').write_text('')
+  (tmp_path / 'a' / '.hidden.wav').write_text('')
+  (tmp_path / 'a' / 'loop').symlink_to(tmp_path / 'a')
+  b = str(tmp_path / 'b/2.wav')
+  assert [row[0] for row in submission(b, str(tmp_path / 'a'))[1:]] == ['2.wav', '1.wav', '3.WAV']
+  # Folders are looked into, and what is passed by is said.
+  argv = [f'--run_dir={run_dir}', '--format=csv', str(tmp_path / 'a')]
+  assert command.run(predict.main, argv) == 0
+  out, err = capsys.readouterr()
+  assert [row[0] for row in _rows(out)[1:]] == [
+    str(tmp_path / 'a/1.wav'),
+    str(tmp_path / 'a/c/3.WAV'),
+  ]
+  assert '2 files are read, and passed by for their endings: 1 .txt (notes.txt).' in err
+  (tmp_path / 'a/c/3.WAV').rename(tmp_path / 'b/1.wav')
+  refusal = refused('--format=submission', str(tmp_path))
+  assert "two clips '1.wav'" in refusal
+  assert '--submission_names=path' in refusal
+  rows = submission('--submission_names=path', str(tmp_path))
+  assert [row[0] for row in rows[1:]] == [
+    str(tmp_path / name) for name in ('a/1.wav', 'b/1.wav', 'b/2.wav')
+  ]
+  (tmp_path / 'empty').mkdir()
+  (tmp_path / 'empty' / 'x.txt').write_text('')
+  text = refused(str(tmp_path / 'empty'))
+  assert 'holds nothing to predict: no name ends in one of .wav, ' in text
+  assert 'There are: 1 .txt (x.txt).' in text
