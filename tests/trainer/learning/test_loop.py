@@ -181,7 +181,7 @@ def test_a_hundred_skipped_steps_in_a_row_are_a_runaway(monkeypatch):
 
 def test_a_validation_split_that_is_not_as_large_as_it_was_said_to_be():
   assert run([1] * 6, num_validation=10)
-  with pytest.raises(errors.DatasetError, match='split 10 examples were read, the manifest says 11'):
+  with pytest.raises(errors.DatasetError, match='10 examples were read, the manifest says 11'):
     run([1] * 6, num_validation=11)
 
 
