@@ -24,6 +24,8 @@ MAX_PEAK = 10.0
 _ROUNDING = 0.001
 # Sums of squares differ by less between processors.
 _SAME_POWER = 1e-4
+# Every so many-th sample is looked at first.
+_SILENCE_STRIDE = 64
 # A mix that has less than this share of the mean power of its channels, -20 dB, has lost them. Two
 # channels that have nothing in common keep a half.
 _CANCELLED = 0.01
@@ -176,7 +178,8 @@ def num_clipped(frames: NDArray[np.float32], full_scale: float) -> int:
 
 def is_silent(samples: NDArray[np.float32]) -> bool:
   """Whether all samples are the same: there is nothing to hear, whatever their value is."""
-  return bool(samples.min() == samples.max())
+  few = samples[::_SILENCE_STRIDE]  # Of most clips these tell.
+  return bool(few.min() == few.max() and samples.min() == samples.max())
 
 
 def _no_sound(frames: NDArray[np.float32], begin: int, sample_rate_hz: int) -> ClipError:

@@ -113,6 +113,12 @@ def test_channels_that_do_not_cancel_are_not_noted():
   assert decoded(encoded(np.stack([nothing, nothing], axis=1))).noted == ('silent',)
 
 
+def test_one_sample_is_a_sound():
+  samples = np.zeros(RATE_HZ)
+  samples[7_777] = 0.5
+  assert decoded(encoded(samples)).noted == ()
+
+
 def test_a_constant_is_silence():
   assert decoded(encoded(np.full(RATE_HZ, 0.2))).noted == ('silent',)
 
