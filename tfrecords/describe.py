@@ -39,7 +39,7 @@ def _head(manifest: DatasetManifest) -> Iterator[str]:
     yield f'{manifest.name}: {_count(records, "picture")}'
   else:
     stored, source = _hours(manifest)
-    recorded = f', of {source} hours of recordings' if source != stored else ''
+    recorded = f', made of {source} hours of recordings' if source != stored else ''
     yield f'{manifest.name}: {_count(records, "clip")}, {stored} hours of audio{recorded}'
     spec = manifest.audio
     yield f'audio: {_heard(spec)}, {spec.sample_rate_hz} Hz, {_lengths(spec)}'

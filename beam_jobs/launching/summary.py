@@ -80,8 +80,8 @@ def noted(notes: Iterable[rejects.Noted]) -> Iterator[tuple[str, str]]:
 
 def hours(seconds: tuple[float, float]) -> str:
   """Returns how long what is stored is, and the recordings, where that is not the same."""
-  stored, source = (f'{value / 3600:.2f} h' for value in seconds)
-  return f'{stored} of audio' + (f', of {source} of recordings' if source != stored else '')
+  stored, source = map(words.duration, seconds)
+  return f'{stored} of audio' + (f', made of {source} of recordings' if source != stored else '')
 
 
 def _time(num_clips: int, audio_s: float, elapsed_s: float) -> str:

@@ -86,5 +86,5 @@ def test_hours_are_of_what_is_stored_and_the_recordings_are_told_beside(manifest
 
 
 def test_where_both_are_the_same_hours_they_are_said_once():
-  assert summary.hours((3_600.0, 3_600.0)) == '1.00 h of audio'
-  assert summary.hours((2_280.0, 6_624.0)) == '0.63 h of audio, of 1.84 h of recordings'
+  assert summary.hours((3_600.0, 3_600.0)) == '60.0 min of audio'
+  assert summary.hours((2_280.0, 6_624.0)) == '38.0 min of audio, made of 110.4 min of recordings'
