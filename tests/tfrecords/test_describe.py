@@ -54,7 +54,8 @@ def test_everything_a_user_asks_is_there(manifest):
 def test_the_hours_of_recordings_stand_beside_those_that_are_stored(manifest):
   shards = [dataclasses.replace(manifest.shards[0], source_s=36_000.0), *manifest.shards[1:]]
   text = describe.describe(dataclasses.replace(manifest, shards=tuple(shards)))
-  assert re.match(r'tiny: 3,500 clips, 0.39 hours of audio, made of 10.\d\d hours of recordings\n', text)
+  words = 'tiny: 3,500 clips, 0.39 hours of audio, made of 10'
+  assert re.match(words + r'.\d\d hours of recordings\n', text)
 
 
 def test_columns_are_aligned(manifest):
