@@ -16,7 +16,7 @@ from typing import Any
 
 from beam_jobs import downloading
 from beam_jobs.downloading import getting, showing
-from schemas import command, errors
+from schemas import command, errors, options
 from tfrecords import command_line, storage
 
 
@@ -107,8 +107,12 @@ def _command(arguments: Sequence[str], folder: str) -> str:
 
 
 def _description() -> str:
-  lines = [f'  {name:<24} {corpus.what}' for name, corpus in downloading.CORPORA.items()]
-  return '\n'.join([(__doc__ or '').strip(), '', 'Corpora:', *lines])
+  lines = []
+  for name, corpus in downloading.CORPORA.items():
+    lines.append(f'  {name:<24} {corpus.what}')
+    settings = options.defaults(corpus.settings)
+    lines += [f'{"":<26} settings: {settings}'] if settings else []
+  return '\n'.join([(__doc__ or '').strip(), '', 'Corpora, NAME:KEY=VALUE,...:', *lines])
 
 
 def run() -> int:

@@ -250,11 +250,20 @@ def reworded(flag_values: flags.FlagValues, text: str) -> errors.ConfigError:
   choices = getattr(one.parser, 'enum_values', None)
   if choices:
     return _no_choice(match['name'], match['value'], choices)
-  wanted = _WANTED.get(one.flag_type(), 'a text')
+  wanted = _WANTED.get(one.flag_type(), 'a text') + _least(one, match['value'])
   thousands = _THOUSANDS.match(match['value'])
   meant = float(thousands['number']) * 1000 if thousands else 0.0
   write = f' Write {meant:.0f}.' if meant and wanted != 'true or false' else ''
   return errors.ConfigError(f'--{match["name"]}: expected {wanted}, got {match["value"]!r}.{write}')
+
+
+def _least(one: flags.Flag[Any], value: str) -> str:
+  """Returns the least number that a flag takes, where `value` is one and too small."""
+  least = getattr(one.parser, 'lower_bound', None)
+  try:
+    return f' of at least {least}' if least is not None and float(value) < least else ''
+  except ValueError:
+    return ''
 
 
 def _no_choice(name: str, value: str, choices: Collection[str]) -> errors.ConfigError:

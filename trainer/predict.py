@@ -6,10 +6,10 @@
   python -m trainer.predict --run_dir=runs/words --data=data/test --format=submission > answers.csv
 
 Reads every format of libsndfile and, with the extra `media`, of FFmpeg, at any rate, and treats a
-file exactly as the data job treated those of the training: mixed to mono, resampled, cut or padded,
-the same feature, rounded as it is stored. Where the model was trained on pictures it reads those. A
-file that cannot be used is named with the reason and the advice, the others are predicted all the
-same, and the exit code is 2.
+file exactly as the data job treated those of the training: one channel, the same rate,
+cut or padded, the same feature, rounded as it is stored. Where the model was trained on pictures it
+reads those. A folder stands for all such files in it and below. A file that cannot be used is named
+with the reason and the advice, the others are predicted all the same, and the exit code is 2.
 
 With --data it predicts the records of a data set that the data job made with the settings of the
 training, such as one of clips without labels (--source=unlabelled); each is called by its id.

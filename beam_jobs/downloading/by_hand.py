@@ -30,7 +30,7 @@ COMMON_VOICE = offered.Offered(
     '--clip_seconds=0',
   ],
   by_hand=(
-    'Mozilla gives Common Voice to who has agreed to its terms. Open '
+    'Mozilla gives Common Voice to those who agree to its terms. Open '
     'https://commonvoice.mozilla.org/datasets, choose the language and the release, sign in, '
     'agree, and download the archive; then unpack it: '
     '`mkdir -p {folder}; tar -xzf cv-corpus-*.tar.gz -C {folder} --strip-components=1`.'
@@ -42,7 +42,7 @@ KAGGLE_SPEECH_COMMANDS = offered.Offered(
   settings=Challenge,
   featurize=lambda folder, settings: ['--source=speech_commands', f'--input={folder}'],
   by_hand=(
-    'Kaggle gives its corpora to who has an account and has accepted the rules of the competition. '
+    'Kaggle gives this corpus to those who have an account and accept the rules of the challenge. '
     'Open https://www.kaggle.com/c/tensorflow-speech-recognition-challenge/rules and accept them, '
     'make a token on the page of your account, and `pip install kaggle`; then '
     '`kaggle competitions download -c tensorflow-speech-recognition-challenge -p {folder}`, unpack '

@@ -31,6 +31,13 @@ DEFAULT_FEATURES = {media.AUDIO: 'log_mel', media.PICTURES: 'image'}
 DEFAULT_SOURCE = 'synthetic'
 DEFAULT_OUTPUT = 'demo/data'
 _REPEATABLE = ': name:key=value,... Repeatable.'
+# Fields of an AudioSpec that are called otherwise on the command line.
+_AUDIO_FLAGS = {
+  'clip_s': 'clip_seconds',
+  'max_clip_s': 'max_clip_seconds',
+  'position': 'clip_position',
+  'trim_db': 'trim_silence_db',
+}
 # What the flags are about, for --help.
 _GROUPS = {
   'What is read': (
@@ -287,20 +294,22 @@ def _config(typed: _Flags) -> config_lib.FeaturizeConfig:
 
 def _audio(typed: _Flags) -> audio.AudioSpec:
   """Returns the form that clips are brought to."""
-  return options.build(
-    audio.AudioSpec,
-    {
-      'sample_rate_hz': typed.sample_rate_hz,
-      'clip_s': typed.clip_seconds,
-      'max_clip_s': typed.max_clip_seconds,
-      'position': typed.clip_position,
-      'trim_db': typed.trim_silence_db,
-      'channel': typed.channel,
-      'full_scale': typed.full_scale,
-      'effects': tuple(options.format_option(*effects.parse(text)) for text in typed.effect),
-    },
-    where='--sample_rate_hz, --clip_seconds and the flags of the audio',
-  )
+  effect = tuple(options.format_option(*effects.parse(text)) for text in typed.effect)
+  try:
+    return audio.AudioSpec(
+      sample_rate_hz=typed.sample_rate_hz,
+      clip_s=typed.clip_seconds,
+      max_clip_s=typed.max_clip_seconds,
+      position=typed.clip_position,
+      trim_db=typed.trim_silence_db,
+      channel=typed.channel,
+      full_scale=typed.full_scale,
+      effects=effect,
+    )
+  except errors.SchemaError as error:
+    # It begins with a name of its own: the user knows the flag's.
+    name, space, rest = str(error).partition(' ')
+    raise errors.ConfigError(f'--{_AUDIO_FLAGS.get(name, name)}{space}{rest}') from error
 
 
 def _output(source: str, given: str) -> str:

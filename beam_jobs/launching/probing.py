@@ -91,4 +91,8 @@ def _sentences(found: durations.Durations, spec: audio.AudioSpec, part: str) -> 
   said = list(cut_clips.warnings(found, spec))
   yield from said
   if not said:
-    yield f'--clip_seconds={spec.clip_s:g} fits: it keeps every clip whole, with little padding'
+    padding = words.percent(cut_clips.padding(found, spec))
+    yield (
+      f'--clip_seconds={spec.clip_s:g} fits: it keeps every clip whole, and {padding} of what is '
+      'stored is padding'
+    )

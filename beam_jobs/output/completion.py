@@ -1,6 +1,7 @@
 """From the results of all shards to a finished data set: what is refused, what is told."""
 
 import collections
+import contextlib
 import fractions
 import heapq
 import importlib.metadata
@@ -26,6 +27,8 @@ _LIBRARIES = (
   'protobuf',
   'apache-beam',
 )
+# FFmpeg, which only the extra `media` brings.
+_MEDIA = 'av'
 
 
 def write_manifest(
@@ -142,4 +145,6 @@ def _refuse_too_many(
 
 def _versions() -> dict[str, str]:
   versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
+  with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+    versions[_MEDIA] = importlib.metadata.version(_MEDIA)
   return {'voxshard': version.VERSION, 'python': platform.python_version(), **versions}

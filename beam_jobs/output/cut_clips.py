@@ -25,14 +25,19 @@ def warnings(found: durations.Durations, spec: audio.AudioSpec) -> Iterator[str]
       f'{spec.clip_s:g} s: {words.duration(found.kept_s)} of {words.duration(found.whole_s)} are '
       f'kept, of each the {spec.position}. {_ways(found, spec)}'
     )
-  padding = 1 - found.kept_s / (found.num_clips * spec.clip_s)
-  if padding > _MUCH_PADDING:
+  share = padding(found, spec)
+  if share > _MUCH_PADDING:
     yield (
-      f'{words.percent(padding)} of what is stored is padding: clips have {spec.clip_s:g} s, and '
+      f'{words.percent(share)} of what is stored is padding: clips have {spec.clip_s:g} s, and '
       f'of audio {found.kept_s / found.num_clips:.2g} s on average. '
       f'--clip_seconds={length(found, _SHARES[0])} keeps {_of_clips(_SHARES[0])}, --clip_seconds=0 '
       'leaves each as long as it is.'
     )
+
+
+def padding(found: durations.Durations, spec: audio.AudioSpec) -> float:
+  """Returns which share of what is stored is padding, of clips of one length."""
+  return 1 - found.kept_s / (found.num_clips * spec.clip_s)
 
 
 def length(found: durations.Durations, share: float) -> str:

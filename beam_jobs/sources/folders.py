@@ -6,6 +6,7 @@ two splits, and the accuracy looks better than it is.
 """
 
 import dataclasses
+import shlex
 from collections.abc import Iterator, Mapping
 
 from beam_jobs.sources import corpus as corpus_lib
@@ -126,7 +127,8 @@ def _refuse_splits(
       corpus,
       paths,
       level=level,
-      remedy=f'Take them as such with --source={options.format_option(name, taken)} (and with '
+      remedy='Take them as such with '
+      f'--source={shlex.quote(options.format_option(name, taken))} (and with '
       '--split_by=speaker:official=false to split anew all the same), or rename them.',
     )
 

@@ -1,5 +1,6 @@
 """The job, the page and a reader of one file on what only FFmpeg reads, with and without it."""
 
+import importlib.metadata
 import json
 
 import numpy as np
@@ -56,6 +57,7 @@ def test_every_file_is_a_clip(corpus, tmp_path, argv_of_any_ending):
   assert code == 0
   assert sum(shard.num_records for shard in manifest.shards) == 12 + len(NAMES)
   assert not manifest.rejects
+  assert manifest.versions['av'] == importlib.metadata.version('av')
   code, manifest = run(corpus, tmp_path / 'all', '--all_files')
   assert sum(shard.num_records for shard in manifest.shards) == 13 + len(NAMES)
 

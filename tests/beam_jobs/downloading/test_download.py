@@ -494,6 +494,13 @@ def test_what_is_typed_wrongly_or_needs_an_account(capsys, arguments, said):
   assert said in shown
 
 
+def test_the_help_names_every_corpus_with_its_settings(capsys):
+  assert command.run(download.main, ['--help']) == 0
+  shown = ' '.join(capsys.readouterr().out.split())
+  assert 'spoken digits at 8 kHz, a few voices settings: version=1.0.10 kaggle' in shown
+  assert 'five seconds each fsdd' in shown
+
+
 def test_who_fetches_by_hand_is_told_what_to_type_next(capsys):
   assert command.run(download.main, ['common_voice:language=zh-CN', '--output=/data/cv']) == 2
   last = capsys.readouterr().err.splitlines()[-1]

@@ -42,7 +42,7 @@ def test_where_the_length_fits_that_is_said(corpus, tmp_path, capsys):
   (tmp_path / 'one').mkdir()
   corpora.make_words(tmp_path / 'one', takes=1)
   said = planned(tmp_path / 'one', tmp_path, capsys, '--probe')
-  assert '--clip_seconds=0.5 fits: it keeps every clip whole' in said
+  assert '--clip_seconds=0.5 fits: it keeps every clip whole, and 20 %' in said
 
 
 def test_clips_of_any_length_are_held_against_the_limit(corpus, tmp_path, capsys):

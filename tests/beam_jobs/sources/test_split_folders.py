@@ -49,6 +49,13 @@ def test_a_folder_above_the_label_counts_too(tmp_path):
   }  # fmt: skip
 
 
+def test_the_flag_that_takes_them_is_written_as_a_shell_reads_it(tmp_path):
+  corpus = trees.make(tmp_path, *(f'{s}/{w}/x_1.wav' for w in ('a', 'b') for s in ('dev', 'test')))
+  pattern = r'([^_/]+)_[0-9]+\.wav'
+  said = refused('folders', corpus, speaker_pattern=pattern)
+  assert f"--source='folders:label_level=1,split_level=0,speaker_pattern={pattern}'" in said
+
+
 def test_a_folder_in_each_label_counts_too(tmp_path):
   corpus = trees.make(
     tmp_path, *(f'{w}/{s}/1.wav' for w in ('yes', 'no') for s in ('train', 'val'))
