@@ -39,7 +39,9 @@ def _head(manifest: DatasetManifest) -> Iterator[str]:
     yield f'{manifest.name}: {_count(records, "picture")}'
   else:
     stored, source = _hours(manifest)
-    recorded = f', made of {source} hours of recordings' if source != stored else ''
+    # Manifests of version 2 do not say how long the recordings were.
+    is_said = any(shard.source_s for shard in manifest.shards)
+    recorded = f', made of {source} hours of recordings' if is_said and source != stored else ''
     yield f'{manifest.name}: {_count(records, "clip")}, {stored} hours of audio{recorded}'
     spec = manifest.audio
     yield f'audio: {_heard(spec)}, {spec.sample_rate_hz} Hz, {_lengths(spec)}'

@@ -3,6 +3,7 @@
 It was written by the data job as of its last commit with version 2, and is not made again.
 """
 
+import dataclasses
 import pathlib
 
 import pytest
@@ -24,6 +25,9 @@ def test_its_manifest_is_read_with_what_it_does_not_say_left_empty(manifest):
   assert manifest.record_version == 2 != record.RECORD_VERSION
   assert (manifest.noted, manifest.labels) == ((), ('no', 'yes'))
   assert 'record version: 2' in describe.describe(manifest)
+  shards = tuple(dataclasses.replace(shard, audio_s=3_600.0) for shard in manifest.shards)
+  text = describe.describe(dataclasses.replace(manifest, shards=shards))
+  assert 'hours of audio\n' in text  # Nothing of recordings of 0 hours.
 
 
 def test_it_is_verified(manifest):
