@@ -4,6 +4,7 @@ What is held of a clip is a digest of 8 bytes; names only of those that are ther
 """
 
 import array
+import collections
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -24,6 +25,8 @@ _READING, _COMPARING = 'reading', 'comparing'
 
 # A block of utterances, and the digest of each.
 Digested = tuple[blocks.Block, array.array]
+# The id of a clip, and its label.
+Named = tuple[str, str]
 
 
 @beam.ptransform_fn
@@ -103,68 +106,70 @@ class _RepeatedFn(beam.CombineFn):
     return frozenset(repeated.tolist())
 
 
-def _members(digested: Digested, repeated: frozenset[int]) -> Iterator[tuple[bytes, str]]:
-  """Yields (digest, id) of the clips that are there more than once."""
+def _members(digested: Digested, repeated: frozenset[int]) -> Iterator[tuple[bytes, Named]]:
+  """Yields digest and name of the clips that are there more than once."""
   block, digests = digested
   if repeated.isdisjoint(digests):
     return
   for utterance, digest in zip(blocks.unpack(block), digests, strict=True):
     if digest in repeated:
       # As bytes: Beam's whole numbers have a sign.
-      yield digest.to_bytes(8, 'big'), utterance.utterance_id
+      yield digest.to_bytes(8, 'big'), (utterance.utterance_id, utterance.label)
 
 
 class _FirstsFn(beam.CombineFn):
-  """(digest, id) -> the first id, by its code points, of the same audio, by each id."""
+  """Digest and name -> the first, by the code points of its id, of the same audio, by each id."""
 
-  def create_accumulator(self) -> dict[bytes, list[str]]:
+  def create_accumulator(self) -> dict[bytes, list[Named]]:
     return {}
 
   def add_input(
-    self, members: dict[bytes, list[str]], member: tuple[bytes, str]
-  ) -> dict[bytes, list[str]]:
+    self, members: dict[bytes, list[Named]], member: tuple[bytes, Named]
+  ) -> dict[bytes, list[Named]]:
     members.setdefault(member[0], []).append(member[1])
     return members
 
   def merge_accumulators(
-    self, accumulators: Iterable[dict[bytes, list[str]]]
-  ) -> dict[bytes, list[str]]:
-    total: dict[bytes, list[str]] = {}
+    self, accumulators: Iterable[dict[bytes, list[Named]]]
+  ) -> dict[bytes, list[Named]]:
+    total: dict[bytes, list[Named]] = {}
     for members in accumulators:
-      for digest, ids in members.items():
-        total.setdefault(digest, []).extend(ids)
+      for digest, named in members.items():
+        total.setdefault(digest, []).extend(named)
     return total
 
-  def extract_output(self, members: dict[bytes, list[str]]) -> dict[str, str]:
-    return {name: min(ids) for ids in members.values() for name in ids}
+  def extract_output(self, members: dict[bytes, list[Named]]) -> dict[str, Named]:
+    firsts = {digest: min(named) for digest, named in members.items()}
+    return {name: firsts[digest] for digest, named in members.items() for name, _ in named}
 
 
 class _SettleDoFn(transforms.JobDoFn):
-  def process(self, digested: Digested, firsts: Mapping[str, str]) -> Iterator[Any]:
+  def process(self, digested: Digested, firsts: Mapping[str, Named]) -> Iterator[Any]:
     with self._job.channel.reporting(_COMPARING, in_part=True):
       utterances = blocks.unpack(digested[0])
       kept = settled(utterances, firsts, self._job.config.duplicates)
     yield blocks.pack(kept)
-    if len(kept) < len(utterances):
-      left_out = LeftOut(reason='same_audio', count=len(utterances) - len(kept))
-      yield pvalue.TaggedOutput(transforms.REJECTS, left_out)
+    is_kept = {utterance.utterance_id for utterance in kept}
+    left_out = collections.Counter(
+      'same_audio' if firsts[one.utterance_id][1] == one.label else 'other_label'
+      for one in utterances
+      if one.utterance_id not in is_kept
+    )
+    for reason, count in sorted(left_out.items()):
+      yield pvalue.TaggedOutput(transforms.REJECTS, LeftOut(reason=reason, count=count))
 
 
 def settled(
-  utterances: Sequence[Utterance], firsts: Mapping[str, str], duplicates: str
+  utterances: Sequence[Utterance], firsts: Mapping[str, Named], duplicates: str
 ) -> list[Utterance]:
   """Returns the utterances that stay, in their order.
 
   Args:
     utterances: Some of the corpus.
-    firsts: From the id of each that is there more than once to the first id of the same audio.
+    firsts: From the id of each that is there more than once to the first of the same audio.
     duplicates: rules.DROP: the later are left out; rules.GROUP: all are marked.
   """
+  found = ((one, firsts.get(one.utterance_id)) for one in utterances)
   if duplicates == rules.DROP:
-    return [one for one in utterances if firsts.get(one.utterance_id, '') in ('', one.utterance_id)]
-  return [
-    dataclasses.replace(one, same_as=firsts[one.utterance_id])
-    if one.utterance_id in firsts
-    else one
-    for one in utterances
-  ]
+    return [one for one, first in found if first is None or first[0] == one.utterance_id]
+  return [dataclasses.replace(one, same_as=first[0]) if first else one for one, first in found]

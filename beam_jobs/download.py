@@ -117,7 +117,7 @@ def _description() -> str:
 
 def run() -> int:
   """Entry point of the command voxshard-download."""
-  return command.run(main)
+  return command.run(main, stopped='run the same command again, what has come is kept.')
 
 
 if __name__ == '__main__':

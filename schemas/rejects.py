@@ -50,6 +50,8 @@ LEFT_OUT = {
   'over_speaker_limit': 'The speaker has more clips than --max_per_speaker.',
   'over_label_limit': 'The label has more clips than --max_per_label.',
   'same_audio': 'A clip before it has the same samples or pixels, with --duplicates=drop.',
+  'other_label': 'A clip of another label has the same samples or pixels, with --duplicates=drop: '
+  'one of the two labels is wrong.',
   'undersampled': 'The label has more train clips than the rarest, with --balance=undersample.',
 }
 

@@ -93,6 +93,13 @@ def test_all_but_the_first_can_be_left_out(corpus, kept, tmp_path, workers):
   assert before - set(splits_of(tmp_path / 'out')) == {'no/bob_9.wav', 'yes/ann_7.wav'}
 
 
+def test_what_was_of_another_label_is_told_apart(corpus, tmp_path):
+  shutil.copytree(corpus, tmp_path / 'in')
+  shutil.copyfile(tmp_path / 'in/no/ann_0.wav', tmp_path / 'in/yes/fay_9.wav')
+  manifest = featurized(tmp_path / 'in', tmp_path / 'out', APART, '--duplicates=drop')
+  assert manifest.left_out == {'same_audio': 2, 'other_label': 1}
+
+
 def test_they_can_be_kept_in_one_split(corpus, tmp_path):
   """With them all clips of both speakers; the stricter of what was named for them holds."""
   manifest = featurized(corpus, tmp_path / 'out', APART, '--duplicates=group')

@@ -10,6 +10,7 @@ import random
 import shlex
 import shutil
 import stat
+import sys
 import tarfile
 import zipfile
 
@@ -535,3 +536,14 @@ def test_every_corpus_can_be_had_or_says_how(name):
   if corpus.archive:
     archive = corpus.archive(settings)
     assert archive.url.endswith(f'/{archive.name}') and archive.unpacked_bytes > archive.num_bytes
+
+
+def test_who_interrupts_it_is_told_how_it_goes_on(tmp_path, monkeypatch, capsys):
+  def interrupted(*args, **keywords):
+    raise KeyboardInterrupt
+
+  monkeypatch.setattr(getting, 'get', interrupted)
+  monkeypatch.setattr(sys, 'argv', ['download', 'fsdd', f'--output={tmp_path / "x"}'])
+  assert download.run() == command.EXIT_INTERRUPTED
+  said = capsys.readouterr().err
+  assert 'interrupted: run the same command again, what has come is kept.' in said
