@@ -1,10 +1,82 @@
-"""What the files of a corpus are, and what usually lies beside them."""
+"""What the files of a corpus are and how they are called, and what usually lies beside them."""
 
 import posixpath
+from collections.abc import Mapping
 
 AUDIO = 'audio'
 PICTURES = 'pictures'
 MEDIA = (AUDIO, PICTURES)
+
+# What libsndfile reads, by the names that such files go by.
+_SNDFILE_SUFFIXES = (
+  '.wav',
+  '.wave',
+  '.flac',
+  '.ogg',
+  '.oga',
+  '.opus',
+  '.mp3',
+  '.aif',
+  '.aiff',
+  '.aifc',
+  '.au',
+  '.snd',
+  '.caf',
+  '.w64',
+  '.rf64',
+  '.sph',
+  '.mp2',
+  '.mpga',
+)
+
+# What FFmpeg reads beside that, likewise: features.decoding.ffmpeg does it.
+FFMPEG_SUFFIXES = (
+  '.m4a',
+  '.m4b',
+  '.mp4',
+  '.mov',
+  '.3gp',
+  '.3g2',
+  '.aac',
+  '.adts',
+  '.alac',
+  '.webm',
+  '.weba',
+  '.mka',
+  '.mkv',
+  '.wma',
+  '.asf',
+  '.amr',
+  '.awb',
+  '.wv',
+  '.ape',
+  '.spx',
+  '.ac3',
+  '.eac3',
+  '.ec3',
+  '.dts',
+  '.tta',
+  '.tak',
+  '.mpc',
+  '.dsf',
+  '.avi',
+  '.flv',
+  '.ra',
+  '.rm',
+)
+
+AUDIO_SUFFIXES = (*_SNDFILE_SUFFIXES, *FFMPEG_SUFFIXES)
+
+# What Pillow reads, likewise.
+PICTURE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.gif', '.webp')
+
+SUFFIXES: Mapping[str, tuple[str, ...]] = {
+  AUDIO: AUDIO_SUFFIXES,
+  PICTURES: PICTURE_SUFFIXES,
+}
+
+# Left by macOS's zip and at the root of Linux disks: never a part of a corpus.
+NOT_OURS = ('__MACOSX', 'lost+found')
 
 # Endings of what usually lies beside recordings and is none: lists, texts, transcripts, programs.
 USUAL_ENDINGS = frozenset(

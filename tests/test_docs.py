@@ -16,8 +16,8 @@ from beam_jobs.launching import flags as job_flags
 from beam_jobs.sources import corpus
 from features import augmentations, effects
 from features.augmentations import augmentation
-from features.decoding import file_endings
 from schemas import audio, options
+from schemas import medium as media
 from tfrecords import command_line
 from trainer import augment, config, data_server, evaluate, models, predict
 from trainer.devices import strategies
@@ -131,7 +131,7 @@ def test_settings_that_the_readme_names_are_there(header, settings_by_name):
 
 def test_the_readme_lists_the_endings_that_are_read():
   text = (ROOT / 'README.md').read_text(encoding='utf-8')
-  assert [suffix for suffix in file_endings.AUDIO_SUFFIXES if f'`{suffix}`' not in text] == []
+  assert [suffix for suffix in media.AUDIO_SUFFIXES if f'`{suffix}`' not in text] == []
 
 
 def test_the_table_of_training_lists_what_is_done_on_the_fly():

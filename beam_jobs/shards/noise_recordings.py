@@ -13,8 +13,9 @@ from beam_jobs.processes import worker_page
 from beam_jobs.shards import reading
 from beam_jobs.sources import corpus as corpus_lib
 from features.augmentations import chain
-from features.decoding import clips, file_endings
+from features.decoding import clips
 from schemas import audio, errors, rejects
+from schemas import medium as media
 from schemas.utterance import Excerpt
 
 # The shares of a recording from which train clips take their noise. What comes behind is heard in
@@ -45,7 +46,7 @@ def find(
     noise = corpus_lib.Corpus(folder, said_by=f'a folder of recordings with {_SETTING}')
     if _is_recording(noise):
       return (noise.folder,)
-    found = [noise.uri(path) for path in noise.entries(file_endings.AUDIO_SUFFIXES)]
+    found = [noise.uri(path) for path in noise.entries(media.AUDIO_SUFFIXES)]
     if not found:
       raise errors.SourceError(
         f'There is no audio file below {noise.folder}, and noise was wanted. Name {noise.said_by}.'
@@ -62,7 +63,7 @@ def find(
 
 def _is_recording(noise: corpus_lib.Corpus) -> bool:
   """Whether an audio file is named in place of a folder."""
-  if not noise.folder.lower().endswith(file_endings.AUDIO_SUFFIXES):
+  if not noise.folder.lower().endswith(media.AUDIO_SUFFIXES):
     return False
   return noise.is_file() if noise.is_remote else os.path.isfile(noise.folder)
 

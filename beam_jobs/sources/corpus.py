@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator
 
 from beam_jobs.sources import passed_by
-from features.decoding import file_endings
 from schemas import errors
 from schemas import medium as media
 from tfrecords import paths, storage
@@ -109,11 +108,11 @@ class Corpus:
     return sorted(found)
 
   def _is_wanted(self, path: str, suffixes: tuple[str, ...]) -> bool:
-    if self.all_files and suffixes is file_endings.AUDIO_SUFFIXES:
+    if self.all_files and suffixes is media.AUDIO_SUFFIXES:
       name = path.rpartition('/')[2]
       ending = os.path.splitext(name)[1]
       is_usual = ending in media.USUAL_ENDINGS or name in media.USUAL_NAMES
-      others = (*_NO_AUDIO_SUFFIXES, *file_endings.PICTURE_SUFFIXES, *_ARCHIVES)
+      others = (*_NO_AUDIO_SUFFIXES, *media.PICTURE_SUFFIXES, *_ARCHIVES)
       return not (is_usual or ending in others)
     return path.endswith(suffixes)
 
@@ -242,7 +241,7 @@ class Corpus:
 
 
 def _is_visible(name: str) -> bool:
-  return not name.startswith('.') and name not in file_endings.NOT_OURS
+  return not name.startswith('.') and name not in media.NOT_OURS
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 
 from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import passed_by, source
-from features.decoding import file_endings
 from schemas import errors, rejects, utterance
 from schemas import medium as media
 from schemas.rejects import ClipError
@@ -27,14 +26,14 @@ def paths_of(
     medium: One of schemas.medium.MEDIA.
     passed: Is told of everything else.
   """
-  if paths := corpus.entries(file_endings.SUFFIXES[medium], passed):
+  if paths := corpus.entries(media.SUFFIXES[medium], passed):
     return paths
   counts = list(corpus.count_by_suffix().items())
   there = ', '.join(f'{count} {suffix}' for suffix, count in counts[:5])
   more = ', ...' if len(counts) > 5 else ''
   raise errors.SourceError(
     f'There is no {_ONE[medium]} below {corpus.folder}. It holds: {there or "no files"}{more}. '
-    f'Files that end with {", ".join(file_endings.SUFFIXES[medium])} are read; {_CONVERT[medium]} '
+    f'Files that end with {", ".join(media.SUFFIXES[medium])} are read; {_CONVERT[medium]} '
     'name the right folder with --input=FOLDER.'
   )
 

@@ -30,8 +30,8 @@ from beam_jobs.sources import (
   word_folders,
 )
 from beam_jobs.sources import corpus as corpus_lib
-from features.decoding import file_endings
 from schemas import errors, options, rejects, splits, stable_hash, utterance
+from schemas import medium as media
 from schemas.rejects import ClipError
 
 ALL = 'all'
@@ -146,7 +146,7 @@ def list_utterances(corpus: corpus_lib.Corpus, settings: SpeechCommands) -> Iter
 def noise_paths(corpus: corpus_lib.Corpus, settings: object) -> list[str]:
   """Returns the paths of the recordings in `_background_noise_`, sorted."""
   del settings
-  return list(word_folders.find(corpus.entries(file_endings.AUDIO_SUFFIXES)).noise)
+  return list(word_folders.find(corpus.entries(media.AUDIO_SUFFIXES)).noise)
 
 
 def _order(entry: source.Entry) -> str:

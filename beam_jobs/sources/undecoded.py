@@ -1,11 +1,11 @@
 """Counts the clips that nothing here will decode, before any is opened."""
 
 import collections
+import functools
 import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from features.decoding import file_endings
 from schemas import medium as media
 from schemas import rejects, utterance
 
@@ -17,18 +17,16 @@ def told(entries: Iterable[Any], medium: str) -> Iterator[Any]:
 
   Where FFmpeg is installed, or the files are pictures, there is none.
   """
-  # Here, not above: --help need not wait for NumPy.
-  from features.decoding import ffmpeg  # noqa: PLC0415
-
-  if medium != media.AUDIO or ffmpeg.is_installed():
+  if medium != media.AUDIO:
     yield from entries
     return
+  has_ffmpeg = functools.cache(_has_ffmpeg)
   counts: collections.Counter[str] = collections.Counter()
   names: dict[str, list[str]] = collections.defaultdict(list)
   for entry in entries:
     if isinstance(entry, utterance.Utterance):
       suffix = os.path.splitext(entry.uri)[1].lower()
-      if suffix in file_endings.FFMPEG_SUFFIXES:
+      if suffix in media.FFMPEG_SUFFIXES and not has_ffmpeg():
         counts[suffix] += 1
         if len(names[suffix]) < rejects.MOST_NAMES:
           names[suffix].append(entry.utterance_id)
@@ -36,6 +34,13 @@ def told(entries: Iterable[Any], medium: str) -> Iterator[Any]:
   for suffix, count in sorted(counts.items()):
     first = tuple(sorted(names[suffix]))
     yield rejects.Noted(reason=_REASON, what=suffix, count=count, names=first)
+
+
+def _has_ffmpeg() -> bool:
+  # Here, not above: a listing does without NumPy.
+  from features.decoding import ffmpeg  # noqa: PLC0415
+
+  return ffmpeg.is_installed()
 
 
 def sentence(notes: Iterable[Any]) -> str:

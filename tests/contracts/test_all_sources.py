@@ -16,8 +16,8 @@ import pytest
 from beam_jobs import sources
 from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources.tfds_records import clip_uri
-from features.decoding import file_endings
 from schemas import errors, options, rejects, splits, utterance
+from schemas import medium as media
 from tests.contracts import example_corpus as example
 
 # Small, where the source's own corpus would be large.
@@ -91,7 +91,7 @@ def test_every_file_of_the_medium_is_a_clip_or_was_not_asked_for(source, setting
   on_disk = {
     path.relative_to(corpus.root).as_posix()
     for path in pathlib.Path(corpus.root).rglob('*')
-    if path.suffix.lower() in file_endings.SUFFIXES[source.medium]
+    if path.suffix.lower() in media.SUFFIXES[source.medium]
   } - set(noise)
   assert whole <= on_disk
   assert len(whole) + left_out == len(on_disk)
@@ -140,7 +140,7 @@ def test_excerpts_of_two_splits_share_no_sound(source, settings, corpus):
 def test_no_clip_is_opened(source, settings, corpus, open_events):
   open_events.clear()
   list(source.list_utterances(corpus, settings))
-  suffixes = file_endings.SUFFIXES[source.medium]
+  suffixes = media.SUFFIXES[source.medium]
   assert not [path for path in open_events if path.lower().endswith(suffixes)]
 
 

@@ -6,8 +6,8 @@ import collections
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
-from features.decoding import file_endings
 from schemas import errors
+from schemas import medium as media
 
 _MOST_NAMES = 3
 
@@ -31,12 +31,12 @@ def listed(named: Sequence[str], medium: str) -> tuple[tuple[str, ...], list[str
     if not os.path.isdir(path):
       files.append(path)
       continue
-    wanted, passed = _found(path, file_endings.SUFFIXES[medium])
+    wanted, passed = _found(path, media.SUFFIXES[medium])
     told = '; '.join(_told(ending, names) for ending, names in passed.items())
     if not wanted:
       nothing = (
         f'The folder {path!r} holds nothing to predict: no name ends in one of '
-        f'{", ".join(file_endings.SUFFIXES[medium])}. '
+        f'{", ".join(media.SUFFIXES[medium])}. '
         + (f'There are: {told}. ' if told else 'It is empty. ')
         + 'A file that is named itself is tried whatever its ending.'
       )
@@ -77,7 +77,7 @@ def _walked(folder: str) -> Iterator[str]:
 
 
 def _is_visible(name: str) -> bool:
-  return not name.startswith('.') and name not in file_endings.NOT_OURS
+  return not name.startswith('.') and name not in media.NOT_OURS
 
 
 def _told(ending: str, names: Sequence[str]) -> str:

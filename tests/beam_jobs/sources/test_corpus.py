@@ -4,8 +4,8 @@ import pickle
 import pytest
 
 from beam_jobs.sources import corpus as corpus_lib
-from features.decoding import file_endings
 from schemas import errors
+from schemas import medium as media
 from tests.beam_jobs.sources import trees
 from tests.helpers import bucket
 
@@ -20,7 +20,7 @@ def test_entries_are_relative_and_sorted_by_code_point(tmp_path):
 def test_suffixes_match_in_any_case_and_nothing_else_is_listed(tmp_path):
   corpus = trees.make(tmp_path, 'a.WAV', 'b.Flac', 'c.txt', 'd', 'e.wav.bak', 'wav')
   assert corpus.entries(('.wav', '.flac')) == ['a.WAV', 'b.Flac']
-  assert corpus.entries(file_endings.AUDIO_SUFFIXES) == ['a.WAV', 'b.Flac']
+  assert corpus.entries(media.AUDIO_SUFFIXES) == ['a.WAV', 'b.Flac']
 
 
 def test_what_systems_leave_behind_is_skipped(tmp_path):

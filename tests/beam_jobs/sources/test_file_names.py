@@ -118,6 +118,9 @@ def test_what_was_put_into_a_name_is_read_from_it(label, speaker, take):
     def uri(self, relative):
       return os.path.join(self.folder, relative)
 
+    def state(self, relative):
+      return ''
+
   (clip,) = file_names.list_utterances(OneFile(), file_names.FileNames())
   assert (clip.label, clip.speaker_id, clip.field('take')) == (label, speaker, take)
 

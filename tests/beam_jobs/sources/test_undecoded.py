@@ -3,8 +3,9 @@ import pytest
 from beam_jobs.launching import dry_run, flags
 from beam_jobs.sources import corpus as corpus_lib
 from beam_jobs.sources import undecoded
-from features.decoding import ffmpeg, file_endings
+from features.decoding import ffmpeg
 from schemas import errors, rejects
+from schemas import medium as media
 from tests.beam_jobs.sources import trees
 
 FILES = ('yes/1.wav', 'yes/2.m4a', 'no/1.M4A', 'no/2.webm', 'no/3.wav', 'no/notes.txt', 'no/4.xyz')
@@ -33,9 +34,9 @@ def test_nothing_is_said_where_ffmpeg_is_installed(tmp_path, monkeypatch):
 
 def test_all_files_are_those_that_are_not_named_like_something_else(tmp_path):
   root = trees.make(tmp_path, *FILES, 'no/5', 'no/p.JPG', 'no/x.zip').root
-  found = corpus_lib.Corpus(root, all_files=True).entries(file_endings.AUDIO_SUFFIXES)
+  found = corpus_lib.Corpus(root, all_files=True).entries(media.AUDIO_SUFFIXES)
   assert found == sorted([*FILES[:5], 'no/4.xyz', 'no/5'])
-  assert corpus_lib.Corpus(root).entries(file_endings.AUDIO_SUFFIXES) == sorted(FILES[:5])
+  assert corpus_lib.Corpus(root).entries(media.AUDIO_SUFFIXES) == sorted(FILES[:5])
 
 
 def test_all_files_is_for_audio(tmp_path):

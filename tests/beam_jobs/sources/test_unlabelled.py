@@ -23,5 +23,5 @@ def test_the_test_folder_of_the_challenge_is_read(tmp_path):
 
 
 def test_a_folder_without_audio_says_what_there_is(tmp_path):
-  with pytest.raises(errors.SourceError, match=r'no audio file below .*It holds: 1 \.m4a'):
-    trees.read('unlabelled', trees.make(tmp_path, 'a.m4a'))
+  with pytest.raises(errors.SourceError, match=r'no audio file below .*It holds: 1 \.xyz'):
+    trees.read('unlabelled', trees.make(tmp_path, 'a.xyz'))
