@@ -124,7 +124,8 @@ class Noted(json_form.Fields):
 
   def __str__(self) -> str:
     kind = f'{self.reason} {self.what}'.rstrip()
-    dots = ', ...' if self.count > len(self.names) else ''
+    # Many clips may have one name, such as that of a folder.
+    dots = ', ...' if self.count > len(self.names) >= MOST_NAMES else ''
     names = f' ({", ".join(self.names)}{dots})' if self.names else ''
     return f'{self.count:,} {kind}: {NOTED[self.reason]}{names}'
 

@@ -161,9 +161,9 @@ def _cut_sentence(
   """Says of which files the model heard a part only."""
   named = ', '.join(cut) + (', ...' if num_cut > len(cut) else '')
   return (
-    f'Of {num_cut:,} of {words.counted(len(config.files), "file")} the model heard only '
-    f'{spec.clip_s:g} s, the {spec.position}, as it was trained ({named}). To have all of '
-    'them heard, cut them into pieces by a table with start and duration and predict with --data, '
+    f'The model heard only {spec.clip_s:g} s, the {spec.position}, of {num_cut:,} of '
+    f'{words.counted(len(config.files), "file")}, as it was trained ({named}). To have all of '
+    'it heard, cut them into pieces by a table with start and duration and predict with --data, '
     'or train on clips as long as they are (--clip_seconds=0 in the data job).'
   )
 

@@ -27,7 +27,7 @@ class Sound:
     sample_rate_hz: Samples per second.
     seconds: Length of the whole clip.
     coding: Such as `WAV, 16 bit PCM`.
-    full_scale: From this amplitude on a sample is at full scale.
+    sample_coding: What its samples can be.
     channel: Which channel is heard, as AudioSpec says it.
   """
 
@@ -35,7 +35,7 @@ class Sound:
   sample_rate_hz: int
   seconds: float
   coding: str
-  full_scale: float = levels.Coding.full_scale
+  sample_coding: levels.Coding = levels.Coding()
   channel: str = audio.MIX
 
   @property
@@ -103,7 +103,7 @@ def of_samples(samples: NDArray[np.float32], sample_rate_hz: int, *, coding: str
 
 def measure(sound: Sound) -> Measures:
   """Returns the measures of a clip that has samples."""
-  num_clipped = levels.num_clipped(sound.frames, sound.full_scale)
+  num_clipped = levels.num_clipped(sound.frames, sound.sample_coding)
   return Measures(
     seconds=sound.seconds,
     sample_rate_hz=sound.sample_rate_hz,
@@ -175,7 +175,7 @@ def _read(
     sample_rate_hz=rate_hz,
     seconds=(end - begin) / rate_hz,
     coding=_coding(*source.coding.split(', ', 1)),
-    full_scale=source.sample_coding.full_scale,
+    sample_coding=source.sample_coding,
     channel=spec.channel,
   )
 

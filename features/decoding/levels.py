@@ -87,7 +87,7 @@ class Listener:
     self._peak = max(self._peak, peak)
     self._num_values += frames.size
     if peak >= coding.full_scale:
-      self._num_clipped += num_clipped(frames, coding.full_scale)
+      self._num_clipped += num_clipped(frames, coding)
     if self._channel not in (audio.MIX, audio.LOUDEST):
       return picked(frames, self._channel)
     mix = mean(frames)
@@ -164,12 +164,16 @@ def picked(frames: NDArray[np.float32], channel: str) -> NDArray[np.float32]:
   return frames[:, number - 1]
 
 
-def num_clipped(frames: NDArray[np.float32], full_scale: float) -> int:
+def num_clipped(frames: NDArray[np.float32], coding: Coding) -> int:
   """Returns how many samples of frames [num_frames, channels] belong to tops that are cut off.
 
-  Of each run at full scale, those from which on there are _RUN_SAMPLES.
+  Of each run at full scale, those from which on there are _RUN_SAMPLES. What a file of
+  floating-point samples has beyond full scale is all there: it is loud, and not cut off.
   """
-  at_top = np.abs(frames) >= full_scale
+  amplitudes = np.abs(frames)
+  at_top = amplitudes >= coding.full_scale
+  if coding.is_float:
+    at_top &= amplitudes <= 1 + _ROUNDING
   runs = at_top[: len(at_top) - _RUN_SAMPLES + 1]
   for shift in range(1, _RUN_SAMPLES):
     runs = runs & at_top[shift : len(at_top) - _RUN_SAMPLES + 1 + shift]

@@ -76,6 +76,8 @@ def test_notes_merge_to_the_same_whatever_their_order():
   assert str(merged[0]) == (
     f'7 silent: {rejects.NOTED["silent"]} (0.wav, 1.wav, 2.wav, 3.wav, 4.wav, ...)'
   )
+  one_name = rejects.Noted(reason='renamed', what='label', count=4, names=("'a ' to 'a'",))
+  assert str(one_name).endswith(" ('a ' to 'a')")
 
 
 def test_an_unknown_note_is_refused():

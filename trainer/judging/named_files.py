@@ -34,11 +34,11 @@ def listed(named: Sequence[str], medium: str) -> tuple[tuple[str, ...], list[str
     wanted, passed = _found(path, media.SUFFIXES[medium])
     told = '; '.join(_told(ending, names) for ending, names in passed.items())
     if not wanted:
-      nothing = (
-        f'The folder {path!r} holds nothing to predict: no name ends in one of '
-        f'{", ".join(media.SUFFIXES[medium])}. '
-        + (f'There are: {told}. ' if told else 'It is empty. ')
-        + 'A file that is named itself is tried whatever its ending.'
+      nothing = f'The folder {path!r} holds nothing to predict: ' + (
+        f'no name ends in one of {", ".join(media.SUFFIXES[medium])}. There are: {told}. '
+        'A file that is named itself is tried whatever its ending.'
+        if told
+        else 'there is no file in it. Name files, or a folder of them.'
       )
       if len(named) == 1:
         raise errors.ConfigError(nothing)

@@ -123,6 +123,11 @@ def test_a_constant_is_silence():
   assert decoded(encoded(np.full(RATE_HZ, 0.2))).noted == ('silent',)
 
 
+def test_floats_beyond_one_are_loud_and_not_cut_off():
+  assert decoded(encoded(4 * LEFT)).noted == ('beyond_one',)
+  assert decoded(encoded(np.clip(8 * LEFT, -1, 1))).noted == ('clipped',)
+
+
 def test_samples_a_little_beyond_one_are_noted_and_kept():
   clip = decoded(encoded(4 * LEFT))
   assert 'beyond_one' in clip.noted
@@ -168,5 +173,5 @@ def test_the_page_hears_and_refuses_what_the_job_does():
 
 def test_of_three_at_full_scale_in_a_row_one_top_is_cut_off():
   frames = np.array([0, 1, 1, 0, 1, 1, 1, 0, -1, -1, -1, -1], np.float32)[:, np.newaxis]
-  assert levels.num_clipped(frames, 0.9999) == 1 + 2
-  assert levels.num_clipped(frames[:2], 0.9999) == 0
+  assert levels.num_clipped(frames, levels.Coding()) == 1 + 2
+  assert levels.num_clipped(frames[:2], levels.Coding()) == 0

@@ -302,7 +302,7 @@ def test_it_is_said_of_which_files_only_a_part_was_heard(corpus, run_dir, tmp_pa
   said = capsys.readouterr()
   assert len(said.out.splitlines()) == 2
   heard = (
-    f'Of 1 of 2 files the model heard only 0.5 s, the start, as it was trained ({files[1]}: 6 s)'
+    f'The model heard only 0.5 s, the start, of 1 of 2 files, as it was trained ({files[1]}: 6 s)'
   )
   assert heard in said.err
   assert command.run(predict.main, [f'--run_dir={run_dir}', files[0]]) == 0
@@ -354,3 +354,5 @@ def test_a_submission_of_files_keeps_their_order_and_refuses_two_of_one_name(
   text = refused(str(tmp_path / 'empty'))
   assert 'holds nothing to predict: no name ends in one of .wav, ' in text
   assert 'There are: 1 .txt (x.txt).' in text
+  (tmp_path / 'empty' / 'x.txt').unlink()
+  assert 'holds nothing to predict: there is no file in it.' in refused(str(tmp_path / 'empty'))
