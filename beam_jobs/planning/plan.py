@@ -205,9 +205,16 @@ def make_plan(census: Census, config: config_lib.FeaturizeConfig) -> Plan:
   ring_start = splitting.ring_start(official, config.split_by, config.seed)
   cells = _cells_by_split(census, split_of_group)
   if not cells[splits.TRAIN] and sources.SOURCES[config.source].is_labelled:
+    bound = {name for names in census.sharing.values() if len(names) > 1 for name in names}
+    said = (
+      f' --duplicates=group keeps together those that share audio, here {len(bound):,} of '
+      f'{len(official):,}; --duplicates=drop does not.'
+      if bound
+      else ''
+    )
     raise errors.ConfigError(
       f'--split_by={config.split_by} leaves no clip for the train split. '
-      'Name fewer values, or make --test_fraction and --validation_fraction smaller.'
+      f'Name fewer values, or make --test_fraction and --validation_fraction smaller.{said}'
     )
   selections = {
     split: selection.select(found, config.selection, split=split, seed=config.seed)

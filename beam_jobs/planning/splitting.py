@@ -56,7 +56,7 @@ def assign_splits(
     fractions: Shares of the hashed groups.
     seed: Salts the hash.
     sharing: Groups that have audio in common and are to be in one split: the strictest that is
-      named or listed for one of them, else that of the first by name.
+      named or listed for one of them, else that of most, or of the first of these by name.
 
   Raises:
     ConfigError: if the rule names a value that no clip has.
@@ -84,10 +84,17 @@ def assign_splits(
   result.update(
     splits.hashed_groups(hashed, filled, _of_hashed(rule, fractions), seed, start=start)
   )
+  trains = splits.TRAIN in result.values()
+  free = []
   for together in _joined(sharing):
     given = {result[group] for group in together if group not in by_hash}
-    split = splits.official(given) or result[together[0]]
-    result.update(dict.fromkeys(together, split))
+    # What most of them have: else half a corpus that hangs together might be the test.
+    counts = collections.Counter(result[group] for group in together)
+    most = [result[group] for group in together if counts[result[group]] == max(counts.values())]
+    result.update(dict.fromkeys(together, splits.official(given) or most[0]))
+    free += [] if given else [together]
+  if free and trains and splits.TRAIN not in result.values():
+    result.update(dict.fromkeys(max(free, key=len), splits.TRAIN))
   return result
 
 

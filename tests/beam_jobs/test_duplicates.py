@@ -110,6 +110,14 @@ def test_they_can_be_kept_in_one_split(corpus, tmp_path):
   assert 'each in one split' in said_of_twins(manifest)[0]
 
 
+def test_that_they_leave_nothing_to_train_on_is_said(corpus, tmp_path, capsys):
+  rule = '--split_by=speaker:train=ann,validation=cyd+dan+eve+fay,test=bob'
+  argv = corpora.argv(corpus, tmp_path / 'out', rule, '--duplicates=group')
+  assert command.run(featurize.main, argv) == 2
+  said = capsys.readouterr().err
+  assert '--duplicates=group keeps together those that share audio, here 2 of 6' in said
+
+
 def test_where_clips_go_for_themselves_twins_go_together(tmp_path):
   corpus = corpora.make_words(tmp_path / 'corpus', takes=4)
   for path in sorted(corpus.rglob('*.wav')):
