@@ -11,6 +11,7 @@ from schemas.rejects import ClipError
 
 _ONE: dict[str, str] = {media.AUDIO: 'audio file', media.PICTURES: 'picture'}
 _CONVERT = {media.AUDIO: 'convert others, or', media.PICTURES: 'convert others to PNG, or'}
+_ALL_FILES = 'let the data job take all that a decoder reads with --all_files, '
 
 
 def paths_of(
@@ -31,9 +32,11 @@ def paths_of(
   counts = list(corpus.count_by_suffix().items())
   there = ', '.join(f'{count} {suffix}' for suffix, count in counts[:5])
   more = ', ...' if len(counts) > 5 else ''
+  may_be_more = medium == media.AUDIO and counts and not corpus.all_files
+  remedy = f'{_ALL_FILES if may_be_more else ""}{_CONVERT[medium]}'
   raise errors.SourceError(
     f'There is no {_ONE[medium]} below {corpus.folder}. It holds: {there or "no files"}{more}. '
-    f'Files that end with {", ".join(media.SUFFIXES[medium])} are read; {_CONVERT[medium]} '
+    f'Files that end with {", ".join(media.SUFFIXES[medium])} are read; {remedy} '
     'name the right folder with --input=FOLDER.'
   )
 

@@ -6,7 +6,9 @@ from tests.beam_jobs.sources import trees
 
 def test_no_audio_says_what_there_is_instead(tmp_path):
   corpus = trees.make(tmp_path, 'a.xyz', 'b.xyz', 'notes.txt')
-  with pytest.raises(errors.SourceError, match=r'It holds: 2 \.xyz, 1 \.txt\. .*convert others'):
+  with pytest.raises(
+    errors.SourceError, match=r'It holds: 2 \.xyz, 1 \.txt\. .*--all_files, convert others'
+  ):
     trees.listed('folders', corpus)
 
 
