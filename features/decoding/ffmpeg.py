@@ -148,9 +148,17 @@ class Decoder(recording.Recording):
     """Opens the file; False where FFmpeg does not know its format.
 
     Raises:
-      ClipError: `no_sound`, `truncated`, `bad_rate`, `too_slow`.
+      ClipError: `no_decoder` where what is installed is broken; `no_sound`, `truncated`,
+        `bad_rate`, `too_slow`.
     """
-    import av
+    try:
+      import av
+    except ImportError as error:
+      if not is_media(self._data):
+        return False
+      raise ClipError(
+        'no_decoder', f'Wanted PyAV, and it cannot be loaded here: {error}'
+      ) from error
 
     self._errors = (av.error.FFmpegError, ValueError, ArithmeticError, LookupError, RuntimeError)
     try:

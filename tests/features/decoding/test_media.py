@@ -182,6 +182,16 @@ def test_a_picture_in_motion_without_a_sound_is_named():
   )
 
 
+def test_a_broken_installation_is_a_reject_too(monkeypatch):
+  m4a = encoded('m4a', 0.5)
+  monkeypatch.setattr(ffmpeg, 'is_installed', lambda: True)
+  monkeypatch.setitem(sys.modules, 'av', None)  # Then `import av` raises an ImportError.
+  reason, detail = rejected(m4a)
+  assert reason == 'no_decoder'
+  assert 'PyAV, and it cannot be loaded here: ' in detail
+  assert rejected(bytes(100))[0] == 'not_audio'
+
+
 @pytest.mark.parametrize('name', ['m4a', 'webm', 'wma', 'amr', 'ac3', 'wavpack', 'adts', 'tta'])
 def test_without_ffmpeg_the_advice_says_what_to_install(monkeypatch, name):
   monkeypatch.setattr(ffmpeg, 'is_installed', lambda: False)
