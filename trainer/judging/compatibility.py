@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from schemas import audio, errors, manifest, record
+from schemas import audio, errors, manifest, record, utterance
 from trainer.models import inputs
 from trainer.runs import saved_run
 
@@ -57,8 +57,21 @@ def check_labels(
     raise errors.DatasetError(
       f'The model knows {run.manifest.num_labels} labels, the data set in {data_dir!r} has '
       f'{dataset.num_labels}: {"; ".join(said) or "the same ones in another order"}. Judge on a '
-      'data set with the same labels.'
+      f'data set with the same labels.{_said_of_forms(known, theirs)}'
     )
+
+
+def _said_of_forms(known: Sequence[str], theirs: Sequence[str]) -> str:
+  """Returns a sentence where labels look the same, and differ in what the data job makes tidy."""
+  tidy = {utterance.tidy(label): label for label in known}
+  pairs = [(tidy[key], label) for label in theirs if (key := utterance.tidy(label)) in tidy]
+  differing = [f'{ascii(one)} and {ascii(other)}' for one, other in pairs if one != other]
+  if not differing:
+    return ''
+  return (
+    f' Some differ in spaces around them or in the form of their letters only ({differing[0]}): '
+    'the data job makes that alike since version 3 of the records. Train on the data set of now.'
+  )
 
 
 def _fields(spec: record.FeatureSpec) -> dict[str, object]:

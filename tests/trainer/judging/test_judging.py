@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shutil
+import types
 
 import keras
 import numpy as np
@@ -14,13 +15,13 @@ from sklearn import metrics
 
 from beam_jobs import featurize
 from features import stored_form as feature_storage
-from schemas import command
+from schemas import command, errors
 from tests.beam_jobs import corpora
 from tests.helpers import signals
 from tfrecords import manifest_file, reader
 from tfrecords.wire import codec
 from trainer import config, evaluate, predict, run
-from trainer.judging import evaluation, prediction
+from trainer.judging import compatibility, evaluation, prediction
 from trainer.runs import saved_run
 
 TOY = 'cnn:conv_layers=1,filters=4,dense_units=16,dropout=0'
@@ -138,6 +139,15 @@ def test_other_labels_are_refused(tmp_path, run_dir, capsys):
   assert command.run(featurize.main, argv) == 0
   said = refused(capsys, evaluate.main, f'--run_dir={run_dir}', f'--data={tmp_path / "out"}')
   assert 'it has unknown ones: perhaps' in said
+
+
+def test_labels_that_differ_in_their_letters_form_only_are_shown_so_that_it_is_seen():
+  before = types.SimpleNamespace(labels=('Cafe\u0301', 'no'), num_labels=2)
+  now = types.SimpleNamespace(labels=('Caf\xe9', 'no'), num_labels=2, is_labelled=True)
+  trained = types.SimpleNamespace(manifest=before)
+  with pytest.raises(errors.DatasetError) as caught:
+    compatibility.check_labels(trained, now, data_dir='x')
+  assert r"the form of their letters only ('Cafe\u0301' and 'Caf\xe9')" in str(caught.value)
 
 
 def test_a_damaged_shard_is_named(data, run_dir, tmp_path, capsys):
