@@ -34,7 +34,7 @@ def folders(
 def read(path: pathlib.Path) -> str:
   """Returns the text of a file of the kernel; '' where there is none."""
   try:
-    return path.read_text(encoding='utf-8').strip()
+    return path.read_text(encoding='utf-8', errors='replace').strip()
   except OSError:
     return ''
 
