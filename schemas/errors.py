@@ -1,10 +1,18 @@
 """The errors that a user may meet, each a sentence: what was wanted, what was got, what to do."""
 
+from collections.abc import Sequence
+
 
 def counted(value: int, noun: str, one: str = '', many: str = '') -> str:
   """Returns such as `1 clip` or `2,000 clips`; with the forms of a verb `1 clip is`."""
   verb = one if value == 1 else many
   return f'{value:,} {noun}{"s" * (value != 1)}{verb and " "}{verb}'
+
+
+def some(names: Sequence[str], most: int, *, of: int = 0) -> str:
+  """Returns the first of the names, `most` of them, with dots if there are more: `of` in all."""
+  shown = names[:most]
+  return ', '.join(shown) + (', ...' if max(of, len(names)) > len(shown) else '')
 
 
 class VoxshardError(Exception):

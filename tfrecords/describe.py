@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from schemas import audio, command, rejects
+from schemas import audio, command, errors, rejects
 from schemas.manifest import DatasetManifest
 from tfrecords import command_line, manifest_file
 from tfrecords import storage as storage_lib
@@ -36,13 +36,13 @@ def describe(manifest: DatasetManifest) -> str:
 def _head(manifest: DatasetManifest) -> Iterator[str]:
   records = sum(shard.num_records for shard in manifest.shards)
   if manifest.audio is None:
-    yield f'{manifest.name}: {_count(records, "picture")}'
+    yield f'{manifest.name}: {errors.counted(records, "picture")}'
   else:
     stored, source = _hours(manifest)
     # Manifests of version 2 do not say how long the recordings were.
     is_said = any(shard.source_s for shard in manifest.shards)
     recorded = f', made of {source} hours of recordings' if is_said and source != stored else ''
-    yield f'{manifest.name}: {_count(records, "clip")}, {stored} hours of audio{recorded}'
+    yield f'{manifest.name}: {errors.counted(records, "clip")}, {stored} hours of audio{recorded}'
     spec = manifest.audio
     yield f'audio: {_heard(spec)}, {spec.sample_rate_hz} Hz, {_lengths(spec)}'
     if manifest.audio.trim_db:
@@ -111,8 +111,7 @@ def _speakers(manifest: DatasetManifest) -> Iterator[str]:
   rows = []
   for split in manifest.split_names():
     names = manifest.speakers.get(split, ())
-    dots = ', ...' if manifest.num_speakers.get(split, 0) > len(names) else ''
-    rows.append((split, ', '.join(names) + dots))
+    rows.append((split, errors.some(names, len(names), of=manifest.num_speakers.get(split, 0))))
   yield from _table(rows, text_columns=(0, 1))
 
 
@@ -160,7 +159,7 @@ def _statistics(manifest: DatasetManifest) -> Iterator[str]:
   for name, stats in sorted(manifest.statistics.items()):
     deviation = [variance**0.5 for variance in stats.variance]
     yield (
-      f'  {name}: {_count(len(stats.mean), "bin")} of {stats.count:,} values, '
+      f'  {name}: {errors.counted(len(stats.mean), "bin")} of {stats.count:,} values, '
       f'means {min(stats.mean):.4g} to {max(stats.mean):.4g}, '
       f'standard deviations {min(deviation):.4g} to {max(deviation):.4g}'
     )
@@ -171,10 +170,6 @@ def _pairs(title: str, values: Mapping[str, Any]) -> Iterator[str]:
   yield from _table(
     [(name, str(value)) for name, value in sorted(values.items())], text_columns=(0, 1)
   )
-
-
-def _count(number: int, noun: str) -> str:
-  return f'{number:,} {noun}{"s" * (number != 1)}'
 
 
 def _hours(manifest: DatasetManifest, split: str = '') -> tuple[str, str]:

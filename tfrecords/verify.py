@@ -116,8 +116,7 @@ def _speaker_problems(manifest: DatasetManifest, reports: Reports) -> Iterator[s
 
 
 def _some(items: Sequence[object]) -> str:
-  shown = ', '.join(str(item) for item in items[:_MAX_NAMED])
-  return shown if len(items) <= _MAX_NAMED else f'{shown}, ...'
+  return errors.some([*map(str, items)], _MAX_NAMED)
 
 
 def _find_with_progress(data_dir: str, manifest: DatasetManifest) -> list[str]:

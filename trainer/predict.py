@@ -159,7 +159,7 @@ def _cut_sentence(
   cut: Sequence[str], num_cut: int, config: PredictConfig, spec: audio.AudioSpec
 ) -> str:
   """Says of which files the model heard a part only."""
-  named = ', '.join(cut) + (', ...' if num_cut > len(cut) else '')
+  named = errors.some(cut, len(cut), of=num_cut)
   return (
     f'The model heard only {spec.clip_s:g} s, the {spec.position}, of {num_cut:,} of '
     f'{words.counted(len(config.files), "file")}, as it was trained ({named}). To have all of '

@@ -169,8 +169,8 @@ def _facts(data_dir: str, manifest: DatasetManifest) -> list[tuple[str, str]]:
     if manifest.config.get(name) not in (None, '')
   ]
   for split, names in manifest.speakers.items():
-    dots = ', ...' if manifest.num_speakers.get(split, 0) > len(names) else ''
-    facts.append((f'speakers of {split}', ', '.join(names) + dots))
+    some = errors.some(names, len(names), of=manifest.num_speakers.get(split, 0))
+    facts.append((f'speakers of {split}', some))
   if manifest.config.get('augmentations'):
     count = manifest.config.get('augment_copies')
     copies = f'{count} {"copy" if count == 1 else "copies"} of each train clip'

@@ -7,7 +7,7 @@ from rich import console as rich_console
 from rich import table as rich_table
 
 from pages import words
-from schemas import naming, record, rejects
+from schemas import errors, naming, record, rejects
 from schemas.manifest import DatasetManifest
 
 
@@ -99,7 +99,7 @@ def feature(spec: record.FeatureSpec) -> str:
 
 def some(labels: Sequence[str], most: int = 12) -> str:
   """Returns the first of the labels, with dots if there are more."""
-  return ', '.join(labels[:most]) + (', ...' if len(labels) > most else '')
+  return errors.some(labels, most)
 
 
 def _rejects(manifest: DatasetManifest) -> str:

@@ -14,7 +14,7 @@ from beam_jobs import config as config_lib
 from beam_jobs.output import folder
 from features.decoding import sample_digest
 from pages import words
-from schemas import splits
+from schemas import errors, splits
 from tfrecords import reader
 from tfrecords.finishing import shard_result
 from tfrecords.wire import codec
@@ -83,8 +83,7 @@ def warnings(
     return
   leaking = np.flatnonzero(twins.is_leaking)
   told = leaking if len(leaking) else np.arange(len(twins.starts))
-  more = ', ...' if len(told) > _MOST_NAMED else ''
-  names = _named(results, config, twins, told[:_MOST_NAMED]) + more
+  names = _named(results, config, twins, told)
   noun, what = ('clip', 'recording') if config.audio else ('picture', 'picture')
   said = (
     f'{words.counted(len(twins.places), noun, "has", "have")} the same '
@@ -105,11 +104,12 @@ def _named(
   results: Sequence[shard_result.ShardResult],
   config: config_lib.FeaturizeConfig,
   twins: Twins,
-  shown: NDArray[np.int64],
+  told: NDArray[np.int64],
 ) -> str:
-  pairs = [twins.pair(int(index)) for index in shown]
+  pairs = [twins.pair(int(index)) for index in told[:_MOST_NAMED]]
   names = _names(results, config, sorted(itertools.chain(*pairs)))
-  return ', '.join(sorted(' = '.join(sorted(names[place] for place in pair)) for pair in pairs))
+  shown = sorted(' = '.join(sorted(names[place] for place in pair)) for pair in pairs)
+  return errors.some(shown, _MOST_NAMED, of=len(told))
 
 
 def _names(

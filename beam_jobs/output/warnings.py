@@ -8,13 +8,12 @@ from beam_jobs import rules, sources
 from beam_jobs.output import cut_clips, twins
 from beam_jobs.planning import plan as plan_lib
 from pages import words
+from schemas import errors, rejects, splits, utterance
 from schemas import medium as media
-from schemas import rejects, splits, utterance
 from tfrecords.finishing import durations, shard_result
 
 # With fewer clips of a label a split says little of it.
 _FEW_CLIPS = 5
-_MOST_NAMES = rejects.MOST_NAMES
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -162,5 +161,4 @@ def _clips_by_label(
 
 def _some(names: Sequence[str], *, of: int = 0) -> str:
   """Returns the first of the names, with dots if there are more: `of` in all."""
-  dots = ', ...' if max(of, len(names)) > _MOST_NAMES else ''
-  return ', '.join(names[:_MOST_NAMES]) + dots
+  return errors.some(names, rejects.MOST_NAMES, of=of)

@@ -272,11 +272,11 @@ def make_plan(census: Census, config: config_lib.FeaturizeConfig) -> Plan:
 def _check_labels(labels: Sequence[str]) -> None:
   unfit = naming.unfit_for_tfds(labels)
   if unfit:
-    shown = ', '.join(map(repr, unfit[: rejects.MOST_NAMES]))
+    shown = errors.some([*map(repr, unfit)], rejects.MOST_NAMES)
     raise errors.ConfigError(
       f'{len(unfit)} of '
       f'{words.counted(len(labels), "label")} cannot be kept in the metadata for TensorFlow '
-      f'Datasets, where a label is one line: {shown}{", ..." * (len(unfit) > rejects.MOST_NAMES)}. '
+      f'Datasets, where a label is one line: {shown}. '
       'Rename them, or do without these metadata with --notfds_metadata: the trainer does not '
       'need them.'
     )

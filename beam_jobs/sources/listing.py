@@ -30,12 +30,11 @@ def paths_of(
   if paths := corpus.entries(media.SUFFIXES[medium], passed):
     return paths
   counts = list(corpus.count_by_suffix().items())
-  there = ', '.join(f'{count} {suffix}' for suffix, count in counts[:5])
-  more = ', ...' if len(counts) > 5 else ''
+  there = errors.some([f'{count} {suffix}' for suffix, count in counts], 5)
   may_be_more = medium == media.AUDIO and counts and not corpus.all_files
   remedy = f'{_ALL_FILES if may_be_more else ""}{_CONVERT[medium]}'
   raise errors.SourceError(
-    f'There is no {_ONE[medium]} below {corpus.folder}. It holds: {there or "no files"}{more}. '
+    f'There is no {_ONE[medium]} below {corpus.folder}. It holds: {there or "no files"}. '
     f'Files that end with {", ".join(media.SUFFIXES[medium])} are read; {remedy} '
     'name the right folder with --input=FOLDER.'
   )

@@ -82,6 +82,5 @@ def _is_visible(name: str) -> bool:
 
 def _told(ending: str, names: Sequence[str]) -> str:
   """Returns such as `2 .txt (a.txt, b.txt)`."""
-  shown = ', '.join(map(os.path.basename, names[:_MOST_NAMES]))
-  more = ', ...' if len(names) > _MOST_NAMES else ''
-  return f'{len(names):,} {ending or "without an ending"} ({shown}{more})'
+  shown = errors.some([*map(os.path.basename, names)], _MOST_NAMES)
+  return f'{len(names):,} {ending or "without an ending"} ({shown})'

@@ -90,7 +90,7 @@ def _tables_in(folder: str) -> str:
   except OSError:
     return ''
   tables = [name for name in names if name.lower().endswith(('.csv', '.tsv', '.jsonl', '.json'))]
-  return f'It holds {", ".join(tables[:5])}{", ..." if len(tables) > 5 else ""}. ' if tables else ''
+  return f'It holds {errors.some(tables, 5)}. ' if tables else ''
 
 
 def _check_kind(path: str, line: bytes) -> None:

@@ -132,14 +132,13 @@ def passed_by(root: str, clips: Sequence[Clip]) -> list[str]:
   del counts['']  # What usually lies beside audio.
   said = []
   if counts:
-    shown = ', '.join(f'{count:,} {ending}' for ending, count in sorted(counts.items())[:_MOST])
+    shown = errors.some([f'{count:,} {ending}' for ending, count in sorted(counts.items())], _MOST)
     said.append(
-      f'Files were passed by: {shown}{", ..." * (len(counts) > _MOST)}. Without a data job '
-      f'{", ".join(AUDIO_ENDINGS)} are read.'
+      f'Files were passed by: {shown}. Without a data job {", ".join(AUDIO_ENDINGS)} are read.'
     )
   empty = sorted(folders - {clip.clip_id.partition('/')[0] for clip in clips})
   if empty:
-    shown = ', '.join(empty[:_MOST]) + ', ...' * (len(empty) > _MOST)
+    shown = errors.some(empty, _MOST)
     said.append(f'There is no clip in these folders: if one is a label, it has none. ({shown})')
   return said
 
