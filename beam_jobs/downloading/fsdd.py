@@ -3,7 +3,6 @@
 import dataclasses
 
 from beam_jobs.downloading import offered
-from schemas import errors
 
 _BASE = 'https://github.com/Jakobovski/free-spoken-digit-dataset/archive'
 _ARCHIVES = {
@@ -40,10 +39,7 @@ class Release:
   version: str = '1.0.10'
 
   def __post_init__(self) -> None:
-    if self.version not in _ARCHIVES:
-      raise errors.ConfigError(
-        f'version must be one of {", ".join(_ARCHIVES)}, got {self.version!r}.'
-      )
+    offered.check_version(self.version, _ARCHIVES)
 
 
 CORPUS = offered.Offered(

@@ -1,8 +1,10 @@
 """What a corpus to download is: its archive, and what is typed when it is there."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from schemas import errors
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,3 +47,9 @@ class Offered:
   archive: Callable[[Any], Archive] | None = None
   featurize: Callable[[str, Any], list[str]]
   by_hand: str = ''
+
+
+def check_version(version: str, archives: Mapping[str, Archive]) -> None:
+  """Raises ConfigError for a version of which there is no archive."""
+  if version not in archives:
+    raise errors.ConfigError(f'version must be one of {", ".join(archives)}, got {version!r}.')

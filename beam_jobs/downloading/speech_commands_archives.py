@@ -3,7 +3,6 @@
 import dataclasses
 
 from beam_jobs.downloading import offered
-from schemas import errors
 
 _BASE = 'http://download.tensorflow.org/data'
 _MINI = 'mini'
@@ -53,10 +52,7 @@ class Version:
   version: str = '0.02'
 
   def __post_init__(self) -> None:
-    if self.version not in _ARCHIVES:
-      raise errors.ConfigError(
-        f'version must be one of {", ".join(_ARCHIVES)}, got {self.version!r}.'
-      )
+    offered.check_version(self.version, _ARCHIVES)
 
 
 def _featurize(folder: str, settings: Version) -> list[str]:
