@@ -31,6 +31,8 @@ class Feature:
       their own, shorter ones are padded to it.
     medium: What it is computed from: one of schemas.medium.MEDIA.
     has_twin: Whether a model can compute it: features.layers has its TensorFlow face.
+    bins_hz: From settings and AudioSpec to the frequency of each bin of its frames, rising, float64
+      [bins]; None where it has no frames, or bins are no frequencies.
   """
 
   settings: type
@@ -39,3 +41,4 @@ class Feature:
   min_samples: Callable[[Any, Any], int] = lambda settings, spec: 1
   medium: str = media.AUDIO
   has_twin: bool = False
+  bins_hz: Callable[[Any, Any], NDArray[np.float64]] | None = None

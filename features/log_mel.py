@@ -47,5 +47,6 @@ FEATURE = feature.Feature(
   shape=mel_energy.shape,
   kernel=kernel,
   has_twin=True,
+  bins_hz=mel_energy.bins_hz,
   min_samples=frames_lib.min_samples,
 )

@@ -53,5 +53,10 @@ def kernel(settings: Mel, spec: audio.AudioSpec) -> feature.Kernel:
 
 
 FEATURE = feature.Feature(
-  settings=Mel, shape=shape, kernel=kernel, has_twin=True, min_samples=frames_lib.min_samples
+  settings=Mel,
+  shape=shape,
+  kernel=kernel,
+  has_twin=True,
+  min_samples=frames_lib.min_samples,
+  bins_hz=mel_energy.bins_hz,
 )

@@ -49,6 +49,18 @@ def kernel(settings: Stft, spec: audio.AudioSpec) -> feature.Kernel:
   return source.kernel(source.num_bins, change)
 
 
+def bins_hz(settings: Stft, spec: audio.AudioSpec) -> NDArray[np.float64]:
+  """The frequency of each bin, float64 [num_bins]."""
+  frames = settings.frames(spec)
+  bins = np.arange(frames.num_bins, dtype=np.float64)
+  return bins * (spec.sample_rate_hz / frames.transform_samples)
+
+
 FEATURE = feature.Feature(
-  settings=Stft, shape=shape, kernel=kernel, has_twin=True, min_samples=frames_lib.min_samples
+  settings=Stft,
+  shape=shape,
+  kernel=kernel,
+  has_twin=True,
+  min_samples=frames_lib.min_samples,
+  bins_hz=bins_hz,
 )

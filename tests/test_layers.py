@@ -75,6 +75,7 @@ SAME_EVERYWHERE = {
   'augmentation',  # Of copies, and on the fly.
   'chain',
   'gain',
+  'speed',
   'table',  # Of clips.
   'pipeline',  # Of Beam, and of tf.data.
 }

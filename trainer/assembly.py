@@ -86,13 +86,11 @@ def _augmented(
   if not config.augment:
     return None
   statistics = computed.statistics if computed else data.manifest.statistics[data.feature.name]
-  audio = data.manifest.audio
-  return forward.Forward(
-    chain.Chain(config.augment),
-    model,
-    sample_rate_hz=audio.sample_rate_hz if audio else 0,
-    fill=statistics.mean,
+  steps = chain.Chain(config.augment)
+  context = steps.context(
+    data.feature, computed.spec if computed else None, data.manifest.audio, fill=statistics.mean
   )
+  return forward.Forward(steps, model, context)
 
 
 def source(config: config_lib.TrainConfig, data: datasets.Data) -> input_pipeline.Source:

@@ -51,6 +51,12 @@ class MelSettings(frames_lib.FrameSettings):
     Raises:
       FeatureError: where the band does not fit the sample rate, or a filter would be empty.
     """
+    bank = self.bank(spec)
+    mel_filterbank.check_no_filter_empty(bank)
+    return bank.weights()
+
+  def bank(self, spec: audio.AudioSpec) -> mel_filterbank.Bank:
+    """The filters; FeatureError where the band does not fit the sample rate."""
     nyquist_hz = spec.sample_rate_hz / 2
     high_hz = self.high_hz or nyquist_hz
     if high_hz > nyquist_hz:
@@ -63,7 +69,7 @@ class MelSettings(frames_lib.FrameSettings):
         f'low_hz={self.low_hz:g} must be below the upper edge of {high_hz:g} Hz, half of the '
         f'sample rate of {spec.sample_rate_hz} Hz. Lower it.'
       )
-    bank = mel_filterbank.Bank(
+    return mel_filterbank.Bank(
       num_mels=self.num_mels,
       fft_samples=self.frames(spec).transform_samples,
       sample_rate_hz=spec.sample_rate_hz,
@@ -71,8 +77,6 @@ class MelSettings(frames_lib.FrameSettings):
       high_hz=high_hz,
       scale=self.scale,
     )
-    mel_filterbank.check_no_filter_empty(bank)
-    return bank.weights()
 
 
 def shape(settings: MelSettings, spec: audio.AudioSpec) -> tuple[int | None, ...]:
@@ -80,6 +84,11 @@ def shape(settings: MelSettings, spec: audio.AudioSpec) -> tuple[int | None, ...
   num_frames = settings.num_frames(spec)
   settings.filterbank(spec)
   return num_frames, settings.num_mels
+
+
+def bins_hz(settings: MelSettings, spec: audio.AudioSpec) -> NDArray[np.float64]:
+  """The frequency at the peak of each filter, float64 [num_mels]."""
+  return settings.bank(spec).peaks_hz()
 
 
 class MelEnergies(spectrum.PowerSpectrum):

@@ -79,6 +79,15 @@ class Bank:
     """
     return _weights(self)
 
+  def peaks_hz(self) -> NDArray[np.float64]:
+    """The frequency at the peak of each filter, float64 [num_mels]."""
+    return mel_to_hz(self.edges_mel()[1:-1], self.scale)
+
+  def edges_mel(self) -> NDArray[np.float64]:
+    """Where the filters begin, peak and end, equally far apart in mels: float64 [num_mels + 2]."""
+    low_mel, high_mel = hz_to_mel(np.array([self.low_hz, self.high_hz]), self.scale)
+    return np.linspace(low_mel, high_mel, self.num_mels + 2, dtype=np.float64)
+
   def num_empty(self) -> int:
     """Filters that lie between two bins, so that nothing ever reaches them."""
     # More filters than bins cannot all be filled: no need to build a huge table to see that.
@@ -90,8 +99,7 @@ class Bank:
 @functools.lru_cache(maxsize=32)
 def _weights(bank: Bank) -> NDArray[np.float32]:
   bins_hz = np.arange(bank.num_bins, dtype=np.float64) * (bank.sample_rate_hz / bank.fft_samples)
-  low_mel, high_mel = hz_to_mel(np.array([bank.low_hz, bank.high_hz]), bank.scale)
-  edges = np.linspace(low_mel, high_mel, bank.num_mels + 2, dtype=np.float64)
+  edges = bank.edges_mel()
   if bank.scale == 'htk':
     weights = _triangles(hz_to_mel(bins_hz, 'htk'), edges)
   else:

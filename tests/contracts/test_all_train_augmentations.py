@@ -13,7 +13,9 @@ tf = pytest.importorskip('tensorflow')
 
 BATCH, ROWS, BINS = 6, 40, 12
 NUM_ROWS = np.array([40, 31, 40, 3, 1, 17], np.int32)
-CONTEXT = augmentation.Context(sample_rate_hz=100)
+CONTEXT = augmentation.Context(
+  sample_rate_hz=100, bins_hz=tuple(np.linspace(2.0, 48.0, BINS).tolist())
+)
 
 every_augmentation = pytest.mark.parametrize('name', augment.AUGMENTATIONS)
 both_lengths = pytest.mark.parametrize('num_rows', [None, NUM_ROWS], ids=['fixed', 'any'])
@@ -52,8 +54,16 @@ def run(name, batch, *, seed=0, step=0, **settings):
   inputs = batch['x'] if 'x/num_rows' not in batch else [batch['x'], batch['x/num_rows']]
   inputs = steps.on_samples(inputs, batch[chain.DRAWS], CONTEXT)
   inputs = steps.on_features(inputs, batch[chain.DRAWS], CONTEXT)
-  values = inputs[0] if isinstance(inputs, list) else inputs
-  return {**batch, 'x': values}
+  if not isinstance(inputs, list):
+    return {**batch, 'x': inputs}
+  values, rows = inputs
+  return {**batch, 'x': values, 'x/num_rows': tf.cast(rows, tf.int64)}
+
+
+def with_room(values, like):
+  """Returns the values with as much room for rows as those that they are compared to."""
+  more = like.shape[1] - values.shape[1]
+  return np.pad(values, [(0, 0), (0, more), *[(0, 0)] * (len(values.shape) - 2)])
 
 
 def assert_same(found, wanted):
@@ -93,14 +103,17 @@ def test_settings_are_frozen_and_refuse_what_cannot_be(name):
 def test_shape_and_dtype_are_kept_and_padding_stays_zero(name, num_rows):
   batch = batch_for(name, num_rows=num_rows)
   found = run(name, batch)
-  assert found['x'].shape == batch['x'].shape
   assert found['x'].dtype == tf.float32
   assert np.isfinite(found['x']).all()
   np.testing.assert_array_equal(found['label'], batch['label'])
-  if num_rows is not None:
-    for clip, rows in zip(found['x'].numpy(), num_rows, strict=True):
-      assert not clip[rows:].any()
-    np.testing.assert_array_equal(found['x/num_rows'], num_rows)
+  if num_rows is None:
+    assert found['x'].shape == batch['x'].shape
+    return
+  assert found['x'].shape[2:] == batch['x'].shape[2:]
+  rows = found['x/num_rows'].numpy()
+  assert rows.min() >= 1 and rows.max() <= found['x'].shape[1]
+  for clip, length in zip(found['x'].numpy(), rows, strict=True):
+    assert not clip[length:].any()
 
 
 @every_augmentation
@@ -144,7 +157,9 @@ def test_no_strength_is_the_batch_itself(name, num_rows):
   batch = batch_for(name, num_rows=num_rows)
   for settings in (augment.AUGMENTATIONS[name].identity, {'probability': 0.0}):
     found = run(name, batch, **settings)
-    np.testing.assert_array_equal(found['x'], batch['x'])
+    np.testing.assert_array_equal(found['x'], with_room(batch['x'], found['x']))
+    if num_rows is not None:
+      np.testing.assert_array_equal(found['x/num_rows'], num_rows)
     if chain.OTHER_SHARE in found:
       assert not found[chain.OTHER_SHARE].numpy().any()
 

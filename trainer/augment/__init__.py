@@ -9,14 +9,27 @@ import functools
 from collections.abc import Mapping
 
 from schemas import options
-from trainer.augment import augmentation, gain, mixup, noise, shift, spec_augment
+from trainer.augment import (
+  augmentation,
+  cutout,
+  gain,
+  mixup,
+  noise,
+  shift,
+  spec_augment,
+  speed,
+  vtlp,
+)
 
 AUGMENTATIONS: Mapping[str, augmentation.Augmentation] = {
+  'cutout': cutout.AUGMENTATION,
   'gain': gain.AUGMENTATION,
   'mixup': mixup.AUGMENTATION,
   'noise': noise.AUGMENTATION,
   'shift': shift.AUGMENTATION,
   'spec_augment': spec_augment.AUGMENTATION,
+  'speed': speed.AUGMENTATION,
+  'vtlp': vtlp.AUGMENTATION,
 }
 
 SETTINGS: Mapping[str, type] = {name: member.settings for name, member in AUGMENTATIONS.items()}

@@ -16,6 +16,12 @@ Settings = augmentation_lib.Settings
 BATCH = 'batch'  # A whole batch as it was read, before devices share it.
 SAMPLES = 'samples'  # Audio, [batch, samples].
 FEATURES = 'features'  # What the network takes, [batch, rows, bins] or with channels behind.
+EITHER = 'either'  # Samples where they are read, else features of frames, [batch, frames, bins].
+
+# What an augmentation wants of features, from little to much.
+ANY = 'any'
+BINS = 'bins'  # At least [rows, bins].
+FREQUENCIES = 'frequencies'  # Frames of bins whose frequencies are known: Feature.bins_hz.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,12 +58,21 @@ class Context:
 
   Attributes:
     sample_rate_hz: Of the audio; 0 for pictures.
+    reads_samples: Whether audio is read; else features are.
     fill: What stands for nothing, one value per bin: the mean of the train split, which the
       model's normalisation turns into 0. Empty: each example's own mean.
+    silence: The feature of a frame of zeros, one value per bin. Empty: zeros.
+    bins_hz: The frequency of each bin, rising; empty where bins are something else.
+    anchor: Which point of a clip of fixed length stays where it is when it gets faster or slower,
+      as a share of its length: that at which the data job cuts and pads.
   """
 
   sample_rate_hz: int = 0
+  reads_samples: bool = False
   fill: tuple[float, ...] = ()
+  silence: tuple[float, ...] = ()
+  bins_hz: tuple[float, ...] = ()
+  anchor: float = 0.0
 
 
 # Examples, settings, uniform numbers in [0, 1) as float32 [batch, num_draws], context -> the
@@ -72,10 +87,13 @@ class Augmentation:
   Attributes:
     settings: Frozen, keyword-only dataclass of int, float, str and bool fields, with `probability`.
     apply: Changes examples by the numbers drawn for them and by nothing else, of the same shape and
-      dtype. It leaves padding as it is, and is made of TensorFlow operations alone.
+      dtype. It leaves padding as it is, and is made of TensorFlow operations alone. One that
+      changes how long clips are gives them `num_rows` of their own where they have any, and more
+      room behind if need be; else it cuts and fills.
     num_draws: How many numbers an example needs, from the settings.
-    takes: BATCH, SAMPLES or FEATURES.
+    takes: BATCH, SAMPLES, FEATURES or EITHER.
     identity: Settings under which examples stay as they are, to the last bit.
+    wants: Of features: ANY, BINS or FREQUENCIES.
   """
 
   settings: type
@@ -83,6 +101,7 @@ class Augmentation:
   num_draws: Callable[[Any], int]
   takes: str
   identity: Mapping[str, float]
+  wants: str = ANY
 
 
 def between(draws: tf.Tensor, low: float, high: float) -> tf.Tensor:
@@ -94,3 +113,17 @@ def up_to(draws: tf.Tensor, limits: tf.Tensor) -> tf.Tensor:
   """Returns numbers of [0, 1) as whole numbers from 0 to `limits` (int32, included), int32."""
   found = tf.cast(draws * (tf.cast(limits, tf.float32) + 1), tf.int32)
   return tf.minimum(found, limits)  # float32 may round a product up.
+
+
+def fill(examples: Examples, context: Context) -> tf.Tensor:
+  """Returns what stands for nothing in examples, of a shape that spreads over their values."""
+  values = examples.values
+  if context.fill:  # Per bin, the last axis.
+    return tf.constant(context.fill, values.dtype)
+  axes = list(range(1, values.shape.rank))
+  real = examples.is_real()  # [batch, rows]
+  for _ in axes[1:]:
+    real = real[..., tf.newaxis]
+  real = tf.cast(tf.broadcast_to(real, tf.shape(values)), values.dtype)
+  count = tf.maximum(tf.reduce_sum(real, axis=axes, keepdims=True), 1.0)
+  return tf.reduce_sum(values * real, axis=axes, keepdims=True) / count

@@ -12,6 +12,11 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+import features
+from features import extractor
+from schemas import audio as audio_lib
 from schemas import errors, options, record
 from trainer import augment
 from trainer.augment import augmentation
@@ -22,10 +27,21 @@ DRAWS = 'augment/draws'  # float32 [batch, num_draws]
 OTHER_LABEL = 'augment/other_label'  # int64 [batch]
 OTHER_SHARE = 'augment/other_share'  # float32 [batch]
 
-_ORDER = (augmentation.BATCH, augmentation.SAMPLES, augmentation.FEATURES)
+_SAMPLES = 'waveform'  # The feature that is audio.
+# Where the data job cuts and pads, as a share of the clip.
+_ANCHORS = {audio_lib.START: 0.0, audio_lib.CENTRE: 0.5, audio_lib.END: 1.0}
+
+# One that takes either goes with those of samples.
+_ORDER = {
+  augmentation.BATCH: 0,
+  augmentation.SAMPLES: 1,
+  augmentation.EITHER: 1,
+  augmentation.FEATURES: 2,
+}
 _WHY = {
   augmentation.BATCH: 'it mixes whole batches as they are read',
   augmentation.SAMPLES: 'it changes samples, from which features are computed',
+  augmentation.EITHER: 'it changes samples where there are any, from which features are computed',
   augmentation.FEATURES: 'it changes features',
 }
 
@@ -44,6 +60,17 @@ class _Step:
   def num_draws(self) -> int:
     """Its own, and one in front of them for the probability."""
     return 1 + self.member.num_draws(self.settings)
+
+  def takes(self, reads_samples: bool) -> str:
+    """What it changes: BATCH, SAMPLES or FEATURES."""
+    if self.member.takes != augmentation.EITHER:
+      return self.member.takes
+    return augmentation.SAMPLES if reads_samples else augmentation.FEATURES
+
+  def wants(self, reads_samples: bool) -> str:
+    """What it wants of features; ANY where it leaves them as they are."""
+    takes_features = self.takes(reads_samples) == augmentation.FEATURES
+    return self.member.wants if takes_features else augmentation.ANY
 
 
 class Chain:
@@ -79,17 +106,46 @@ class Chain:
     """
     taken = computed or read
     for step in self._steps:
-      if step.member.takes == augmentation.SAMPLES and read.name != 'waveform':
+      if step.member.takes == augmentation.SAMPLES and read.name != _SAMPLES:
         raise errors.ConfigError(
           f'--augment={step.name} changes the samples of a clip, but {read.name!r} is read. Store '
           'the feature waveform and train with --feature=waveform --compute=log_mel, or let the '
           'data job make changed copies with its --augment.'
         )
-      if step.member.takes == augmentation.FEATURES and len(taken.shape) < 2:
-        raise errors.ConfigError(
-          f'--augment={step.name} masks time and bins, but {taken.name!r} has no bins. Let the '
-          'model compute a feature that has: --compute=log_mel.'
-        )
+      _check_feature(step.name, step.wants(read.name == _SAMPLES), taken)
+
+  def context(
+    self,
+    read: record.FeatureSpec,
+    computed: record.FeatureSpec | None,
+    audio: audio_lib.AudioSpec | None,
+    *,
+    fill: tuple[float, ...],
+  ) -> augmentation.Context:
+    """Returns what of a data set its augmentations need to know.
+
+    Args:
+      read: What is read from the records.
+      computed: What the model computes from it; None if it takes what is read.
+      audio: The form of the clips; None for pictures.
+      fill: The mean of what the network takes, one value per bin.
+    """
+    if audio is None:
+      return augmentation.Context(fill=fill)
+    found = augmentation.Context(
+      sample_rate_hz=audio.sample_rate_hz,
+      reads_samples=read.name == _SAMPLES,
+      fill=fill,
+      anchor=_ANCHORS[audio.position],
+    )
+    taken = computed or read
+    if not any(step.wants(found.reads_samples) == augmentation.FREQUENCIES for step in self._steps):
+      return found
+    return dataclasses.replace(
+      found,
+      bins_hz=_bins_hz(taken, audio),
+      silence=_silence(taken, audio),
+    )
 
   def attach(
     self, batches: tf.data.Dataset, feature_name: str, *, seed: int, start_step: int = 0
@@ -139,9 +195,9 @@ class Chain:
     values, num_rows = inputs if is_variable else (inputs, None)
     examples = augmentation.Examples(values=values, num_rows=num_rows)
     for step in self._steps:
-      if step.member.takes == takes:
+      if step.takes(context.reads_samples) == takes:
         examples = _do(step, examples, draws, context)
-    return [examples.values, num_rows] if is_variable else examples.values
+    return [examples.values, examples.num_rows] if is_variable else examples.values
 
   def _mixed(
     self, batch: Mapping[str, tf.Tensor], feature_name: str, draws: tf.Tensor
@@ -191,16 +247,57 @@ def _do(
   """Returns the examples, changed where the step's first number is below its probability."""
   mine = draws[:, step.first_draw : step.first_draw + step.num_draws]
   changed = step.member.apply(examples, step.settings, mine[:, 1:], context)
+  if changed.num_rows is None:  # The graph may have lost count of what it gathered.
+    values = tf.ensure_shape(changed.values, examples.values.shape)
+    changed = dataclasses.replace(changed, values=values)
   if step.settings.probability == 1:
     return changed
   is_chosen = mine[:, 0] < step.settings.probability  # [batch]
-  by_value = tf.reshape(is_chosen, [-1, *[1] * (examples.values.shape.rank - 1)])
-  share = changed.other_share
+  values, num_rows, share = examples.values, changed.num_rows, changed.other_share
+  if num_rows is not None:  # There may be more room now.
+    more = tf.shape(changed.values)[1] - tf.shape(values)[1]
+    values = tf.pad(values, [[0, 0], [0, more], *[[0, 0]] * (values.shape.rank - 2)])
+    num_rows = tf.where(is_chosen, num_rows, tf.cast(examples.num_rows, num_rows.dtype))
+  by_value = tf.reshape(is_chosen, [-1, *[1] * (values.shape.rank - 1)])
   return dataclasses.replace(
     changed,
-    values=tf.where(by_value, changed.values, examples.values),
+    values=tf.where(by_value, changed.values, values),
+    num_rows=num_rows,
     other_share=None if share is None else tf.where(is_chosen, share, 0.0),
   )
+
+
+def _check_feature(name: str, wants: str, taken: record.FeatureSpec) -> None:
+  """Raises ConfigError if a feature has no such axes as an augmentation wants."""
+  if wants != augmentation.ANY and len(taken.shape) < 2:
+    raise errors.ConfigError(
+      f'--augment={name} changes bins, but {taken.name!r} has no bins. Let the model compute '
+      'a feature that has: --compute=log_mel.'
+    )
+  if wants == augmentation.FREQUENCIES and not _has_frequencies(taken):
+    known = [name for name, kind in features.FEATURES.items() if kind.bins_hz]
+    raise errors.ConfigError(
+      f'--augment={name} moves sound along the bins, but those of {taken.name!r} are no '
+      f'frequencies in frames. It works on {", ".join(known)}.'
+    )
+
+
+def _bins_hz(taken: record.FeatureSpec, audio: audio_lib.AudioSpec) -> tuple[float, ...]:
+  """Returns the frequency of each bin of a feature; () where bins are something else."""
+  of_bins = features.FEATURES[taken.name].bins_hz
+  return tuple(of_bins(features.settings_of(taken), audio).tolist()) if of_bins else ()
+
+
+def _has_frequencies(taken: record.FeatureSpec) -> bool:
+  kind = features.FEATURES.get(taken.name)
+  return kind is not None and kind.bins_hz is not None
+
+
+def _silence(taken: record.FeatureSpec, audio: audio_lib.AudioSpec) -> tuple[float, ...]:
+  """Returns the feature of a frame of zeros."""
+  computes = extractor.Extractor([taken], audio)
+  nothing = np.zeros((1, audio.clip_samples or computes.min_samples), np.float32)
+  return tuple(computes.compute(nothing)[taken.name][0, 0].tolist())
 
 
 def _as_stored(values: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
@@ -210,7 +307,7 @@ def _as_stored(values: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
 
 def _check_order(steps: Sequence[_Step]) -> None:
   for before, after in zip(steps, steps[1:], strict=False):
-    if _ORDER.index(after.member.takes) < _ORDER.index(before.member.takes):
+    if _ORDER[after.member.takes] < _ORDER[before.member.takes]:
       raise errors.ConfigError(
         f'--augment={after.name} stands behind {before.name}, but {_WHY[after.member.takes]}. '
         f'Write --augment={after.name} in front.'

@@ -59,7 +59,9 @@ def apply(
   masked = (rows[:, :, tf.newaxis] | columns[:, tf.newaxis]) & examples.is_real()[..., tf.newaxis]
   if values.shape.rank == 4:
     masked = masked[..., tf.newaxis]
-  return dataclasses.replace(examples, values=tf.where(masked, _fill(examples, context), values))
+  return dataclasses.replace(
+    examples, values=tf.where(masked, augmentation.fill(examples, context), values)
+  )
 
 
 def _bands(
@@ -80,24 +82,11 @@ def _bands(
   return tf.reduce_any(behind_start & (places < (starts + widths)[..., tf.newaxis]), axis=1)
 
 
-def _fill(examples: augmentation.Examples, context: augmentation.Context) -> tf.Tensor:
-  """Returns what stands in masks, of a shape that spreads over the values."""
-  values = examples.values
-  if context.fill:  # Per bin, the last axis.
-    return tf.constant(context.fill, values.dtype)
-  axes = list(range(1, values.shape.rank))
-  real = examples.is_real()  # [batch, rows]
-  for _ in axes[1:]:
-    real = real[..., tf.newaxis]
-  real = tf.cast(tf.broadcast_to(real, tf.shape(values)), values.dtype)
-  count = tf.maximum(tf.reduce_sum(real, axis=axes, keepdims=True), 1.0)
-  return tf.reduce_sum(values * real, axis=axes, keepdims=True) / count
-
-
 AUGMENTATION = augmentation.Augmentation(
   settings=SpecAugment,
   apply=apply,
   num_draws=lambda settings: 2 * (settings.time_masks + settings.frequency_masks),
   takes=augmentation.FEATURES,
   identity={'time_masks': 0, 'frequency_masks': 0},
+  wants=augmentation.BINS,
 )

@@ -12,20 +12,17 @@ from trainer.models import front_end
 class Forward:
   """Samples -> augmented -> features -> augmented -> logits, on the device that has the batch."""
 
-  def __init__(
-    self, steps: chain.Chain, model: keras.Model, *, sample_rate_hz: int, fill: tuple[float, ...]
-  ) -> None:
+  def __init__(self, steps: chain.Chain, model: keras.Model, context: augmentation.Context) -> None:
     """Takes what is done to a model's inputs.
 
     Args:
       steps: What is done.
       model: Computes features by itself, or takes them.
-      sample_rate_hz: Of the samples; 0 where none are read.
-      fill: The mean of the network's feature, one value per bin.
+      context: What of the data set this may need to know.
     """
     self._steps = steps
     self._front, self._network = front_end.parts(model)
-    self._context = augmentation.Context(sample_rate_hz=sample_rate_hz, fill=fill)
+    self._context = context
 
   def __call__(self, inputs: Any, draws: tf.Tensor) -> tf.Tensor:
     """Returns logits, float32 [batch, num_labels].
@@ -35,7 +32,9 @@ class Forward:
       draws: What Chain.prepare drew for each example.
     """
     features = inputs
+    if self._context.reads_samples:
+      features = self._steps.on_samples(features, draws, self._context)
     if self._front is not None:
-      features = self._front(self._steps.on_samples(inputs, draws, self._context), training=True)
+      features = self._front(features, training=True)
     features = self._steps.on_features(features, draws, self._context)
     return self._network(features, training=True)

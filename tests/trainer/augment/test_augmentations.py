@@ -103,6 +103,33 @@ def test_masks_of_short_clips_are_shares_of_them():
   assert set((found == 7).all(axis=2).sum(axis=1)) == {0, 1, 2, 3}
 
 
+def test_cutout_masks_a_rectangle_whose_centre_lies_anywhere():
+  count, rows, bins = 400, 20, 12
+  values = np.ones((count, rows, bins, 2), np.float32)
+  numbers = draws(*np.random.default_rng(0).random((2, count)))
+  context = augmentation.Context(fill=(5.0, 6.0))
+  text = 'cutout:row_share=0.5,bin_share=0.25'
+  found = apply(text, values, numbers, context=context).values.numpy()
+  masked = (found == [5, 6]).all(axis=-1)
+  np.testing.assert_array_equal(found[~masked], 1)
+  heights, widths = masked.any(axis=2).sum(axis=1), masked.any(axis=1).sum(axis=1)
+  np.testing.assert_array_equal(masked.sum(axis=(1, 2)), heights * widths)  # A whole rectangle.
+  # 10 rows and 3 bins, less what lies outside: about half where the centre is at an edge.
+  assert set(heights) == set(range(5, 11)) and set(widths) == {2, 3}
+  assert masked.any(axis=0).all()
+
+
+def test_cutout_of_a_short_clip_is_a_share_of_it():
+  values = np.ones((100, 50, 4), np.float32)
+  numbers = draws(*np.random.default_rng(0).random((2, 100)))
+  rows = tf.constant([10] * 100)
+  text = 'cutout:row_share=0.4,bin_share=1'
+  context = augmentation.Context(fill=(7.0,))
+  found = apply(text, values, numbers, context=context, num_rows=rows).values.numpy()
+  assert (found[:, 10:] == 1).all()
+  assert set((found == 7).any(axis=2).sum(axis=1)) == {2, 3, 4}
+
+
 def test_without_a_fill_masks_get_the_mean_of_the_clip():
   values = np.random.default_rng(0).normal(size=(2, 10, 6, 3)).astype(np.float32)
   rows = tf.constant([10, 4])

@@ -90,7 +90,7 @@ def test_orders_that_cannot_be_are_refused(texts, sentence):
   ('texts', 'read', 'computed', 'sentence'),
   [
     (['noise'], LOG_MEL, None, "--augment=noise changes the samples of a clip, but 'log_mel'"),
-    (['spec_augment'], WAVEFORM, None, "masks time and bins, but 'waveform' has no bins"),
+    (['spec_augment'], WAVEFORM, None, "changes bins, but 'waveform' has no bins"),
     (ALL, WAVEFORM, LOG_MEL, ''),
     (['mixup', 'spec_augment'], LOG_MEL, None, ''),
   ],

@@ -1,0 +1,158 @@
+"""What is done along time and frequency, against the same done to samples."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import features
+from features import extractor
+from features.augmentations import speed as speed_lib
+from schemas import audio, errors, record
+from tests.helpers import signals
+from trainer import augment
+from trainer.augment import augmentation, chain, vtlp
+
+AUDIO = audio.AudioSpec(sample_rate_hz=16_000, clip_s=1.0)
+ANY_LENGTH = dataclasses.replace(AUDIO, clip_s=0)
+WAVEFORM = features.spec('waveform', features.parse('waveform')[1], AUDIO)
+
+
+def spec_of(text, spec=AUDIO):
+  return features.spec(*features.parse(text), spec)
+
+
+def computed(samples, text, spec=AUDIO):
+  wanted = spec_of(text, spec)
+  return extractor.Extractor([wanted], spec).compute(samples)[wanted.name]
+
+
+def apply(text, values, numbers, taken, *, spec=AUDIO, num_rows=None):
+  steps = chain.Chain([text])
+  name, settings = augment.parse(text)
+  context = steps.context(taken, None, spec, fill=())
+  numbers = tf.constant(np.array(numbers, np.float32).reshape(len(values), -1))
+  given = augmentation.Examples(values=tf.constant(values), num_rows=num_rows)
+  return augment.AUGMENTATIONS[name].apply(given, settings, numbers, context)
+
+
+def voice(num_samples=16_000, *, hz=140.0):
+  """Returns harmonics with a formant, in the first 60 % of a clip: float32 [1, num_samples]."""
+  sounding = int(0.6 * num_samples)
+  found = np.zeros(num_samples, np.float32)
+  for i in range(1, 40):
+    level = np.exp(-(((i * hz - 900) / 700) ** 2)) + 0.02
+    found[:sounding] += signals.sine(sounding, sample_rate_hz=16_000, hz=i * hz, amplitude=level)
+  found *= 0.05 * np.abs(np.sin(np.arange(num_samples) / 3_000))
+  return found[np.newaxis].astype(np.float32)
+
+
+@pytest.mark.parametrize('text', ['log_mel:num_mels=40', 'stft:fft_samples=512', 'mel'])
+@pytest.mark.parametrize('rate', [0.9, 1.1])
+def test_speed_of_features_is_nearly_that_of_samples(text, rate):
+  values = computed(voice(), text)
+  played = speed_lib.resampled(voice()[0], rate, num_samples=16_000)
+  wanted = computed(played[np.newaxis], text)
+  found = apply(f'speed:min_rate={rate},max_rate={rate}', values, [0.5], spec_of(text)).values
+  assert found.shape == wanted.shape
+  # Far nearer than what it was before.
+  assert np.mean((found - wanted) ** 2) < 0.25 * np.mean((values - wanted) ** 2)
+  assert np.corrcoef(np.ravel(found), np.ravel(wanted))[0, 1] > 0.97
+
+
+def test_a_faster_clip_of_fixed_length_ends_in_silence():
+  text = 'log_mel:num_mels=40'
+  values = np.zeros((1, 98, 40), np.float32)
+  found = apply('speed:min_rate=2,max_rate=2', values, [0.5], spec_of(text)).values.numpy()[0]
+  np.testing.assert_allclose(found[50:], np.log(1e-6), rtol=1e-6)
+  assert not found[:49].any()
+
+
+@pytest.mark.parametrize(('position', 'kept'), [('start', 0), ('centre', 48), ('end', 97)])
+def test_that_point_stays_at_which_the_job_pads(position, kept):
+  values = np.repeat(np.arange(98, dtype=np.float32)[np.newaxis, :, np.newaxis], 40, axis=2)
+  spec = dataclasses.replace(AUDIO, position=position)
+  taken = spec_of('log_mel:num_mels=40')
+  found = apply('speed:min_rate=0.5,max_rate=0.5', values, [0], taken, spec=spec).values.numpy()
+  assert found[0, kept, 0] == pytest.approx(kept, abs=0.5)
+  steps = np.diff(found[0, :, 0])
+  np.testing.assert_allclose(steps, 0.5, atol=1e-4)
+
+
+def test_clips_of_any_length_get_longer_or_shorter():
+  text = 'log_mel:num_mels=40'
+  taken = spec_of(text, ANY_LENGTH)
+  rows = tf.constant([100, 51, 1, 100])
+  values = np.ones((4, 100, 40), np.float32) * (np.arange(100) < rows.numpy()[:, None])[..., None]
+  numbers = [0.0, 0.0, 0.99, 0.9999]
+  found = apply(
+    'speed:min_rate=0.5,max_rate=2', values, numbers, taken, spec=ANY_LENGTH, num_rows=rows
+  )
+  assert found.num_rows.numpy().tolist() == [200, 102, 1, 50]
+  assert found.values.shape == (4, 200, 40)
+  for clip, length in zip(found.values.numpy(), found.num_rows.numpy(), strict=True):
+    np.testing.assert_allclose(clip[:length], 1, rtol=1e-6)
+    assert not clip[length:].any()
+
+
+def test_a_tone_is_where_its_speed_puts_it():
+  text = 'stft:fft_samples=512'
+  tone = signals.sine(16_000, sample_rate_hz=16_000, hz=2_000, amplitude=0.5)[np.newaxis]
+  values = computed(tone.astype(np.float32), text)
+  found = apply('speed:min_rate=1.5,max_rate=1.5', values, [0], spec_of(text)).values.numpy()
+  assert found[0, 10].argmax() * 16_000 / 512 == pytest.approx(3_000, abs=20)
+
+
+def paper(hz, warp, rate_hz=16_000, high_hz=4_800):
+  """The function of Jaitly and Hinton, written out for one number."""
+  top = high_hz * min(warp, 1)
+  if hz <= top / warp:
+    return hz * warp
+  half = rate_hz / 2
+  return half - (half - top) / (half - top / warp) * (half - hz)
+
+
+@pytest.mark.parametrize('warp', [0.9, 1.0, 1.1])
+def test_vtlp_moves_frequencies_as_the_paper_does(warp):
+  hz = np.linspace(0, 8_000, 81, dtype=np.float32)
+  found = vtlp.warped(tf.constant(hz), tf.constant([[warp]]), nyquist_hz=8_000, high_hz=4_800)
+  np.testing.assert_allclose(found[0], [paper(x, warp) for x in hz], rtol=1e-5)
+  assert (np.diff(found[0]) > 0).all()
+
+
+def test_vtlp_of_a_straight_line_is_the_function_itself():
+  """A feature whose value is the frequency of its bin shows where each bin was read."""
+  taken = spec_of('log_mel:num_mels=40')
+  bins_hz = np.array(features.FEATURES['log_mel'].bins_hz(features.settings_of(taken), AUDIO))
+  values = np.tile(bins_hz.astype(np.float32), (2, 98, 1))
+  found = apply('vtlp', values, [0.0, 0.999999], taken).values.numpy()
+  for clip, warp in zip(found, (0.9, 1.1), strict=True):
+    wanted = np.clip([paper(hz, warp) for hz in bins_hz], bins_hz[0], bins_hz[-1])
+    np.testing.assert_allclose(clip, np.tile(wanted, (98, 1)), rtol=1e-4)
+
+
+@pytest.mark.parametrize('text', ['mfcc', 'chroma', 'tempogram', 'fft'])
+@pytest.mark.parametrize('name', ['speed', 'vtlp'])
+def test_bins_that_are_no_frequencies_are_not_warped(name, text):
+  with pytest.raises(errors.ConfigError, match=rf'--augment={name} moves .* works on stft, mel'):
+    chain.Chain([name]).check(spec_of(text), None)
+
+
+def test_pictures_are_not_warped():
+  picture = record.FeatureSpec(name='image', shape=(8, 8, 3), dtype='uint8', settings={})
+  with pytest.raises(errors.ConfigError, match="those of 'image' are no frequencies"):
+    chain.Chain(['vtlp']).check(picture, None)
+  chain.Chain(['cutout']).check(picture, None)
+
+
+def test_the_frequencies_of_bins_are_where_tones_are_loudest():
+  for text in ('log_mel:num_mels=40', 'mel:num_mels=40,scale=slaney', 'stft:fft_samples=512'):
+    taken = spec_of(text)
+    bins_hz = features.FEATURES[taken.name].bins_hz(features.settings_of(taken), AUDIO)
+    assert len(bins_hz) == taken.num_bins
+    assert (np.diff(bins_hz) > 0).all()
+    for place in (12, 20, 35):
+      tone = signals.sine(16_000, sample_rate_hz=16_000, hz=bins_hz[place], amplitude=0.5)
+      found = computed(tone[np.newaxis].astype(np.float32), text)[0].mean(axis=0)
+      assert abs(int(found.argmax()) - place) <= 1
