@@ -1,4 +1,8 @@
-"""What every model promises, over the whole table and every precision policy."""
+"""What every model promises, over the whole table and every precision policy.
+
+All of it is to take under 3 minutes: a model is built once for several promises, and the toys are
+tiny. What belongs to the seam of all models (normalisation) is asked of two of them.
+"""
 
 import functools
 import os
@@ -11,55 +15,61 @@ import pytest
 from hypothesis import strategies as st
 
 from schemas import errors, options
-from tests.helpers import tiny_manifest
+from tests.helpers import tiny_manifest, toy_models
 from trainer import models
 from trainer.learning import precision
+from trainer.models import model as model_lib
+from trainer.models import parts
 
 keras = pytest.importorskip('keras')
 tf = pytest.importorskip('tensorflow')
 
-# Small enough for seconds on a CPU, by the settings that a user has too.
-TOYS = {
-  'cnn': 'cnn:filters=8,dense_units=16,dropout=0',
-  'vgg16': 'vgg16:head_units=16,dropout=0',
-}
 POLICIES = ('float32', 'mixed_float16', 'mixed_bfloat16')
 SHAPE = (32, 32)
-ANY_LENGTH = (None, 20)
+ANY_LENGTH = toy_models.OF_ANY_LENGTH
+# At the input and the labels of the paper or of the issue that asks for the model: its numbers.
+PUBLISHED = {}
 
 
-@pytest.fixture(params=POLICIES)
-def policy(request):
-  """The precision policy, set for the test and put back."""
-  before = keras.config.dtype_policy()
-  keras.config.set_dtype_policy(request.param)
-  yield request.param
-  keras.config.set_dtype_policy(before)
-
-
-def build(name, *, shape=SHAPE, seed=1, more='', **statistics):
-  keras.utils.set_random_seed(seed)
-  dataset = tiny_manifest.of(shape=shape, **statistics)
-  return models.build(*models.parse(TOYS[name] + more), dataset)
-
-
-def examples(count, *, shape=SHAPE):
-  return np.random.default_rng(0).normal(size=(count, *shape)).astype(np.float32)
+def examples(count, shape, *, seed=0):
+  return np.random.default_rng(seed).normal(size=(count, *shape)).astype(np.float32)
 
 
 def logits_of(model, batch):
   return np.array(model(batch, training=False))
 
 
+def with_biases(model):
+  """A model as if it had learned: biases and moving statistics are not those of a fresh one.
+
+  Padding would stay zero through all layers of a fresh one.
+  """
+  rng = np.random.default_rng(4)
+  for variable in model.variables:
+    if variable.name in {'bias', 'beta', 'moving_mean'}:
+      variable.assign(rng.uniform(0.05, 0.2, variable.shape))
+    elif variable.name in {'gamma', 'moving_variance'}:
+      variable.assign(rng.uniform(0.5, 1.5, variable.shape))
+  return model
+
+
 @functools.cache
-def toy(name, policy):
-  """A model that tests look at and leave as it is; VGG16 takes half a second to make."""
-  assert keras.config.dtype_policy().name == policy
-  return build(name, mean=(1.5,), variance=(4.0,))
+def toy(name, policy='float32'):
+  """A model that tests look at and leave as it is."""
+  with precision.policy(policy):
+    return with_biases(toy_models.build(name, mean=(1.5,), variance=(4.0,)))
+
+
+@functools.cache
+def any_length(name, policy='float32'):
+  """The same on clips of any length, with a mean that is not the padding's zero."""
+  size = toy_models.shape(name, is_variable=True)
+  with precision.policy(policy):
+    return with_biases(toy_models.build(name, size=size, mean=(1.5,), variance=(4.0,)))
 
 
 def test_every_model_has_a_toy():
-  assert set(TOYS) == set(models.MODELS)
+  assert set(toy_models.TOYS) == set(models.MODELS)
 
 
 def test_settings_can_be_written_as_text():
@@ -71,60 +81,78 @@ def test_default_settings_are_found_by_the_bare_name(name):
   assert models.parse(name) == (name, models.MODELS[name].settings())
 
 
+@pytest.mark.parametrize('policy', POLICIES)
 @pytest.mark.parametrize('name', models.MODELS)
-def test_logits_are_float32_one_per_label(name, policy):
-  logits = toy(name, policy)(examples(2), training=False)
+def test_logits_are_float32_and_saved_models_give_the_same(name, policy, tmp_path):
+  model, batch = toy(name, policy), examples(2, toy_models.shape(name))
+  logits = model(batch, training=False)
   assert tuple(logits.shape) == (2, 3)
   assert logits.dtype == 'float32', f'logits must leave {policy} before the loss'
-
-
-@pytest.mark.parametrize('name', models.MODELS)
-def test_precision_policy_reaches_the_layers(name, policy):
-  layers = toy(name, policy)._flatten_layers()
-  computes = {layer.compute_dtype for layer in layers if layer.weights}
+  assert np.isfinite(logits).all()
+  computes = {layer.compute_dtype for layer in model._flatten_layers() if layer.weights}
   assert policy.removeprefix('mixed_') in computes
-
-
-@pytest.mark.parametrize('name', models.MODELS)
-def test_loss_falls_on_a_few_examples(name, policy):
-  # A CPU takes 10 s for one step of the whole VGG16 in float16, 0.4 s in the two others.
-  slow = (name, policy) == ('vgg16', 'mixed_float16')
-  model = build(name, more=',trainable_blocks=1' if slow else '')
-  labels = np.arange(3) % 3
-  slopes = np.linspace(-1, 1, SHAPE[1]) * (labels - 1)[:, None, None]
-  batch = (examples(3) + slopes).astype(np.float32)
-  loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-  rate = models.MODELS[name].learning_rate / 5  # So few steps must not jump too far.
-  optimizer = precision.protect(keras.optimizers.Adam(rate), policy)
-  optimizer.build(model.trainable_variables)
-
-  @tf.function  # In a graph: one by one the convolutions take ten times as long in float16.
-  def step():
-    with tf.GradientTape() as tape:
-      before = loss(labels, model(batch, training=True))
-      scaled = optimizer.scale_loss(before)
-    weights = model.trainable_variables
-    optimizer.apply(tape.gradient(scaled, weights), weights)
-    return before
-
-  losses = [float(step()) for _ in range(3 if name == 'vgg16' else 9)]
-  assert losses[-1] < 0.9 * losses[0]
-
-
-@pytest.mark.parametrize('name', models.MODELS)
-def test_saved_model_gives_the_same_logits(name, policy, tmp_path):
-  model = toy(name, policy)
   model.save(tmp_path / 'model.keras')
   loaded = keras.models.load_model(tmp_path / 'model.keras', compile=False)
-  np.testing.assert_array_equal(logits_of(loaded, examples(2)), logits_of(model, examples(2)))
+  np.testing.assert_array_equal(logits_of(loaded, batch), np.array(logits))
+
+
+@pytest.mark.parametrize('name', models.MODELS)
+def test_a_trunk_and_its_blocks_are_found(name):
+  trunk = parts.trunk(toy(name))
+  assert trunk is not None
+  blocks = parts.blocks(trunk)
+  found = [layer.name for block in blocks for layer in block]
+  assert len(found) == len(set(found))
+  assert sum(layer.count_params() for block in blocks for layer in block) == sum(
+    layer.count_params() for layer in parts.weighted_layers(trunk)
+  )
+  # Without a logit: what an embedding is.
+  assert not any(layer.name == 'logits' for layer in parts.weighted_layers(trunk))
+
+
+@pytest.mark.parametrize('name', models.MODELS)
+def test_eight_clips_are_learned(name):
+  shape = toy_models.shape(name)
+  labels = np.array([0, 1, 2, 0, 1, 2, 0, 1])
+  # Noise, on waves that are a label's own.
+  angles = np.linspace(0, 2 * np.pi, shape[-1], dtype=np.float32)
+  waves = np.sin(angles * (1 + 4 * labels)[:, None]).reshape(8, *[1] * (len(shape) - 1), -1)
+  batch = examples(8, shape, seed=3) + waves.astype(np.float32)
+  model = toy_models.build(name)
+  optimizer = keras.optimizers.Adam(models.MODELS[name].learning_rate)
+  optimizer.build(model.trainable_variables)
+  loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+  @tf.function
+  def step():
+    with tf.GradientTape() as tape:
+      found = loss(labels, model(batch, training=True))
+    weights = model.trainable_variables
+    optimizer.apply(tape.gradient(found, weights), weights)
+
+  for _ in range(20):
+    for _ in range(5):
+      step()
+    if (logits_of(model, batch).argmax(axis=1) == labels).all():
+      return
+  raise AssertionError(f'{name} cannot tell 8 clips apart after 100 steps')
+
+
+@pytest.mark.parametrize('name', models.MODELS)
+def test_exported_models_give_the_same_logits(name, tmp_path):
+  model, batch = toy(name), examples(2, toy_models.shape(name))
+  model.export(tmp_path / 'model', verbose=False)
+  exported = tf.saved_model.load(tmp_path / 'model')
+  wanted = logits_of(model, batch)
+  np.testing.assert_allclose(exported.serve(batch), wanted, atol=1e-4 * np.abs(wanted).max())
 
 
 def test_saved_models_open_without_this_project(tmp_path):
   files = []
   for name in models.MODELS:
-    for kind, shape in (('fixed', SHAPE), ('any', ANY_LENGTH)):
-      files.append(str(tmp_path / f'{name}_{kind}.keras'))
-      build(name, shape=shape).save(files[-1])
+    for make in (toy, any_length) if name in ANY_LENGTH else (toy,):
+      files.append(str(tmp_path / f'{name}_{make.__name__}.keras'))
+      make(name).save(files[-1])
   script = (
     'import sys, keras\n'
     'for path in sys.argv[1:]:\n'
@@ -144,28 +172,43 @@ def test_saved_models_open_without_this_project(tmp_path):
   assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize('name', models.MODELS)
-@pytest.mark.parametrize('frames', [11, 32, 97, 301])
-def test_any_number_of_frames_is_taken(name, frames):
-  model = build(name, shape=(frames, 20))
-  assert logits_of(model, examples(2, shape=(frames, 20))).shape == (2, 3)
+@pytest.mark.parametrize(('text', 'size'), PUBLISHED)
+def test_parameters_are_those_of_the_paper(text, size):
+  shape, num_labels, wanted = PUBLISHED[text, size]
+  found = toy_models.parameters(text, shape, num_labels=num_labels)
+  assert abs(found / wanted - 1) < 0.02, found
 
 
 @pytest.mark.parametrize('name', models.MODELS)
-@pytest.mark.parametrize('channels', [1, 3])
-def test_pictures_are_taken(name, channels):
-  shape = (32, 40, channels)
-  assert logits_of(build(name, shape=shape), examples(2, shape=shape)).shape == (2, 3)
+def test_every_kind_of_feature_of_its_row_is_taken_and_no_other(name):
+  for kind in model_lib.Takes:
+    if kind not in models.MODELS[name].takes:
+      with pytest.raises(errors.DatasetError, match=rf"Model '{name}' takes .*--feature="):
+        toy_models.build(name, kind=kind)
+    elif kind != toy_models.takes(name):
+      made = toy_models.build(name, kind=kind)
+      assert logits_of(made, examples(2, toy_models.SHAPES[kind])).shape == (2, 3)
 
 
 @pytest.mark.parametrize('name', models.MODELS)
+@pytest.mark.parametrize('share', [3, 0.5])
+def test_longer_and_shorter_clips_are_taken(name, share):
+  first, *others = toy_models.shape(name)
+  shape = (int(first * share), *others)
+  assert logits_of(toy_models.build(name, size=shape), examples(2, shape)).shape == (2, 3)
+
+
+# The seam: what no model has to think of.
+
+
+@pytest.mark.parametrize('name', ['cnn', 'vgg16'])
 def test_normalisation_stands_inside(name):
   """A louder and shifted feature with statistics to match gives the same logits."""
   per_bin = np.linspace(-8, 8, SHAPE[-1], dtype=np.float32)
-  plain = build(name)
-  shifted = build(name, mean=tuple(per_bin.tolist()), variance=(9.0,))
-  other_mean = build(name, mean=tuple((per_bin + 1).tolist()), variance=(9.0,))
-  batch = examples(2)
+  plain = toy_models.build(name)
+  shifted = toy_models.build(name, mean=tuple(per_bin.tolist()), variance=(9.0,))
+  other_mean = toy_models.build(name, mean=tuple((per_bin + 1).tolist()), variance=(9.0,))
+  batch = examples(2, SHAPE)
   expected = logits_of(plain, batch)
   np.testing.assert_allclose(
     logits_of(shifted, batch * 3 + per_bin), expected, rtol=1e-4, atol=1e-4
@@ -173,131 +216,101 @@ def test_normalisation_stands_inside(name):
   assert np.abs(logits_of(other_mean, batch * 3 + per_bin) - expected).max() > 1e-3
 
 
-@pytest.mark.parametrize('name', models.MODELS)
-def test_normalisation_is_float32_under_half_precision(name):
+def test_normalisation_is_float32_under_half_precision():
   """Float16 knows 8,192 and 8,200 but nothing between: the mean must go before the rounding."""
-  before = keras.config.dtype_policy()
-  keras.config.set_dtype_policy('mixed_float16')
-  try:
-    plain, far = build(name), build(name, mean=(8192.0,))
-    batch = np.round(examples(2) * 64) / 64  # Sums with 8,192 that float32 holds exactly.
-    np.testing.assert_array_equal(logits_of(far, batch + 8192), logits_of(plain, batch))
-  finally:
-    keras.config.set_dtype_policy(before)
+  with precision.policy('mixed_float16'):
+    plain, far = toy_models.build('cnn'), toy_models.build('cnn', mean=(8192.0,))
+  batch = np.round(examples(2, SHAPE) * 64) / 64  # Sums with 8,192 that float32 holds exactly.
+  np.testing.assert_array_equal(logits_of(far, batch + 8192), logits_of(plain, batch))
 
 
-@pytest.mark.parametrize('name', models.MODELS)
-def test_bins_that_never_moved_in_training_do_not_explode(name):
+def test_bins_that_never_moved_in_training_do_not_explode():
   variance = (1.0,) * (SHAPE[-1] - 1) + (0.0,)
-  model = build(name, variance=variance)
-  assert np.abs(logits_of(model, examples(2))).max() < 1e4
+  model = toy_models.build('cnn', variance=variance)
+  assert np.abs(logits_of(model, examples(2, SHAPE))).max() < 1e4
 
 
-@pytest.mark.parametrize('name', models.MODELS)
-def test_silence_alone_is_no_division_by_zero(name):
-  model = build(name, variance=(0.0,))
+def test_silence_alone_is_no_division_by_zero():
+  model = toy_models.build('cnn', variance=(0.0,))
   assert np.isfinite(logits_of(model, np.zeros((2, *SHAPE), np.float32))).all()
 
 
 @pytest.mark.parametrize('name', models.MODELS)
 def test_same_seed_gives_the_same_model(name):
-  first, second, third = (build(name, seed=seed).get_weights() for seed in (5, 5, 6))
+  first, second, third = (toy_models.build(name, seed=seed).get_weights() for seed in (5, 5, 6))
   assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
   assert not all(np.array_equal(a, b) for a, b in zip(first, third, strict=True))
-
-
-@pytest.mark.parametrize('name', models.MODELS)
-def test_waveform_is_refused_with_a_sentence(name):
-  with pytest.raises(errors.DatasetError, match=r"'waveform' is \[16000\].*--feature=log_mel"):
-    models.build(*models.parse(name), tiny_manifest.of(shape=(16_000,), name='waveform'))
 
 
 # Clips of any length.
 
 
-def alone_and_padded(rng, num_rows, *, padding):
+@pytest.mark.parametrize(
+  'name', [name for name, one in models.MODELS.items() if one.lengths == model_lib.Lengths.ONE]
+)
+def test_clips_of_any_length_are_refused_where_the_row_says_one(name):
+  with pytest.raises(errors.DatasetError, match='takes clips of one length.*--clip_seconds=1'):
+    toy_models.build(name, size=toy_models.shape(name, is_variable=True))
+
+
+def alone_and_padded(name, rng, num_rows, *, padding):
   """Returns a clip by itself, and in a batch with noise twice as long behind it; model inputs."""
-  clip = rng.normal(size=(1, num_rows, *ANY_LENGTH[1:])).astype(np.float32)
-  batch = rng.normal(size=(2, num_rows + padding, *ANY_LENGTH[1:])).astype(np.float32)
+  rest = toy_models.shape(name)[1:]
+  clip = rng.normal(size=(1, num_rows, *rest)).astype(np.float32)
+  batch = rng.normal(size=(2, num_rows + padding, *rest)).astype(np.float32)
   batch[0, :num_rows] = clip[0]
   batch[0, num_rows:] = 0
   return [clip, np.array([num_rows])], [batch, np.array([num_rows, num_rows + padding])]
 
 
-@pytest.fixture(scope='module')
-def any_length():
-  """A model of each name, on clips of any length, with a mean that is not the padding's zero."""
-  return {
-    name: with_biases(build(name, shape=ANY_LENGTH, mean=(1.5,), variance=(4.0,)))
-    for name in models.MODELS
-  }
+def scale(name):
+  """How many rows of its own stand for one frame of the tests."""
+  return 50 if toy_models.takes(name) == model_lib.Takes.SAMPLES else 1
 
 
-def with_biases(model):
-  """Biases are zero until a model learns: padding would stay zero through all its layers."""
-  rng = np.random.default_rng(4)
-  for variable in model.trainable_variables:
-    if variable.name == 'bias':
-      variable.assign(rng.uniform(0.05, 0.2, variable.shape))
-  return model
-
-
-@pytest.mark.parametrize('name', models.MODELS)
-@hypothesis.settings(max_examples=12)  # Each 0.1 s with VGG16.
+@pytest.mark.parametrize('name', ANY_LENGTH)
+@hypothesis.settings(max_examples=6)  # Each 0.1 s with VGG16.
 @hypothesis.given(
   num_rows=st.integers(1, 90), padding=st.integers(0, 70), seed=st.integers(0, 2**32 - 1)
 )
-def test_padding_does_not_change_the_logits(any_length, name, num_rows, padding, seed):
-  alone, padded = alone_and_padded(np.random.default_rng(seed), num_rows, padding=padding)
-  model = any_length[name]
-  np.testing.assert_allclose(logits_of(model, padded)[:1], logits_of(model, alone), atol=1e-5)
+def test_padding_does_not_change_the_logits(name, num_rows, padding, seed):
+  times = scale(name)
+  alone, padded = alone_and_padded(
+    name, np.random.default_rng(seed), num_rows * times, padding=padding * times
+  )
+  model = any_length(name)
+  np.testing.assert_allclose(logits_of(model, padded)[:1], logits_of(model, alone), atol=1e-4)
 
 
-@pytest.mark.parametrize('name', models.MODELS)
-def test_what_stands_in_the_padding_is_not_looked_at(any_length, name):
-  _, padded = alone_and_padded(np.random.default_rng(0), 40, padding=30)
-  expected = logits_of(any_length[name], padded)
-  padded[0][0, 40:] = 1e3
-  np.testing.assert_array_equal(logits_of(any_length[name], padded)[0], expected[0])
-
-
-@pytest.mark.parametrize('name', models.MODELS)
-def test_all_of_a_clip_is_looked_at(any_length, name):
-  """But for a few rows at its end, which no whole pool covers."""
-  model, (batch, num_rows) = any_length[name], [examples(1, shape=(70, 20)), np.array([70])]
-  expected = logits_of(model, [batch, num_rows])
+@pytest.mark.parametrize('name', ANY_LENGTH)
+def test_what_stands_in_the_padding_is_not_looked_at_and_all_of_a_clip_is(name):
+  times = scale(name)
+  _, padded = alone_and_padded(name, np.random.default_rng(0), 40 * times, padding=30 * times)
+  model = any_length(name)
+  expected = logits_of(model, padded)
+  padded[0][0, 40 * times :] = 1e3
+  np.testing.assert_array_equal(logits_of(model, padded)[0], expected[0])
+  # But for a few rows at its end, which no whole pool covers.
   for first, last in ((0, 3), (30, 33), (60, 63)):
-    changed = batch.copy()
-    changed[0, first:last] += 5
-    assert np.abs(logits_of(model, [changed, num_rows]) - expected).max() > 1e-4
+    changed = padded[0].copy()
+    changed[1, first * times : last * times] += 5
+    assert np.abs(logits_of(model, [changed, padded[1]]) - expected)[1].max() > 1e-4
 
 
-@pytest.mark.parametrize('name', models.MODELS)
-def test_clips_of_any_length_under_every_policy(name, policy, tmp_path):
-  model = build(name, shape=ANY_LENGTH)
-  batch = [examples(2, shape=(50, 20)), np.array([50, 3])]
-  logits = model(batch, training=False)
+@pytest.mark.parametrize('policy', POLICIES[1:])
+@pytest.mark.parametrize('name', ANY_LENGTH)
+def test_clips_of_any_length_under_half_precision(name, policy):
+  """A long one does not overflow, and padding does not count."""
+  model, length = any_length(name, policy), 600 * scale(name)
+  batch = np.full((2, length, *toy_models.shape(name)[1:]), 30, np.float32)
+  logits = model([batch, np.array([length, 3])], training=False)
   assert tuple(logits.shape) == (2, 3)
   assert logits.dtype == 'float32'
   assert np.isfinite(logits).all()
-  model.save(tmp_path / 'model.keras')
-  loaded = keras.models.load_model(tmp_path / 'model.keras', compile=False)
-  np.testing.assert_array_equal(logits_of(loaded, batch), np.array(logits))
+  alone = logits_of(model, [batch[1:, :3], np.array([3])])
+  np.testing.assert_allclose(logits[1:], alone, atol=0.05 + 0.02 * np.abs(alone).max())
 
 
-@pytest.mark.parametrize('name', models.MODELS)
-def test_long_silence_does_not_overflow_half_precision(name):
-  before = keras.config.dtype_policy()
-  keras.config.set_dtype_policy('mixed_float16')
-  try:
-    model = build(name, shape=ANY_LENGTH)
-    batch = np.full((1, 3_000 if name == 'cnn' else 600, 20), 30, np.float32)
-    assert np.isfinite(logits_of(model, [batch, np.array([batch.shape[1]])])).all()
-  finally:
-    keras.config.set_dtype_policy(before)
-
-
-@pytest.mark.parametrize('name', models.MODELS)
-def test_a_waveform_of_any_length_is_refused_with_a_sentence(name):
+def test_a_waveform_of_any_length_is_refused_with_a_sentence():
   with pytest.raises(errors.DatasetError, match=r"'waveform' is \[any\].*--feature=log_mel"):
-    models.build(*models.parse(name), tiny_manifest.of(shape=(None,), name='waveform'))
+    models.build(*models.parse('cnn'), tiny_manifest.of(shape=(None,), name='waveform'))

@@ -6,9 +6,9 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from schemas import errors, manifest, options
+from schemas import errors, manifest, options, record
 from trainer.lazy import keras
-from trainer.models import cnn, front_end, model, vgg16
+from trainer.models import cnn, front_end, inputs, model, parts, rows, vgg16
 
 MODELS: Mapping[str, model.ModelFamily] = {
   'cnn': cnn.FAMILY,
@@ -55,5 +55,49 @@ def build(
       'apart. Run the data job on a corpus with at least two labels.'
     )
   taken = computed.spec if computed else feature
-  network = MODELS[name].build(taken, statistics, dataset.num_labels, settings)
-  return front_end.in_front_of(network, feature, computed) if computed else network
+  made = network(name, settings, taken, statistics, num_labels=dataset.num_labels)
+  return front_end.in_front_of(made, feature, computed) if computed else made
+
+
+def network(
+  name: str,
+  settings: Any,
+  feature: record.FeatureSpec,
+  statistics: manifest.FeatureStatistics | None,
+  *,
+  num_labels: int,
+) -> keras.Model:
+  """Returns a model: normalisation, trunk, head and logits.
+
+  Args:
+    name: A key of MODELS.
+    settings: Its settings.
+    feature: What it takes.
+    statistics: Mean and variance over the train split; None: it is normalised already.
+    num_labels: The logits.
+
+  Returns:
+    A model of float32 [batch, *feature.shape] to float32 logits [batch, num_labels] under every
+    precision policy. Where the feature is of variable length there is a second input, the rows of
+    each clip, int32 [batch]; what stands behind them does not change the logits.
+
+  Raises:
+    DatasetError: if the model cannot take the feature.
+    ConfigError: if a setting cannot be followed.
+  """
+  member = MODELS[name]
+  inputs.check(name, feature, takes=member.takes, lengths=member.lengths)
+  member.check(feature, settings)
+  sources = inputs.new_inputs(feature)
+  x = rows.Rows(inputs.normalised(sources[0], feature, statistics), *sources[1:])
+  heard = member.trunk(rows.zeros_behind(x), settings)
+  trunk = keras.Model(_one_or_all(sources), _one_or_all(heard.tensors), name=parts.TRUNK)
+  sources = inputs.new_inputs(feature)
+  x = member.head(rows.of(trunk(_one_or_all(sources))), settings)
+  # float32, so that the loss never sees half precision.
+  logits = keras.layers.Dense(num_labels, dtype='float32', name='logits')(x.values)
+  return keras.Model(_one_or_all(sources), logits, name=name)
+
+
+def _one_or_all(tensors: list[Any]) -> Any:
+  return tensors if len(tensors) > 1 else tensors[0]

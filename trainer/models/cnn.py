@@ -10,11 +10,11 @@ frames as the clip has by itself. What padding its batch adds changes nothing.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
-from schemas import errors, limits, manifest, record
+from schemas import errors, limits, record
 from trainer.lazy import keras
-from trainer.models import inputs, masks, model
+from trainer.models import heads, inputs, model, rows
+from trainer.models.rows import Rows
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,63 +51,28 @@ class Cnn(limits.Limited):
     return size
 
 
-def build(
-  feature: record.FeatureSpec,
-  statistics: manifest.FeatureStatistics | None,
-  num_labels: int,
-  settings: Cnn,
-) -> keras.Model:
-  """Returns the model; see ModelFamily.build.
-
-  Raises:
-    DatasetError: if the feature is not [time, bins] or [height, width, channels], or too small.
-  """
-  shape = inputs.image_shape(feature, model='cnn')
-  if min(size for size in shape[:2] if size is not None) < settings.min_size:
+def check(feature: record.FeatureSpec, settings: Cnn) -> None:
+  """Refuses a feature of which nothing is left behind the last pooling; DatasetError."""
+  if min(size for size in feature.shape[:2] if size is not None) < settings.min_size:
     raise errors.DatasetError(
       f"Model 'cnn' with conv_layers={settings.conv_layers}, kernel={settings.kernel} and "
       f'pool={settings.pool} needs at least {settings.min_size} frames and '
       f'{settings.min_size} bins, but {feature.name!r} is {inputs.shape_text(feature)}. Lower '
       'conv_layers, kernel or pool, or make a larger feature (longer clips, more bins).'
     )
-  sources = [inputs.new_input(feature)]
-  x = inputs.normalised(sources[0], feature, statistics)
-  if feature.is_variable:
-    sources.append(inputs.new_num_rows())
-    x = _mean_over_time(x, sources[1], shape, settings)
-  else:
-    x = _convolved(inputs.as_image(x, shape), settings)
-  x = keras.layers.Flatten(name='flatten')(x)
-  x = keras.layers.Dense(settings.dense_units, activation='relu', name='dense')(x)
-  x = keras.layers.Dropout(settings.dropout, name='dropout')(x)
-  # float32, so that the loss never sees half precision.
-  logits = keras.layers.Dense(num_labels, dtype='float32', name='logits')(x)
-  return keras.Model(sources if feature.is_variable else sources[0], logits, name='cnn')
 
 
-def _convolved(x: Any, settings: Cnn) -> Any:
-  """[batch, height, width, channels] -> [batch, less, less, filters]."""
+def trunk(x: Rows, settings: Cnn) -> Rows:
+  """Returns what the dense layer gives, [batch, dense_units]; see ModelFamily."""
+  x = rows.at_least(rows.as_image(x), settings.min_size)
   for i in range(1, settings.conv_layers + 1):
-    x = keras.layers.Conv2D(settings.filters, settings.kernel, activation='relu', name=f'conv{i}')(
-      x
+    conv = keras.layers.Conv2D(
+      settings.filters, settings.kernel, activation='relu', name=f'block{i}_conv'
     )
-    x = keras.layers.MaxPooling2D(settings.pool, name=f'pool{i}')(x)
-  return x
+    x = rows.windowed(x, conv)
+    x = rows.windowed(x, keras.layers.MaxPooling2D(settings.pool, name=f'block{i}_pool'))
+  x = rows.flat(x if x.num_rows is None else rows.mean(x))
+  return x.through(keras.layers.Dense(settings.dense_units, activation='relu', name='dense'))
 
 
-def _mean_over_time(
-  x: Any, num_rows: Any, shape: tuple[int | None, int, int], settings: Cnn
-) -> Any:
-  """[batch, rows, ...] and the rows of each clip -> [batch, less, filters]."""
-  # Zeros are the train split's mean; a clip shorter than min_size is that long with them. As
-  # convolutions and pools take whole windows only, nothing in front of the end sees what is behind.
-  x = inputs.as_image(masks.zeros_behind(x, num_rows), shape)
-  missing = ((0, settings.min_size - 1), (0, 0))
-  x = keras.layers.ZeroPadding2D(missing, dtype='float32', name='padding')(x)
-  num_rows = keras.ops.maximum(num_rows, settings.min_size)
-  for _ in range(settings.conv_layers):
-    num_rows = (num_rows - (settings.kernel - 1)) // settings.pool
-  return masks.mean_over_rows(_convolved(x, settings), num_rows)
-
-
-FAMILY = model.ModelFamily(settings=Cnn, build=build)
+FAMILY = model.ModelFamily(settings=Cnn, trunk=trunk, head=heads.as_it_is, check=check)

@@ -86,8 +86,12 @@ def outline(
     feature = dataset.feature(feature_name)
     member = models.MODELS[name]
     with keras.StatelessScope(initialize_variables=False):
-      network = member.build(
-        computed or feature, None, dataset.num_labels, member.unfilled(settings)
+      network = models.network(
+        name,
+        member.unfilled(settings),
+        computed or feature,
+        None,
+        num_labels=dataset.num_labels,
       )
       if computed is not None and dataset.audio is not None:
         statistics = manifest.FeatureStatistics(count=0, mean=(), variance=())

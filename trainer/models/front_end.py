@@ -58,10 +58,9 @@ def in_front_of(network: keras.Model, read: record.FeatureSpec, computed: Comput
   """Returns a model that takes what is read, computes the feature and gives it to `network`."""
   from trainer.models import inputs
 
-  sources = [inputs.new_input(read)]
+  sources = inputs.new_inputs(read)
   outputs = [layer(computed.spec, computed.audio)(sources[0])]
   if read.is_variable:
-    sources.append(inputs.new_num_rows())
     outputs.append(num_rows(sources[1], computed.spec, computed.audio))
   front = keras.Model(_one_or_all(sources), _one_or_all(outputs), name=_NAME)
   samples = [keras.Input(x.shape[1:], dtype=x.dtype, name=x.name) for x in sources]

@@ -1,13 +1,15 @@
-"""The first layers of every model: normalisation, and the axes that a 2-D network wants."""
+"""What stands in front of every model: what it may take, its inputs, their normalisation."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from schemas import errors, manifest, record
 from trainer.lazy import keras
+from trainer.models import model as model_lib
 
 # A bin that moves less than this share of the typical bin holds rounding noise (such as the mel
 # bands above the source's bandwidth). Divided by its own deviation, the noise would become as loud
@@ -23,12 +25,12 @@ def normalised(
   Args:
     inputs: float32 [batch, *feature.shape].
     feature: What the inputs are.
-    statistics: Mean and variance per bin (one of each for a waveform); None leaves the inputs be.
+    statistics: Mean and variance per bin (one of each for samples); None leaves the inputs be.
   """
   if statistics is None:
     return inputs
   mean, variance = np.array(statistics.mean), floored(np.array(statistics.variance))
-  per_bin = len(feature.shape) > 1
+  per_bin = len(mean) > 1
   # float32 whatever the policy: float16 would round before the mean is taken off.
   return keras.layers.Normalization(
     axis=-1 if per_bin else None,
@@ -45,23 +47,31 @@ def floored(variance: np.ndarray) -> np.ndarray:
   return np.maximum(variance, floor) if floor > 0 else np.ones_like(variance)
 
 
-def image_shape(feature: record.FeatureSpec, *, model: str) -> tuple[int | None, int, int]:
-  """Returns (height, width, channels); [time, bins] is an image of one channel.
-
-  The height is None where each clip has a length of its own.
+def check(
+  model: str,
+  feature: record.FeatureSpec,
+  *,
+  takes: Sequence[model_lib.Takes],
+  lengths: model_lib.Lengths,
+) -> None:
+  """Refuses a feature that a model cannot take, by its axes or by its length.
 
   Raises:
-    DatasetError: if the feature has another number of axes.
+    DatasetError: if so.
   """
-  if len(feature.shape) == 2:
-    return feature.shape[0], *feature.row_shape, 1
-  if len(feature.shape) == 3:
-    return feature.shape[0], *feature.row_shape
-  raise errors.DatasetError(
-    f'Model {model!r} takes a feature of [time, bins] or [height, width, channels], but '
-    f'{feature.name!r} is {shape_text(feature)}. Pick another feature of the data set, or make '
-    'one with the data job, such as --feature=log_mel.'
-  )
+  if len(feature.shape) not in {one.rank for one in takes}:
+    other = 'waveform' if model_lib.Takes.FRAMES not in takes else 'log_mel'
+    raise errors.DatasetError(
+      f'Model {model!r} takes a feature of {" or ".join(one.value for one in takes)}, but '
+      f'{feature.name!r} is {shape_text(feature)}. Pick another feature of the data set, or make '
+      f'one with the data job, such as --feature={other}.'
+    )
+  if feature.is_variable and lengths == model_lib.Lengths.ONE:
+    raise errors.DatasetError(
+      f'Model {model!r} takes clips of one length, but {feature.name!r} is {shape_text(feature)}: '
+      'each clip has its own. Make the data set with a length, such as --clip_seconds=1, or take a '
+      'model of clips of any length, such as --model=cnn.'
+    )
 
 
 def shape_text(feature: record.FeatureSpec) -> str:
@@ -69,12 +79,9 @@ def shape_text(feature: record.FeatureSpec) -> str:
   return f'[{", ".join("any" if size is None else str(size) for size in feature.shape)}]'
 
 
-def as_image(inputs: Any, shape: tuple[int | None, int, int]) -> Any:
-  """Returns [batch, height, width, channels]."""
-  if tuple(inputs.shape[1:]) == shape:
-    return inputs
-  height = -1 if shape[0] is None else shape[0]
-  return keras.layers.Reshape((height, *shape[1:]), dtype='float32', name='image')(inputs)
+def new_inputs(feature: record.FeatureSpec) -> list[keras.KerasTensor]:
+  """Returns a model's inputs: the feature's values, and where clips have their own the rows."""
+  return [new_input(feature), *([new_num_rows()] if feature.is_variable else [])]
 
 
 def new_input(feature: record.FeatureSpec) -> keras.KerasTensor:

@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from typing import Any
 
-from schemas import errors, limits, manifest, record
+from schemas import errors, limits, record
 from trainer.lazy import keras
-from trainer.models import inputs, masks, model, vgg16_weights
+from trainer.models import heads, inputs, model, rows, vgg16_weights
+from trainer.models.rows import Rows
 
 NUM_BLOCKS = 5
 MIN_SIZE = 32
@@ -80,74 +80,62 @@ class Vgg16(limits.Limited):
     return NUM_BLOCKS if self.weights == vgg16_weights.NONE else 1
 
 
-def build(
-  feature: record.FeatureSpec,
-  statistics: manifest.FeatureStatistics | None,
-  num_labels: int,
-  settings: Vgg16,
-) -> keras.Model:
-  """Returns the model; see ModelFamily.build.
-
-  Raises:
-    DatasetError: if the feature is not [time, bins] or an image of 1 or 3 channels.
-    ConfigError: if the weights cannot be had; the text says which file to fetch.
-  """
-  shape = inputs.image_shape(feature, model='vgg16')
-  if shape[-1] not in (1, 3):
+def check(feature: record.FeatureSpec, settings: Vgg16) -> None:
+  """Refuses pictures of other than 1 or 3 channels; DatasetError."""
+  del settings
+  if len(feature.shape) == 3 and feature.shape[-1] not in (1, 3):
     raise errors.DatasetError(
       f"Model 'vgg16' takes 1 or 3 channels, but {feature.name!r} is {inputs.shape_text(feature)}: "
-      f'{shape[-1]} channels. Use --model=cnn, or make a feature with 1 or 3.'
+      f'{feature.shape[-1]} channels. Use --model=cnn, or make a feature with 1 or 3.'
     )
-  height = None if shape[0] is None else max(shape[0], MIN_SIZE)
-  trunk = keras.applications.VGG16(
+
+
+def trunk(x: Rows, settings: Vgg16) -> Rows:
+  """Returns [batch, rows / 32, bins / 32, 512]; see ModelFamily.
+
+  Raises:
+    ConfigError: if the weights cannot be had; the text says which file to fetch.
+  """
+  x = rows.as_image(x)
+  height, width = x.values.shape[1:3]
+  network = keras.applications.VGG16(
     include_top=False,
     weights=None,
-    input_shape=(height, max(shape[1], MIN_SIZE), 3),
+    input_shape=(height and max(height, MIN_SIZE), max(width, MIN_SIZE), 3),
     name='vgg16',
   )
-  trained_scale = vgg16_weights.fill(trunk, settings.weights, pixel_scale=PIXEL_DEVIATION)
-  _freeze(trunk, settings)
-  sources = [inputs.new_input(feature)]
-  x = inputs.normalised(sources[0], feature, statistics)
-  scale = settings.input_scale or trained_scale
-  if feature.is_variable:
-    sources.append(inputs.new_num_rows())
-    x = inputs.as_image(masks.zeros_behind(x, sources[1]), shape)
-    x = _mean_over_clip(trunk, _as_picture(x, shape, scale=scale), sources[1])
-  else:
-    x = trunk(_as_picture(inputs.as_image(x, shape), shape, scale=scale))
-    x = keras.layers.GlobalAveragePooling2D(name='average')(x)
-  x = keras.layers.Dense(settings.head_units, activation='relu', name='dense')(x)
-  x = keras.layers.Dropout(settings.dropout, name='dropout')(x)
-  # float32, so that the loss never sees half precision.
-  logits = keras.layers.Dense(num_labels, dtype='float32', name='logits')(x)
-  source = sources if feature.is_variable else sources[0]
-  return keras.Model(source, logits, name='vgg16_classifier')
-
-
-def _as_picture(x: Any, shape: tuple[int | None, int, int], *, scale: float) -> Any:
-  """Returns [batch, at least 32, at least 32, 3] with the deviation `scale`."""
-  missing = [0 if size is None else max(0, MIN_SIZE - size) for size in shape[:2]]
-  padding = [(size // 2, size - size // 2) for size in missing]
-  if shape[0] is None:
-    padding[0] = (0, MIN_SIZE - 1)  # The shortest clip has one row.
-  if any(sum(sizes) for sizes in padding):
-    x = keras.layers.ZeroPadding2D(padding, dtype='float32', name='padding')(x)
-  x = keras.layers.Rescaling(scale, dtype='float32', name=vgg16_weights.SCALE_LAYER)(x)
-  if shape[-1] == 1:
-    x = keras.layers.Concatenate(dtype='float32', name='three_channels')([x, x, x])
+  trained_scale = vgg16_weights.fill(network, settings.weights, pixel_scale=PIXEL_DEVIATION)
+  _freeze(network, settings)
+  x = _as_picture(x, scale=settings.input_scale or trained_scale)
+  if x.num_rows is None:
+    return x.through(network)
+  for layer in network.layers[1:]:  # Behind the input.
+    x = rows.windowed(x, layer)
   return x
 
 
-def _mean_over_clip(trunk: keras.Model, x: Any, num_rows: Any) -> Any:
-  """Returns the average of the trunk's result over each clip's own part of it, [batch, 512]."""
-  num_rows = keras.ops.maximum(num_rows, MIN_SIZE)
-  for layer in trunk.layers:
-    if isinstance(layer, keras.layers.Conv2D):
-      x = masks.zeros_behind(layer(x), num_rows)
-    elif isinstance(layer, keras.layers.MaxPooling2D):
-      x, num_rows = layer(x), num_rows // 2
-  return keras.ops.mean(masks.mean_over_rows(x, num_rows), axis=1)
+def head(x: Rows, settings: Vgg16) -> Rows:
+  """Returns what a dense layer makes of the average over rows and bins, [batch, head_units]."""
+  if x.num_rows is None:
+    x = x.through(keras.layers.GlobalAveragePooling2D(name='average'))
+  else:
+    x = rows.mean(x).through(lambda values: keras.ops.mean(values, axis=1))
+  x = x.through(keras.layers.Dense(settings.head_units, activation='relu', name='dense'))
+  return heads.dropped(x, settings)
+
+
+def _as_picture(x: Rows, *, scale: float) -> Rows:
+  """Returns [batch, at least 32, at least 32, 3] with the deviation `scale`."""
+  missing = [max(0, MIN_SIZE - (size or MIN_SIZE)) for size in x.values.shape[1:3]]
+  x = rows.at_least(x, MIN_SIZE)
+  if any(missing):
+    padding = [(size // 2, size - size // 2) for size in missing]
+    x = x.through(keras.layers.ZeroPadding2D(padding, dtype='float32', name='picture'))
+  x = x.through(keras.layers.Rescaling(scale, dtype='float32', name=vgg16_weights.SCALE_LAYER))
+  if x.values.shape[-1] == 1:
+    repeated = keras.layers.Concatenate(dtype='float32', name='three_channels')
+    x = x.through(lambda values: repeated([values] * 3))
+  return x
 
 
 def _freeze(trunk: keras.Model, settings: Vgg16) -> None:
@@ -175,4 +163,12 @@ def _unfilled(settings: Vgg16) -> Vgg16:
 
 # Measured on 600 spoken digits of 33 frames x 32 bins, random weights: after 3 passes the loss is
 # 1.4 with 0.0001, 2.1 with 0.0003, and stays at ln 10 = 2.3 (nothing learned) with 0.001.
-FAMILY = model.ModelFamily(settings=Vgg16, build=build, learning_rate=0.0001, unfilled=_unfilled)
+FAMILY = model.ModelFamily(
+  settings=Vgg16,
+  trunk=trunk,
+  head=head,
+  check=check,
+  source='Simonyan & Zisserman 2015',
+  learning_rate=0.0001,
+  unfilled=_unfilled,
+)

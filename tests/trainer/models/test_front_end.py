@@ -58,7 +58,7 @@ def two_models(option, spec):
     count=9, mean=(-3.0,) * computed.num_bins, variance=(4.0,) * computed.num_bins
   )
   keras.utils.set_random_seed(7)
-  on_stored = models.MODELS['cnn'].build(computed, statistics, 3, models.parse(MODEL)[1])
+  on_stored = models.network(*models.parse(MODEL), computed, statistics, num_labels=3)
   on_samples = models.build(
     *models.parse(MODEL),
     tiny_manifest.of(name='waveform', shape=waveform(spec).shape),

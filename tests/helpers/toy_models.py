@@ -1,0 +1,66 @@
+"""Every model at a size that takes milliseconds, by the settings that a user has too."""
+
+import math
+
+from schemas import record
+from tests.helpers import tiny_manifest
+from trainer import models
+from trainer.models import model
+
+TOYS = {
+  'cnn': 'cnn:filters=4,dense_units=16,dropout=0',
+  'vgg16': 'vgg16:head_units=16,dropout=0',
+}
+
+# What the examples of the tests are, by the first that a model takes.
+SHAPES = {
+  model.Takes.FRAMES: (32, 32),
+  model.Takes.SAMPLES: (1_600,),
+  model.Takes.PICTURES: (32, 40, 3),
+}
+NAMES = {
+  model.Takes.FRAMES: 'log_mel',
+  model.Takes.SAMPLES: 'waveform',
+  model.Takes.PICTURES: 'image',
+}
+OF_ANY_LENGTH = [
+  name for name, member in models.MODELS.items() if member.lengths == model.Lengths.ANY
+]
+
+
+def takes(name: str) -> model.Takes:
+  """The first kind of feature that a model takes."""
+  return models.MODELS[name].takes[0]
+
+
+def shape(name: str, *, is_variable: bool = False) -> tuple[int | None, ...]:
+  """The shape of what its tests feed it."""
+  found = SHAPES[takes(name)]
+  return (None, *found[1:]) if is_variable else found
+
+
+def build(
+  name: str,
+  *,
+  kind: model.Takes | None = None,
+  size: tuple[int | None, ...] = (),
+  seed: int = 1,
+  **statistics,
+):
+  """A toy for three labels, on what it takes first, or on another kind or size of it."""
+  import keras
+
+  keras.utils.set_random_seed(seed)
+  kind = kind or takes(name)
+  dataset = tiny_manifest.of(shape=size or SHAPES[kind], name=NAMES[kind], **statistics)
+  return models.build(*models.parse(TOYS[name]), dataset)
+
+
+def parameters(text: str, size: tuple[int, ...], *, num_labels: int, name: str = 'log_mel') -> int:
+  """The trained numbers of a model at a size of a paper, of which no weight is ever made."""
+  import keras
+
+  feature = record.FeatureSpec(name=name, shape=size, dtype='float16', settings={})
+  with keras.StatelessScope(initialize_variables=False):
+    made = models.network(*models.parse(text), feature, None, num_labels=num_labels)
+  return sum(math.prod(variable.shape) for variable in made.trainable_variables)

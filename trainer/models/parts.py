@@ -1,0 +1,49 @@
+"""A model taken apart: its trunk, the trunk's blocks, and the head."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from trainer.lazy import keras
+from trainer.models import front_end
+
+TRUNK = 'trunk'  # Of the layer that is the trunk, a model by itself.
+
+# The names of the blocks of our trunks and of those of keras.applications.
+_BLOCK = re.compile(r'(?:block|conv|expanded_conv_)(\d+)')
+
+
+def trunk(model: keras.Model) -> keras.Model | None:
+  """Returns the trunk of a model, normalisation inside; None of one that was made without.
+
+  It takes what the network takes (values, or values and the rows of each clip), and gives values
+  [batch, rows, ...] and with them their number where clips have their own, or [batch, units].
+  """
+  network = front_end.parts(model)[1]
+  return next((layer for layer in network.layers if layer.name == TRUNK), None)
+
+
+def blocks(trunk_model: keras.Model) -> list[list[keras.layers.Layer]]:
+  """Returns the trunk's layers with weights by block, from the input up.
+
+  A layer whose name has no block's number belongs to the block in front of it, or to the first.
+  """
+  found: list[list[keras.layers.Layer]] = []
+  last = ''
+  for layer in weighted_layers(trunk_model):
+    match = _BLOCK.match(layer.name)
+    if not found or (match and last and match.group() != last):
+      found.append([])
+    last = match.group() if match else last
+    found[-1].append(layer)
+  return found
+
+
+def weighted_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
+  """Yields the layers that hold trained weights, those of models inside it in place of these."""
+  for layer in model.layers:
+    if isinstance(layer, keras.Model):
+      yield from weighted_layers(layer)
+    elif layer.weights and not isinstance(layer, keras.layers.Normalization):
+      yield layer

@@ -1,0 +1,228 @@
+"""Rows of clips on their way through a model: what a layer does to their number stands here, once.
+
+Batches of clips of any length are padded to the longest. These functions carry the rows of each
+clip along, and keep what stands behind them out of convolutions, pools, statistics, recurrent
+layers and means: the logits of a clip do not depend on what it is batched with. They are Keras's
+own layers and operations, so that a saved model opens without this project.
+
+Axes are [batch, rows, ...]: rows are frames, samples, or lines of pixels.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+from schemas import errors
+from trainer.lazy import keras
+
+# What a layer finds in front of the first and behind the last row.
+VALID, SAME, CAUSAL = 'valid', 'same', 'causal'
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+  """Values and how many of their rows are real.
+
+  Attributes:
+    values: float [batch, rows, ...]; or [batch, units], where the rows have been summed up.
+    num_rows: int32 [batch]; None where all rows of all clips are real.
+  """
+
+  values: Any
+  num_rows: Any = None
+
+  @property
+  def rank(self) -> int:
+    """The number of axes of `values`, the batch among them."""
+    return len(self.values.shape)
+
+  @property
+  def tensors(self) -> list[Any]:
+    """The values, and the number of rows if clips have their own."""
+    return [self.values] if self.num_rows is None else [self.values, self.num_rows]
+
+  def through(self, function: Any) -> Rows:
+    """Returns these rows behind a layer or function that takes each row by itself."""
+    return Rows(function(self.values), self.num_rows)
+
+
+def of(tensors: Any) -> Rows:
+  """Returns rows of what a model gives: values, or a list of values and the number of rows."""
+  return Rows(*tensors) if isinstance(tensors, (list, tuple)) else Rows(tensors)
+
+
+def windowed(x: Rows, layer: Any, *, padding: str | None = None) -> Rows:
+  """Returns rows behind a convolution or a pool: a layer whose windows stand over several rows.
+
+  Args:
+    x: values [batch, rows, channels] for a 1-D layer, [batch, rows, bins, channels] for a 2-D one.
+    layer: Keras's Conv, DepthwiseConv, SeparableConv, MaxPooling or AveragePooling, 1-D or 2-D.
+      Where its padding is `same`, a window of length k that steps by s stands over rows
+      from s * i - (k - 1) // 2 on, however long the batch is: TensorFlow would let that depend on
+      the length. So a layer that steps is turned into a `valid` one behind zeros.
+    padding: The layer's; CAUSAL for 1-D: a row sees none behind it.
+  """
+  sizes, strides, dilations = _geometry(layer)
+  spans = [(size - 1) * dilation + 1 for size, dilation in zip(sizes, dilations, strict=True)]
+  padding = padding or layer.padding
+  if padding == VALID:
+    return Rows(layer(x.values), _over(x.num_rows, lambda n: (n - spans[0]) // strides[0] + 1))
+  if not hasattr(layer, 'kernel_size'):
+    raise ValueError(f'{layer.name}: a pool takes whole windows only (padding="valid").')
+  if spans[0] > 1:
+    x = zeros_behind(x)
+  values = x.values
+  if padding == CAUSAL or any(stride > 1 for stride in strides):
+    layer.padding = VALID
+    before = [span - 1 if padding == CAUSAL else (span - 1) // 2 for span in spans]
+    zeros = [(first, span - 1 - first) for first, span in zip(before, spans, strict=True)]
+    make = keras.layers.ZeroPadding1D if len(spans) == 1 else keras.layers.ZeroPadding2D
+    # (before, behind) for one axis, a pair of such for two.
+    values = make(zeros[0] if len(spans) == 1 else zeros, name=f'{layer.name}_padding')(values)
+  return Rows(layer(values), _over(x.num_rows, lambda n: (n - 1) // strides[0] + 1))
+
+
+def _geometry(layer: Any) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+  """Returns the sizes, steps and dilations of a layer's windows, the axis of rows first."""
+  sizes = getattr(layer, 'kernel_size', None) or layer.pool_size
+  return (
+    tuple(sizes),
+    tuple(layer.strides),
+    tuple(getattr(layer, 'dilation_rate', (1,) * len(sizes))),
+  )
+
+
+def _over(num_rows: Any, function: Any) -> Any:
+  return None if num_rows is None else function(num_rows)
+
+
+def at_least(x: Rows, min_rows: int) -> Rows:
+  """Returns clips of `min_rows` rows or more: shorter ones are that long, with zeros at their end.
+
+  Zeros are the train split's mean. Where all clips are of one length they must be long enough.
+  """
+  if x.num_rows is None or min_rows < 2:
+    return x
+  x = zeros_behind(x)
+  missing = (0, min_rows - 1)  # The shortest clip has one row.
+  if x.rank == 4:
+    values = keras.layers.ZeroPadding2D((missing, (0, 0)), dtype='float32', name='padding')(
+      x.values
+    )
+  else:
+    values = keras.layers.ZeroPadding1D(missing, dtype='float32', name='padding')(x.values)
+  return Rows(values, keras.ops.maximum(x.num_rows, min_rows))
+
+
+def batch_norm(x: Rows, *, name: str, momentum: float = 0.9, **settings: Any) -> Rows:
+  """Returns rows of mean 0 and variance 1 per channel over the batch, scaled and shifted.
+
+  Rows behind a clip's end do not count. In training learning.batch_statistics makes it exact over
+  devices.
+
+  Args:
+    x: values [batch, rows, ..., channels].
+    name: Of the layer.
+    momentum: The share of the moving statistics that a step leaves. Keras's 0.99 would need 500
+      steps to forget what it began with, which is more than many runs have.
+    **settings: Others of keras.layers.BatchNormalization.
+  """
+  layer = keras.layers.BatchNormalization(momentum=momentum, name=name, **settings)
+  if x.num_rows is None:
+    return Rows(layer(x.values))
+  real = is_real(x)
+  for axis in range(2, x.rank - 1):  # Keras wants one for every value that it sums.
+    real = keras.ops.repeat(keras.ops.expand_dims(real, -1), x.values.shape[axis], axis=-1)
+  return Rows(layer(x.values, mask=real), x.num_rows)
+
+
+def recurrent(x: Rows, layer: Any) -> Rows:
+  """Returns rows behind a recurrent layer: of each row, or of the last one without any rows.
+
+  Args:
+    x: values [batch, rows, units].
+    layer: Keras's LSTM, GRU, SimpleRNN, or Bidirectional of these.
+  """
+  values = layer(x.values, mask=None if x.num_rows is None else is_real(x))
+  return Rows(values, x.num_rows if len(values.shape) == 3 else None)
+
+
+def as_image(x: Rows) -> Rows:
+  """Returns values [batch, rows, bins, channels]; [batch, rows, bins] has one channel."""
+  if x.rank == 4:
+    return x
+  height = x.values.shape[1] or -1
+  shape = (height, *x.values.shape[2:], 1)
+  return x.through(keras.layers.Reshape(shape, dtype='float32', name='image'))
+
+
+def as_sequence(x: Rows) -> Rows:
+  """Returns values [batch, rows, units]: all that a row holds in one axis."""
+  if x.rank == 3:
+    return x
+  units = math.prod(x.values.shape[2:])  # 1 of samples.
+  return x.through(keras.layers.Reshape((x.values.shape[1] or -1, units), name='sequence'))
+
+
+def flat(x: Rows) -> Rows:
+  """Returns values [batch, units]; clips of any length have to be summed up before."""
+  if x.num_rows is not None:
+    raise errors.ConfigError('Clips of any length cannot be flattened.')
+  return x if x.rank == 2 else x.through(keras.layers.Flatten(name='flatten'))
+
+
+def mean(x: Rows) -> Rows:
+  """Returns the mean over each clip's own rows, float32 [batch, ...] without rows.
+
+  float32 whatever the policy: float16 would overflow in the sum over a long clip.
+  """
+  values = keras.ops.cast(x.values, 'float32')
+  if x.num_rows is None:
+    return Rows(keras.ops.mean(values, axis=1))
+  total = keras.ops.sum(zeros_behind(Rows(values, x.num_rows)).values, axis=1)
+  count = keras.ops.cast(x.num_rows, 'float32')
+  return Rows(total / keras.ops.reshape(count, (-1, *[1] * (x.rank - 2))))
+
+
+def largest(x: Rows) -> Rows:
+  """Returns the largest over each clip's own rows, [batch, ...] without rows."""
+  values = x.values
+  if x.num_rows is not None:
+    # The least that half precision holds.
+    values = keras.ops.where(is_real(x, rank=x.rank), values, keras.ops.full_like(values, -65504.0))
+  return Rows(keras.ops.max(values, axis=1))
+
+
+def weighted(x: Rows, scores: Any) -> Rows:
+  """Returns the mean over each clip's own rows by weights that sum to 1, float32 [batch, units].
+
+  Args:
+    x: values [batch, rows, units].
+    scores: [batch, rows, 1]; the weights are exp(score), and 0 behind the end.
+  """
+  scores = keras.ops.cast(scores, 'float32')
+  if x.num_rows is not None:
+    scores = keras.ops.where(is_real(x, rank=3), scores, keras.ops.full_like(scores, -1e9))
+  weights = keras.ops.softmax(scores, axis=1)
+  return Rows(keras.ops.sum(weights * keras.ops.cast(x.values, 'float32'), axis=1))
+
+
+def zeros_behind(x: Rows) -> Rows:
+  """Returns values with zeros behind each clip's end."""
+  if x.num_rows is None:
+    return x
+  real = is_real(x, rank=x.rank)
+  return x.through(lambda values: keras.ops.where(real, values, keras.ops.zeros_like(values)))
+
+
+def is_real(x: Rows, *, rank: int = 2) -> Any:
+  """Returns bool [batch, rows, 1, ...] of so many axes: which rows are in front of the end."""
+  # 1, 2, 3, ...: the number of rows is known only when the model runs.
+  first = x.values[(slice(None), slice(None), *[0] * (x.rank - 2))]  # [batch, rows]
+  positions = keras.ops.cumsum(keras.ops.ones_like(first, dtype='int32'), axis=1)
+  real = positions <= keras.ops.expand_dims(x.num_rows, 1)
+  for _ in range(2, rank):
+    real = keras.ops.expand_dims(real, -1)
+  return real
