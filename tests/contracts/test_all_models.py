@@ -18,8 +18,8 @@ from schemas import errors, options
 from tests.helpers import tiny_manifest, toy_models
 from trainer import models
 from trainer.learning import precision
+from trainer.models import anatomy
 from trainer.models import model as model_lib
-from trainer.models import parts
 
 keras = pytest.importorskip('keras')
 tf = pytest.importorskip('tensorflow')
@@ -98,16 +98,16 @@ def test_logits_are_float32_and_saved_models_give_the_same(name, policy, tmp_pat
 
 @pytest.mark.parametrize('name', models.MODELS)
 def test_a_trunk_and_its_blocks_are_found(name):
-  trunk = parts.trunk(toy(name))
+  trunk = anatomy.trunk(toy(name))
   assert trunk is not None
-  blocks = parts.blocks(trunk)
+  blocks = anatomy.blocks(trunk)
   found = [layer.name for block in blocks for layer in block]
   assert len(found) == len(set(found))
   assert sum(layer.count_params() for block in blocks for layer in block) == sum(
-    layer.count_params() for layer in parts.weighted_layers(trunk)
+    layer.count_params() for layer in anatomy.weighted_layers(trunk)
   )
   # Without a logit: what an embedding is.
-  assert not any(layer.name == 'logits' for layer in parts.weighted_layers(trunk))
+  assert not any(layer.name == 'logits' for layer in anatomy.weighted_layers(trunk))
 
 
 @pytest.mark.parametrize('name', models.MODELS)

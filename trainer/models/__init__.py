@@ -8,7 +8,7 @@ from typing import Any
 
 from schemas import errors, manifest, options, record
 from trainer.lazy import keras
-from trainer.models import cnn, front_end, inputs, model, parts, rows, vgg16
+from trainer.models import anatomy, clip_rows, cnn, front_end, inputs, model, vgg16
 
 MODELS: Mapping[str, model.ModelFamily] = {
   'cnn': cnn.FAMILY,
@@ -89,11 +89,11 @@ def network(
   inputs.check(name, feature, takes=member.takes, lengths=member.lengths)
   member.check(feature, settings)
   sources = inputs.new_inputs(feature)
-  x = rows.Rows(inputs.normalised(sources[0], feature, statistics), *sources[1:])
-  heard = member.trunk(rows.zeros_behind(x), settings)
-  trunk = keras.Model(_one_or_all(sources), _one_or_all(heard.tensors), name=parts.TRUNK)
+  x = clip_rows.Rows(inputs.normalised(sources[0], feature, statistics), *sources[1:])
+  heard = member.trunk(clip_rows.zeros_behind(x), settings)
+  trunk = keras.Model(_one_or_all(sources), _one_or_all(heard.tensors), name=anatomy.TRUNK)
   sources = inputs.new_inputs(feature)
-  x = member.head(rows.of(trunk(_one_or_all(sources))), settings)
+  x = member.head(clip_rows.of(trunk(_one_or_all(sources))), settings)
   # float32, so that the loss never sees half precision.
   logits = keras.layers.Dense(num_labels, dtype='float32', name='logits')(x.values)
   return keras.Model(_one_or_all(sources), logits, name=name)

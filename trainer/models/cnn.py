@@ -13,8 +13,8 @@ import dataclasses
 
 from schemas import errors, limits, record
 from trainer.lazy import keras
-from trainer.models import heads, inputs, model, rows
-from trainer.models.rows import Rows
+from trainer.models import clip_rows, heads, inputs, model
+from trainer.models.clip_rows import Rows
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,14 +64,14 @@ def check(feature: record.FeatureSpec, settings: Cnn) -> None:
 
 def trunk(x: Rows, settings: Cnn) -> Rows:
   """Returns what the dense layer gives, [batch, dense_units]; see ModelFamily."""
-  x = rows.at_least(rows.as_image(x), settings.min_size)
+  x = clip_rows.at_least(clip_rows.as_image(x), settings.min_size)
   for i in range(1, settings.conv_layers + 1):
     conv = keras.layers.Conv2D(
       settings.filters, settings.kernel, activation='relu', name=f'block{i}_conv'
     )
-    x = rows.windowed(x, conv)
-    x = rows.windowed(x, keras.layers.MaxPooling2D(settings.pool, name=f'block{i}_pool'))
-  x = rows.flat(x if x.num_rows is None else rows.mean(x))
+    x = clip_rows.windowed(x, conv)
+    x = clip_rows.windowed(x, keras.layers.MaxPooling2D(settings.pool, name=f'block{i}_pool'))
+  x = clip_rows.flat(x if x.num_rows is None else clip_rows.mean(x))
   return x.through(keras.layers.Dense(settings.dense_units, activation='relu', name='dense'))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from trainer.lazy import keras
-from trainer.models import rows
-from trainer.models.rows import Rows
+from trainer.models import clip_rows
+from trainer.models.clip_rows import Rows
 
 
 def average(x: Rows, settings: Any) -> Rows:
@@ -15,7 +15,7 @@ def average(x: Rows, settings: Any) -> Rows:
   Settings with a `dropout` drop that share of it in training.
   """
   if x.rank > 2:
-    x = rows.mean(x)
+    x = clip_rows.mean(x)
   if x.rank == 3:
     x = x.through(lambda values: keras.ops.mean(values, axis=1))
   return dropped(x, settings)

@@ -9,7 +9,7 @@ from typing import Any
 
 from schemas import record
 from trainer.models import heads
-from trainer.models.rows import Rows
+from trainer.models.clip_rows import Rows
 
 
 class Takes(enum.Enum):
@@ -39,7 +39,7 @@ class ModelFamily:
 
   The normalisation in front of the trunk, the logits behind the head, their float32, freezing and
   learning rates belong to all models alike and stand in `models.network` and what takes a model
-  apart (`parts`). Keras is imported when a model is built and no sooner, so that --help and a
+  apart (`anatomy`). Keras is imported when a model is built and no sooner, so that --help and a
   wrong flag answer at once.
 
   Attributes:
@@ -47,7 +47,7 @@ class ModelFamily:
     trunk: From normalised values, float32 with zeros behind each clip's end, and settings to what
       the trunk gives: rows with their number, or [batch, units] where it sums them up. Made of
       stock layers and operations alone, so that a saved model opens without this project; rows go
-      through the functions of `rows`. Layers of one depth have names that begin with
+      through the functions of `clip_rows`. Layers of one depth have names that begin with
       `block1_`, `block2_`, ...: --freeze counts them.
     head: From what the trunk gives and settings to [batch, units], in front of the logits.
     takes: The features that it can take.

@@ -19,8 +19,8 @@ import logging
 
 from schemas import errors, limits, record
 from trainer.lazy import keras
-from trainer.models import heads, inputs, model, rows, vgg16_weights
-from trainer.models.rows import Rows
+from trainer.models import clip_rows, heads, inputs, model, vgg16_weights
+from trainer.models.clip_rows import Rows
 
 NUM_BLOCKS = 5
 MIN_SIZE = 32
@@ -96,7 +96,7 @@ def trunk(x: Rows, settings: Vgg16) -> Rows:
   Raises:
     ConfigError: if the weights cannot be had; the text says which file to fetch.
   """
-  x = rows.as_image(x)
+  x = clip_rows.as_image(x)
   height, width = x.values.shape[1:3]
   network = keras.applications.VGG16(
     include_top=False,
@@ -110,7 +110,7 @@ def trunk(x: Rows, settings: Vgg16) -> Rows:
   if x.num_rows is None:
     return x.through(network)
   for layer in network.layers[1:]:  # Behind the input.
-    x = rows.windowed(x, layer)
+    x = clip_rows.windowed(x, layer)
   return x
 
 
@@ -119,7 +119,7 @@ def head(x: Rows, settings: Vgg16) -> Rows:
   if x.num_rows is None:
     x = x.through(keras.layers.GlobalAveragePooling2D(name='average'))
   else:
-    x = rows.mean(x).through(lambda values: keras.ops.mean(values, axis=1))
+    x = clip_rows.mean(x).through(lambda values: keras.ops.mean(values, axis=1))
   x = x.through(keras.layers.Dense(settings.head_units, activation='relu', name='dense'))
   return heads.dropped(x, settings)
 
@@ -127,7 +127,7 @@ def head(x: Rows, settings: Vgg16) -> Rows:
 def _as_picture(x: Rows, *, scale: float) -> Rows:
   """Returns [batch, at least 32, at least 32, 3] with the deviation `scale`."""
   missing = [max(0, MIN_SIZE - (size or MIN_SIZE)) for size in x.values.shape[1:3]]
-  x = rows.at_least(x, MIN_SIZE)
+  x = clip_rows.at_least(x, MIN_SIZE)
   if any(missing):
     padding = [(size // 2, size - size // 2) for size in missing]
     x = x.through(keras.layers.ZeroPadding2D(padding, dtype='float32', name='picture'))

@@ -9,7 +9,7 @@ import pytest
 from schemas import errors, manifest
 from tests.helpers import tiny_manifest
 from trainer import models
-from trainer.models import inputs, parts
+from trainer.models import anatomy, inputs
 
 keras = pytest.importorskip('keras')
 
@@ -34,7 +34,7 @@ def trained_blocks(model):
   return sorted(
     {
       layer.name[:6]
-      for layer in parts.trunk(model).get_layer('vgg16').layers
+      for layer in anatomy.trunk(model).get_layer('vgg16').layers
       if layer.trainable_weights
     }
   )
@@ -50,7 +50,7 @@ def test_cnn_has_the_parameters_counted_by_hand():
 
 def test_cnn_settings_reach_the_layers():
   model = build('cnn:conv_layers=1,filters=4,kernel=5,pool=3,dense_units=7,dropout=0.25')
-  trunk = parts.trunk(model)
+  trunk = anatomy.trunk(model)
   conv, pool = trunk.get_layer('block1_conv'), trunk.get_layer('block1_pool')
   assert (conv.filters, conv.kernel_size, pool.pool_size) == (4, (5, 5), (3, 3))
   assert trunk.get_layer('dense').units == 7
@@ -68,7 +68,7 @@ def test_cnn_takes_its_least_size_and_nothing_smaller(text):
 
 def test_vgg16_trunk_has_the_published_parameters():
   model = build('vgg16', shape=(98, 80), labels=tuple('abcdefghij'))
-  assert parts.trunk(model).get_layer('vgg16').count_params() == VGG16_TRUNK_PARAMETERS
+  assert anatomy.trunk(model).get_layer('vgg16').count_params() == VGG16_TRUNK_PARAMETERS
   head = 512 * 256 + 256 + 256 * 10 + 10
   assert model.count_params() == VGG16_TRUNK_PARAMETERS + head
 
@@ -98,7 +98,7 @@ def test_vgg16_from_scratch_trains_every_block():
 def test_vgg16_from_scratch_keeps_the_signal_alive():
   """Glorot's numbers, Keras's default, would leave about 1/90 of it."""
   keras.utils.set_random_seed(0)
-  trunk_out = parts.trunk(build('vgg16')).get_layer('vgg16')
+  trunk_out = anatomy.trunk(build('vgg16')).get_layer('vgg16')
   batch = np.random.default_rng(0).normal(size=(4, 32, 32, 3)).astype(np.float32)
   assert 0.2 < np.std(trunk_out(batch)) < 20
 
@@ -115,9 +115,9 @@ def test_vgg16_takes_weights_of_a_file(trunk, tmp_path, suffix):
   path = tmp_path / f'notop{suffix}'
   (trunk.save_weights if suffix == '.weights.h5' else trunk.save)(path)
   model = build(f'vgg16:weights={path}')
-  check_published_weights(parts.trunk(model).get_layer('vgg16'), trunk)
+  check_published_weights(anatomy.trunk(model).get_layer('vgg16'), trunk)
   assert trained_blocks(model) == ['block5'], 'pretrained: only the top block by default'
-  assert parts.trunk(model).get_layer('input_scale').scale == pytest.approx(57.6)
+  assert anatomy.trunk(model).get_layer('input_scale').scale == pytest.approx(57.6)
 
 
 def test_vgg16_takes_the_file_that_keras_publishes(trunk, tmp_path):
@@ -129,7 +129,7 @@ def test_vgg16_takes_the_file_that_keras_publishes(trunk, tmp_path):
   with h5py.File(path, 'w') as file:
     legacy_h5_format.save_weights_to_hdf5_group(file, trunk)
   model = build(f'vgg16:weights={path},trainable_blocks=0')
-  check_published_weights(parts.trunk(model).get_layer('vgg16'), trunk)
+  check_published_weights(anatomy.trunk(model).get_layer('vgg16'), trunk)
   assert trained_blocks(model) == []
   assert len(model.trainable_weights) == 4, 'the head trains'
 
@@ -138,8 +138,10 @@ def test_vgg16_takes_the_trunk_of_another_run(tmp_path):
   first = build('vgg16', labels=('a', 'b'))
   first.save(tmp_path / 'best.keras')
   second = build(f'vgg16:weights={tmp_path / "best.keras"},trainable_blocks=5', shape=(40, 33))
-  check_same_weights(parts.trunk(second).get_layer('vgg16'), parts.trunk(first).get_layer('vgg16'))
-  assert parts.trunk(second).get_layer('input_scale').scale == 1, 'as the other run was trained'
+  check_same_weights(
+    anatomy.trunk(second).get_layer('vgg16'), anatomy.trunk(first).get_layer('vgg16')
+  )
+  assert anatomy.trunk(second).get_layer('input_scale').scale == 1, 'as the other run was trained'
 
 
 def check_published_weights(ours, published):
@@ -225,10 +227,10 @@ def test_imagenet_weights_are_scaled_like_pixels(monkeypatch, trunk):
 
   monkeypatch.setattr(keras.applications, 'VGG16', downloaded)
   model = build('vgg16:weights=imagenet')
-  check_published_weights(parts.trunk(model).get_layer('vgg16'), trunk)
-  assert parts.trunk(model).get_layer('input_scale').scale == pytest.approx(57.6)
+  check_published_weights(anatomy.trunk(model).get_layer('vgg16'), trunk)
+  assert anatomy.trunk(model).get_layer('input_scale').scale == pytest.approx(57.6)
   assert (
-    parts.trunk(build('vgg16:weights=imagenet,input_scale=2')).get_layer('input_scale').scale == 2
+    anatomy.trunk(build('vgg16:weights=imagenet,input_scale=2')).get_layer('input_scale').scale == 2
   )
 
 
