@@ -18,9 +18,11 @@ from features import augmentations, effects
 from features.augmentations import augmentation
 from schemas import audio, options
 from schemas import medium as media
+from tests.helpers import toy_models
 from tfrecords import command_line
 from trainer import augment, config, data_server, evaluate, models, predict
 from trainer.devices import strategies
+from trainer.models import model as model_lib
 
 ROOT = pathlib.Path(__file__).parent.parent
 DOCS = sorted([*ROOT.glob('*.md'), *(ROOT / 'docs').glob('*.md')])
@@ -83,14 +85,19 @@ def test_a_command_in_the_docs_parses(page, words):
 
 def table(page, header):
   """Returns the names in the first column of the table whose first header cell is `header`."""
+  return [row[0].strip('`') for row in rows_of_table(page, header)]
+
+
+def rows_of_table(page, header):
+  """Returns the cells of the table whose first header cell is `header`, without the header's."""
   lines = (ROOT / page).read_text(encoding='utf-8').splitlines()
   start = next(i for i, line in enumerate(lines) if line.startswith(f'| {header} |'))
-  names = []
+  found = []
   for line in lines[start + 2 :]:
     if not line.startswith('|'):
       break
-    names.append(line.split('|')[1].strip().strip('`'))
-  return names
+    found.append([cell.strip() for cell in line.split('|')[1:-1]])
+  return found
 
 
 @pytest.mark.parametrize(
@@ -127,6 +134,19 @@ def test_settings_that_the_readme_names_are_there(header, settings_by_name):
     row = next(line for line in lines[start:] if line.startswith(f'| `{name}` |'))
     for setting in re.findall(r'`(\w+)`', row.rsplit('|', 2)[1]):
       assert setting in cls.__dataclass_fields__ or setting in settings_by_name, (name, setting)
+
+
+@pytest.mark.parametrize('row', rows_of_table('README.md', 'model'), ids=lambda row: row[0])
+def test_what_the_readme_says_of_a_model_is_so(row):
+  name, _, source, takes, clips, parameters, _ = row
+  name = name.strip('`')
+  member = models.MODELS[name]
+  assert source == member.source
+  assert takes == ', '.join(one.name.lower() for one in member.takes)
+  assert clips == member.lengths.name.lower().replace('_', ' ')
+  if parameters != 'its own':  # Of a file that the user gives.
+    size = (8_000,) if member.takes[0] == model_lib.Takes.SAMPLES else (49, 40)
+    assert parameters == f'{toy_models.parameters(name, size, num_labels=10):,}'
 
 
 def test_the_readme_lists_the_endings_that_are_read():
