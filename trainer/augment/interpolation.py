@@ -33,7 +33,8 @@ def with_rate(
     examples.num_rows, size, rates, slowest=slowest, anchor=context.anchor
   )
   last = tf.cast(examples.lengths() - 1, tf.float32)[:, tf.newaxis]
-  found = _between(values, tf.clip_by_value(places, 0.0, last), axis=1)
+  places = tf.clip_by_value(tf.cast(places, tf.float32), 0.0, last)
+  found = _between(values, places, axis=1)
   if context.silence and num_rows is None:
     nothing = tf.constant(context.silence, values.dtype)
   else:
@@ -55,24 +56,22 @@ def new_rows(
     anchor: Which point of a clip of fixed length stays, as a share of its length.
 
   Returns:
-    The rows of each, or None as before; the place in the old rows of each of the new, float32
-    [batch, new size]; whether anything is there, bool [batch, new size].
+    The rows of each, or None as before; the place in the old rows of each of the new, float64
+    [batch, new size], as float32 has not enough digits for long clips; whether anything is there,
+    bool [batch, new size].
   """
-  rates = rates[:, tf.newaxis]
+  rates = tf.cast(rates, tf.float64)[:, tf.newaxis]
+  full = tf.cast(size, tf.float64)
   if num_rows is None:
-    fixed = anchor * tf.cast(size - 1, tf.float32)
-    places = fixed + (tf.range(tf.cast(size, tf.float32)) - fixed) * rates
+    fixed = anchor * (full - 1)
+    places = fixed + (tf.range(full) - fixed) * rates
     # Half a row beyond the ends is still nearer to one than to nothing.
-    is_there = (places >= -0.5) & (places <= tf.cast(size, tf.float32) - 0.5)
-    return None, places, is_there
-  lengths = tf.cast(num_rows, tf.float32)[:, tf.newaxis]
-  room = (
-    size if slowest >= 1 else tf.cast(tf.math.ceil(tf.cast(size, tf.float32) / slowest), tf.int32)
-  )
-  longer = tf.cast(tf.maximum(1.0, tf.round(lengths / rates)), tf.int32)
-  longer = tf.minimum(longer, room)
+    return None, places, (places >= -0.5) & (places <= full - 0.5)
+  room = tf.cast(tf.math.ceil(full / min(1.0, slowest)), tf.int32)
+  lengths = tf.cast(num_rows, tf.float64)[:, tf.newaxis]
+  lengths = tf.maximum(1, tf.cast(tf.round(lengths / rates), tf.int32))
   targets = tf.range(room)[tf.newaxis]
-  return longer[:, 0], tf.cast(targets, tf.float32) * rates, targets < longer
+  return lengths[:, 0], tf.cast(targets, tf.float64) * rates, targets < lengths
 
 
 def with_frequencies(

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from schemas import errors, record
 from trainer.augment import augmentation, chain
+from trainer.learning import forward
 
 ALL = ['mixup', 'noise', 'shift', 'gain', 'spec_augment']
 CONTEXT = augmentation.Context(sample_rate_hz=1_000)
@@ -102,6 +103,17 @@ def test_what_the_data_does_not_give_is_refused(texts, read, computed, sentence)
     return
   with pytest.raises(errors.ConfigError, match=sentence):
     steps.check(read, computed)
+
+
+def test_a_model_that_takes_samples_gets_them_changed():
+  source = keras.Input((100,), name='waveform')
+  model = keras.Model(source, keras.layers.Rescaling(1.0)(source))
+  steps = chain.Chain(['gain:min_db=20,max_db=20'])
+  values = np.ones((2, 100), np.float32)
+  for reads_samples, wanted in ((True, 10), (False, 1)):
+    context = augmentation.Context(sample_rate_hz=1_000, reads_samples=reads_samples)
+    found = forward.Forward(steps, model, context)(values, tf.zeros([2, steps.num_draws]))
+    np.testing.assert_allclose(found, wanted * values, rtol=1e-5)
 
 
 def test_the_loss_of_two_labels_is_cross_entropy_with_soft_targets():

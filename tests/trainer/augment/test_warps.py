@@ -8,6 +8,7 @@ import tensorflow as tf
 
 import features
 from features import extractor
+from features.augmentations import pitch_shift
 from features.augmentations import speed as speed_lib
 from schemas import audio, errors, record
 from tests.helpers import signals
@@ -133,7 +134,7 @@ def test_vtlp_of_a_straight_line_is_the_function_itself():
 
 
 @pytest.mark.parametrize('text', ['mfcc', 'chroma', 'tempogram', 'fft'])
-@pytest.mark.parametrize('name', ['speed', 'vtlp'])
+@pytest.mark.parametrize('name', ['speed', 'pitch', 'vtlp'])
 def test_bins_that_are_no_frequencies_are_not_warped(name, text):
   with pytest.raises(errors.ConfigError, match=rf'--augment={name} moves .* works on stft, mel'):
     chain.Chain([name]).check(spec_of(text), None)
@@ -156,3 +157,84 @@ def test_the_frequencies_of_bins_are_where_tones_are_loudest():
       tone = signals.sine(16_000, sample_rate_hz=16_000, hz=bins_hz[place], amplitude=0.5)
       found = computed(tone[np.newaxis].astype(np.float32), text)[0].mean(axis=0)
       assert abs(int(found.argmax()) - place) <= 1
+
+
+def tones(*hz, num_samples=16_000):
+  found = [signals.sine(num_samples, sample_rate_hz=16_000, hz=x, amplitude=0.5) for x in hz]
+  return np.array(found, np.float32)
+
+
+def loudest_hz(samples):
+  """Returns the frequency of a tone, by the peak of a transform of eight times its length."""
+  windowed = samples * np.hanning(len(samples))
+  return np.abs(np.fft.rfft(windowed, 8 * len(samples))).argmax() * 16_000 / (8 * len(samples))
+
+
+@pytest.mark.parametrize('hz', [100.0, 1_000.0, 6_000.0])
+@pytest.mark.parametrize('rate', [0.8, 1.1])
+def test_speed_of_samples_is_the_same_curve_read_faster(hz, rate):
+  seconds = np.arange(16_000) / 16_000
+  fade = np.sin(np.pi * seconds) ** 2
+  values = (fade * np.sin(2 * np.pi * hz * seconds)).astype(np.float32)[np.newaxis]
+  found = apply(f'speed:min_rate={rate},max_rate={rate}', values, [0.5], WAVEFORM).values.numpy()[0]
+  played = np.minimum(seconds * rate, 1)
+  wanted = np.sin(np.pi * played) ** 2 * np.sin(2 * np.pi * hz * played)
+  assert np.sqrt(np.mean((found - wanted) ** 2)) < 1e-3 * np.sqrt(np.mean(wanted**2))
+
+
+def test_what_would_lie_above_half_the_rate_is_taken_away():
+  found = apply('speed:min_rate=1.25,max_rate=1.25', tones(7_500), [0.5], WAVEFORM).values.numpy()
+  assert np.abs(found[0, 500:12_300]).max() < 1e-3  # Silence follows from 12,800 on.
+
+
+def test_samples_of_any_length_get_longer_or_shorter():
+  taken = features.spec('waveform', features.parse('waveform')[1], ANY_LENGTH)
+  rows = tf.constant([1_000, 400, 1])
+  values = tones(500, 500, 500, num_samples=1_000) * (np.arange(1_000) < rows.numpy()[:, None])
+  found = apply(
+    'speed:min_rate=0.8,max_rate=1.25',
+    values.astype(np.float32),
+    [0.0, 0.999999, 0.0],
+    taken,
+    spec=ANY_LENGTH,
+    num_rows=rows,
+  )
+  assert found.num_rows.numpy().tolist() == [1_250, 320, 1]
+  assert found.values.shape == (3, 1_250)
+  assert not found.values[1, 320:].numpy().any()
+  assert loudest_hz(found.values[0].numpy()) == pytest.approx(400, abs=2)
+  assert loudest_hz(found.values[1, :320].numpy()) == pytest.approx(625, abs=5)
+
+
+def test_pitch_of_samples_moves_tones_and_keeps_time_and_level():
+  found = apply('pitch:max_semitones=4', tones(440, 440, 440), [0, 0.25, 0.999999], WAVEFORM)
+  for clip, semitones in zip(found.values.numpy(), (-4, -2, 4), strict=True):
+    assert clip.shape == (16_000,)
+    assert loudest_hz(clip) == pytest.approx(440 * 2 ** (semitones / 12), abs=1)
+    parts = np.sqrt(np.mean(clip.reshape(8, -1)[1:-1] ** 2, axis=1))
+    np.testing.assert_allclose(parts, 0.5 / np.sqrt(2), rtol=0.15)
+
+
+def test_pitch_of_samples_is_that_of_the_data_job():
+  values = voice()
+  found = apply('pitch:max_semitones=3', values, [0.999999], WAVEFORM).values.numpy()[0]
+  wanted = pitch_shift.shifted(values[0], 3, window_samples=1_024)
+  assert np.sqrt(np.mean((found - wanted) ** 2)) < 0.01 * np.sqrt(np.mean(wanted**2))
+
+
+def test_pitch_of_features_moves_a_tone():
+  text = 'stft:fft_samples=512'
+  values = computed(tones(2_000), text)
+  found = apply('pitch:max_semitones=7', values, [0.999999], spec_of(text)).values.numpy()
+  assert found[0, 10].argmax() * 16_000 / 512 == pytest.approx(3_000, abs=20)
+
+
+def test_pitch_of_a_short_clip_stays_in_it():
+  values = tones(440, 440) * (np.arange(16_000) < np.array([[16_000], [900]]))
+  taken = features.spec('waveform', features.parse('waveform')[1], ANY_LENGTH)
+  rows = tf.constant([16_000, 900])
+  found = apply(
+    'pitch', values.astype(np.float32), [0.9, 0.9], taken, spec=ANY_LENGTH, num_rows=rows
+  )
+  assert found.num_rows.numpy().tolist() == rows.numpy().tolist()
+  assert found.values[1, :900].numpy().any() and not found.values[1, 900:].numpy().any()
