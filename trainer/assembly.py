@@ -12,6 +12,7 @@ from trainer.data import datasets, failures, input_pipeline
 from trainer.devices import workers as workers_lib
 from trainer.learning import (
   averaging,
+  batch_statistics,
   class_weights,
   computed_statistics,
   forward,
@@ -37,6 +38,7 @@ def build(
   with strategy.scope(), precision.policy(config.precision):
     name, settings = models.parse(config.model)
     model = models.build(name, settings, data.manifest, data.feature.name, computed=computed)
+    batch_statistics.make_exact(model)
     horizon = schedules.Horizon(steps_per_epoch=plan.steps_per_epoch, epochs=plan.epochs)
     rate = schedules.make(config.schedule, peak_learning_rate(config), horizon)
     optimizer = precision.protect(

@@ -22,7 +22,7 @@ from trainer.augment import chain
 from trainer.data import input_pipeline
 from trainer.devices import replicas
 from trainer.devices import workers as workers_lib
-from trainer.learning import averaging, forward
+from trainer.learning import averaging, batch_statistics, forward
 from trainer.learning import losses as losses_lib
 from trainer.runs import training_state
 
@@ -68,7 +68,7 @@ class Steps:
     """Takes a model and an optimizer that were made, and the latter built, in strategy.scope().
 
     Args:
-      model: Features in, logits out.
+      model: Features in, logits out; batch_statistics.make_exact was called with it.
       optimizer: Follows the gradient.
       strategy: Spreads each step over replicas.
       feature_name: What of a batch the model takes.
@@ -218,10 +218,11 @@ class Steps:
     """Returns labels [part] and logits [part, num_labels] of one replica's part."""
     labels, examples = replicas.labels_apart(batch)
     inputs = input_pipeline.model_input(examples, self._feature_name)
-    if self._augmented:
-      logits = self._augmented(inputs, examples[chain.DRAWS])
-    else:
-      logits = self._model(inputs, training=True)
+    with batch_statistics.part_of(tf.shape(labels)[0]):
+      if self._augmented:
+        logits = self._augmented(inputs, examples[chain.DRAWS])
+      else:
+        logits = self._model(inputs, training=True)
     return labels, logits[: tf.shape(labels)[0]]
 
   def _penalty(self) -> tf.Tensor | float:
