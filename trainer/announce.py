@@ -53,7 +53,7 @@ def start(
   for budget in budgets:
     print(f'memory   {budget}')
   print(
-    f'steps    {_epoch(data, _noun(data), batch_size=config.batch_size, steps=steps_per_epoch)}'
+    f'steps    {_epoch(data, _noun(data), batch_size=config.step_examples, steps=steps_per_epoch)}'
   )
   print(f'learning {_learning(config)}')
   if config.augment:
@@ -84,10 +84,11 @@ def _notes(
   if asked != 'none' and workers.strategy.num_replicas_in_sync == 1:
     yield f'there is one device, so --strategy={asked} does what none does.'
   num_clips = data.manifest.num_records(splits.TRAIN)
-  if config.batch_size > num_clips:
+  size = config.step_examples
+  if size > num_clips:
     yield (
-      f'a batch of {config.batch_size} is more than the {num_clips:,} {_noun(data)} of the train '
-      f'split: each stands in it {config.batch_size / num_clips:.1f} times on average, and an '
+      f'a batch of {size} is more than the {num_clips:,} {_noun(data)} of the train '
+      f'split: each stands in it {size / num_clips:.1f} times on average, and an '
       'epoch is one step.'
     )
   missing = datasets.unlearned_labels(data.manifest)
@@ -179,7 +180,9 @@ def _learning(config: config_lib.TrainConfig) -> str:
   """Returns how the weights move, and what the learning rate is of."""
   parts = [options.format_option(*optimizers.parse(config.optimizer))]
   peak = assembly.peak_learning_rate(config)
-  rate = f'learning rate {peak:g} for the whole batch of {config.batch_size}'
+  rate = f'learning rate {peak:g} for the whole batch of {config.step_examples}'
+  if config.accumulate > 1:
+    rate += f', in {config.accumulate} parts'
   if config.scale_learning_rate != 'none':
     rate += f' ({config.scale_learning_rate} from batches of {optimizers.REFERENCE_BATCH})'
   parts.append(rate)

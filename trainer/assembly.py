@@ -56,8 +56,11 @@ def build(
       label_smoothing=config.label_smoothing,
       class_weights=class_weights.CLASS_WEIGHTS[config.class_weights](counts),
     ),
-    clip_norm=config.clip_norm,
-    jit_compile=config.jit_compile,
+    settings=steps.Settings(
+      clip_norm=config.clip_norm,
+      accumulate=config.accumulate,
+      jit_compile=config.jit_compile,
+    ),
     averages=averaging.Averages(model, strategy, decay=config.ema) if config.ema else None,
     augmented=_augmented(config, data, model, computed),
   )
@@ -102,6 +105,7 @@ def source(config: config_lib.TrainConfig, data: datasets.Data) -> input_pipelin
     manifest=data.manifest,
     feature_name=data.feature.name,
     batch_size=config.batch_size,
+    accumulate=config.accumulate,
     augment=chain.Chain(config.augment),
     cache=config.cache,
     cache_dir=config.cache_dir,
@@ -122,4 +126,4 @@ def learning_rate_at(
 def peak_learning_rate(config: config_lib.TrainConfig) -> float:
   """Returns the full learning rate, of whole batches: what the schedule is of."""
   base = config.learning_rate or models.MODELS[models.parse(config.model)[0]].learning_rate
-  return optimizers.scaled(base, config.scale_learning_rate, batch_size=config.batch_size)
+  return optimizers.scaled(base, config.scale_learning_rate, batch_size=config.step_examples)

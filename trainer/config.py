@@ -182,7 +182,7 @@ class TrainConfig:
   scale_learning_rate: str = flag(
     'none',
     f'Takes --learning_rate for that of batches of {optimizers.REFERENCE_BATCH} and multiplies it '
-    'by how many times as large --batch_size is (linear, usual for sgd), or by the root of that '
+    'by how many times as large a step is (linear, usual for sgd), or by the root of that '
     '(sqrt, usual for adam).',
     choices=optimizers.SCALINGS,
   )
@@ -191,6 +191,13 @@ class TrainConfig:
     f'How the rate moves, as in cosine:warmup_epochs=2. Known: {_known(schedules.SETTINGS)}.',
   )
   batch_size: int = flag(64, 'Examples per step, over all devices.', limits=_COUNT)
+  accumulate: int = flag(
+    1,
+    'Add up the gradients of so many batches before the weights move: a step then learns from '
+    '--accumulate times --batch_size examples, in the memory of --batch_size. Epochs, schedules '
+    'and rates are of these steps.',
+    limits=_COUNT,
+  )
   epochs: int = flag(30, 'Passes over the train split, at most.', limits=_COUNT)
   patience: int = flag(
     5, 'Stop after so many epochs without a better one; 0: never stop early.', limits=_NATURAL
@@ -257,6 +264,11 @@ class TrainConfig:
         f'--virtual_devices={self.virtual_devices} has no effect with --strategy={strategy}. Write '
         '--strategy=mirrored, or leave --virtual_devices away.'
       )
+
+  @property
+  def step_examples(self) -> int:
+    """Examples that a step learns from."""
+    return self.batch_size * self.accumulate
 
   @property
   def profiled_steps(self) -> tuple[int, int] | None:

@@ -28,8 +28,8 @@ from schemas import options, record, splits
 from tfrecords.pipeline import buffers, caches
 from tfrecords.pipeline import dataset as dataset_lib
 from tfrecords.resources import free_memory
+from trainer import assembly, models
 from trainer import config as config_lib
-from trainer import models
 from trainer.data import datasets, device_feed
 from trainer.data.raw import files
 from trainer.devices import gpu_memory, memory_budget
@@ -38,8 +38,8 @@ from trainer.learning import optimizers
 from trainer.models import footprint
 
 _FLOAT32_BYTES = 4
-# Of a batch that is parsed: being parsed, waiting, on the devices, and in the step.
-_STORED_COPIES = 1 + dataset_lib.READY_BATCHES + device_feed.DEVICE_BATCHES + 1
+# Of a batch that is parsed: being parsed and waiting; then on the devices and in the step.
+_READ_COPIES, _FED_COPIES = 1 + dataset_lib.READY_BATCHES, device_feed.DEVICE_BATCHES + 1
 _CACHED = (
   '--cache=memory holds all records that are trained on: keep copies on a disk of this machine '
   '(--cache=disk), or read them where they lie (--cache=none).'
@@ -66,7 +66,8 @@ def check(
     num_rows=data.typical_rows,
   )
   slots = _num_slots(config.optimizer)
-  per_weight = 1 + slots + bool(config.ema)  # The gradient, and what is kept of each.
+  # The gradient, that of the parts before, and what is kept of each.
+  per_weight = 1 + (config.accumulate > 1) + slots + bool(config.ema)
   learning_bytes = found.weights_bytes + per_weight * found.num_trained * _FLOAT32_BYTES
   budgets = list(_budgets(config, data, workers, found, learning_bytes=learning_bytes))
   share = found.largest_weights / max(1, found.num_weights)
@@ -82,6 +83,7 @@ def check(
       ),
       what_of_buffers=_CACHED if config.cache == caches.MEMORY else '',
       num_memories=_num_memories(budget, workers),
+      can_accumulate=True,
     )
   return budgets
 
@@ -98,7 +100,9 @@ def _budgets(
   here = -(-config.batch_size // workers.count)
   stored_bytes = _stored_bytes(data.feature, data.typical_rows)
   # As read, as stored, and as float32 in front of the model.
-  waiting_bytes = _record_bytes(data) + stored_bytes * _STORED_COPIES
+  read_together = config.accumulate if assembly.source(config, data).is_read_by_steps else 1
+  read_bytes = (_record_bytes(data) + stored_bytes * _READ_COPIES) * read_together
+  waiting_bytes = read_bytes + stored_bytes * _FED_COPIES
   input_bytes = stored_bytes * _FLOAT32_BYTES // record.ITEM_BYTES[data.feature.dtype]
   computing_bytes = found.training_bytes + input_bytes
   on_gpu = bool(tf.config.list_physical_devices('GPU'))

@@ -208,7 +208,7 @@ def _plan(config: config_lib.TrainConfig, data: datasets.Data) -> loop.Plan:
   num_examples = data.manifest.num_records(splits.TRAIN)
   return loop.Plan(
     epochs=config.epochs,
-    steps_per_epoch=loop.steps_per_epoch(num_examples, batch_size=config.batch_size),
+    steps_per_epoch=loop.steps_per_epoch(num_examples, batch_size=config.step_examples),
     steps_per_execution=config.steps_per_execution,
     # Of a data service a part may be missing, where one of its workers is lost.
     num_validation=None if config.data_service else data.manifest.num_records(splits.VALIDATION),

@@ -44,6 +44,7 @@ EVERY_FLAG = {
   'clip_norm': 1.5,
   'ema': 0.99,
   'batch_size': 7,
+  'accumulate': 2,
   'epochs': 8,
   'patience': 9,
   'monitor': 'loss',

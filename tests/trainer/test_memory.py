@@ -8,14 +8,15 @@ import types
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import features
 from schemas import audio, command, errors
 from tests.helpers import tiny_manifest
 from tfrecords.resources import free_memory
-from trainer import config, evaluate, memory_demand, models, predict, run
+from trainer import config, evaluate, memory_demand, models, predict, preflight, run
 from trainer.data import datasets as datasets_lib
-from trainer.devices import gpu_memory, memory_budget
+from trainer.devices import gpu_memory, memory_budget, workers
 from trainer.models import footprint
 
 TOY = 'cnn:conv_layers=1,filters=4,dense_units=16,dropout=0'
@@ -169,6 +170,27 @@ def test_memory_and_a_batch_beyond_the_split_are_said(untested_dir, tmp_path, ca
     'note: a batch of 100 is more than the 44 clips of the train split: each stands in it 2.3 '
     'times on average, and an epoch is one step.'
   ) in said
+
+
+def test_a_step_of_several_batches_takes_the_memory_of_one(untested_dir):
+  def budget(**settings):
+    asked = config.TrainConfig(data=untested_dir, model=TOY, batch_size=8, **settings)
+    data, _ = preflight.check(asked)
+    alone = workers.Workers(tf.distribute.get_strategy())
+    return memory_demand.check(asked, data, alone)[0]
+
+  plain, accumulated = budget(), budget(accumulate=4)
+  assert accumulated.batch_bytes == plain.batch_bytes
+  weights = footprint.outline(*models.parse(TOY), *_of(untested_dir)).num_trained
+  assert accumulated.model_bytes - plain.model_bytes == 4 * weights  # The sum, in float32.
+  # What is drawn is drawn for the step's examples: these wait together, and compute apart.
+  augmented, drawn = budget(augment=('mixup',)), budget(augment=('mixup',), accumulate=4)
+  assert plain.batch_bytes == augmented.batch_bytes < drawn.batch_bytes < 4 * plain.batch_bytes
+
+
+def _of(data_dir):
+  data = datasets_lib.load(data_dir)
+  return data.manifest, data.feature.name
 
 
 def test_evaluation_and_prediction_ask_too(trained, untested_dir, monkeypatch, capsys):

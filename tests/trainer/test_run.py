@@ -69,6 +69,22 @@ def history_of(folder):
     return json.load(stream)
 
 
+def test_batches_that_are_accumulated_make_the_run_of_the_larger_batch(untested_dir, capsys):
+  recipe = {
+    'epochs': 1,
+    'ema': 0.9,
+    'augment': ['mixup'],
+    'schedule': 'cosine',
+    'scale_learning_rate': 'sqrt',
+  }
+  whole = train(untested_dir, **recipe, run_dir='whole')
+  parts = train(untested_dir, **recipe, run_dir='parts', batch_size=4, accumulate=4)
+  assert 'learning rate 0.005 for the whole batch of 16, in 4 parts' in capsys.readouterr().out
+  np.testing.assert_allclose(losses_of(parts), losses_of(whole), rtol=1e-4)
+  for mine, other in zip(weights_of(parts), weights_of(whole), strict=True):
+    np.testing.assert_allclose(mine, other, atol=1e-4)
+
+
 def weights_of(folder, name='best'):
   path = folder.checkpoint_file(name)
   return keras.saving.load_model(path, compile=False).get_weights()

@@ -17,7 +17,13 @@ def batch_ids(source: input_pipeline.Source, *, seed: int, step: int) -> list[st
     return []
   batches = named_data.read_batches(
     source.request(
-      splits.TRAIN, shuffle=True, repeat=True, seed=seed, with_ids=True, start_step=step - 1
+      splits.TRAIN,
+      batch_size=source.step_examples,
+      shuffle=True,
+      repeat=True,
+      seed=seed,
+      with_ids=True,
+      start_step=step - 1,
     )
   )
   return [name.decode() for name in next(iter(batches))['id'].numpy()]

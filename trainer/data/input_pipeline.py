@@ -26,6 +26,7 @@ class Source:
     manifest: Its manifest.
     feature_name: The feature to read.
     batch_size: Examples per batch, over all replicas.
+    accumulate: Batches that make a step.
     augment: What is done to the examples of the train split.
     cache: One of tfrecords.pipeline.caches.CACHES.
     cache_dir: Folder for the cache `disk`.
@@ -38,12 +39,28 @@ class Source:
   manifest: DatasetManifest
   feature_name: str
   batch_size: int
+  accumulate: int = 1
   augment: chain.Chain = dataclasses.field(default_factory=lambda: chain.Chain(()))
   cache: str = caches.NONE
   cache_dir: str = ''
   deterministic: bool = True
   random_data: bool = False
   data_service: str = ''
+
+  @property
+  def step_examples(self) -> int:
+    """Examples that a step learns from."""
+    return self.batch_size * self.accumulate
+
+  @property
+  def is_read_by_steps(self) -> bool:
+    """Whether the batches of a step are read as one, and divided when it is made.
+
+    What is drawn for examples, and which have similar lengths, is that of the step's examples.
+    Elsewhere batches in a row are the same examples, and take the memory of one.
+    """
+    is_variable = self.manifest.feature(self.feature_name).is_variable
+    return self.accumulate > 1 and (bool(self.augment) or is_variable)
 
   def request(self, split: str, **changes: Any) -> batch_request.BatchRequest:
     """Returns what asks for one pass over a split in order, or for what `changes` make of it."""
@@ -65,6 +82,8 @@ def train_batches(
   It is repeated before it is batched, so that every batch is full: no replica ever gets an empty
   part, and a split smaller than a batch works too.
 
+  Where several batches make a step, together they are the batch that is as large.
+
   From `start_step` on the batches are those of an undisturbed run, whatever the number of replicas.
   What lies before is not parsed, and only what lies before it in its group of 16 shards is read.
 
@@ -80,14 +99,26 @@ def train_batches(
   def make(place: shares.Place) -> tf.data.Dataset:
     if source.data_service:
       return _served(source, place, seed=seed, start_step=start_step)
-    if source.augment:
-      whole = _read(source, splits.TRAIN, seed=seed, start_step=start_step)
+    if source.augment or source.is_read_by_steps:
+      whole = _read(
+        source,
+        splits.TRAIN,
+        batch_size=source.step_examples,
+        seed=seed,
+        start_step=start_step,
+      )
       whole = source.augment.attach(whole, source.feature_name, seed=seed, start_step=start_step)
-      return parts.divided(whole, shares.by_record(place))
+      in_turn = shares.Share(last_part=source.accumulate, num_parts=source.accumulate)
+      return parts.divided(parts.divided(whole, in_turn), shares.by_record(place))
     share, batch_size = _train_share(source, place)
     # Workers with shards of their own need no orders of their own.
     return _read(
-      source, splits.TRAIN, share=share, batch_size=batch_size, seed=seed, start_step=start_step
+      source,
+      splits.TRAIN,
+      share=share,
+      batch_size=batch_size,
+      seed=seed,
+      start_step=start_step * source.accumulate,
     )
 
   return device_feed.feed(make, strategy)
@@ -147,7 +178,7 @@ def _served(source: Source, place: shares.Place, *, seed: int, start_step: int) 
   """Returns a worker's training batches, read by a data service; augmented here."""
   batch_size = shares.worker_batch_size(place, source.batch_size)
   # Each worker takes batches of its own of the pipeline that all share.
-  passed = start_step * source.batch_size // source.manifest.num_records(splits.TRAIN)
+  passed = start_step * source.step_examples // source.manifest.num_records(splits.TRAIN)
   # What every worker would skip by itself is more than was meant: so another seed, from its start.
   batches = _read(
     source,
@@ -162,7 +193,10 @@ def _served(source: Source, place: shares.Place, *, seed: int, start_step: int) 
   served = service_lib.distributed(batches, source.data_service, name=name)
   if source.augment:
     served = source.augment.attach(
-      served, source.feature_name, seed=seed + place.worker, start_step=start_step
+      served,
+      source.feature_name,
+      seed=seed + place.worker,
+      start_step=start_step * source.accumulate,
     )
   local = place.local_replicas
   return parts.divided(served, shares.Share(last_part=local, num_parts=local))

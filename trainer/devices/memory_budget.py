@@ -70,6 +70,7 @@ def check(
   what_of_model: str = '',
   what_of_buffers: str = '',
   num_memories: int = 1,
+  can_accumulate: bool = False,
 ) -> None:
   """Refuses what cannot fit.
 
@@ -81,6 +82,7 @@ def check(
     what_of_buffers: The same of the buffers, and what to do about it; '' if they can be left out of
       account.
     num_memories: How many such memories share a whole batch.
+    can_accumulate: Whether a step may learn from several batches.
 
   Raises:
     ConfigError: whether the model, the buffers or the batch are too large, and the largest batch
@@ -106,6 +108,8 @@ def check(
     if largest
     else 'Not even one example fits: make the model or the clips smaller.'
   )
+  if largest and can_accumulate:
+    advice += ' With --accumulate a step learns from several of them as from one.'
   raise errors.ConfigError(
     f'--batch_size={asked} is too large: with the model {model} it '
     f'needs about {size_text(budget.wanted_bytes)}, and there are {free}. {advice}'

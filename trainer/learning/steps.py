@@ -22,7 +22,7 @@ from trainer.augment import chain
 from trainer.data import input_pipeline
 from trainer.devices import replicas
 from trainer.devices import workers as workers_lib
-from trainer.learning import averaging, batch_statistics, forward
+from trainer.learning import accumulation, averaging, batch_statistics, forward
 from trainer.learning import losses as losses_lib
 from trainer.runs import training_state
 
@@ -49,6 +49,22 @@ class StepScores:
   wait_s: float = 0.0
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+  """How a step is taken.
+
+  Attributes:
+    clip_norm: Longest gradient, over all weights and for the whole batch; longer ones are shortened
+      to it. 0: as long as they are.
+    accumulate: Batches that make a step, one after the other, as if they were one.
+    jit_compile: Whether XLA compiles the forward and the backward pass.
+  """
+
+  clip_norm: float = 0.0
+  accumulate: int = 1
+  jit_compile: bool = False
+
+
 class Steps:
   """Training steps of one model under one strategy."""
 
@@ -60,10 +76,9 @@ class Steps:
     *,
     feature_name: str,
     losses: losses_lib.Losses | None = None,
-    clip_norm: float = 0.0,
+    settings: Settings | None = None,
     averages: averaging.Averages | None = None,
     augmented: forward.Forward | None = None,
-    jit_compile: bool = False,
   ) -> None:
     """Takes a model and an optimizer that were made, and the latter built, in strategy.scope().
 
@@ -73,23 +88,26 @@ class Steps:
       strategy: Spreads each step over replicas.
       feature_name: What of a batch the model takes.
       losses: What training makes small; cross-entropy by default.
-      clip_norm: Longest gradient, over all weights and for the whole batch; longer ones are
-        shortened to it. 0: as long as they are.
+      settings: How a step is taken; by the defaults of its class if they are not given.
       averages: Moving averages that are kept of the weights, if any.
-      jit_compile: Whether XLA compiles the forward and the backward pass.
       augmented: The model with what is done to its examples in training, if anything is.
     """
+    settings = settings or Settings()
     self._model = model
     self._optimizer = optimizer
     self._strategy = strategy
     self._feature_name = feature_name
     self._losses = losses or losses_lib.Losses()
-    self._clip_norm = clip_norm
+    self._clip_norm = settings.clip_norm
     self._averages = averages
     self._augmented = augmented
+    self._num_parts = settings.accumulate
+    self._sums: accumulation.Sums | None = None
+    if self._num_parts > 1:
+      self._sums = accumulation.Sums(model.trainable_variables, strategy, num_parts=self._num_parts)
     self._is_scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
     self._gradients = self._scaled_gradients
-    if jit_compile:
+    if settings.jit_compile:
       self._gradients = tf.function(self._scaled_gradients, jit_compile=True)
     self._compiled_train = tf.function(self._train_steps)
     self._graph: tf.Graph | None = None
@@ -147,39 +165,69 @@ class Steps:
     skips = tf.TensorArray(tf.int64, size=num_steps)
     wait_s, count = tf.zeros((), tf.float64), tf.zeros((), tf.int64)
     for i in tf.range(num_steps):
-      with tf.control_dependencies([count]):  # Not before the last step is done.
-        asked_s = replicas.clock_s()
-      with tf.control_dependencies([asked_s]):
-        batch = next(batches)
-      with tf.control_dependencies(tf.nest.flatten(batch, expand_composites=True)):
-        wait_s += replicas.clock_s() - asked_s
-      parts = self._strategy.run(self._train_replica, args=(batch,))
+      if self._sums is None:
+        batch, waited_s = _next(batches, after=count)
+        parts = self._strategy.run(self._train_replica, args=(batch,))
+        loss_sum, num_correct, count, num_skipped = (self._total(part) for part in parts)
+      else:
+        loss_sum, num_correct, count, waited_s = self._add_parts(self._sums, batches, after=count)
+        num_skipped = self._total(self._strategy.run(self._end_parts, args=(self._sums,)))
+      wait_s += waited_s
       if self._averages:
         self._averages.update(inner(self._optimizer).iterations.value)
-      loss_sum, num_correct, count, num_skipped = (self._total(part) for part in parts)
       losses = losses.write(i, loss_sum / tf.cast(count, tf.float32))
       correct = correct.write(i, num_correct)
       counts = counts.write(i, count)
       skips = skips.write(i, num_skipped)
     return losses.stack(), correct.stack(), counts.stack(), skips.stack(), wait_s
 
+  def _add_parts(
+    self, sums: accumulation.Sums, batches: Any, *, after: tf.Tensor
+  ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Adds up a step's gradient; returns its loss sum, right ones, examples and seconds waited."""
+    loss_sum, num_correct = tf.zeros(()), tf.zeros((), tf.int64)
+    count, wait_s = tf.zeros((), tf.int64), tf.zeros((), tf.float64)
+    done = after
+    for _ in tf.range(self._num_parts):
+      batch, waited_s = _next(batches, after=done)
+      found = self._strategy.run(self._add_replica, args=(sums, batch))
+      part_loss, part_correct, done = (self._total(part) for part in found)
+      loss_sum, num_correct, count = loss_sum + part_loss, num_correct + part_correct, count + done
+      wait_s += waited_s
+    return loss_sum, num_correct, count, wait_s
+
+  def _add_replica(
+    self, sums: accumulation.Sums, batch: dict[str, tf.Tensor]
+  ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Adds one replica's gradient of a part of a step; returns its sums."""
+    count, everywhere = _counts(batch)
+    gradients, loss_sum, num_correct = self._gradients(batch, everywhere)
+    sums.add(gradients, everywhere)
+    return loss_sum, num_correct, count
+
+  def _end_parts(self, sums: accumulation.Sums) -> tf.Tensor:
+    """Moves the weights by what the parts have come to; returns 1 if that was skipped."""
+    return self._move(sums.take())
+
   def _train_replica(
     self, batch: dict[str, tf.Tensor]
   ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     """One step on one replica's part of the batch; returns its sums, and 1 if it was skipped."""
-    replica = tf.distribute.get_replica_context()
-    variables = self._model.trainable_variables
-    count = tf.shape(batch[record.LABEL], tf.int64)[0]
-    everywhere = tf.cast(replica.all_reduce(_SUM, count), tf.float32)
+    count, everywhere = _counts(batch)
     gradients, loss_sum, num_correct = self._gradients(batch, everywhere)
+    return loss_sum, num_correct, count, self._move(gradients)
+
+  def _move(self, gradients: list[tf.Tensor | None]) -> tf.Tensor:
+    """Moves the weights by all replicas' gradients; returns 1 if that was skipped."""
+    replica = tf.distribute.get_replica_context()
     skipped = tf.zeros((), tf.int64)
     if self._is_scaled:
       gradients, overflows = replicas.with_shared_overflow(gradients, replica)
       skipped = tf.cast(overflows, tf.int64)
     if self._clip_norm:
       gradients = self._clipped(gradients, replica)
-    self._optimizer.apply(gradients, variables)
-    return loss_sum, num_correct, count, skipped
+    self._optimizer.apply(gradients, self._model.trainable_variables)
+    return skipped
 
   def _scaled_gradients(
     self, batch: dict[str, tf.Tensor], everywhere: tf.Tensor
@@ -188,7 +236,7 @@ class Steps:
     with tf.GradientTape() as tape:
       loss_sum, num_correct = self._train_scores(batch)
       # The optimizer adds the gradients of all replicas: the sum of these parts is the mean.
-      loss = loss_sum / everywhere + self._penalty()
+      loss = (loss_sum / everywhere + self._penalty()) / self._num_parts
       scaled = self._optimizer.scale_loss(loss)
     return tape.gradient(scaled, self._model.trainable_variables), loss_sum, num_correct
 
@@ -231,6 +279,24 @@ class Steps:
 
   def _total(self, part: Any) -> tf.Tensor:
     return self._strategy.reduce(_SUM, part, axis=None)
+
+
+def _next(batches: Any, *, after: tf.Tensor) -> tuple[Any, tf.Tensor]:
+  """Returns the next batch, asked for when `after` is there, and the seconds that it took."""
+  with tf.control_dependencies([after]):
+    asked_s = replicas.clock_s()
+  with tf.control_dependencies([asked_s]):
+    batch = next(batches)
+  with tf.control_dependencies(tf.nest.flatten(batch, expand_composites=True)):
+    waited_s = replicas.clock_s() - asked_s
+  return batch, waited_s
+
+
+def _counts(batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+  """Returns the examples of this replica's part of a batch, int64, and of all, float32."""
+  count = tf.shape(batch[record.LABEL], tf.int64)[0]
+  replica = tf.distribute.get_replica_context()
+  return count, tf.cast(replica.all_reduce(_SUM, count), tf.float32)
 
 
 def inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:

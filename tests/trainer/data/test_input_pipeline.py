@@ -9,6 +9,7 @@ from schemas import record
 from tests.helpers import datasets
 from tests.trainer.devices import strategies_under_test
 from tfrecords import manifest_file
+from trainer.augment import chain
 from trainer.data import input_pipeline
 
 
@@ -80,6 +81,22 @@ def test_training_goes_on_at_any_step_with_the_same_batches(source, name):
   undisturbed = parts(input_pipeline.train_batches(source, strategy, seed=1), strategy, 14)
   resumed = input_pipeline.train_batches(source, strategy, seed=1, start_step=9)
   assert parts(resumed, strategy, 5) == undisturbed[9:]
+
+
+@pytest.mark.parametrize('name', ['none', 'mirrored_3'])
+@pytest.mark.parametrize('augment', [(), ('mixup', 'spec_augment')])
+def test_batches_that_make_a_step_are_together_the_batch_that_is_as_large(source, name, augment):
+  fields = {**vars(source), 'augment': chain.Chain(augment)}
+  single, strategy = strategies_under_test.make('none'), strategies_under_test.make(name)
+  whole = input_pipeline.Source(**{**fields, 'batch_size': 15})
+  expected = parts(input_pipeline.train_batches(whole, single, seed=1), single, 7)
+  pieces = input_pipeline.Source(**{**fields, 'batch_size': 5, 'accumulate': 3})
+  found = parts(input_pipeline.train_batches(pieces, strategy, seed=1), strategy, 21)
+  assert {sum(map(len, batch)) for batch in found} == {5}
+  flat = [sum(batch, []) for batch in found]
+  assert [sum(flat[i : i + 3], []) for i in range(0, 21, 3)] == [step[0] for step in expected]
+  resumed = input_pipeline.train_batches(pieces, strategy, seed=1, start_step=4)
+  assert parts(resumed, strategy, 9) == found[12:]
 
 
 def test_the_seed_decides_the_order(source):

@@ -43,15 +43,15 @@ def make_model(*, dropout=0.0, dtype='float32'):
 
 
 def make_steps(name, *, optimizer=None, model=None, dtype='float32', **settings):
-  names = ('losses', 'clip_norm', 'jit_compile')
-  of_steps = {name: settings.pop(name) for name in names if name in settings}
+  names = ('clip_norm', 'jit_compile', 'accumulate')
+  asked = steps.Settings(**{name: settings.pop(name) for name in names if name in settings})
   strategy = strategies_under_test.make(name)
   with strategy.scope():
     model = model() if model else make_model(dtype=dtype, **settings)
     optimizer = (optimizer or (lambda: keras.optimizers.Adam(0.01)))()
     optimizer = precision.protect(optimizer, dtype)
     optimizer.build(model.trainable_variables)
-  compiled = steps.Steps(model, optimizer, strategy, feature_name='x', **of_steps)
+  compiled = steps.Steps(model, optimizer, strategy, feature_name='x', settings=asked)
   return compiled, model, optimizer, strategy
 
 

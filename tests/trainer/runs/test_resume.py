@@ -34,7 +34,12 @@ SETTINGS = {
   'checkpoint_steps': 5,
 }
 CASES = {
-  'none': {'optimizer': 'sgd:momentum=0.9', 'schedule': 'step:every_epochs=1,factor=0.5'},
+  'none': {
+    'optimizer': 'sgd:momentum=0.9',
+    'schedule': 'step:every_epochs=1,factor=0.5',
+    'batch_size': 4,
+    'accumulate': 2,
+  },
   'mirrored': {
     'strategy': 'mirrored',
     'virtual_devices': 2,
