@@ -10,11 +10,13 @@ import keras
 
 from pages import words
 from schemas import command, options, splits
+from tfrecords.pipeline import caches
 from trainer import assembly, models
 from trainer import config as config_lib
 from trainer.augment import chain
 from trainer.callbacks import best as best_lib
 from trainer.data import datasets
+from trainer.data.raw import files
 from trainer.devices import half_precision, machine, memory_budget, strategies
 from trainer.devices import workers as workers_lib
 from trainer.learning import loop, optimizers, schedules
@@ -56,6 +58,8 @@ def start(
     f'steps    {_epoch(data, _noun(data), batch_size=config.step_examples, steps=steps_per_epoch)}'
   )
   print(f'learning {_learning(config)}')
+  if config.balance_batches:
+    print(f'balance  {_balance(config, data, steps=steps_per_epoch)}')
   if config.augment:
     print(f'augment  {chain.Chain(config.augment)}')
   print(f'run      {folder.path}', flush=True)
@@ -174,6 +178,34 @@ def _epoch(data: datasets.Data, noun: str, *, batch_size: int, steps: int) -> st
     )
   more = f' and {seen - there:,} of the next pass' if seen > there else ''
   return f'{taken}all {there:,} {noun}{more}'
+
+
+def _balance(config: config_lib.TrainConfig, data: datasets.Data, *, steps: int) -> str:
+  """Returns how often clips come in an epoch whose batches have each label alike."""
+  counts = data.manifest.label_counts(splits.TRAIN)
+  known = [
+    (count, label) for count, label in zip(counts, data.manifest.labels, strict=True) if count
+  ]
+  drawn = steps * config.step_examples / len(known)
+  (fewest, rare), (most, frequent) = min(known), max(known)
+  said = (
+    f'each of {words.counted(len(known), "label")} {drawn:,.0f} times an epoch: one of the '
+    f'{fewest:,} {_noun(data)} of {rare!r} comes {drawn / fewest:.3g} times'
+  )
+  if most > fewest:
+    said += f', one of the {most:,} of {frequent!r} {drawn / most:.3g} times'
+  if config.cache == caches.MEMORY or files.is_raw(data.path):
+    return said
+  shards = data.manifest.shards_of(splits.TRAIN)
+  read = [
+    sum(shard.num_records for shard in shards if shard.label_counts[i]) / count
+    for i, count in enumerate(counts)
+    if count
+  ]
+  return (
+    f'{said}; {sum(read) / len(read):.3g} records are read for each that is taken '
+    '(--cache=memory: one)'
+  )
 
 
 def _learning(config: config_lib.TrainConfig) -> str:

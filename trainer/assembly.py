@@ -106,6 +106,7 @@ def source(config: config_lib.TrainConfig, data: datasets.Data) -> input_pipelin
     feature_name=data.feature.name,
     batch_size=config.batch_size,
     accumulate=config.accumulate,
+    balance=config.balance_batches,
     augment=chain.Chain(config.augment),
     cache=config.cache,
     cache_dir=config.cache_dir,

@@ -217,6 +217,11 @@ class TrainConfig:
     'balanced: examples of rare labels count more, so that every label counts alike.',
     choices=class_weights.CLASS_WEIGHTS,
   )
+  balance_batches: bool = flag(
+    False,
+    'Draw each label alike into every batch, however many clips it has: an epoch takes as many '
+    'clips as without, those of rare labels again and again.',
+  )
   clip_norm: float = flag(
     0.0,
     'Shortens the gradient of a batch, over all weights, to this length if it is longer; 0: off.',
@@ -241,6 +246,7 @@ class TrainConfig:
     if self.compute:
       computed_feature.parse(self.compute)
     self._check_input()
+    self._check_balance()
     models.parse(self.model)
     strategy, _ = strategies.parse(self.strategy)
     optimizers.parse(self.optimizer)
@@ -301,6 +307,21 @@ class TrainConfig:
       raise errors.ConfigError(
         f'With --data_service={self.data_service} batches come in the order in which its workers '
         'are ready, so a run cannot be repeated bit for bit. Write --nodeterministic beside it.'
+      )
+
+  def _check_balance(self) -> None:
+    if not self.balance_batches:
+      return
+    if self.random_data or self.data_service:
+      other = '--random_data' if self.random_data else f'--data_service={self.data_service}'
+      why = 'makes labels up' if self.random_data else 'deals records out as they are ready'
+      raise errors.ConfigError(
+        f'--balance_batches draws labels in turn, but {other} {why}. Leave one of them away.'
+      )
+    if self.class_weights != 'none':
+      raise errors.ConfigError(
+        f'--balance_batches draws rare labels more often, and --class_weights={self.class_weights} '
+        'lets them count more: together that would be twice. Leave one of them away.'
       )
 
   def _check_run_name(self) -> None:

@@ -38,6 +38,7 @@ from trainer.learning import optimizers
 from trainer.models import footprint
 
 _FLOAT32_BYTES = 4
+_LABEL_BYTES = 8
 # Of a batch that is parsed: being parsed and waiting; then on the devices and in the step.
 _READ_COPIES, _FED_COPIES = 1 + dataset_lib.READY_BATCHES, device_feed.DEVICE_BATCHES + 1
 _CACHED = (
@@ -150,8 +151,13 @@ def _buffer_bytes(config: config_lib.TrainConfig, data: datasets.Data) -> int:
   found = data.manifest
   if config.cache == caches.MEMORY:
     kept = [splits.TRAIN, *([splits.VALIDATION] if data.has_validation else [])]
-    return sum(shard.num_bytes for split in kept for shard in found.shards_of(split))
-  return buffers.shuffle_records(found, splits.TRAIN) * _record_bytes(data)
+    stored_bytes = sum(shard.num_bytes for split in kept for shard in found.shards_of(split))
+    labels_bytes = _LABEL_BYTES * found.num_records(splits.TRAIN)
+    return stored_bytes + labels_bytes * config.balance_batches
+  mixed_bytes = buffers.shuffle_records(found, splits.TRAIN) * _record_bytes(data)
+  if not config.balance_batches:
+    return mixed_bytes
+  return mixed_bytes + buffers.balanced_bytes(found.num_labels, record_bytes=_record_bytes(data))
 
 
 def _record_bytes(data: datasets.Data) -> int:

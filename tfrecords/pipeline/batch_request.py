@@ -24,6 +24,8 @@ class BatchRequest:
     with_ids: Whether batches hold `id` and `speaker` too.
     shuffle_bytes: Memory for mixing.
     start_step: Batches that are left out at the beginning: those that follow are the same.
+    balanced: Records that make a step, of which each label has as many: with shuffle and repeat,
+      and of any length side by side; 0: records come as they lie.
     share: What of the split this reader takes.
     cache: One of caches.CACHES; which batches come does not depend on it.
     cache_dir: Folder for the copies of the cache `disk`.
@@ -42,6 +44,7 @@ class BatchRequest:
   with_ids: bool = False
   shuffle_bytes: int = buffers.SHUFFLE_BYTES
   start_step: int = 0
+  balanced: int = 0
   share: shares.Share = shares.ALL
   cache: str = caches.NONE
   cache_dir: str = ''

@@ -13,6 +13,31 @@ _MAX_SHUFFLE_RECORDS = 1 << 16
 _POOL_BATCHES = 16
 POOL_BYTES = 64 << 20
 
+# Where each label has a stream of its own: shards that are open at once, over all of them, the
+# bytes of what is read ahead of these, and records of each that are looked at together.
+_OPEN_SHARDS = 128
+_AHEAD_BYTES = 32 << 20
+_LEAST_AHEAD_BYTES = 1 << 14
+CHUNK_RECORDS = 16
+
+
+def cycle_shards(num_labels: int, *, most: int) -> int:
+  """Returns the shards that the stream of one of so many labels reads at once."""
+  return max(1, min(most, _OPEN_SHARDS // num_labels))
+
+
+def ahead_bytes(num_labels: int) -> int:
+  """Returns the bytes that are read ahead of each shard that is open."""
+  return max(_LEAST_AHEAD_BYTES, _AHEAD_BYTES // max(_OPEN_SHARDS, num_labels))
+
+
+def balanced_bytes(num_labels: int, *, record_bytes: int) -> int:
+  """Returns what streams of labels hold beside what a shuffle does: shards, chunks, a round."""
+  num_open = max(_OPEN_SHARDS, num_labels)
+  return num_open * (ahead_bytes(num_labels) + CHUNK_RECORDS * record_bytes) + (
+    num_labels * record_bytes
+  )
+
 
 def shuffle_records(
   manifest: DatasetManifest, split: str, shuffle_bytes: int = SHUFFLE_BYTES

@@ -4,14 +4,18 @@
 themselves, for pipelines of another order.
 """
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from schemas import errors
 from schemas.manifest import DatasetManifest, ShardInfo
 from tfrecords import shard_files
 from tfrecords.pipeline import (
+  balance,
   batch_request,
   buffers,
+  caches,
   parsing,
   parts,
   pools,
@@ -22,6 +26,7 @@ from tfrecords.pipeline import order as order_lib
 
 # Batches that wait, parsed: so many bridge a slow moment of a storage.
 READY_BATCHES = 4
+_LABELS_AT_ONCE = 4096
 
 
 def read_batches(request: batch_request.BatchRequest) -> tf.data.Dataset:
@@ -54,23 +59,19 @@ def read_batches(request: batch_request.BatchRequest) -> tf.data.Dataset:
   infos = shards_of(manifest, split)
   mine = request.share.shards or range(len(infos))
   store = stores.make(
-    request.cache, [paths[i] for i in mine], [infos[i] for i in mine], folder=request.cache_dir
+    request.cache,
+    [paths[i] for i in mine],
+    [infos[i] for i in mine],
+    folder=request.cache_dir,
+    ahead_bytes=buffers.ahead_bytes(manifest.num_labels) if request.balanced else 0,
   )
   is_variable = any(spec.is_variable for spec in specs)
   num_batches = 1
-  if request.shuffle and is_variable:
+  if request.shuffle and is_variable and not request.balanced:
     num_batches = buffers.pool_batches(manifest, split, batch_size=batch_size)
   first_pool, skipped_batches = divmod(request.start_step, num_batches)
-  order = order_lib.Order(
-    shuffle=request.shuffle,
-    repeat=request.repeat,
-    seed=request.seed,
-    shuffle_records=buffers.shuffle_records(manifest, split, request.shuffle_bytes),
-    start=first_pool * num_batches * batch_size,
-    deterministic=request.deterministic,
-  )
-  records = order_lib.ordered(
-    [infos[i].num_records for i in mine], store.open_shard, order, num_readers=store.num_readers
+  records = _records(
+    request, store, [infos[i] for i in mine], start=first_pool * num_batches * batch_size
   )
   if num_batches > 1:
     records = pools.sorted_in_pools(
@@ -99,6 +100,50 @@ def read_batches(request: batch_request.BatchRequest) -> tf.data.Dataset:
   return tf_options.with_options(
     parsed.prefetch(READY_BATCHES), deterministic=request.deterministic
   )
+
+
+def _records(
+  request: batch_request.BatchRequest,
+  store: stores.Store,
+  infos: Sequence[ShardInfo],
+  *,
+  start: int,
+) -> tf.data.Dataset:
+  """Returns the records of shards, or what stands for them, in the order that is asked for."""
+  shuffle_records = buffers.shuffle_records(request.manifest, request.split, request.shuffle_bytes)
+  if request.balanced:
+    found = None
+    if request.cache == caches.MEMORY:
+      found = _labels(store, sum(info.num_records for info in infos))
+    return balance.balanced(
+      [info.label_counts for info in infos],
+      store.open_shard,
+      parsing.labels_of if found is None else lambda numbers: tf.gather(found, numbers),
+      balance.Balance(
+        batch_size=request.balanced,
+        seed=request.seed,
+        shuffle_records=shuffle_records,
+        start=start,
+        num_readers=store.num_readers,
+      ),
+    )
+  order = order_lib.Order(
+    shuffle=request.shuffle,
+    repeat=request.repeat,
+    seed=request.seed,
+    shuffle_records=shuffle_records,
+    start=start,
+    deterministic=request.deterministic,
+  )
+  return order_lib.ordered(
+    [info.num_records for info in infos], store.open_shard, order, num_readers=store.num_readers
+  )
+
+
+def _labels(store: stores.Store, num_records: int) -> tf.Tensor:
+  """Returns the labels of all records that are held in memory."""
+  numbers = tf.data.Dataset.range(num_records).batch(_LABELS_AT_ONCE)
+  return tf.concat([parsing.labels_of(store.load(some)) for some in numbers], axis=0)
 
 
 def shards_of(manifest: DatasetManifest, split: str) -> list[ShardInfo]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from tfrecords.pipeline import tf_options
 
@@ -20,7 +21,7 @@ from tfrecords.pipeline import tf_options
 CYCLE_SHARDS = 16
 # Records taken from a shard before the next one's turn.
 _BLOCK_RECORDS = 8
-_ENDLESS = np.iinfo(np.int64).max
+ENDLESS = np.iinfo(np.int64).max
 
 # From the index of a shard, int64 [], to its records in order.
 OpenShard = Callable[[tf.Tensor], tf.data.Dataset]
@@ -81,44 +82,73 @@ def ordered(
 
 
 def _shuffled(
-  counts: np.ndarray[tuple[int], np.dtype[np.int64]],
+  counts: NDArray[np.int64],
   interleaved: Callable[[tf.Tensor, int], tf.data.Dataset],
   order: Order,
 ) -> tf.data.Dataset:
-  num_groups = -(-len(counts) // CYCLE_SHARDS)
-  # Of about equal size, so that no group is a single shard.
-  bounds = np.array([i * len(counts) // num_groups for i in range(num_groups + 1)])
+  bounds = group_bounds(len(counts))
+  count = len(bounds) - 1
 
   def group_records(number: tf.Tensor) -> tf.data.Dataset:
-    group = number % num_groups
-    shards = _pass_order(len(counts), order.seed, number // num_groups)
-    mine = shards[tf.gather(bounds, group) : tf.gather(bounds, group + 1)]
-    records = interleaved(mine, -(-len(counts) // num_groups))
-    return _mixed(records, order.shuffle_records, seeds=(order.seed + 1, number))
+    shards = group_of(len(counts), number, num_groups=count, seed=order.seed)
+    records = interleaved(shards, -(-len(counts) // count))
+    return mixed(records, order.shuffle_records, seeds=(order.seed + 1, number))
 
-  first, skipped = _locate(counts, bounds, order)
-  last = _ENDLESS if order.repeat else num_groups
+  first, skipped = locate(counts, bounds, seed=order.seed, start=order.start)
+  last = ENDLESS if order.repeat else count
   return (
     tf.data.Dataset.range(first, last).flat_map(tf_options.as_written(group_records)).skip(skipped)
   )
 
 
-def _locate(
-  counts: np.ndarray[tuple[int], np.dtype[np.int64]],
-  bounds: np.ndarray[tuple[int], np.dtype[np.int64]],
-  order: Order,
+def num_groups(num_shards: int | tf.Tensor, cycle_shards: int = CYCLE_SHARDS) -> int | tf.Tensor:
+  """Returns how many groups there are in a pass."""
+  return -(-num_shards // cycle_shards)
+
+
+def group_bounds(num_shards: int, cycle_shards: int = CYCLE_SHARDS) -> NDArray[np.int64]:
+  """Returns where the groups begin among the shards of a pass, and where the last ends.
+
+  They are of about equal size, so that none is a single shard.
+  """
+  count = num_groups(num_shards, cycle_shards)
+  return np.arange(count + 1, dtype=np.int64) * num_shards // count
+
+
+def group_of(
+  num_shards: int | tf.Tensor,
+  number: tf.Tensor,
+  *,
+  num_groups: int | tf.Tensor,
+  seed: int | tf.Tensor,
+) -> tf.Tensor:
+  """Returns the shards of a group, counted over all passes."""
+  shards = _pass_order(num_shards, seed, number // num_groups)
+  group = number % num_groups
+  return shards[group * num_shards // num_groups : (group + 1) * num_shards // num_groups]
+
+
+def locate(
+  counts: NDArray[np.int64], bounds: NDArray[np.int64], *, seed: int, start: int
 ) -> tuple[int, int]:
-  """Returns the number of the group where the order starts, and what is left out of that group."""
-  number, rest = divmod(order.start, int(counts.sum()))
+  """Returns the number of the group where an order starts, and what is left out of that group.
+
+  Args:
+    counts: Records of each shard.
+    bounds: Of the groups.
+    seed: Decides the order.
+    start: Records that are left out at the beginning.
+  """
+  number, rest = divmod(start, int(counts.sum()))
   with tf.device('CPU:0'):  # Where the pipeline runs.
-    shards = _pass_order(len(counts), order.seed, tf.constant(number, tf.int64)).numpy()
+    shards = _pass_order(len(counts), seed, tf.constant(number, tf.int64)).numpy()
   ends = np.cumsum(counts[shards])[bounds[1:] - 1]  # Records up to the end of each group.
   group = int(np.searchsorted(ends, rest, side='right'))
   before = int(ends[group - 1]) if group else 0
   return number * (len(bounds) - 1) + group, rest - before
 
 
-def _pass_order(num_shards: int, seed: int, number: tf.Tensor) -> tf.Tensor:
+def _pass_order(num_shards: int | tf.Tensor, seed: int | tf.Tensor, number: tf.Tensor) -> tf.Tensor:
   """Returns the order of the shards in a pass, int64 [num_shards]."""
   shards = tf.range(num_shards, dtype=tf.int64)
   return tf.random.experimental.stateless_shuffle(shards, seed=tf.stack([seed, number]))
@@ -143,9 +173,10 @@ def _interleaved(
   )
 
 
-def _mixed(
-  records: tf.data.Dataset, num_records: int, *, seeds: tuple[int, tf.Tensor]
+def mixed(
+  records: tf.data.Dataset, num_records: int, *, seeds: tuple[int | tf.Tensor, tf.Tensor]
 ) -> tf.data.Dataset:
+  """Returns records, each picked out of `num_records` that are held, by seeds."""
   # Dataset.shuffle would mix the seed of the process into these, and the order would not follow
   # from ours alone.
   shuffled = tf.raw_ops.ShuffleDataset(

@@ -49,6 +49,12 @@ def batch_parser(
   return parse
 
 
+def labels_of(serialized: tf.Tensor) -> tf.Tensor:
+  """Returns the labels of serialized records, int64 [n]; nothing else of them is parsed."""
+  fields = {record.LABEL: tf.io.FixedLenFeature([], tf.int64)}
+  return tf.io.parse_example(serialized, fields)[record.LABEL]
+
+
 def _checked_labels(labels: tf.Tensor, num_labels: int) -> tf.Tensor:
   # A loss on a GPU would quietly become NaN for a label that does not exist.
   check = _check(

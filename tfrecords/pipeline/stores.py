@@ -39,7 +39,12 @@ class Store:
 
 
 def make(
-  cache: str, paths: Sequence[str], shards: Sequence[ShardInfo], *, folder: str = ''
+  cache: str,
+  paths: Sequence[str],
+  shards: Sequence[ShardInfo],
+  *,
+  folder: str = '',
+  ahead_bytes: int = 0,
 ) -> Store:
   """Returns the store of some shards.
 
@@ -48,6 +53,7 @@ def make(
     paths: Where the shards lie.
     shards: What the manifest says of them.
     folder: For the copies of `disk`.
+    ahead_bytes: Bytes asked from the storage at once, per shard; 0 for the usual.
 
   Raises:
     DatasetError: if the memory or the disk does not suffice, or a file cannot be copied.
@@ -56,11 +62,11 @@ def make(
     return _in_memory(paths, shards)
   if cache == caches.DISK:
     paths = local_copies.fetch(paths, shards, folder, storage.storage_of(paths[0]))
-  return _files(paths, shards)
+  return _files(paths, shards, ahead_bytes)
 
 
-def _files(paths: Sequence[str], shards: Sequence[ShardInfo]) -> Store:
-  open_shard = _opener(paths, shards)
+def _files(paths: Sequence[str], shards: Sequence[ShardInfo], ahead_bytes: int) -> Store:
+  open_shard = _opener(paths, shards, ahead_bytes)
   # On this machine as many as there are cores; far away they wait more than they compute.
   num_readers = order.CYCLE_SHARDS if _is_far(paths) else tf.data.AUTOTUNE
   return Store(open_shard, tf.identity, num_readers)
@@ -80,10 +86,12 @@ def _in_memory(paths: Sequence[str], shards: Sequence[ShardInfo]) -> Store:
   return Store(open_shard, lambda numbers: tf.gather(records, numbers))
 
 
-def _opener(paths: Sequence[str], shards: Sequence[ShardInfo]) -> order.OpenShard:
+def _opener(
+  paths: Sequence[str], shards: Sequence[ShardInfo], ahead_bytes: int = 0
+) -> order.OpenShard:
   """Returns what opens a shard; to read more or fewer records of it than there are is an error."""
   counts = np.array([shard.num_records for shard in shards], np.int64)
-  read_bytes = _FAR_BYTES if _is_far(paths) else _LOCAL_BYTES
+  read_bytes = ahead_bytes or (_FAR_BYTES if _is_far(paths) else _LOCAL_BYTES)
 
   def open_shard(index: tf.Tensor) -> tf.data.Dataset:
     records = tf.data.TFRecordDataset(tf.gather(list(paths), index), buffer_size=read_bytes)

@@ -19,6 +19,7 @@ def batch_ids(source: input_pipeline.Source, *, seed: int, step: int) -> list[st
     source.request(
       splits.TRAIN,
       batch_size=source.step_examples,
+      balanced=source.step_examples if source.balance else 0,
       shuffle=True,
       repeat=True,
       seed=seed,

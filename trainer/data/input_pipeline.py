@@ -27,6 +27,7 @@ class Source:
     feature_name: The feature to read.
     batch_size: Examples per batch, over all replicas.
     accumulate: Batches that make a step.
+    balance: Whether every step learns of each label alike, however many examples it has.
     augment: What is done to the examples of the train split.
     cache: One of tfrecords.pipeline.caches.CACHES.
     cache_dir: Folder for the cache `disk`.
@@ -40,6 +41,7 @@ class Source:
   feature_name: str
   batch_size: int
   accumulate: int = 1
+  balance: bool = False
   augment: chain.Chain = dataclasses.field(default_factory=lambda: chain.Chain(()))
   cache: str = caches.NONE
   cache_dir: str = ''
@@ -204,7 +206,7 @@ def _served(source: Source, place: shares.Place, *, seed: int, start_step: int) 
 
 def _train_share(source: Source, place: shares.Place) -> tuple[shares.Share, int]:
   """Returns what a worker takes of the train split, and of which batches."""
-  if place.num_workers > 1:
+  if place.num_workers > 1 and not source.balance:  # Not every shard has every label.
     infos = dataset_lib.shards_of(source.manifest, splits.TRAIN)
     own = shares.by_shard(place, [info.num_records for info in infos])
     if own is not None:
@@ -221,6 +223,7 @@ def _read(
     shuffle=seed is not None,
     repeat=repeat and seed is not None,
     seed=seed or 0,
+    balanced=source.step_examples if source.balance and repeat and seed is not None else 0,
     cache=source.cache,
     cache_dir=source.cache_dir,
     deterministic=source.deterministic,

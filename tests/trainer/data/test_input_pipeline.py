@@ -1,4 +1,5 @@
 import collections
+import itertools
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from tests.helpers import datasets
 from tests.trainer.devices import strategies_under_test
 from tfrecords import manifest_file
 from trainer.augment import chain
-from trainer.data import input_pipeline
+from trainer.data import culprits, input_pipeline
 
 
 @pytest.fixture(scope='module')
@@ -97,6 +98,48 @@ def test_batches_that_make_a_step_are_together_the_batch_that_is_as_large(source
   assert [sum(flat[i : i + 3], []) for i in range(0, 21, 3)] == [step[0] for step in expected]
   resumed = input_pipeline.train_batches(pieces, strategy, seed=1, start_step=4)
   assert parts(resumed, strategy, 9) == found[12:]
+
+
+def labels_of(batches, strategy, count):
+  found = []
+  for batch in itertools.islice(batches, count):
+    local = strategy.experimental_local_results(batch['label'])
+    found.append(np.concatenate([part.numpy() for part in local]).tolist())
+  return found
+
+
+@pytest.mark.parametrize('length', ['fixed', 'any'])
+def test_balanced_batches_are_the_same_however_they_are_read(source, length, tmp_path):
+  fields = {**vars(source), 'balance': True, 'batch_size': 5, 'accumulate': 2}
+  if length == 'any':
+    fields['manifest'] = datasets.write_dataset(
+      tmp_path,
+      features=(datasets.VARIABLE_LOG_MEL,),
+      audio=datasets.VARIABLE_AUDIO,
+      clips_per_speaker=11,
+    )
+    fields['data_dir'] = str(tmp_path)
+  counts = fields['manifest'].label_counts('train')
+  assert len(set(counts)) > 1
+
+  def read(name='none', count=12, start_step=0, reader=parts, **changes):
+    strategy = strategies_under_test.make(name)
+    asked = input_pipeline.Source(**{**fields, **changes})
+    found = input_pipeline.train_batches(asked, strategy, seed=1, start_step=start_step)
+    return reader(found, strategy, count)
+
+  for labels in read(reader=labels_of):
+    assert sorted(collections.Counter(labels).values()) == [1, 2, 2]
+  if length == 'any':
+    return
+  flat = [sum(batch, []) for batch in read()]
+  steps = [sum(flat[i : i + 2], []) for i in range(0, 12, 2)]
+  assert [sum(batch, []) for batch in read('mirrored_3', 6, start_step=3)] == flat[6:]
+  assert [sum(batch, []) for batch in read(cache='memory')] == flat
+  whole = read(batch_size=10, accumulate=1, count=6, augment=chain.Chain(['spec_augment']))
+  assert [step[0] for step in whole] == steps
+  ids = culprits.batch_ids(input_pipeline.Source(**fields), seed=1, step=4)
+  assert len(ids) == len(set(ids)) == 10
 
 
 def test_the_seed_decides_the_order(source):

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from schemas import errors, record
 from schemas.manifest import DatasetManifest
-from tfrecords.pipeline import batch_request, caches, parts
+from tfrecords.pipeline import balance, batch_request, caches, parts
 from tfrecords.pipeline import order as order_lib
 from trainer.data import computed_feature
 from trainer.data.raw import files as files_lib
@@ -31,14 +31,7 @@ def read_batches(request: batch_request.BatchRequest) -> tf.data.Dataset:
     )
   found = _loaded(request)
   files = found.splits[request.split]
-  order = order_lib.Order(
-    shuffle=request.shuffle,
-    repeat=request.repeat,
-    seed=request.seed,
-    shuffle_records=len(files),
-    start=request.start_step * request.batch_size,
-  )
-  numbers = order_lib.ordered([len(files)], lambda shard: tf.data.Dataset.range(len(files)), order)
+  numbers = _numbers(request, files, found.manifest)
   numbers = numbers.batch(
     request.batch_size, drop_remainder=request.drop_remainder or request.repeat
   )
@@ -48,6 +41,40 @@ def read_batches(request: batch_request.BatchRequest) -> tf.data.Dataset:
     deterministic=request.deterministic,
   )
   return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def _numbers(
+  request: batch_request.BatchRequest, files: Sequence[files_lib.File], manifest: DatasetManifest
+) -> tf.data.Dataset:
+  """Returns the numbers of files in the order that is asked for."""
+  start = request.start_step * request.batch_size
+  if request.balanced:
+    labels = _labels(files, manifest)
+    return balance.balanced(
+      [manifest.label_counts(request.split)],
+      lambda shard: tf.data.Dataset.range(len(files)),
+      lambda numbers: tf.gather(labels, numbers),
+      balance.Balance(
+        batch_size=request.balanced,
+        seed=request.seed,
+        shuffle_records=len(files) * manifest.num_labels,  # All of each label.
+        start=start,
+        chunk_records=len(files),
+      ),
+    )
+  order = order_lib.Order(
+    shuffle=request.shuffle,
+    repeat=request.repeat,
+    seed=request.seed,
+    shuffle_records=len(files),
+    start=start,
+  )
+  return order_lib.ordered([len(files)], lambda shard: tf.data.Dataset.range(len(files)), order)
+
+
+def _labels(files: Sequence[files_lib.File], manifest: DatasetManifest) -> tf.Tensor:
+  index_of = {label: i for i, label in enumerate(manifest.labels)}
+  return tf.constant([index_of[file.label] for file in files], tf.int64)
 
 
 def _loaded(request: batch_request.BatchRequest) -> files_lib.RawFiles:
@@ -65,8 +92,7 @@ def _reader(
   ids = [file.clip_id for file in files]
   speakers = [file.speaker for file in files]
   codecs = [file.codec for file in files]
-  index_of = {label: i for i, label in enumerate(manifest.labels)}
-  labels = [index_of[file.label] for file in files]
+  labels = _labels(files, manifest)
   clip_samples = manifest.audio.clip_samples if manifest.audio else 0
 
   def decode(number: tf.Tensor) -> tf.Tensor:
@@ -82,7 +108,7 @@ def _reader(
     )
     batch = {
       computed_feature.WAVEFORM: tf.ensure_shape(samples, [numbers.shape[0], clip_samples]),
-      record.LABEL: tf.gather(tf.constant(labels, tf.int64), numbers),
+      record.LABEL: tf.gather(labels, numbers),
     }
     if with_ids:
       batch[record.ID], batch[record.SPEAKER] = (

@@ -141,6 +141,14 @@ def test_every_file_comes_once_a_pass_and_the_order_follows_from_the_seed(data):
   assert ids_of(read(data, seed=2, **stream).take(1)) != passes[0]
 
 
+def test_each_label_stands_in_every_balanced_batch(data):
+  asked = {'batch_size': 3, 'shuffle': True, 'repeat': True, 'seed': 1, 'balanced': 3}
+  found = [ids_of([batch]) for batch in read(data, **asked).take(12)]
+  for batch in found:
+    assert sorted(os.path.basename(name).partition('_')[0] for name in batch) == sorted(LABELS)
+  assert [ids_of([batch]) for batch in read(data, **asked, start_step=9).take(3)] == found[9:]
+
+
 def test_workers_have_parts_of_the_same_batches(data):
   stream = {'shuffle': True, 'seed': 3, 'batch_size': 5}
   whole = [ids_of([batch]) for batch in read(data, **stream)]
