@@ -243,6 +243,7 @@ def imported_at_start(path):
 # Only imported by the trainer, by tests, or when there is work that needs TensorFlow.
 NOT_ON_A_WORKER = {
   'features/layers.py',
+  'tfrecords/pipeline/balance.py',
   'tfrecords/pipeline/dataset.py',
   'tfrecords/storage/fsspec_bucket.py',  # They come with the clients of their buckets.
   'tfrecords/storage/gcs.py',
