@@ -8,7 +8,15 @@ from trainer import models
 from trainer.models import model
 
 TOYS = {
+  'linear': 'linear',
+  'mlp': 'mlp:units=16,dropout=0',
   'cnn': 'cnn:filters=4,dense_units=16,dropout=0',
+  'conv1d': 'conv1d:filters=2,dense_units=16,dropout=0',
+  'rnn': 'rnn:units=8,layers=2,dropout=0',
+  'gru': 'gru:units=8,dropout=0',
+  'bigru': 'bigru:units=4,dropout=0',
+  'lstm': 'lstm:units=8,dropout=0',
+  'bilstm': 'bilstm:units=4,dropout=0',
   'vgg16': 'vgg16:head_units=16,dropout=0',
 }
 

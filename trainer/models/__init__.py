@@ -8,10 +8,30 @@ from typing import Any
 
 from schemas import errors, manifest, options, record
 from trainer.lazy import keras
-from trainer.models import anatomy, clip_rows, cnn, front_end, inputs, model, vgg16
+from trainer.models import (
+  anatomy,
+  clip_rows,
+  cnn,
+  conv1d,
+  front_end,
+  inputs,
+  linear,
+  mlp,
+  model,
+  recurrent,
+  vgg16,
+)
 
 MODELS: Mapping[str, model.ModelFamily] = {
+  'linear': linear.FAMILY,
+  'mlp': mlp.FAMILY,
   'cnn': cnn.FAMILY,
+  'conv1d': conv1d.FAMILY,
+  'rnn': recurrent.RNN,
+  'gru': recurrent.GRU,
+  'bigru': recurrent.BIGRU,
+  'lstm': recurrent.LSTM,
+  'bilstm': recurrent.BILSTM,
   'vgg16': vgg16.FAMILY,
 }
 

@@ -62,18 +62,20 @@ def windowed(x: Rows, layer: Any, *, padding: str | None = None) -> Rows:
       Where its padding is `same`, a window of length k that steps by s stands over rows
       from s * i - (k - 1) // 2 on, however long the batch is: TensorFlow would let that depend on
       the length. So a layer that steps is turned into a `valid` one behind zeros.
-    padding: The layer's; CAUSAL for 1-D: a row sees none behind it.
+    padding: In place of the layer's own; CAUSAL for 1-D: a row sees none behind it.
   """
   sizes, strides, dilations = _geometry(layer)
   spans = [(size - 1) * dilation + 1 for size, dilation in zip(sizes, dilations, strict=True)]
   padding = padding or layer.padding
   if padding == VALID:
+    layer.padding = VALID
     return Rows(layer(x.values), _over(x.num_rows, lambda n: (n - spans[0]) // strides[0] + 1))
   if not hasattr(layer, 'kernel_size'):
     raise ValueError(f'{layer.name}: a pool takes whole windows only (padding="valid").')
   if spans[0] > 1:
     x = zeros_behind(x)
   values = x.values
+  layer.padding = padding
   if padding == CAUSAL or any(stride > 1 for stride in strides):
     layer.padding = VALID
     before = [span - 1 if padding == CAUSAL else (span - 1) // 2 for span in spans]
@@ -184,6 +186,17 @@ def mean(x: Rows) -> Rows:
   total = keras.ops.sum(zeros_behind(Rows(values, x.num_rows)).values, axis=1)
   count = keras.ops.cast(x.num_rows, 'float32')
   return Rows(total / keras.ops.reshape(count, (-1, *[1] * (x.rank - 2))))
+
+
+def deviation(x: Rows) -> Rows:
+  """Returns the standard deviation over each clip's own rows, float32 [batch, ...] without rows.
+
+  At least 0.001, so that its gradient is finite where all rows are alike.
+  """
+  values = keras.ops.cast(x.values, 'float32')
+  distances = values - keras.ops.expand_dims(mean(x).values, 1)
+  variance = mean(Rows(keras.ops.square(distances), x.num_rows))
+  return variance.through(lambda values: keras.ops.sqrt(values + 1e-6))
 
 
 def largest(x: Rows) -> Rows:
