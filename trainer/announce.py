@@ -95,6 +95,13 @@ def _notes(
       f'split: each stands in it {size / num_clips:.1f} times on average, and an '
       'epoch is one step.'
     )
+  lengths = assembly.compiled_lengths(config, data)
+  if lengths:
+    yield (
+      f'--jit_compile compiles once for each length: batches are padded to one of '
+      f'{words.counted(len(lengths), "length")}, {lengths[0]:,} to {lengths[-1]:,} rows, and the '
+      'first of each waits for that.'
+    )
   missing = datasets.unlearned_labels(data.manifest)
   if missing:
     yield f'no clip of the train split has the label {", ".join(missing)}.'

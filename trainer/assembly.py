@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import keras
+import tensorflow as tf
 
-from schemas import splits
+from schemas import errors, splits
 from trainer import config as config_lib
 from trainer import models
 from trainer.augment import chain
-from trainer.data import datasets, failures, input_pipeline
+from trainer.data import datasets, failures, input_pipeline, padded_lengths
 from trainer.devices import workers as workers_lib
 from trainer.learning import (
   averaging,
@@ -39,6 +40,8 @@ def build(
     name, settings = models.parse(config.model)
     model = models.build(name, settings, data.manifest, data.feature.name, computed=computed)
     batch_statistics.make_exact(model)
+    if config.jit_compile:
+      check_compilable(model, strategy)
     horizon = schedules.Horizon(steps_per_epoch=plan.steps_per_epoch, epochs=plan.epochs)
     rate = schedules.make(config.schedule, peak_learning_rate(config), horizon)
     optimizer = precision.protect(
@@ -65,6 +68,28 @@ def build(
     augmented=_augmented(config, data, model, computed),
   )
   return model, compiled
+
+
+def compiled_lengths(config: config_lib.TrainConfig, data: datasets.Data) -> tuple[int, ...]:
+  """Returns the lengths that --jit_compile compiles for; () for the one that all clips have."""
+  if not config.jit_compile or not data.feature.is_variable:
+    return ()
+  return padded_lengths.between(*data.train_rows)
+
+
+def check_compilable(model: keras.Model, strategy: tf.distribute.Strategy) -> None:
+  """Refuses to compile what waits for other devices in the middle of a step.
+
+  Raises:
+    ConfigError: if several devices train batch normalisation.
+  """
+  count = strategy.num_replicas_in_sync
+  if count > 1 and any(layer.trainable for layer in batch_statistics.layers(model)):
+    raise errors.ConfigError(
+      f'--jit_compile cannot train {model.name!r} on {count} devices: its batch normalisation '
+      'takes the mean and variance of all devices in the middle of a step, and XLA compiles what '
+      'one device does. Leave --jit_compile away, or train on one device (--strategy=none).'
+    )
 
 
 def _computed(config: config_lib.TrainConfig, data: datasets.Data) -> front_end.Computed | None:
@@ -113,6 +138,7 @@ def source(config: config_lib.TrainConfig, data: datasets.Data) -> input_pipelin
     deterministic=config.deterministic,
     random_data=config.random_data,
     data_service=config.data_service,
+    lengths=compiled_lengths(config, data),
   )
 
 

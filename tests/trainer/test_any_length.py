@@ -19,7 +19,8 @@ from tests.trainer.devices import strategies_under_test
 from tfrecords import manifest_file
 from tfrecords.pipeline import batch_request
 from tfrecords.pipeline import dataset as dataset_lib
-from trainer import config, models, run
+from trainer import assembly, config, models, run
+from trainer.data import datasets as datasets_lib
 from trainer.data import input_pipeline
 from trainer.judging import evaluation, judge, measures, prediction
 from trainer.learning import steps
@@ -112,6 +113,27 @@ def test_another_length_compiles_nothing_anew(data):
   for _ in range(4):
     compiled.train(feed, 3)
   assert compiled._compiled_train.experimental_get_tracing_count() == 1
+
+
+def test_xla_gets_few_lengths_and_finds_the_same_losses(data):
+  settings = {'jit_compile': True, 'deterministic': False, 'feature': 'log_mel', 'batch_size': 9}
+  asked = config.TrainConfig(data=data, **settings)
+  loaded = datasets_lib.load(data, feature_name='log_mel')
+  padded = dataclasses.replace(assembly.source(asked, loaded), deterministic=True)
+  plain = dataclasses.replace(padded, lengths=())
+  assert padded.lengths[-1] == loaded.train_rows[1]
+  assert not assembly.source(dataclasses.replace(asked, jit_compile=False), loaded).lengths
+  lengths, losses = [], []
+  for source in (plain, padded):
+    compiled, _, strategy = make_steps('none', data)
+    batches = input_pipeline.train_batches(source, strategy, seed=1)
+    lengths.append([batch['log_mel'].shape[1] for batch in batches.take(12)])
+    losses.append(compiled.train(iter(batches), 12).losses)
+  np.testing.assert_allclose(losses[1], losses[0], atol=1e-5)
+  assert set(lengths[1]) <= set(padded.lengths)
+  assert len(set(lengths[1])) < len(set(lengths[0]))
+  for longer, rows in zip(lengths[1], lengths[0], strict=True):
+    assert rows <= longer <= 1.25 * rows
 
 
 @pytest.fixture

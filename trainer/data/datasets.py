@@ -35,6 +35,16 @@ class Data:
     return typical_rows(self.manifest, self.feature)
 
   @property
+  def train_rows(self) -> tuple[int, int]:
+    """The rows of the feature, of the shortest and of the longest clip of the train split."""
+    rate_hz = self.manifest.audio.sample_rate_hz if self.manifest.audio else 1
+    shortest, longest = (
+      _rows_of(samples / rate_hz, self.manifest, self.feature)
+      for samples in self.manifest.length_samples(splits.TRAIN)
+    )
+    return shortest, longest
+
+  @property
   def has_validation(self) -> bool:
     """Whether there is a validation split."""
     return splits.VALIDATION in self.manifest.split_names()
@@ -91,13 +101,17 @@ def load(
 
 def typical_rows(found: manifest.DatasetManifest, feature: record.FeatureSpec) -> int:
   """Returns the rows of a feature of a clip of mean length; those of all where they are alike."""
+  stored_s, _ = found.seconds()
+  num_records = sum(shard.num_records for shard in found.shards)
+  return _rows_of(stored_s / max(1, num_records), found, feature)
+
+
+def _rows_of(seconds: float, found: manifest.DatasetManifest, feature: record.FeatureSpec) -> int:
+  """Returns the rows of a feature of a clip of so many seconds; those of all, if they are alike."""
   size = feature.shape[0]
   if size is not None or found.audio is None:
     return size or 1
-  stored_s, _ = found.seconds()
-  num_records = sum(shard.num_records for shard in found.shards)
-  mean_s = stored_s / max(1, num_records)
-  as_long = dataclasses.replace(found.audio, clip_s=max(mean_s, 1 / found.audio.sample_rate_hz))
+  as_long = dataclasses.replace(found.audio, clip_s=max(seconds, 1 / found.audio.sample_rate_hz))
   try:
     return features.spec(feature.name, features.settings_of(feature), as_long).shape[0] or 1
   except errors.VoxshardError:  # Shorter than one window.

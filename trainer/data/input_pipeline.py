@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from schemas import splits
 from schemas.manifest import DatasetManifest
-from tfrecords.pipeline import batch_request, caches, parsing, parts, shares
+from tfrecords.pipeline import batch_request, caches, parsing, parts, shares, tf_options
 from tfrecords.pipeline import dataset as dataset_lib
 from trainer.augment import chain
 from trainer.data import data_service as service_lib
-from trainer.data import device_feed, named_data, random_data
+from trainer.data import device_feed, named_data, padded_lengths, random_data
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,8 @@ class Source:
     deterministic: Whether the same seed gives the same batches in the same order.
     random_data: Whether training batches are made up, and no record is read.
     data_service: The dispatcher of a tf.data service that reads; '' where this process does.
+    lengths: To one of these the batches of training are padded, where clips have lengths of their
+      own and each length is compiled by itself; () leaves them be.
   """
 
   data_dir: str
@@ -48,6 +50,7 @@ class Source:
   deterministic: bool = True
   random_data: bool = False
   data_service: str = ''
+  lengths: tuple[int, ...] = ()
 
   @property
   def step_examples(self) -> int:
@@ -123,7 +126,7 @@ def train_batches(
       start_step=start_step * source.accumulate,
     )
 
-  return device_feed.feed(make, strategy)
+  return device_feed.feed(lambda place: _padded(make(place), source), strategy)
 
 
 def evaluation_batches(source: Source, split: str, strategy: tf.distribute.Strategy) -> Any:
@@ -165,6 +168,17 @@ def to_input(stored: tf.Tensor) -> tf.Tensor:
   if stored.dtype == tf.int16:
     return tf.cast(stored, tf.float32) / 32768.0
   return tf.cast(stored, tf.float32)
+
+
+def _padded(batches: tf.data.Dataset, source: Source) -> tf.data.Dataset:
+  """Returns batches of the few lengths that a source asks for."""
+  if not source.lengths:
+    return batches
+
+  def pad(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    return padded_lengths.padded(batch, source.feature_name, source.lengths)
+
+  return batches.map(tf_options.as_written(pad))
 
 
 def _made_up(source: Source, strategy: tf.distribute.Strategy, *, seed: int) -> Any:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.trainer.devices import strategies_under_test
+from tests.trainer.learning import test_batch_statistics as normalised
 from tests.trainer.learning import test_steps as small
 from trainer.learning import averaging, steps
 
@@ -17,7 +18,8 @@ def make(name, decay=0.95, **settings):
 
 @pytest.mark.parametrize('name', strategies_under_test.EXTREMES)
 def test_averages_are_those_of_every_step(name):
-  compiled, model, strategy = make(name)
+  """Also of the statistics of batch normalisation."""
+  compiled, model, strategy = make(name, model=normalised.make_model)
   feed = small.batches(small.examples(101), strategy)
   expected = model.get_weights()
   for step in range(1, 25):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from schemas import errors
 from tests.trainer.devices import strategies_under_test
 from tests.trainer.learning import test_steps as small
+from trainer import assembly
 from trainer.devices import workers as workers_lib
 from trainer.learning import batch_statistics, precision
 from trainer.runs import training_state
@@ -236,6 +237,25 @@ def test_every_layer_is_found_once_and_what_is_no_batch_normalisation_is_left_al
   batch_statistics.make_exact(model)
   assert 'call' in vars(shared)
   assert 'call' not in vars(dense)
+
+
+def test_compiled_by_xla_it_is_the_same_on_one_device():
+  expected, _ = on_one_device()
+  compiled, model, _, strategy = small.make_steps('none', model=make_model, jit_compile=True)
+  assembly.check_compilable(model, strategy)
+  feed = small.to_devices(
+    tf.data.Dataset.from_tensor_slices(uneven(101)).repeat().batch(small.BATCH), strategy
+  )
+  np.testing.assert_allclose(compiled.train(feed, 10).losses, expected, atol=1e-5)
+
+
+def test_xla_on_several_devices_is_refused_where_they_exchange_statistics():
+  strategy = strategies_under_test.make('mirrored_3')
+  model = make_model()
+  with pytest.raises(errors.ConfigError, match=r'--jit_compile cannot train .* on 3 devices'):
+    assembly.check_compilable(model, strategy)
+  model.trainable = False  # Frozen layers exchange nothing.
+  assembly.check_compilable(model, strategy)
 
 
 def test_batch_renormalisation_is_refused():
