@@ -16,7 +16,7 @@ def test_lengths_are_few_and_a_quarter_longer_at_most(shortest, more):
   assert list(sizes) == sorted(set(sizes))
   assert sizes[-1] == longest
   assert sizes[0] >= shortest
-  assert len(sizes) <= 4 * np.log2(longest / shortest) + 2
+  assert len(sizes) <= 4 * np.log2(longest / shortest) + 3
   assert all(big <= 1.25 * (small + 1) for small, big in zip(sizes, sizes[1:], strict=False))
   assert sizes[0] <= 1.25 * shortest
 
