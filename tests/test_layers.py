@@ -60,6 +60,7 @@ ROOMS = {
     'runs': 'devices lazy',
     'judging': 'data devices lazy models runs',
     'callbacks': 'judging runs',
+    'rate_range': 'assembly config data devices judging learning memory_demand models runs',
     'learning': 'augment callbacks data devices judging lazy models runs',
   },
 }

@@ -37,7 +37,12 @@ def main(arguments: Sequence[str]) -> None:
     return
   allocator.keep_freed_memory()
   quiet.import_tensorflow(debug=command.is_on('debug', arguments))
-  # Here, as it imports TensorFlow: a wrong flag or folder is answered before.
+  # Here, as they import TensorFlow: a wrong flag or folder is answered before.
+  if config.find_learning_rate:
+    from trainer.rate_range import range_test
+
+    range_test.find(config, (checked or preflight.check_together(config))[0])
+    return
   from trainer import run as run_lib
 
   run_lib.train(config, checked)

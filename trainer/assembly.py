@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -17,7 +19,6 @@ from trainer.learning import (
   class_weights,
   computed_statistics,
   forward,
-  loop,
   losses,
   optimizers,
   precision,
@@ -31,9 +32,17 @@ def build(
   config: config_lib.TrainConfig,
   data: datasets.Data,
   workers: workers_lib.Workers,
-  plan: loop.Plan,
+  *,
+  rate: Any,
 ) -> tuple[keras.Model, steps.Steps]:
-  """Returns the model and the steps that train it, with variables on every device."""
+  """Returns the model and the steps that train it, with variables on every device.
+
+  Args:
+    config: What is asked for.
+    data: What is learned from.
+    workers: Who trains.
+    rate: The learning rate: a number, or a Keras schedule.
+  """
   strategy = workers.strategy
   computed = _computed(config, data)
   with strategy.scope(), precision.policy(config.precision):
@@ -42,8 +51,6 @@ def build(
     batch_statistics.make_exact(model)
     if config.jit_compile:
       check_compilable(model, strategy)
-    horizon = schedules.Horizon(steps_per_epoch=plan.steps_per_epoch, epochs=plan.epochs)
-    rate = schedules.make(config.schedule, peak_learning_rate(config), horizon)
     optimizer = precision.protect(
       optimizers.make(config.optimizer, rate, model.trainable_variables), config.precision
     )
@@ -142,11 +149,16 @@ def source(config: config_lib.TrainConfig, data: datasets.Data) -> input_pipelin
   )
 
 
+def learning_rate(config: config_lib.TrainConfig, horizon: schedules.Horizon) -> Any:
+  """Returns what an optimizer takes as its learning rate: a number, or a Keras schedule."""
+  return schedules.make(config.schedule, peak_learning_rate(config), horizon)
+
+
 def learning_rate_at(
   step: int, config: config_lib.TrainConfig, horizon: schedules.Horizon
 ) -> float:
   """Returns the learning rate of the step behind `step` steps."""
-  rate = schedules.make(config.schedule, peak_learning_rate(config), horizon)
+  rate = learning_rate(config, horizon)
   return float(rate(step)) if callable(rate) else rate
 
 

@@ -179,6 +179,12 @@ class TrainConfig:
     f'{", ".join(f"{one.learning_rate} for {name}" for name, one in models.MODELS.items())}.',
     limits=limits.POSITIVE,
   )
+  find_learning_rate: bool = flag(
+    False,
+    'Train nothing, but try which --learning_rate is right: it grows from step to step until the '
+    'loss explodes (Smith 2017). Prints a rate, and draws the loss over all of them beside where '
+    'the run would be.',
+  )
   scale_learning_rate: str = flag(
     'none',
     f'Takes --learning_rate for that of batches of {optimizers.REFERENCE_BATCH} and multiplies it '

@@ -52,7 +52,11 @@ def check_together(config: config_lib.TrainConfig) -> tuple[datasets.Data, resum
     return check(config)
   with meeting.refusals_told(True):
     data, start = check(config)
-  meant = {**resume.binding_flags(config), 'the digest of --data': data.digest}
+  meant = {
+    **resume.binding_flags(config),
+    'find_learning_rate': config.find_learning_rate,
+    'the digest of --data': data.digest,
+  }
   return data, resume.Start(meeting.hold(multi_worker.task(os.environ), start.value, meant))
 
 

@@ -25,6 +25,7 @@ FREE = frozenset(
     'checkpoint_steps',
     'data',  # Its manifest decides.
     'data_service',
+    'find_learning_rate',  # It is no run.
     'histograms',
     'keep_checkpoints',
     'overwrite',
@@ -73,6 +74,8 @@ def decide(config: config_lib.TrainConfig, data: datasets.Data) -> Start:
     ConfigError: if the folder may not be used, or holds a run that cannot be gone on with.
   """
   folder = run_folder.RunFolder(config.run_dir)
+  if config.find_learning_rate:
+    return Start.NEW  # It leaves the folder alone, whatever is in it.
   if is_another_worker(config):
     return Start.NEW  # The chief says how; this worker may not even see the folder.
   if not config.run_dir or config.overwrite or not os.path.exists(folder.config_file):

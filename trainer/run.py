@@ -19,7 +19,7 @@ from trainer.data.raw import files
 from trainer.devices import agreement, machine
 from trainer.devices import workers as workers_lib
 from trainer.judging import evaluation, judge
-from trainer.learning import loop, steps
+from trainer.learning import loop, schedules, steps
 from trainer.learning import position as position_lib
 from trainer.runs import checkpointer, library_versions, run_folder
 
@@ -56,7 +56,10 @@ def train(
   ):
     plan = _plan(config, data)
     budgets = agreement.together(lambda: memory_demand.check(config, data, workers), workers)
-    model, compiled = assembly.build(config, data, workers, plan)
+    horizon = schedules.Horizon(steps_per_epoch=plan.steps_per_epoch, epochs=plan.epochs)
+    model, compiled = assembly.build(
+      config, data, workers, rate=assembly.learning_rate(config, horizon)
+    )
     folder, position = run_folder.RunFolder(config.run_dir), position_lib.Position()
     if start.goes_on:
       saved = checkpointer.load(folder, compiled.variables, workers)

@@ -37,6 +37,7 @@ EVERY_FLAG = {
   'jit_compile': True,
   'optimizer': 'sgd:momentum=0.5',
   'learning_rate': 0.25,
+  'find_learning_rate': True,
   'scale_learning_rate': 'linear',
   'schedule': 'cosine:warmup_epochs=1.5',
   'label_smoothing': 0.1,

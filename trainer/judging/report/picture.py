@@ -57,7 +57,7 @@ def confusion_png(
   from matplotlib import figure
   from matplotlib.backends import backend_agg
 
-  with matplotlib.rc_context({'font.family': _font_families()}), warnings.catch_warnings():
+  with matplotlib.rc_context({'font.family': font_families()}), warnings.catch_warnings():
     # Scripts that no font of this machine has become boxes, which the picture shows well enough.
     warnings.filterwarnings('ignore', message='Glyph')
     cell = min(_MAX_CELL_INCHES, _MAX_SIDE_INCHES / len(labels))
@@ -140,7 +140,8 @@ def _printable(text: str) -> str:
   return text.encode('utf-8', 'replace').decode('utf-8')
 
 
-def _font_families() -> list[str]:
+def font_families() -> list[str]:
+  """Returns Matplotlib's own font, and those of this machine that have other scripts."""
   from matplotlib import font_manager
 
   present = set(font_manager.get_font_names())
