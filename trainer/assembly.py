@@ -27,6 +27,9 @@ from trainer.learning import (
 )
 from trainer.models import front_end
 
+# Of which averaged weights get their statistics of batch normalisation, after each epoch.
+_STATISTICS_CLIPS = 1024
+
 
 def build(
   config: config_lib.TrainConfig,
@@ -71,10 +74,28 @@ def build(
       accumulate=config.accumulate,
       jit_compile=config.jit_compile,
     ),
-    averages=averaging.Averages(model, strategy, decay=config.ema) if config.ema else None,
+    averages=_averages(config, data, model, strategy) if config.ema else None,
     augmented=_augmented(config, data, model, computed),
   )
   return model, compiled
+
+
+def _averages(
+  config: config_lib.TrainConfig,
+  data: datasets.Data,
+  model: keras.Model,
+  strategy: tf.distribute.Strategy,
+) -> averaging.Averages:
+  """Returns the averages of a model's weights, with statistics of their own."""
+  num_clips = min(_STATISTICS_CLIPS, data.manifest.num_records(splits.TRAIN))
+  statistics = batch_statistics.Measured(
+    model,
+    strategy,
+    lambda: input_pipeline.plain_batches(source(config, data), strategy, seed=config.seed),
+    num_batches=max(1, num_clips // config.batch_size),
+    feature_name=data.feature.name,
+  )
+  return averaging.Averages(model, strategy, decay=config.ema, statistics=statistics)
 
 
 def compiled_lengths(config: config_lib.TrainConfig, data: datasets.Data) -> tuple[int, ...]:

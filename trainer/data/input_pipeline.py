@@ -129,6 +129,23 @@ def train_batches(
   return device_feed.feed(lambda place: _padded(make(place), source), strategy)
 
 
+def plain_batches(source: Source, strategy: tf.distribute.Strategy, *, seed: int) -> Any:
+  """Returns the train split as train_batches does, with nothing done to it, from its beginning.
+
+  Read by this process, and not kept: a few of them are wanted, now and then.
+  """
+  plain = dataclasses.replace(
+    source,
+    accumulate=1,
+    balance=False,
+    augment=chain.Chain(()),
+    cache=caches.NONE,
+    data_service='',
+    lengths=(),
+  )
+  return train_batches(plain, strategy, seed=seed)
+
+
 def evaluation_batches(source: Source, split: str, strategy: tf.distribute.Strategy) -> Any:
   """Returns a split in order, every example once; the last batch may be smaller."""
 

@@ -13,20 +13,26 @@ from trainer.learning import batch_statistics
 
 
 class Averages:
-  """An exponential moving average of each trainable weight, and of what belongs to it.
+  """An exponential moving average of each trainable weight.
 
   In step t the average keeps the share min(decay, (1 + t) / (10 + t)), so that a young run is not
   held down by the random weights that it began with (as tf.train.ExponentialMovingAverage does).
 
-  The moving statistics of batch normalisation are those of the latest weights, so averaged weights
-  get averages of them, with the same shares. Of the ways that were compared this one came out best
-  when a run was over (docs/design.md), and it reads no batch again.
+  The moving statistics of batch normalisation are those of the latest weights. Those of the
+  averages are measured whenever these are used: docs/design.md says what was compared.
   """
 
-  def __init__(self, model: keras.Model, strategy: tf.distribute.Strategy, *, decay: float) -> None:
-    """Takes a model made in strategy.scope()."""
-    averaged = [*model.trainable_variables, *_statistics(model)]
-    self._weights = [variable.value for variable in averaged]
+  def __init__(
+    self,
+    model: keras.Model,
+    strategy: tf.distribute.Strategy,
+    *,
+    decay: float,
+    statistics: batch_statistics.Measured | None = None,
+  ) -> None:
+    """Takes a model made in strategy.scope(), and what measures its statistics, if it has any."""
+    self._statistics = statistics
+    self._weights = [variable.value for variable in model.trainable_variables]
     self._strategy = strategy
     self._decay = decay
     with strategy.scope():
@@ -53,20 +59,14 @@ class Averages:
     """Lets the model compute with the averages inside the block; behind it all is as it was."""
     self._compiled_swap()
     try:
-      yield
+      with self._statistics.in_use() if self._statistics else contextlib.nullcontext():
+        yield
     finally:
       self._compiled_swap()
 
   def _swap(self) -> None:
     for average, weight in zip(self._averages, self._weights, strict=True):
       self._strategy.extended.update(average, _exchange, args=(weight,))
-
-
-def _statistics(model: keras.Model) -> Iterator[keras.Variable]:
-  """Yields the moving statistics that training moves."""
-  for layer in batch_statistics.layers(model):
-    if layer.trainable:
-      yield from (layer.moving_mean, layer.moving_variance)
 
 
 def _move(average: tf.Variable, weight: tf.Variable, kept: tf.Tensor) -> None:

@@ -9,19 +9,23 @@ Here the layers of a model stay Keras's, so that it opens without this project. 
 each of them takes mean and variance over the values of all replicas that are neither padding nor
 made up for a replica that got no examples. Training divides by that variance (of the values, not
 the estimate with n - 1) and moves the statistics by it, so that serving does what training did.
+
+Moving statistics are those of the latest weights. `Measured` finds those of other weights.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from schemas import errors
+from trainer.data import input_pipeline
+from trainer.devices import replicas
 
 _SUM = tf.distribute.ReduceOp.SUM
 
@@ -71,6 +75,83 @@ def part_of(count: tf.Tensor) -> Iterator[None]:
     _part.count = None
 
 
+class Measured:
+  """Statistics of the weights that a model has now: means over some batches.
+
+  What Izmailov et al. 2018 (Averaging Weights Leads to Wider Optima and Better Generalization) do
+  behind training with averaged weights. Unlike theirs the model is in inference, but for its batch
+  normalisation: what dropout does to variances is not what serving meets, and no random number is
+  drawn.
+  """
+
+  def __init__(
+    self,
+    model: keras.Model,
+    strategy: tf.distribute.Strategy,
+    make_batches: Callable[[], Any],
+    *,
+    num_batches: int,
+    feature_name: str,
+  ) -> None:
+    """Takes a model that make_exact was called with, and what gives its batches.
+
+    Args:
+      model: Its layers that are frozen keep their statistics.
+      strategy: Shares the batches.
+      make_batches: Called where there is something to measure; at least `num_batches`, the same
+        each time that they are iterated.
+      num_batches: How many are taken.
+      feature_name: What of a batch the model takes.
+    """
+    self._model = model
+    self._strategy = strategy
+    self._make_batches = make_batches
+    self._batches: Any = None
+    self._num_batches = num_batches
+    self._feature_name = feature_name
+    self._compiled = tf.function(self._measure)
+
+  @contextlib.contextmanager
+  def in_use(self) -> Iterator[None]:
+    """Lets the model serve with them inside the block; behind it all is as it was."""
+    moving = [
+      variable.value
+      for layer in layers(self._model)
+      if layer.trainable
+      for variable in (layer.moving_mean, layer.moving_variance)
+    ]
+    if not moving:
+      yield
+      return
+    # Replicas have the same.
+    before = [self._strategy.experimental_local_results(one)[0].numpy() for one in moving]
+    try:
+      if self._batches is None:
+        self._batches = self._make_batches()
+      self._compiled(iter(self._batches))
+      yield
+    finally:
+      for variable, value in zip(moving, before, strict=True):
+        for copy in self._strategy.experimental_local_results(variable):
+          copy.assign(value)
+
+  def _measure(self, batches: Any) -> None:
+    for i in tf.range(self._num_batches):
+      self._strategy.run(self._measure_replica, args=(next(batches), i))
+
+  def _measure_replica(self, batch: dict[str, tf.Tensor], num_seen: tf.Tensor) -> tf.Tensor:
+    """Takes one replica's part of a batch into the means; returns its number of examples."""
+    labels, examples = replicas.labels_apart(batch)
+    count = tf.shape(labels)[0]
+    _part.num_seen = num_seen
+    try:
+      with part_of(count):
+        self._model(input_pipeline.model_input(examples, self._feature_name), training=False)
+    finally:
+      _part.num_seen = None
+    return count
+
+
 class _Call:
   """What stands in front of the `call` of a layer."""
 
@@ -81,7 +162,8 @@ class _Call:
   def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
     """As keras.layers.BatchNormalization.call."""
     layer = self._layer
-    if not training or not layer.trainable:
+    num_seen = getattr(_part, 'num_seen', None)
+    if not layer.trainable or not (training or num_seen is not None):
       return self._without(layer, inputs, training=training, mask=mask)
     # Keras's rule too: the sums of half precision would overflow.
     x = tf.cast(inputs, tf.float32)
@@ -89,8 +171,11 @@ class _Call:
     if mask is not None and axes[-1] == len(x.shape) - 1:
       raise ValueError(f'Layer {layer.name!r}: a mask wants the channels on the last axis.')
     mean, variance, total = _merged(*_moments(x, axes, mask))
+    momentum = layer.momentum
+    if num_seen is not None:
+      momentum = tf.cast(num_seen, tf.float32) / (tf.cast(num_seen, tf.float32) + 1)
     for moving, new in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
-      _move(moving, new, layer.momentum, keep=_is_unusable(mean, variance, total))
+      _move(moving, new, momentum, keep=_is_unusable(mean, variance, total))
     outputs = keras.ops.batch_normalization(
       x,
       mean,
@@ -167,7 +252,7 @@ def _is_unusable(mean: tf.Tensor, variance: tf.Tensor, total: tf.Tensor) -> tf.T
   return tf.logical_not(is_finite & (total > 0))
 
 
-def _move(moving: Any, new: tf.Tensor, momentum: float, *, keep: tf.Tensor) -> None:
+def _move(moving: Any, new: tf.Tensor, momentum: Any, *, keep: tf.Tensor) -> None:
   old = tf.convert_to_tensor(moving)
   moved = old * momentum + new * (1.0 - momentum)
   moving.assign(tf.where(keep, old, moved))

@@ -1,4 +1,5 @@
 import collections
+import dataclasses
 import itertools
 
 import numpy as np
@@ -98,6 +99,17 @@ def test_batches_that_make_a_step_are_together_the_batch_that_is_as_large(source
   assert [sum(flat[i : i + 3], []) for i in range(0, 21, 3)] == [step[0] for step in expected]
   resumed = input_pipeline.train_batches(pieces, strategy, seed=1, start_step=4)
   assert parts(resumed, strategy, 9) == found[12:]
+
+
+def test_plain_batches_are_those_of_training_with_nothing_done_to_them(source):
+  strategy = strategies_under_test.make('none')
+  changed = dataclasses.replace(
+    source, accumulate=2, balance=True, augment=chain.Chain(('spec_augment',)), cache='memory'
+  )
+  expected = parts(input_pipeline.train_batches(source, strategy, seed=1), strategy, 3)
+  plain = input_pipeline.plain_batches(changed, strategy, seed=1)
+  assert parts(plain, strategy, 3) == expected
+  assert parts(plain, strategy, 3) == expected  # The same each time.
 
 
 def labels_of(batches, strategy, count):

@@ -62,12 +62,17 @@ def batches(data, strategy, *, batch_size=BATCH, repeat=True):
 
 
 def to_devices(dataset, strategy):
+  """An iterator over whole batches, divided among the replicas."""
+  return iter(divided(dataset, strategy))
+
+
+def divided(dataset, strategy):
   """Whole batches, divided among the replicas."""
 
   def make(place):
     return parts.divided(dataset, shares.by_record(place))
 
-  return iter(device_feed.feed(make, strategy))
+  return device_feed.feed(make, strategy)
 
 
 def train(name, num_steps=(1, 7, 4), **settings):
