@@ -61,6 +61,7 @@ ROOMS = {
     'judging': 'data devices lazy models runs',
     'callbacks': 'judging runs',
     'rate_range': 'assembly config data devices judging learning memory_demand models runs',
+    'trunks': 'data devices judging lazy models runs',
     'learning': 'augment callbacks data devices judging lazy models runs',
   },
 }

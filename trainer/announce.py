@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import keras
 
 from pages import words
-from schemas import command, options, splits
+from schemas import command, errors, options, splits
 from tfrecords.pipeline import caches
 from trainer import assembly, models
 from trainer import config as config_lib
@@ -21,6 +22,7 @@ from trainer.devices import half_precision, machine, memory_budget, strategies
 from trainer.devices import workers as workers_lib
 from trainer.learning import loop, optimizers, schedules
 from trainer.learning import position as position_lib
+from trainer.models import freezing
 from trainer.runs import library_versions, run_folder
 
 
@@ -29,6 +31,7 @@ def start(
   data: datasets.Data,
   *,
   model: keras.Model,
+  parts: assembly.Parts,
   workers: workers_lib.Workers,
   folder: run_folder.RunFolder,
   budgets: Sequence[memory_budget.Budget],
@@ -48,6 +51,8 @@ def start(
   name = options.format_option(*models.parse(config.model))
   computed = f', computed from {data.feature.name}' if data.computed else ''
   print(f'model    {name}: {model.count_params():,} parameters on {taken.name} {shape}{computed}')
+  for line in _parts(config, model, parts):
+    print(line)
   devices = machine.describe(
     workers, batch_size=config.batch_size, virtual_devices=config.virtual_devices
   )
@@ -63,8 +68,42 @@ def start(
   if config.augment:
     print(f'augment  {chain.Chain(config.augment)}')
   print(f'run      {folder.path}', flush=True)
-  for note in _notes(config, data, workers):
+  for note in (*_notes_on_parts(config, parts), *_notes(config, data, workers)):
     print(f'note: {note}', flush=True)
+
+
+def _parts(
+  config: config_lib.TrainConfig, model: keras.Model, parts: assembly.Parts
+) -> Iterator[str]:
+  """Yields what was taken from another run, what is new, and what does not train."""
+  if parts.taken is not None:
+    yield f'taken    trunk of {config.init_from}: {_layers(parts.taken.trunk)}'
+    if parts.taken.head:
+      yield f'taken    head, as the labels are the same: {_layers(parts.taken.head)}'
+    else:
+      yield f'new      head: {_layers(parts.taken.new)}'
+  if parts.frozen:
+    total = model.count_params()
+    trained = sum(math.prod(weight.shape) for weight in model.trainable_variables)
+    yield f'frozen   {parts.frozen}: {total - trained:,} of {total:,} parameters do not train'
+
+
+def _layers(counts: Mapping[str, int]) -> str:
+  """Returns such as `block1_conv, dense (1,234 weights)`."""
+  return f'{errors.some(list(counts), 8)} ({words.counted(sum(counts.values()), "weight")})'
+
+
+def _notes_on_parts(config: config_lib.TrainConfig, parts: assembly.Parts) -> Iterator[str]:
+  if parts.is_random:
+    yield (
+      f'--freeze={config.freeze} keeps random numbers: {parts.frozen} does not train, and nobody '
+      'trained it before. Take it from a run with --init_from, or leave --freeze away.'
+    )
+  if parts.frozen == freezing.WHOLE and not config.augment and not parts.is_random:
+    yield (
+      'a trunk that is frozen makes the same of a clip at every pass. `python -m trainer.extract` '
+      'computes that once; heads and baselines then train on it in seconds.'
+    )
 
 
 def _notes(
@@ -224,6 +263,8 @@ def _learning(config: config_lib.TrainConfig) -> str:
     rate += f', in {config.accumulate} parts'
   if config.scale_learning_rate != 'none':
     rate += f' ({config.scale_learning_rate} from batches of {optimizers.REFERENCE_BATCH})'
+  if config.trunk_learning_rate:
+    rate += f', {peak * assembly.trunk_factor(config):g} for the trunk'
   parts.append(rate)
   parts.append(options.format_option(*schedules.parse(config.schedule)))
   for name in ('label_smoothing', 'clip_norm', 'ema'):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -25,7 +27,24 @@ from trainer.learning import (
   schedules,
   steps,
 )
-from trainer.models import front_end
+from trainer.models import anatomy, freezing, front_end
+from trainer.runs import origin as origin_lib
+from trainer.trunks import weights as weights_lib
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Parts:
+  """What a model's parts are in a run.
+
+  Attributes:
+    taken: What came of --init_from; None without, and where a run goes on.
+    frozen: What does not train, in words; '' for nothing.
+    is_random: Whether that are random numbers.
+  """
+
+  taken: weights_lib.Outcome | None = None
+  frozen: str = ''
+  is_random: bool = False
 
 # Of which averaged weights get their statistics of batch normalisation, after each epoch.
 _STATISTICS_CLIPS = 1024
@@ -37,25 +56,39 @@ def build(
   workers: workers_lib.Workers,
   *,
   rate: Any,
-) -> tuple[keras.Model, steps.Steps]:
-  """Returns the model and the steps that train it, with variables on every device.
+  filling: weights_lib.Weights | None = None,
+) -> tuple[keras.Model, steps.Steps, Parts]:
+  """Returns the model and the steps that train it, with variables on every device, and its parts.
 
   Args:
     config: What is asked for.
     data: What is learned from.
     workers: Who trains.
     rate: The learning rate: a number, or a Keras schedule.
+    filling: What --init_from gives, if anything.
   """
   strategy = workers.strategy
   computed = _computed(config, data)
   with strategy.scope(), precision.policy(config.precision):
     name, settings = models.parse(config.model)
+    member = models.MODELS[name]
+    is_pretrained = member.is_pretrained(settings)
+    if filling:  # In place of what the settings would fill the trunk with.
+      settings = member.unfilled(settings)
     model = models.build(name, settings, data.manifest, data.feature.name, computed=computed)
+    parts = _parts(config, model, filling, labels=data.manifest.labels, is_filled=is_pretrained)
     batch_statistics.make_exact(model)
     if config.jit_compile:
       check_compilable(model, strategy)
     optimizer = precision.protect(
-      optimizers.make(config.optimizer, rate, model.trainable_variables), config.precision
+      optimizers.make(
+        config.optimizer,
+        rate,
+        model.trainable_variables,
+        slow=_of_trunk(model) if config.trunk_learning_rate else (),
+        factor=trunk_factor(config),
+      ),
+      config.precision,
     )
     optimizer.build(model.trainable_variables)
   steps.draw_apart(model, workers)
@@ -77,7 +110,39 @@ def build(
     averages=_averages(config, data, model, strategy) if config.ema else None,
     augmented=_augmented(config, data, model, computed),
   )
-  return model, compiled
+  return model, compiled, parts
+
+
+def origin(
+  config: config_lib.TrainConfig, workers: workers_lib.Workers
+) -> weights_lib.Weights | None:
+  """Returns what --init_from gives; None without it."""
+  if not config.init_from:
+    return None
+  return weights_lib.read(origin_lib.find(config.init_from), workers)
+
+
+def _parts(
+  config: config_lib.TrainConfig,
+  model: keras.Model,
+  filling: weights_lib.Weights | None,
+  *,
+  labels: Sequence[str],
+  is_filled: bool,
+) -> Parts:
+  """Fills the trunk from elsewhere, and freezes what is not to train."""
+  taken = None
+  if filling and filling.trunk:
+    taken = weights_lib.put(filling, model, labels)
+  elif filling:  # Of a run that goes on: the weights are in its state.
+    weights_lib.put_constants(model, filling.constants)
+  what = freezing.apply(model, frozen(config), is_pretrained=is_filled)
+  return Parts(taken=taken, frozen=what, is_random=bool(what) and not (filling or is_filled))
+
+
+def _of_trunk(model: keras.Model) -> list[keras.Variable]:
+  trunk = anatomy.trunk(model)
+  return [] if trunk is None else trunk.trainable_variables
 
 
 def _averages(
@@ -183,7 +248,23 @@ def learning_rate_at(
   return float(rate(step)) if callable(rate) else rate
 
 
+def frozen(config: config_lib.TrainConfig) -> str:
+  """Returns what does not train, as freezing.apply takes it."""
+  # A trunk of --init_from goes on learning, unless the user says otherwise.
+  is_open = config.freeze == freezing.AUTO and config.init_from
+  return freezing.NONE if is_open else config.freeze
+
+
+def trunk_factor(config: config_lib.TrainConfig) -> float:
+  """Returns the learning rate of the trunk as a share of that of the head."""
+  return (config.trunk_learning_rate or _base_rate(config)) / _base_rate(config)
+
+
+def _base_rate(config: config_lib.TrainConfig) -> float:
+  return config.learning_rate or models.MODELS[models.parse(config.model)[0]].learning_rate
+
+
 def peak_learning_rate(config: config_lib.TrainConfig) -> float:
   """Returns the full learning rate, of whole batches: what the schedule is of."""
-  base = config.learning_rate or models.MODELS[models.parse(config.model)[0]].learning_rate
+  base = _base_rate(config)
   return optimizers.scaled(base, config.scale_learning_rate, batch_size=config.step_examples)

@@ -16,7 +16,8 @@ from trainer.data.raw import files
 from trainer.devices import strategies
 from trainer.judging import monitor
 from trainer.learning import class_weights, optimizers, precision, schedules
-from trainer.runs import run_folder
+from trainer.models import freezing
+from trainer.runs import origin, run_folder
 
 RESUME_AUTO, RESUME_MUST, RESUME_NEVER = 'auto', 'must', 'never'
 RESUMES = (RESUME_AUTO, RESUME_MUST, RESUME_NEVER)
@@ -69,6 +70,19 @@ class TrainConfig:
     'cnn',
     'What to train, with settings as in cnn:filters=64,dropout=0.3. Known: '
     f'{_known(models.SETTINGS)}.',
+  )
+  init_from: str = flag(
+    '',
+    'Begin with the trunk of another run: its folder, of which the best checkpoint is taken, or a '
+    '.keras file of one. --model is then that of the run. Where the labels are the same its head '
+    'is taken too.',
+    is_path=True,
+  )
+  freeze: str = flag(
+    freezing.AUTO,
+    'What of the model does not train: none, trunk, or blocks:N for the N lowest blocks of the '
+    'trunk. auto: nothing; with weights from elsewhere (vgg16:weights=FILE) all blocks but the '
+    'top one.',
   )
   feature: str = flag('', "Which of the data set's features to learn from; empty: the only one.")
   sample_rate_hz: int = flag(
@@ -192,6 +206,12 @@ class TrainConfig:
     '(sqrt, usual for adam).',
     choices=optimizers.SCALINGS,
   )
+  trunk_learning_rate: float | None = flag(
+    None,
+    'Another rate for the trunk, such as a tenth of --learning_rate, which is then that of the '
+    'head. Both are scaled and scheduled alike.',
+    limits=limits.POSITIVE,
+  )
   schedule: str = flag(
     'constant',
     f'How the rate moves, as in cosine:warmup_epochs=2. Known: {_known(schedules.SETTINGS)}.',
@@ -253,7 +273,15 @@ class TrainConfig:
       computed_feature.parse(self.compute)
     self._check_input()
     self._check_balance()
+    freezing.check(self.freeze)
+    if self.init_from:
+      object.__setattr__(self, 'model', self._model_of_origin())
     models.parse(self.model)
+    if self.freeze == freezing.TRUNK and self.trunk_learning_rate is not None:
+      raise errors.ConfigError(
+        '--freeze=trunk lets no weight of the trunk move, so --trunk_learning_rate='
+        f'{self.trunk_learning_rate:g} has no effect. Leave one of them away.'
+      )
     strategy, _ = strategies.parse(self.strategy)
     optimizers.parse(self.optimizer)
     if self.jit_compile and self.deterministic:
@@ -329,6 +357,17 @@ class TrainConfig:
         f'--balance_batches draws rare labels more often, and --class_weights={self.class_weights} '
         'lets them count more: together that would be twice. Leave one of them away.'
       )
+
+  def _model_of_origin(self) -> str:
+    """Returns the model of the run that --init_from names, where --model does not say which."""
+    if self.model != type(self).model:
+      return self.model
+    mine = run_folder.RunFolder(self.run_dir)
+    if self.run_dir and not self.overwrite and os.path.exists(mine.config_file):
+      flags = mine.read_config().get('flags')
+      if isinstance(flags, dict) and flags.get('init_from') == self.init_from:
+        return str(flags.get('model'))  # A run that goes on does not need the other one any more.
+    return origin.model_text(self.init_from) or self.model
 
   def _check_run_name(self) -> None:
     if not self.run_name:

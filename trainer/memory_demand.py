@@ -65,6 +65,7 @@ def check(
     computed=data.computed,
     precision=config.precision,
     num_rows=data.typical_rows,
+    freeze=assembly.frozen(config),
   )
   slots = _num_slots(config.optimizer)
   # The gradient, that of the parts before, and what is kept of each.

@@ -4,12 +4,13 @@ import os
 
 from schemas import errors
 from trainer import config as config_lib
-from trainer import resume
+from trainer import models, resume
 from trainer.augment import chain
 from trainer.data import datasets, named_data, service_address
 from trainer.data.raw import files
 from trainer.devices import meeting
 from trainer.devices.strategies import multi_worker
+from trainer.runs import origin
 
 
 def check(config: config_lib.TrainConfig) -> tuple[datasets.Data, resume.Start]:
@@ -39,7 +40,12 @@ def check(config: config_lib.TrainConfig) -> tuple[datasets.Data, resume.Start]:
       )
     service_address.check_answers(config.data_service)
   chain.Chain(config.augment).check(data.feature, data.computed)
-  return data, resume.decide(config, data)
+  start = resume.decide(config, data)
+  if config.init_from and start in (resume.Start.NEW, resume.Start.ANEW):
+    source = origin.find(config.init_from)
+    origin.check_model(source, *models.parse(config.model))
+    origin.check_feature(source, data.computed or data.feature, data.manifest.audio)
+  return data, start
 
 
 def check_together(config: config_lib.TrainConfig) -> tuple[datasets.Data, resume.Start]:

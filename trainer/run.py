@@ -22,6 +22,7 @@ from trainer.judging import evaluation, judge
 from trainer.learning import loop, schedules, steps
 from trainer.learning import position as position_lib
 from trainer.runs import checkpointer, library_versions, run_folder
+from trainer.trunks import weights as weights_lib
 
 
 def train(
@@ -57,8 +58,9 @@ def train(
     plan = _plan(config, data)
     budgets = agreement.together(lambda: memory_demand.check(config, data, workers), workers)
     horizon = schedules.Horizon(steps_per_epoch=plan.steps_per_epoch, epochs=plan.epochs)
-    model, compiled = assembly.build(
-      config, data, workers, rate=assembly.learning_rate(config, horizon)
+    origin = _origin(config, start, workers)
+    model, compiled, parts = assembly.build(
+      config, data, workers, rate=assembly.learning_rate(config, horizon), filling=origin
     )
     folder, position = run_folder.RunFolder(config.run_dir), position_lib.Position()
     if start.goes_on:
@@ -66,13 +68,16 @@ def train(
       position = position_lib.Position.from_json(saved)
     batches = _batches(config, data, strategy, start_step=position.step)
     before = json.loads(
-      agreement.made_by_chief(lambda: _open_folder(config, data, start, model), workers)
+      agreement.made_by_chief(
+        lambda: _open_folder(config, data, start, model, origin=origin), workers
+      )
     )
     folder = run_folder.RunFolder(before['path'])
     announce.start(
       config,
       data,
       model=model,
+      parts=parts,
       workers=workers,
       folder=folder,
       budgets=budgets,
@@ -207,6 +212,17 @@ def _batches(
   return train_batches, validation
 
 
+def _origin(
+  config: config_lib.TrainConfig, start: resume.Start, workers: workers_lib.Workers
+) -> weights_lib.Weights | None:
+  """Returns what --init_from gives; where a run goes on, what config.json says of it."""
+  if not (config.init_from and start.goes_on):
+    return assembly.origin(config, workers)
+  folder = run_folder.RunFolder(config.run_dir)
+  said = agreement.made_by_chief(lambda: json.dumps(folder.read_config()).encode(), workers)
+  return weights_lib.of_resumed(json.loads(said))
+
+
 def _plan(config: config_lib.TrainConfig, data: datasets.Data) -> loop.Plan:
   num_examples = data.manifest.num_records(splits.TRAIN)
   return loop.Plan(
@@ -219,7 +235,12 @@ def _plan(config: config_lib.TrainConfig, data: datasets.Data) -> loop.Plan:
 
 
 def _open_folder(
-  config: config_lib.TrainConfig, data: datasets.Data, start: resume.Start, model: keras.Model
+  config: config_lib.TrainConfig,
+  data: datasets.Data,
+  start: resume.Start,
+  model: keras.Model,
+  *,
+  origin: weights_lib.Weights | None,
 ) -> bytes:
   """Makes the run's folder, with config.json and the manifest; the chief does.
 
@@ -242,12 +263,15 @@ def _open_folder(
   folder.create(overwrite=config.overwrite or start == resume.Start.ANEW)
   folder.remove_leftovers()
   manifest_file.save(data.manifest, folder.path)
-  folder.write_json(folder.config_file, _record(config, data, model))
+  folder.write_json(folder.config_file, _record(config, data, model, origin))
   return json.dumps({'path': folder.path, 'config': {}}).encode()
 
 
 def _record(
-  config: config_lib.TrainConfig, data: datasets.Data, model: keras.Model
+  config: config_lib.TrainConfig,
+  data: datasets.Data,
+  model: keras.Model,
+  origin: weights_lib.Weights | None,
 ) -> dict[str, Any]:
   """Returns what config.json says: enough to repeat the run, and to judge it later."""
   return {
@@ -259,5 +283,6 @@ def _record(
     'computed': data.computed.to_json() if data.computed else None,
     'model': options.format_option(*models.parse(config.model)),
     'num_parameters': model.count_params(),
+    'init_from': origin.to_json() if origin else None,
     'versions': library_versions.here(),
   }

@@ -22,6 +22,7 @@ class StepsDone:
     epoch_s: Seconds of training in this epoch so far.
     wait_share: Share of these that was spent waiting for input.
     learning_rate: After the latest step.
+    trunk_learning_rate: The same of the trunk; None where it has none of its own.
   """
 
   epoch: int
@@ -32,6 +33,7 @@ class StepsDone:
   epoch_s: float
   wait_share: float = 0.0
   learning_rate: float = 0.0
+  trunk_learning_rate: float | None = None
 
 
 class Callback:

@@ -75,6 +75,8 @@ class TensorBoard(callback.Callback):
       if done.losses:
         tf.summary.scalar('step_loss', sum(done.losses) / len(done.losses))
       tf.summary.scalar('learning_rate', done.learning_rate)
+      if done.trunk_learning_rate is not None:
+        tf.summary.scalar('trunk_learning_rate', done.trunk_learning_rate)
       tf.summary.scalar('examples_per_s', done.examples_per_s)
       tf.summary.scalar('input_wait_share', done.wait_share)
       if is_first:

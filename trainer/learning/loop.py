@@ -237,6 +237,7 @@ class Loop:
       epoch_s=at.train_s,
       wait_share=at.wait_s / at.train_s,
       learning_rate=self._compiled.learning_rate,
+      trunk_learning_rate=self._compiled.trunk_learning_rate,
     )
 
   def _check_finite(self, found: steps.StepScores) -> None:

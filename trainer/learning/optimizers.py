@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from schemas import limits, options
@@ -115,7 +115,12 @@ def scaled(learning_rate: float, rule: str, *, batch_size: int) -> float:
 
 
 def make(
-  text: str, learning_rate: Any, variables: list[keras.Variable]
+  text: str,
+  learning_rate: Any,
+  variables: list[keras.Variable],
+  *,
+  slow: Sequence[keras.Variable] = (),
+  factor: float = 1.0,
 ) -> keras.optimizers.Optimizer:
   """Returns the optimizer, not yet built.
 
@@ -123,6 +128,8 @@ def make(
     text: Such as `sgd:momentum=0.9`.
     learning_rate: A number or a Keras schedule.
     variables: What it is going to train; vectors among them are spared weight decay.
+    slow: Those of them that have a learning rate of their own.
+    factor: That rate, as a share of `learning_rate`.
 
   Raises:
     ConfigError: if the text is wrong.
@@ -131,8 +138,44 @@ def make(
   arguments = dataclasses.asdict(settings)
   if not arguments.get('weight_decay', 1):
     del arguments['weight_decay']  # Keras takes 0 for a wish, and computes with it.
-  optimizer = getattr(keras.optimizers, OPTIMIZERS[name][1])(learning_rate, **arguments)
+  kind = getattr(keras.optimizers, OPTIMIZERS[name][1])
+  keys: set[Any] = set()
+  if slow and factor != 1:
+    kind = _with_two_rates(kind, factor, keys)
+  optimizer = kind(learning_rate, **arguments)
+  keys |= {optimizer._var_key(variable) for variable in slow}
   optimizer.exclude_from_weight_decay(
     var_list=[variable for variable in variables if len(variable.shape) < 2]
   )
   return optimizer
+
+
+def slow_factor(optimizer: keras.optimizers.Optimizer) -> float:
+  """Returns the rate of the slow variables as a share of the others'; 1 where all have the same."""
+  return getattr(getattr(optimizer, 'inner_optimizer', optimizer), 'factor_of_slow', 1.0)
+
+
+def _with_two_rates(kind: type, factor: float, slow: Collection[Any]) -> type:
+  """Returns an optimizer of Keras that moves the variables of some keys by another learning rate.
+
+  All that it keeps (means of gradients, the count of steps) is what two optimizers would keep, one
+  for each rate, so the weights are those that these would give. Scaling the gradients or the
+  updates would not do: Adam is blind to the scale of gradients, and weight decay is no gradient.
+  """
+
+  class TwoRates(kind):  # type: ignore[misc, valid-type]
+    """An optimizer with a factor for the rate of some variables."""
+
+    factor_of_slow = factor
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+      rate = learning_rate * factor if self._var_key(variable) in slow else learning_rate
+      if self.weight_decay is not None and self._use_weight_decay(variable):
+        share = keras.ops.cast(self.weight_decay * rate, variable.dtype)
+        self.assign_sub(variable, variable * share)
+      super().update_step(gradient, variable, rate)
+
+    def _apply_weight_decay(self, variables: Any) -> None:
+      """Nothing: Keras would do it here by one rate for all; update_step does it."""
+
+  return TwoRates

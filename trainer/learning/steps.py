@@ -22,7 +22,7 @@ from trainer.augment import chain
 from trainer.data import input_pipeline
 from trainer.devices import replicas
 from trainer.devices import workers as workers_lib
-from trainer.learning import accumulation, averaging, batch_statistics, forward
+from trainer.learning import accumulation, averaging, batch_statistics, forward, optimizers
 from trainer.learning import losses as losses_lib
 from trainer.runs import training_state
 
@@ -124,6 +124,12 @@ class Steps:
   def learning_rate(self) -> float:
     """The optimizer's, now."""
     return float(keras.ops.convert_to_numpy(self._optimizer.learning_rate))
+
+  @property
+  def trunk_learning_rate(self) -> float | None:
+    """That of the trunk, now; None where it has none of its own."""
+    factor = optimizers.slow_factor(self._optimizer)
+    return None if factor == 1 else factor * self.learning_rate
 
   @property
   def graph(self) -> tf.Graph | None:

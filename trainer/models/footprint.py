@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from schemas import manifest, record
 from trainer import models
 from trainer.lazy import keras, tf
-from trainer.models import front_end
+from trainer.models import freezing, front_end
 
 # They give the same memory another name.
 _ALIASES = {'ExpandDims', 'Identity', 'PreventGradient', 'Reshape', 'Squeeze', 'StopGradient'}
@@ -63,6 +63,7 @@ def outline(
   computed: record.FeatureSpec | None = None,
   precision: str = 'float32',
   num_rows: int = 1,
+  freeze: str = freezing.NONE,
 ) -> Footprint:
   """Returns the footprint of a model that is still to be built.
 
@@ -76,9 +77,11 @@ def outline(
     computed: What the model computes of it; None for nothing.
     precision: The policy of its layers.
     num_rows: Of a clip, where each has a length of its own.
+    freeze: What of it does not train, as freezing.apply takes it.
 
   Raises:
     DatasetError: if the data set cannot feed the model.
+    ConfigError: if it has no such part to freeze.
   """
 
   def measure() -> Footprint:
@@ -97,6 +100,7 @@ def outline(
         statistics = manifest.FeatureStatistics(count=0, mean=(), variance=())
         front = front_end.Computed(spec=computed, statistics=statistics, audio=dataset.audio)
         network = front_end.in_front_of(network, feature, front)
+    freezing.apply(network, freeze, is_pretrained=member.is_pretrained(settings))
     return of(network, num_rows=num_rows)
 
   return apart(measure)

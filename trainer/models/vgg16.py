@@ -15,16 +15,13 @@ What padding its batch adds changes nothing.
 from __future__ import annotations
 
 import dataclasses
-import logging
 
 from schemas import errors, limits, record
 from trainer.lazy import keras
 from trainer.models import clip_rows, heads, inputs, model, vgg16_weights
 from trainer.models.clip_rows import Rows
 
-NUM_BLOCKS = 5
 MIN_SIZE = 32
-AUTOMATIC = -1
 
 # ImageNet weights were trained on pixels in [0, 255] minus their mean, whose deviations are 58.4,
 # 57.1 and 57.4 in red, green and blue (ImageNet's usual 0.229, 0.224 and 0.225 times 255).
@@ -39,8 +36,6 @@ class Vgg16(limits.Limited):
     weights: `none` (random), `imagenet` (Keras downloads and keeps them), or the path of a file:
       .h5 or .weights.h5 of VGG16 without its top, or a .keras model that has such a trunk, such
       as the checkpoint of another run.
-    trainable_blocks: How many of the 5 blocks train, counted from the top; 0 trains the head
-      alone. -1 stands for 5 with weights=none (random weights must learn), and 1 otherwise.
     head_units: Units of the hidden dense layer behind the global average pooling.
     dropout: Share of its outputs that training drops, in [0, 1).
     input_scale: The deviation of what enters the trunk. 0 stands for what the weights were
@@ -49,9 +44,6 @@ class Vgg16(limits.Limited):
   """
 
   LIMITS = {
-    'trainable_blocks': limits.Limits(
-      lambda value: AUTOMATIC <= value <= NUM_BLOCKS, f'0 to {NUM_BLOCKS} (or -1 for automatic)'
-    ),
     'head_units': limits.AT_LEAST_1,
     'dropout': limits.RATE,
     'input_scale': limits.Limits(
@@ -60,7 +52,6 @@ class Vgg16(limits.Limited):
   }
 
   weights: str = 'none'
-  trainable_blocks: int = AUTOMATIC
   head_units: int = 256
   dropout: float = 0.5
   input_scale: float = 0.0
@@ -71,13 +62,6 @@ class Vgg16(limits.Limited):
         'weights must be none, imagenet or the path of a file, got an empty text.'
       )
     super().__post_init__()
-
-  @property
-  def num_trainable_blocks(self) -> int:
-    """The blocks that train, the automatic choice made."""
-    if self.trainable_blocks != AUTOMATIC:
-      return self.trainable_blocks
-    return NUM_BLOCKS if self.weights == vgg16_weights.NONE else 1
 
 
 def check(feature: record.FeatureSpec, settings: Vgg16) -> None:
@@ -105,7 +89,6 @@ def trunk(x: Rows, settings: Vgg16) -> Rows:
     name='vgg16',
   )
   trained_scale = vgg16_weights.fill(network, settings.weights, pixel_scale=PIXEL_DEVIATION)
-  _freeze(network, settings)
   x = _as_picture(x, scale=settings.input_scale or trained_scale)
   if x.num_rows is None:
     return x.through(network)
@@ -138,29 +121,6 @@ def _as_picture(x: Rows, *, scale: float) -> Rows:
   return x
 
 
-def _freeze(trunk: keras.Model, settings: Vgg16) -> None:
-  """Lets the top blocks train and no others."""
-  first_trained = NUM_BLOCKS - settings.num_trainable_blocks + 1
-  for layer in trunk.layers:
-    layer.trainable = (
-      layer.name.startswith('block') and int(layer.name[len('block')]) >= first_trained
-    )
-  if settings.weights == vgg16_weights.NONE and first_trained > 1:
-    logging.getLogger(__name__).warning(
-      'vgg16: the lower %d of %d blocks stay random numbers, as weights=none and '
-      'trainable_blocks=%d. Leave trainable_blocks away to train them all, or give weights.',
-      first_trained - 1,
-      NUM_BLOCKS,
-      settings.num_trainable_blocks,
-    )
-
-
-def _unfilled(settings: Vgg16) -> Vgg16:
-  return dataclasses.replace(
-    settings, weights=vgg16_weights.UNFILLED, trainable_blocks=settings.num_trainable_blocks
-  )
-
-
 # Measured on 600 spoken digits of 33 frames x 32 bins, random weights: after 3 passes the loss is
 # 1.4 with 0.0001, 2.1 with 0.0003, and stays at ln 10 = 2.3 (nothing learned) with 0.001.
 FAMILY = model.ModelFamily(
@@ -170,5 +130,6 @@ FAMILY = model.ModelFamily(
   check=check,
   source='Simonyan & Zisserman 2015',
   learning_rate=0.0001,
-  unfilled=_unfilled,
+  is_pretrained=lambda settings: settings.weights != vgg16_weights.NONE,
+  unfilled=lambda settings: dataclasses.replace(settings, weights=vgg16_weights.UNFILLED),
 )

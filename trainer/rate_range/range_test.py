@@ -52,7 +52,9 @@ def find(config: config_lib.TrainConfig, data: datasets.Data) -> loss_curve.Loss
     data_dir=data.path, batch_size=config.batch_size, num_workers=workers.count
   ):
     agreement.together(lambda: memory_demand.check(config, data, workers), workers)
-    _, compiled = assembly.build(config, data, workers, rate=growing_rate())
+    _, compiled, _ = assembly.build(
+      config, data, workers, rate=growing_rate(), filling=assembly.origin(config, workers)
+    )
     batches = iter(
       input_pipeline.train_batches(assembly.source(config, data), strategy, seed=config.seed)
     )

@@ -1,8 +1,10 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from schemas import options
+from tests.trainer.devices import strategies_under_test
 from trainer.learning import class_weights, optimizers
 
 MEANT = {  # What Keras's own constructor is told for it.
@@ -67,3 +69,64 @@ def test_balanced_weights_are_scikit_learns():
   assert np.dot(found, [10, 1, 4]) == pytest.approx(15)
   assert class_weights.CLASS_WEIGHTS['balanced']([2, 0, 4])[1] == 1
   assert class_weights.CLASS_WEIGHTS['none']([1, 2]) is None
+
+
+def replicated(name, make):
+  """Two variables after three steps under a strategy, by the optimizers that `make` gives."""
+  strategy = strategies_under_test.make(name)
+  with strategy.scope():
+    variables = [keras.Variable(np.full((2, 3), value)) for value in (1.0, 2.0)]
+    parts = make(*variables)
+    for optimizer, mine in parts:
+      optimizer.build(mine)
+
+  @tf.function
+  def step():
+    def replica():
+      for optimizer, mine in parts:
+        share = 0.3 / strategy.num_replicas_in_sync
+        optimizer.apply([keras.ops.full(v.shape, share) for v in mine], mine)
+
+    strategy.run(replica)
+
+  for _ in range(3):
+    step()
+  return [np.array(v.value) for v in variables]
+
+
+@pytest.mark.parametrize('name', ['none', 'mirrored_2'])
+@pytest.mark.parametrize('text', MEANT)
+def test_two_rates_are_two_optimizers_of_keras(text, name):
+  cls, arguments = MEANT[text]
+
+  def ours(trunk, head):
+    optimizer = optimizers.make(text, 0.1, [trunk, head], slow=[trunk], factor=0.2)
+    assert optimizers.slow_factor(optimizer) == 0.2
+    return [(optimizer, [trunk, head])]
+
+  def theirs(trunk, head):
+    return [(cls(0.02, **arguments), [trunk]), (cls(0.1, **arguments), [head])]
+
+  # The rate is a product here: 0.1 * 0.2 is not 0.02 to the last bit.
+  np.testing.assert_allclose(replicated(name, ours), replicated(name, theirs), rtol=1e-6)
+
+
+def test_two_rates_follow_a_schedule_and_loss_scaling():
+  schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 1, 0.5)
+
+  def scaled(optimizer):
+    return keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=1.0)
+
+  def ours(trunk, head):
+    made = optimizers.make('adamw', schedule, [trunk, head], slow=[trunk], factor=0.2)
+    assert optimizers.slow_factor(scaled(made)) == 0.2
+    return [(scaled(made), [trunk, head])]
+
+  def theirs(trunk, head):
+    slower = keras.optimizers.schedules.ExponentialDecay(0.02, 1, 0.5)
+    return [
+      (scaled(keras.optimizers.AdamW(slower)), [trunk]),
+      (scaled(keras.optimizers.AdamW(schedule)), [head]),
+    ]
+
+  np.testing.assert_allclose(replicated('none', ours), replicated('none', theirs), rtol=1e-6)

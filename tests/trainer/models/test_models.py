@@ -1,6 +1,5 @@
 """Parameter counts, settings and weights of the models."""
 
-import logging
 import pathlib
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 from schemas import errors, manifest
 from tests.helpers import tiny_manifest
 from trainer import models
-from trainer.models import anatomy, inputs
+from trainer.models import anatomy, freezing, inputs
 
 keras = pytest.importorskip('keras')
 
@@ -103,19 +102,17 @@ def test_vgg16_from_scratch_keeps_the_signal_alive():
   assert 0.2 < np.std(trunk_out(batch)) < 20
 
 
-def test_vgg16_warns_of_frozen_random_weights(caplog):
-  with caplog.at_level(logging.WARNING):
-    model = build('vgg16:trainable_blocks=2')
-  assert trained_blocks(model) == ['block4', 'block5']
-  assert 'lower 3 of 5 blocks stay random numbers' in caplog.text
-
-
 @pytest.mark.parametrize('suffix', ['.weights.h5', '.keras'])
 def test_vgg16_takes_weights_of_a_file(trunk, tmp_path, suffix):
   path = tmp_path / f'notop{suffix}'
   (trunk.save_weights if suffix == '.weights.h5' else trunk.save)(path)
   model = build(f'vgg16:weights={path}')
   check_published_weights(anatomy.trunk(model).get_layer('vgg16'), trunk)
+  family, settings = models.MODELS['vgg16'], models.parse(f'vgg16:weights={path}')[1]
+  assert family.is_pretrained(settings)
+  assert not family.is_pretrained(family.settings())
+  said = freezing.apply(model, freezing.AUTO, is_pretrained=True)
+  assert said == '4 of 5 blocks of the trunk'
   assert trained_blocks(model) == ['block5'], 'pretrained: only the top block by default'
   assert anatomy.trunk(model).get_layer('input_scale').scale == pytest.approx(57.6)
 
@@ -128,8 +125,9 @@ def test_vgg16_takes_the_file_that_keras_publishes(trunk, tmp_path):
   path = tmp_path / 'vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5'
   with h5py.File(path, 'w') as file:
     legacy_h5_format.save_weights_to_hdf5_group(file, trunk)
-  model = build(f'vgg16:weights={path},trainable_blocks=0')
+  model = build(f'vgg16:weights={path}')
   check_published_weights(anatomy.trunk(model).get_layer('vgg16'), trunk)
+  freezing.apply(model, freezing.TRUNK)
   assert trained_blocks(model) == []
   assert len(model.trainable_weights) == 4, 'the head trains'
 
@@ -137,7 +135,7 @@ def test_vgg16_takes_the_file_that_keras_publishes(trunk, tmp_path):
 def test_vgg16_takes_the_trunk_of_another_run(tmp_path):
   first = build('vgg16', labels=('a', 'b'))
   first.save(tmp_path / 'best.keras')
-  second = build(f'vgg16:weights={tmp_path / "best.keras"},trainable_blocks=5', shape=(40, 33))
+  second = build(f'vgg16:weights={tmp_path / "best.keras"}', shape=(40, 33))
   check_same_weights(
     anatomy.trunk(second).get_layer('vgg16'), anatomy.trunk(first).get_layer('vgg16')
   )
@@ -242,7 +240,6 @@ def test_imagenet_weights_are_scaled_like_pixels(monkeypatch, trunk):
     ('cnn:filters=0', 'filters must be at least 1, got 0'),
     ('cnn:dropout=1', r'dropout must be in \[0, 1\), got 1.0'),
     ('vgg16:dropout=nan', r'dropout must be in \[0, 1\), got nan'),
-    ('vgg16:trainable_blocks=6', 'trainable_blocks must be 0 to 5 .*, got 6'),
     ('vgg16:head_units=0', 'head_units must be at least 1, got 0'),
     ('vgg16:input_scale=-1', 'input_scale must be positive .*, got -1.0'),
     ('vgg16:weights=', 'weights must be none, imagenet or the path of a file'),
