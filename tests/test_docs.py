@@ -20,7 +20,7 @@ from schemas import audio, options
 from schemas import medium as media
 from tests.helpers import toy_models
 from tfrecords import command_line
-from trainer import augment, config, data_server, evaluate, models, predict
+from trainer import augment, config, data_server, evaluate, extract, models, predict
 from trainer.devices import strategies
 from trainer.models import model as model_lib
 
@@ -43,6 +43,14 @@ def commands(path):
 ALL = [(path.name, words) for path in DOCS for words in commands(path)]
 
 
+# Programs that take flags and nothing else.
+TRAINER = {
+  'trainer': config.TrainConfig,
+  'trainer.evaluate': evaluate.EvaluateConfig,
+  'trainer.extract': extract.ExtractConfig,
+}
+
+
 def check_python(module, arguments):
   if module == 'beam_jobs.featurize':
     job_flags.beam_options(job_flags.parse(arguments).beam_arguments)
@@ -51,10 +59,8 @@ def check_python(module, arguments):
   elif module == 'beam_jobs.download':
     found = command_line.parse(download.DownloadConfig, arguments, description='', files='corpora')
     downloading.parse(found.corpora[0])
-  elif module == 'trainer':
-    command_line.parse(config.TrainConfig, arguments, description='')
-  elif module == 'trainer.evaluate':
-    command_line.parse(evaluate.EvaluateConfig, arguments, description='')
+  elif module in TRAINER:
+    command_line.parse(TRAINER[module], arguments, description='')
   elif module == 'trainer.predict':
     command_line.parse(predict.PredictConfig, arguments, description='', files='files')
   elif module == 'trainer.data_server':

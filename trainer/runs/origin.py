@@ -72,6 +72,8 @@ def find(named: str) -> Origin:
 
 def model_text(named: str) -> str:
   """Returns the model of what --init_from names, such as `cnn:filters=64`; '' if nobody knows."""
+  if not os.path.exists(named):  # To be refused when it is looked for.
+    return ''
   found = find(named)
   return found.run.model_text if found.run else ''
 
