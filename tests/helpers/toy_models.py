@@ -11,12 +11,16 @@ TOYS = {
   'linear': 'linear',
   'mlp': 'mlp:units=16,dropout=0',
   'cnn': 'cnn:filters=4,dense_units=16,dropout=0',
+  'age_cnn': 'age_cnn:filters=8',
   'conv1d': 'conv1d:filters=2,dense_units=16,dropout=0',
+  'deep_conv1d': 'deep_conv1d:blocks=3,filters=2,units=16,dropout=0',
   'rnn': 'rnn:units=8,layers=2,dropout=0',
   'gru': 'gru:units=8,dropout=0',
   'bigru': 'bigru:units=4,dropout=0',
   'lstm': 'lstm:units=8,dropout=0',
   'bilstm': 'bilstm:units=4,dropout=0',
+  'crnn': 'crnn:filters=4,units=4,attention_units=4,dropout=0',
+  'tcn': 'tcn:blocks=3,filters=8,dropout=0',
   'vgg16': 'vgg16:head_units=16,dropout=0',
 }
 

@@ -9,16 +9,20 @@ from typing import Any
 from schemas import errors, manifest, options, record
 from trainer.lazy import keras
 from trainer.models import (
+  age_cnn,
   anatomy,
   clip_rows,
   cnn,
   conv1d,
+  crnn,
+  deep_conv1d,
   front_end,
   inputs,
   linear,
   mlp,
   model,
   recurrent,
+  tcn,
   vgg16,
 )
 
@@ -26,12 +30,16 @@ MODELS: Mapping[str, model.ModelFamily] = {
   'linear': linear.FAMILY,
   'mlp': mlp.FAMILY,
   'cnn': cnn.FAMILY,
+  'age_cnn': age_cnn.FAMILY,
   'conv1d': conv1d.FAMILY,
+  'deep_conv1d': deep_conv1d.FAMILY,
   'rnn': recurrent.RNN,
   'gru': recurrent.GRU,
   'bigru': recurrent.BIGRU,
   'lstm': recurrent.LSTM,
   'bilstm': recurrent.BILSTM,
+  'crnn': crnn.FAMILY,
+  'tcn': tcn.FAMILY,
   'vgg16': vgg16.FAMILY,
 }
 

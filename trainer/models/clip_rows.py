@@ -137,7 +137,7 @@ def batch_norm(x: Rows, *, name: str, momentum: float = 0.9, **settings: Any) ->
   real = is_real(x)
   for axis in range(2, x.rank - 1):  # Keras wants one for every value that it sums.
     real = keras.ops.repeat(keras.ops.expand_dims(real, -1), x.values.shape[axis], axis=-1)
-  return Rows(layer(x.values, mask=real), x.num_rows)
+  return Rows(_without_mask(layer(x.values, mask=real)), x.num_rows)
 
 
 def recurrent(x: Rows, layer: Any) -> Rows:
@@ -147,8 +147,18 @@ def recurrent(x: Rows, layer: Any) -> Rows:
     x: values [batch, rows, units].
     layer: Keras's LSTM, GRU, SimpleRNN, or Bidirectional of these.
   """
-  values = layer(x.values, mask=None if x.num_rows is None else is_real(x))
+  if x.num_rows is None:
+    return Rows(layer(x.values))
+  values = _without_mask(layer(x.values, mask=is_real(x)))
   return Rows(values, x.num_rows if len(values.shape) == 3 else None)
+
+
+def _without_mask(values: Any) -> Any:
+  """Returns values to which the mask that a layer was given does not stick.
+
+  Keras hands it on, of whatever shape, to layers that want another or warn that they know none.
+  """
+  return keras.ops.copy(values)
 
 
 def as_image(x: Rows) -> Rows:

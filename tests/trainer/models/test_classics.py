@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from schemas import errors
+from schemas import errors, record
 from tests.helpers import tiny_manifest
 from trainer import models
-from trainer.models import anatomy
+from trainer.models import anatomy, clip_rows
 
 keras = pytest.importorskip('keras')
 
@@ -102,3 +102,88 @@ def test_recurrent_settings_reach_the_layers(name):
     assert (type(inner).__name__, inner.units) == (kind, 6)
   assert trunk.output_shape[0] == (None, None, 12 if name.startswith('bi') else 6)
   assert trunk.get_layer('block2_dropout').rate == model.get_layer('dropout').rate == 0.25
+
+
+def test_deep_conv1d_has_the_layers_of_its_row():
+  feature = record.FeatureSpec(name='waveform', shape=(16_000,), dtype='int16', settings={})
+  with keras.StatelessScope(initialize_variables=False):
+    model = models.network(*models.parse('deep_conv1d'), feature, None, num_labels=10)
+  trunk = anatomy.trunk(model)
+  assert trunk.output_shape == (None, 31, 1024)
+  convs = [x for x in trunk.layers if isinstance(x, keras.layers.Conv1D)]
+  twice = [(8 * 2**i, 3) for i in range(9) for _ in (1, 2)]
+  assert [(x.filters, *x.kernel_size) for x in convs] == [*twice, (1024, 1)]
+  norms = [x for x in trunk.layers if isinstance(x, keras.layers.BatchNormalization)]
+  assert len(norms) == 1 + len(twice)
+  assert model.get_layer('dense').units == 1024
+  assert model.get_layer('dropout').rate == 0.2
+
+
+def test_age_cnn_has_the_layers_of_its_row():
+  trunk = anatomy.trunk(build('age_cnn', shape=(49, 40)))
+  kinds = (keras.layers.Conv2D, keras.layers.MaxPooling2D, keras.layers.BatchNormalization)
+  layers = [x for x in trunk.layers if isinstance(x, kinds)]
+  assert [(x.filters, x.kernel_size, x.strides) for x in layers if isinstance(x, kinds[0])] == [
+    (32, (3, 3), (2, 2)),
+    (16, (5, 5), (1, 1)),
+    (8, (2, 2), (1, 1)),
+  ]
+  assert [(x.pool_size, x.strides) for x in layers if isinstance(x, kinds[1])] == [
+    ((2, 2), (2, 2)),
+    ((2, 2), (1, 1)),
+  ]
+  assert [x.name for x in layers] == (
+    'block1_conv block1_norm block1_pool block2_conv block2_pool block3_conv block3_norm'.split()
+  )
+
+
+@pytest.mark.parametrize(
+  ('text', 'least', 'name'),
+  [
+    ('age_cnn', 7, 'log_mel'),
+    ('crnn:conv_layers=3', 8, 'log_mel'),
+    ('deep_conv1d:blocks=4,units=8', 16, 'waveform'),
+  ],
+)
+def test_least_sizes_are_taken_and_nothing_smaller(text, least, name):
+  rest = () if name == 'waveform' else (least,)
+  build(text, shape=(least, *rest), name=name)
+  with pytest.raises(errors.DatasetError, match=rf"'{text.split(':')[0]}'.* at least {least} "):
+    build(text, shape=(least - 1, *rest), name=name)
+  if rest:
+    with pytest.raises(errors.DatasetError, match=rf'at least {least} .*\[any, {least - 1}\]'):
+      build(text, shape=(None, least - 1), name=name)
+
+
+def test_crnn_attends_to_the_rows_that_its_scores_name():
+  model = build('crnn:units=4,attention_units=4,dropout=0', shape=(16, 8))
+  rows = np.random.default_rng(0).normal(size=(1, 4, 8)).astype(np.float32)
+  x = clip_rows.Rows(keras.Input((4, 8)))
+  settings = models.parse('crnn:units=4,attention_units=4,dropout=0')[1]
+  head = keras.Model(x.values, models.MODELS['crnn'].head(x, settings).values)
+  hidden, score = head.get_layer('attention'), head.get_layer('score')
+  weights = np.exp(score(hidden(rows)).numpy()[0])
+  wanted = (weights / weights.sum() * rows[0]).sum(axis=0)
+  np.testing.assert_allclose(head(rows).numpy()[0], wanted, atol=1e-5)
+  assert {'attention', 'score'} <= {layer.name for layer in model.layers}
+
+
+def test_the_receptive_field_of_tcn_is_that_of_its_formula():
+  """Each row sees itself and those in front of it that the formula counts; no other."""
+  text = 'tcn:blocks=3,filters=8,kernel=3,dropout=0'
+  field = models.parse(text)[1].receptive_field
+  assert field == 1 + 2 * 2 * (1 + 2 + 4) == 29
+  assert models.parse('tcn')[1].receptive_field == 125
+  length, row = 80, 60
+  trunk = anatomy.trunk(build(text, shape=(length, 4)))
+  rng = np.random.default_rng(0)
+  for layer in trunk.layers:
+    if isinstance(layer, keras.layers.Conv1D):
+      layer.bias.assign(rng.uniform(0.5, 1.0, layer.bias.shape))  # Of live ReLUs.
+  clip = rng.normal(size=(length, 4)).astype(np.float32)
+  # One changed row each, from far in front to behind.
+  changed = np.stack([clip + 0.5 * (np.arange(length) == i)[:, None] * (i + 1) for i in range(80)])
+  changed[:, :, 0] -= 0.3 * (changed[:, :, 0] != clip[:, 0])  # Not all channels alike.
+  found = np.array(trunk(changed.astype(np.float32)))[:, row]
+  moved = np.abs(found - np.array(trunk(clip[None]))[0, row]).max(axis=1) > 1e-6
+  assert np.flatnonzero(moved).tolist() == list(range(row - field + 1, row + 1))

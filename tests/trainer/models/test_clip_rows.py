@@ -206,6 +206,14 @@ def test_batch_normalisation_counts_the_rows_of_the_clips(rest):
   np.testing.assert_allclose(layer.moving_variance, 0.5 + 0.5 * variance, atol=1e-3)
 
 
+def test_masks_do_not_stick_to_what_layers_give():
+  """Others would warn that they know none, or take it for one of their own."""
+  batch, _ = clips(4, 3)
+  normal = clip_rows.batch_norm(batch, name='norm').values
+  units = clip_rows.recurrent(clips(3)[0], keras.layers.GRU(2, return_sequences=True)).values
+  assert [getattr(values, '_keras_mask', None) for values in (normal, units)] == [None, None]
+
+
 def test_short_clips_become_as_long_as_is_wanted():
   batch, _ = clips(2, lengths=(1, 5, 20))
   found = clip_rows.at_least(batch, 6)
