@@ -22,6 +22,7 @@ from trainer.devices import half_precision, machine, memory_budget, strategies
 from trainer.devices import workers as workers_lib
 from trainer.learning import loop, optimizers, schedules
 from trainer.learning import position as position_lib
+from trainer.learning import teacher as teacher_lib
 from trainer.models import freezing
 from trainer.runs import library_versions, run_folder
 
@@ -65,6 +66,11 @@ def start(
   print(f'learning {_learning(config)}')
   if config.balance_batches:
     print(f'balance  {_balance(config, data, steps=steps_per_epoch)}')
+  if config.teacher:
+    print(
+      f'teacher  {teacher_lib.find(config.teacher, data)}, weight {config.teacher_weight:g}, '
+      f'temperature {config.teacher_temperature:g}'
+    )
   if config.augment:
     print(f'augment  {chain.Chain(config.augment)}')
   print(f'run      {folder.path}', flush=True)
@@ -141,6 +147,7 @@ def _notes(
       f'{words.counted(len(lengths), "length")}, {lengths[0]:,} to {lengths[-1]:,} rows, and the '
       'first of each waits for that.'
     )
+  yield from _notes_on_teacher(config, data)
   missing = datasets.unlearned_labels(data.manifest)
   if missing:
     yield f'no clip of the train split has the label {", ".join(missing)}.'
@@ -148,6 +155,22 @@ def _notes(
     yield (
       'there is no validation split, so the last of '
       f'{words.counted(config.epochs, "epoch")} is kept as the best.'
+    )
+
+
+def _notes_on_teacher(config: config_lib.TrainConfig, data: datasets.Data) -> Iterator[str]:
+  if not config.teacher:
+    return
+  lesson = teacher_lib.find(config.teacher, data)
+  if not lesson.is_finished:
+    yield (
+      f'the run of --teacher={config.teacher} is not finished: its best model of now teaches. When '
+      'it gets a better one, this run cannot be gone on with.'
+    )
+  if config.augment and not teacher_lib.hears_masks(lesson, data.computed):
+    yield (
+      'the teacher computes another feature than the model: of --augment, what changes samples '
+      'reaches both, what changes features the model alone.'
     )
 
 

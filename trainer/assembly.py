@@ -27,6 +27,7 @@ from trainer.learning import (
   schedules,
   steps,
 )
+from trainer.learning import teacher as teacher_lib
 from trainer.models import anatomy, freezing, front_end
 from trainer.runs import origin as origin_lib
 from trainer.trunks import weights as weights_lib
@@ -45,6 +46,7 @@ class Parts:
   taken: weights_lib.Outcome | None = None
   frozen: str = ''
   is_random: bool = False
+
 
 # Of which averaged weights get their statistics of batch normalisation, after each epoch.
 _STATISTICS_CLIPS = 1024
@@ -91,6 +93,9 @@ def build(
       config.precision,
     )
     optimizer.build(model.trainable_variables)
+    # Behind the student, so that it gets the weights that it would have without.
+    lesson = teacher_lib.find(config.teacher, data) if config.teacher else None
+    teacher = teacher_lib.Teacher(lesson, data.computed) if lesson else None
   steps.draw_apart(model, workers)
   counts = data.manifest.label_counts(splits.TRAIN)
   compiled = steps.Steps(
@@ -101,6 +106,8 @@ def build(
     losses=losses.Losses(
       label_smoothing=config.label_smoothing,
       class_weights=class_weights.CLASS_WEIGHTS[config.class_weights](counts),
+      teacher_weight=config.teacher_weight,
+      teacher_temperature=config.teacher_temperature,
     ),
     settings=steps.Settings(
       clip_norm=config.clip_norm,
@@ -108,7 +115,7 @@ def build(
       jit_compile=config.jit_compile,
     ),
     averages=_averages(config, data, model, strategy) if config.ema else None,
-    augmented=_augmented(config, data, model, computed),
+    augmented=_augmented(config, data, model, computed, teacher=teacher),
   )
   return model, compiled, parts
 
@@ -204,16 +211,18 @@ def _augmented(
   data: datasets.Data,
   model: keras.Model,
   computed: front_end.Computed | None,
+  *,
+  teacher: teacher_lib.Teacher | None,
 ) -> forward.Forward | None:
-  """Returns the model with what is done to its examples in training; None if nothing is."""
-  if not config.augment:
+  """Returns the model with what is done to its examples, and its teacher; None without both."""
+  if not config.augment and teacher is None:
     return None
   statistics = computed.statistics if computed else data.manifest.statistics[data.feature.name]
   steps = chain.Chain(config.augment)
   context = steps.context(
     data.feature, computed.spec if computed else None, data.manifest.audio, fill=statistics.mean
   )
-  return forward.Forward(steps, model, context)
+  return forward.Forward(steps, model, context, teacher)
 
 
 def source(config: config_lib.TrainConfig, data: datasets.Data) -> input_pipeline.Source:

@@ -30,6 +30,7 @@ _COUNT = limits.Limits(lambda value: 1 <= value < 2**31, 'at least 1 and below 2
 _NATURAL = limits.Limits(lambda value: 0 <= value < 2**31, 'at least 0 and below 2**31')
 _OFF_OR_MORE = limits.Limits(lambda value: 0 <= value < math.inf, '0 (off) or more')
 _SHARE = limits.Limits(lambda value: 0 <= value < 1, 'in [0, 1)', '; 0 is off')
+_PART = limits.Limits(lambda value: 0 < value <= 1, 'in (0, 1]')
 _RAW = limits.Limits(lambda value: 0 <= value < math.inf, 'positive, or 0 for the usual')
 
 
@@ -248,6 +249,22 @@ class TrainConfig:
     'Draw each label alike into every batch, however many clips it has: an epoch takes as many '
     'clips as without, those of rare labels again and again.',
   )
+  teacher: str = flag(
+    '',
+    'Folder of a run whose best model teaches this one (distillation, Hinton et al. 2015): the '
+    'loss is that of the labels and the distance from what the teacher says of the same examples. '
+    'It must know the same labels and read the same feature.',
+    is_path=True,
+  )
+  teacher_weight: float = flag(
+    0.9, "Share of the loss that is the distance from --teacher's labels.", limits=_PART
+  )
+  teacher_temperature: float = flag(
+    4.0,
+    'What the logits of both are divided by for that distance: the higher, the more the labels '
+    'count that the teacher takes for less likely.',
+    limits=limits.POSITIVE,
+  )
   clip_norm: float = flag(
     0.0,
     'Shortens the gradient of a batch, over all weights, to this length if it is longer; 0: off.',
@@ -273,6 +290,7 @@ class TrainConfig:
       computed_feature.parse(self.compute)
     self._check_input()
     self._check_balance()
+    self._check_teacher()
     freezing.check(self.freeze)
     if self.init_from:
       object.__setattr__(self, 'model', self._model_of_origin())
@@ -356,6 +374,21 @@ class TrainConfig:
       raise errors.ConfigError(
         f'--balance_batches draws rare labels more often, and --class_weights={self.class_weights} '
         'lets them count more: together that would be twice. Leave one of them away.'
+      )
+
+  def _check_teacher(self) -> None:
+    if not self.teacher:
+      for field in dataclasses.fields(self):
+        value = getattr(self, field.name)
+        if field.name.startswith('teacher_') and value != field.default:
+          raise errors.ConfigError(
+            f'--{field.name}={value:g} has no effect without --teacher. Name the run that teaches, '
+            'or leave it away.'
+          )
+    elif self.run_dir and os.path.realpath(self.run_dir) == os.path.realpath(self.teacher):
+      raise errors.ConfigError(
+        f'--teacher={self.teacher} is the --run_dir too: what is trained is another model than its '
+        'teacher. Name another folder for one of them.'
       )
 
   def _model_of_origin(self) -> str:

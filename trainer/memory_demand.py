@@ -19,6 +19,7 @@ them exist, which are not counted.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 import keras
@@ -35,6 +36,7 @@ from trainer.data.raw import files
 from trainer.devices import gpu_memory, memory_budget
 from trainer.devices import workers as workers_lib
 from trainer.learning import optimizers
+from trainer.learning import teacher as teacher_lib
 from trainer.models import footprint
 
 _FLOAT32_BYTES = 4
@@ -71,6 +73,11 @@ def check(
   # The gradient, that of the parts before, and what is kept of each.
   per_weight = 1 + (config.accumulate > 1) + slots + bool(config.ema)
   learning_bytes = found.weights_bytes + per_weight * found.num_trained * _FLOAT32_BYTES
+  if config.teacher:
+    lesson = teacher_lib.find(config.teacher, data)
+    taught = teacher_lib.outline(lesson, num_rows=data.typical_rows)
+    learning_bytes += taught.weights_bytes
+    found = dataclasses.replace(found, training_bytes=found.training_bytes + taught.answering_bytes)
   budgets = list(_budgets(config, data, workers, found, learning_bytes=learning_bytes))
   share = found.largest_weights / max(1, found.num_weights)
   for budget in budgets:

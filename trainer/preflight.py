@@ -10,6 +10,7 @@ from trainer.data import datasets, named_data, service_address
 from trainer.data.raw import files
 from trainer.devices import meeting
 from trainer.devices.strategies import multi_worker
+from trainer.learning import teacher as teacher_lib
 from trainer.runs import origin
 
 
@@ -40,6 +41,8 @@ def check(config: config_lib.TrainConfig) -> tuple[datasets.Data, resume.Start]:
       )
     service_address.check_answers(config.data_service)
   chain.Chain(config.augment).check(data.feature, data.computed)
+  if config.teacher:
+    teacher_lib.find(config.teacher, data)
   start = resume.decide(config, data)
   if config.init_from and start in (resume.Start.NEW, resume.Start.ANEW):
     source = origin.find(config.init_from)
@@ -62,6 +65,7 @@ def check_together(config: config_lib.TrainConfig) -> tuple[datasets.Data, resum
     **resume.binding_flags(config),
     'find_learning_rate': config.find_learning_rate,
     'the digest of --data': data.digest,
+    'the digest of --teacher': teacher_lib.digest(config.teacher),
   }
   return data, resume.Start(meeting.hold(multi_worker.task(os.environ), start.value, meant))
 

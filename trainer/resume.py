@@ -14,6 +14,7 @@ from trainer import config as config_lib
 from trainer.data import datasets
 from trainer.devices import strategies
 from trainer.devices.strategies import multi_worker
+from trainer.learning import teacher as teacher_lib
 from trainer.runs import run_folder
 
 # Flags that may be others when a run goes on: they name places and rhythms, or the devices.
@@ -35,6 +36,7 @@ FREE = frozenset(
     'run_name',
     'steps_per_execution',
     'strategy',
+    'teacher',  # Its digest decides.
     'virtual_devices',
   }
 )
@@ -218,11 +220,19 @@ def _check_same(
       f'--run_dir={folder.path} already holds a run that is {state}, with {flags}{fewer}. Go on '
       'with it by these flags, replace it with --overwrite, or name another folder.'
     )
-  if folder.read_config().get('manifest_sha256') != data.digest:
+  stored_config = folder.read_config()
+  if stored_config.get('manifest_sha256') != data.digest:
     raise errors.ConfigError(
       f'--run_dir={folder.path} already holds a run that is {state}, on another data set than '
       f'{data.path!r} is now. Go on with it on the data of before, replace it with --overwrite, or '
       'name another folder.'
+    )
+  if stored_config.get('teacher_sha256', '') != teacher_lib.digest(config.teacher):
+    now = f'--teacher={config.teacher} is now' if config.teacher else 'none, as here'
+    raise errors.ConfigError(
+      f'--run_dir={folder.path} already holds a run that is {state}, with another teacher than '
+      f'{now} (it had --teacher={_shown(stored["teacher"])}, with its model of then). Go on '
+      'with it under that, replace it with --overwrite, or name another folder.'
     )
   return is_longer
 

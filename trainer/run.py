@@ -21,6 +21,7 @@ from trainer.devices import workers as workers_lib
 from trainer.judging import evaluation, judge
 from trainer.learning import loop, schedules, steps
 from trainer.learning import position as position_lib
+from trainer.learning import teacher as teacher_lib
 from trainer.runs import checkpointer, library_versions, run_folder
 from trainer.trunks import weights as weights_lib
 
@@ -279,6 +280,7 @@ def _record(
     'data_dir': files.absolute(data.path),
     'dataset': data.manifest.name,
     'manifest_sha256': data.digest,
+    'teacher_sha256': teacher_lib.digest(config.teacher),
     'feature': data.feature.to_json(),
     'computed': data.computed.to_json() if data.computed else None,
     'model': options.format_option(*models.parse(config.model)),

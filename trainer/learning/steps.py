@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -90,7 +91,8 @@ class Steps:
       losses: What training makes small; cross-entropy by default.
       settings: How a step is taken; by the defaults of its class if they are not given.
       averages: Moving averages that are kept of the weights, if any.
-      augmented: The model with what is done to its examples in training, if anything is.
+      augmented: The model with what is done to its examples in training, and who teaches it, if
+        there is any of that.
     """
     settings = settings or Settings()
     self._model = model
@@ -261,23 +263,26 @@ class Steps:
 
   def _train_scores(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns loss sum and right ones of one replica's part; zeros if it is empty."""
-    labels, logits = self._logits(batch)
+    labels, logits, taught = self._logits(batch)
     right = tf.equal(tf.argmax(logits, axis=-1, output_type=labels.dtype), labels)  # [part]
     return (
-      tf.reduce_sum(chain.losses(self._losses.training, labels, logits, batch)),
+      tf.reduce_sum(
+        chain.losses(functools.partial(self._losses.training, taught=taught), labels, logits, batch)
+      ),
       tf.math.count_nonzero(right),
     )
 
-  def _logits(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns labels [part] and logits [part, num_labels] of one replica's part."""
+  def _logits(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
+    """Returns labels [part], logits and a teacher's [part, num_labels] of one replica's part."""
     labels, examples = replicas.labels_apart(batch)
     inputs = input_pipeline.model_input(examples, self._feature_name)
     with batch_statistics.part_of(tf.shape(labels)[0]):
       if self._augmented:
-        logits = self._augmented(inputs, examples[chain.DRAWS])
+        logits, taught = self._augmented(inputs, examples.get(chain.DRAWS))
       else:
-        logits = self._model(inputs, training=True)
-    return labels, logits[: tf.shape(labels)[0]]
+        logits, taught = self._model(inputs, training=True), None
+    part = tf.shape(labels)[0]
+    return labels, logits[:part], None if taught is None else taught[:part]
 
   def _penalty(self) -> tf.Tensor | float:
     """This replica's share of what the layers add to the loss (weight decay)."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
@@ -79,6 +80,22 @@ class RunFolder:
   def checkpoint_file(self, name: str) -> str:
     """A whole Keras model: BEST or LAST."""
     return os.path.join(self.checkpoints_dir, f'{name}.keras')
+
+  def model_digest(self, name: str) -> str:
+    """Returns the SHA-256 of a saved model, BEST or LAST; '' where there is none.
+
+    Raises:
+      ConfigError: if it cannot be read.
+    """
+    try:
+      with open(self.checkpoint_file(name), 'rb') as stream:
+        return hashlib.file_digest(stream, 'sha256').hexdigest()
+    except (FileNotFoundError, NotADirectoryError):
+      return ''
+    except OSError as error:
+      raise errors.ConfigError(
+        f'Could not read {self.checkpoint_file(name)!r}: {error.strerror or error}.'
+      ) from error
 
   def check_usable(self, *, overwrite: bool) -> None:
     """Raises ConfigError if a new run may not be written here; nothing is touched."""

@@ -85,8 +85,9 @@ def test_training_goes_on_at_any_step_with_the_same_batches(source, name):
   assert parts(resumed, strategy, 5) == undisturbed[9:]
 
 
-@pytest.mark.parametrize('name', ['none', 'mirrored_3'])
-@pytest.mark.parametrize('augment', [(), ('mixup', 'spec_augment')])
+@pytest.mark.parametrize(
+  ('name', 'augment'), [('mirrored_3', ()), ('none', ('mixup', 'spec_augment'))]
+)
 def test_batches_that_make_a_step_are_together_the_batch_that_is_as_large(source, name, augment):
   fields = {**vars(source), 'augment': chain.Chain(augment)}
   single, strategy = strategies_under_test.make('none'), strategies_under_test.make(name)

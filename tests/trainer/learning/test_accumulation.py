@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.trainer.devices import strategies_under_test
 from tests.trainer.learning import test_steps as small
 
 PARTS = 3
@@ -33,11 +32,7 @@ def of_whole_batches(dtype='float32', clip_norm=0.0):
 
 @pytest.mark.parametrize(
   ('name', 'dtype', 'clip_norm'),
-  [
-    ('none', 'float32', 0.0),
-    ('mirrored_3', 'float32', 0.05),
-    ('mirrored_2', 'mixed_float16', 0.05),
-  ],
+  [('mirrored_2', 'float32', 0.05), ('none', 'mixed_float16', 0.05)],
 )
 def test_parts_learn_what_the_whole_batch_learns(name, dtype, clip_norm):
   losses, weights = of_whole_batches(dtype, clip_norm)
@@ -54,7 +49,7 @@ def test_one_part_that_overflows_skips_the_whole_step():
   data = small.examples(PARTS * small.BATCH)
   data['x'][small.BATCH : 2 * small.BATCH] = 60_000  # The second part; near float16's end.
   compiled, model, optimizer, strategy = small.make_steps(
-    'mirrored_2', accumulate=PARTS, dtype='mixed_float16'
+    'none', accumulate=PARTS, dtype='mixed_float16'
   )
   before = model.get_weights()
   assert compiled.train(small.batches(data, strategy), 1).skipped.tolist() == [True]
@@ -67,11 +62,10 @@ def test_one_part_that_overflows_skips_the_whole_step():
   assert all(np.isfinite(weights).all() for weights in model.get_weights())
 
 
-@pytest.mark.parametrize('name', strategies_under_test.EXTREMES)
-def test_parts_of_unequal_size_count_by_their_examples(name):
+def test_parts_of_unequal_size_count_by_their_examples():
   def one_step(accumulate, sizes):
     compiled, model, _, strategy = small.make_steps(
-      name, accumulate=accumulate, optimizer=lambda: keras.optimizers.SGD(1.0)
+      'mirrored_2', accumulate=accumulate, optimizer=lambda: keras.optimizers.SGD(1.0)
     )
     pieces = np.split(np.arange(20), np.cumsum(sizes)[:-1])
     data = small.examples(20)
