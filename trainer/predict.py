@@ -172,6 +172,7 @@ def _load_data(run: saved_run.SavedRun, config: PredictConfig) -> manifest.Datas
   """Returns the manifest of --data, if the model can be put before it."""
   dataset, _ = named_data.load_like(config.data, run.manifest)
   compatibility.check_feature(run, dataset, data_dir=config.data)
+  compatibility.check_longest(run, dataset, config.split, data_dir=config.data)
   if config.split:
     compatibility.check_split(dataset, config.split, data_dir=config.data)
   named_data.check_shards(config.data, dataset, [config.split] if config.split else ())

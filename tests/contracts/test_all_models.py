@@ -28,7 +28,24 @@ POLICIES = ('float32', 'mixed_float16', 'mixed_bfloat16')
 SHAPE = (32, 32)
 ANY_LENGTH = toy_models.OF_ANY_LENGTH
 # At the input and the labels of the paper or of the issue that asks for the model: its numbers.
-PUBLISHED = {('conv1d', '8 kHz'): ((8_000,), 10, 1_611_498)}
+PUBLISHED = {
+  ('conv1d', '8 kHz'): ((8_000,), 10, 1_611_498),
+  # The memory of the paper's table 7 without that of values: a byte for each.
+  ('ds_cnn', 's'): ((49, 10), 12, 22_604),
+  ('ds_cnn:size=m', 'm'): ((49, 10), 12, 135_032),
+  ('ds_cnn:size=l', 'l'): ((49, 10), 12, 410_700),
+  ('res15', ''): ((101, 40), 12, 238_000),
+  ('tc_resnet', '8'): ((98, 40), 12, 66_000),
+  ('tc_resnet:depth=14,width=1.5', '14-1.5'): ((98, 40), 12, 305_000),
+  ('matchboxnet', '3x1x64'): ((128, 64), 30, 77_000),
+  ('matchboxnet:repeats=2', '3x2x64'): ((128, 64), 30, 93_000),
+  ('matchboxnet:blocks=6,repeats=2', '6x2x64'): ((128, 64), 30, 140_000),
+  ('kwt', '1'): ((98, 40), 35, 607_000),
+  ('kwt:heads=2', '2'): ((98, 40), 35, 2_394_000),
+  ('kwt:heads=3', '3'): ((98, 40), 35, 5_361_000),
+  ('bc_resnet', '1'): ((98, 40), 12, 9_200),
+  ('bc_resnet:width=8', '8'): ((98, 40), 12, 321_000),
+}
 
 
 def examples(count, shape, *, seed=0):

@@ -21,6 +21,12 @@ TOYS = {
   'bilstm': 'bilstm:units=4,dropout=0',
   'crnn': 'crnn:filters=4,units=4,attention_units=4,dropout=0',
   'tcn': 'tcn:blocks=3,filters=8,dropout=0',
+  'ds_cnn': 'ds_cnn:filters=24',
+  'res15': 'res15:filters=4,blocks=2',
+  'tc_resnet': 'tc_resnet:width=0.5,kernel=3,dropout=0',
+  'matchboxnet': 'matchboxnet:blocks=1,channels=8,wide_channels=16',
+  'kwt': 'kwt:layers=1,head_units=16,widening=2,max_rows=640',
+  'bc_resnet': 'bc_resnet:width=0.5,blocks=1,dropout=0',
   'vgg16': 'vgg16:head_units=16,dropout=0',
 }
 
@@ -36,7 +42,7 @@ NAMES = {
   model.Takes.PICTURES: 'image',
 }
 OF_ANY_LENGTH = [
-  name for name, member in models.MODELS.items() if member.lengths == model.Lengths.ANY
+  name for name, member in models.MODELS.items() if member.lengths != model.Lengths.ONE
 ]
 
 

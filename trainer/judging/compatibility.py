@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from schemas import audio, errors, manifest, record, utterance
-from trainer.models import inputs
+from trainer import models
+from trainer.models import inputs, longest_clip, model
 from trainer.runs import saved_run
 
 
@@ -23,6 +24,31 @@ def check_feature(
       f'The model was trained on {wanted.name} with {_shown(trained_on, names)}; the data set in '
       f'{data_dir!r} has {_shown(here, names)}. Run the data job with the settings of the training.'
     )
+
+
+def most_samples(run: saved_run.SavedRun) -> int:
+  """Returns how many samples the longest clip may have that the run's model takes; 0: any."""
+  name, settings = models.parse(run.model_text)
+  if not run.feature.is_variable or models.MODELS[name].lengths != model.Lengths.UP_TO:
+    return 0
+  return longest_clip.most_samples(settings, run.manifest, run.feature)
+
+
+def check_longest(
+  run: saved_run.SavedRun, dataset: manifest.DatasetManifest, split: str, *, data_dir: str
+) -> None:
+  """Raises DatasetError if a data set, or a split of it, has clips longer than the model takes."""
+  most, rate_hz = most_samples(run), dataset.audio.sample_rate_hz if dataset.audio else 1
+  for one in (split,) if split else dataset.split_names():
+    longest = dataset.length_samples(one)[1]
+    if most and longest > most:
+      raise errors.DatasetError(
+        f'The model {run.model_text} takes clips of up to {most / rate_hz:.3g} s, the longest that '
+        f'it was trained on, and the longest of the {one} split in {data_dir!r} has '
+        f'{longest / rate_hz:.3g} s. Make a data set of shorter clips '
+        f'(--max_clip_seconds={most / rate_hz:.3g} in the data job names and leaves out the '
+        'others), or train with a larger max_rows, or a model of clips of any length.'
+      )
 
 
 def check_split(dataset: manifest.DatasetManifest, split: str, *, data_dir: str) -> None:

@@ -43,6 +43,7 @@ def evaluate_run(
   compatibility.check_labels(run, dataset, data_dir=data_dir)
   compatibility.check_split(dataset, split, data_dir=data_dir)
   compatibility.check_feature(run, dataset, data_dir=data_dir)
+  compatibility.check_longest(run, dataset, split, data_dir=data_dir)
   named_data.check_shards(data_dir, dataset, [split])
   model = run.load_model(checkpoint)
   batch_memory.check(

@@ -15,9 +15,9 @@ import features
 from features import extractor
 from features import stored_form as feature_storage
 from features.decoding import clips
-from schemas import manifest
+from schemas import errors, manifest
 from trainer.data import named_data
-from trainer.judging import measures
+from trainer.judging import compatibility, measures
 from trainer.runs import saved_run
 
 BATCH_SIZE = 64
@@ -116,19 +116,32 @@ class _Reader:
     self._audio = run.manifest.audio
     self._extractor = extractor.Extractor([run.feature], self._audio)
     # Where clips are of any length, the job pads to what the most demanding of its features needs.
+    self._most_samples = compatibility.most_samples(run)
     self._min_samples = extractor.Extractor(run.manifest.features, self._audio).min_samples
 
-  def load(self, file: str) -> clips.Clip | clips.ClipError:
+  def load(self, file: str) -> clips.Clip | errors.FeatureError:
     """Returns the clip or the picture, or why there is none."""
     try:
       data = clips.read_bytes(file)
       if self._audio is not None:
-        return clips.decode(data, self._audio)
+        clip = clips.decode(data, self._audio)
+        return self._refusal(clip) or clip
       from features.decoding import pictures
 
       return pictures.decode(data, features.settings_of(self._run.feature))
     except clips.ClipError as error:
       return error
+
+  def _refusal(self, clip: clips.Clip) -> errors.FeatureError | None:
+    """Returns what is said of a clip that is longer than the model takes."""
+    if self._audio is None or not 0 < self._most_samples < clip.num_samples:
+      return None
+    rate_hz = self._audio.sample_rate_hz
+    return errors.FeatureError(
+      f'The model {self._run.model_text} takes up to {self._most_samples / rate_hz:.3g} s, the '
+      f'longest that it was trained on, got {clip.num_samples / rate_hz:.3g} s. Cut it by a table '
+      'and predict with --data, or train a model of clips of any length.'
+    )
 
   def whole_s(self, clip: clips.Clip) -> float:
     """Returns the seconds that a clip had if it was cut, else 0."""

@@ -11,17 +11,24 @@ from trainer.lazy import keras
 from trainer.models import (
   age_cnn,
   anatomy,
+  bc_resnet,
   clip_rows,
   cnn,
   conv1d,
   crnn,
   deep_conv1d,
+  ds_cnn,
   front_end,
   inputs,
+  kwt,
   linear,
+  longest_clip,
+  matchboxnet,
   mlp,
   model,
   recurrent,
+  res15,
+  tc_resnet,
   tcn,
   vgg16,
 )
@@ -40,6 +47,12 @@ MODELS: Mapping[str, model.ModelFamily] = {
   'bilstm': recurrent.BILSTM,
   'crnn': crnn.FAMILY,
   'tcn': tcn.FAMILY,
+  'ds_cnn': ds_cnn.FAMILY,
+  'res15': res15.FAMILY,
+  'tc_resnet': tc_resnet.FAMILY,
+  'matchboxnet': matchboxnet.FAMILY,
+  'bc_resnet': bc_resnet.FAMILY,
+  'kwt': kwt.FAMILY,
   'vgg16': vgg16.FAMILY,
 }
 
@@ -83,6 +96,8 @@ def build(
       'apart. Run the data job on a corpus with at least two labels.'
     )
   taken = computed.spec if computed else feature
+  if MODELS[name].lengths == model.Lengths.UP_TO and taken.is_variable:
+    settings = longest_clip.fitted(name, settings, dataset, taken)
   made = network(name, settings, taken, statistics, num_labels=dataset.num_labels)
   return front_end.in_front_of(made, feature, computed) if computed else made
 

@@ -53,7 +53,7 @@ def of(tensors: Any) -> Rows:
   return Rows(*tensors) if isinstance(tensors, (list, tuple)) else Rows(tensors)
 
 
-def windowed(x: Rows, layer: Any, *, padding: str | None = None) -> Rows:
+def windowed(x: Rows, layer: Any, *, padding: str | None = None, bins: str | None = None) -> Rows:
   """Returns rows behind a convolution or a pool: a layer whose windows stand over several rows.
 
   Args:
@@ -63,6 +63,7 @@ def windowed(x: Rows, layer: Any, *, padding: str | None = None) -> Rows:
       from s * i - (k - 1) // 2 on, however long the batch is: TensorFlow would let that depend on
       the length. So a layer that steps is turned into a `valid` one behind zeros.
     padding: In place of the layer's own; CAUSAL for 1-D: a row sees none behind it.
+    bins: That of the other axis of a 2-D layer, where it is not the same.
   """
   sizes, strides, dilations = _geometry(layer)
   spans = [(size - 1) * dilation + 1 for size, dilation in zip(sizes, dilations, strict=True)]
@@ -75,9 +76,12 @@ def windowed(x: Rows, layer: Any, *, padding: str | None = None) -> Rows:
   if spans[0] > 1:
     x = zeros_behind(x)
   values = x.values
+  bins = bins or padding
   layer.padding = padding
-  if padding == CAUSAL or any(stride > 1 for stride in strides):
+  if padding != bins or padding == CAUSAL or any(stride > 1 for stride in strides):
     layer.padding = VALID
+    if bins == VALID:
+      spans[1:] = [1] * (len(spans) - 1)  # Nothing is added there.
     before = [span - 1 if padding == CAUSAL else (span - 1) // 2 for span in spans]
     zeros = [(first, span - 1 - first) for first, span in zip(before, spans, strict=True)]
     make = keras.layers.ZeroPadding1D if len(spans) == 1 else keras.layers.ZeroPadding2D
@@ -116,6 +120,11 @@ def at_least(x: Rows, min_rows: int) -> Rows:
   else:
     values = keras.layers.ZeroPadding1D(missing, dtype='float32', name='padding')(x.values)
   return Rows(values, keras.ops.maximum(x.num_rows, min_rows))
+
+
+def add(x: Rows, y: Rows) -> Rows:
+  """Returns the sum of rows and of others of the same clips; axes of size 1 are repeated."""
+  return x.through(lambda values: values + y.values)
 
 
 def batch_norm(x: Rows, *, name: str, momentum: float = 0.9, **settings: Any) -> Rows:
@@ -230,6 +239,53 @@ def weighted(x: Rows, scores: Any) -> Rows:
     scores = keras.ops.where(is_real(x, rank=3), scores, keras.ops.full_like(scores, -1e9))
   weights = keras.ops.softmax(scores, axis=1)
   return Rows(keras.ops.sum(weights * keras.ops.cast(x.values, 'float32'), axis=1))
+
+
+def attended(x: Rows, *, heads: int, name: str) -> Rows:
+  """Returns for each row a mean of the values of its clip's own rows, by several weightings.
+
+  Scaled dot products of queries and keys, and softmax: Vaswani et al., "Attention Is All You Need"
+  (2017). Scores and weights are float32 whatever the policy.
+
+  Args:
+    x: Queries, keys and values side by side, [batch, rows, 3 * units].
+    heads: How many weightings; each is of as many of the units.
+    name: In front of the names of the layers.
+  """
+  height, units = x.values.shape[1] or -1, x.values.shape[2] // 3
+  split = keras.layers.Reshape((height, 3, heads, units // heads), name=f'{name}_split')
+  turn = keras.layers.Permute((2, 3, 1, 4), name=f'{name}_turn')
+  turned = turn(split(x.values))  # [batch, 3, heads, rows, units / heads]
+  queries, keys, values = (turned[:, i] for i in range(3))
+  queries = queries * (units // heads) ** -0.5
+  scores = keras.ops.matmul(queries, keras.ops.transpose(keys, (0, 1, 3, 2)))
+  scores = keras.ops.cast(scores, 'float32')
+  if x.num_rows is not None:
+    real = keras.ops.expand_dims(keras.ops.expand_dims(is_real(x), 1), 1)
+    scores = keras.ops.where(real, scores, keras.ops.full_like(scores, -1e9))
+  weights = keras.ops.cast(keras.ops.softmax(scores, axis=-1), values.dtype)
+  found = keras.ops.matmul(weights, values)
+  back = keras.layers.Permute((2, 1, 3), name=f'{name}_back')(found)
+  return Rows(keras.layers.Reshape((height, units), name=f'{name}_joined')(back), x.num_rows)
+
+
+def up_to(x: Rows, longest: int) -> Rows:
+  """Returns clips of at most so many rows, without what stands behind them."""
+  if x.num_rows is None:
+    return x.through(lambda values: values[:, :longest])
+  return Rows(x.values[:, :longest], keras.ops.minimum(x.num_rows, longest))
+
+
+def behind_a_zero(x: Rows) -> Rows:
+  """Returns clips with a row of zeros in front of the first."""
+  make = keras.layers.ZeroPadding1D((1, 0), name='first_row')
+  return Rows(make(x.values), None if x.num_rows is None else x.num_rows + 1)
+
+
+def places(x: Rows) -> Any:
+  """Returns int32 [1, rows]: 0, 1, 2, ..., as many as the batch has."""
+  first = x.values[(slice(0, 1), slice(None), *[0] * (x.rank - 2))]
+  return keras.ops.cumsum(keras.ops.ones_like(first, dtype='int32'), axis=1) - 1
 
 
 def zeros_behind(x: Rows) -> Rows:

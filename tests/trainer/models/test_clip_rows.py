@@ -226,6 +226,27 @@ def test_short_clips_become_as_long_as_is_wanted():
   assert clip_rows.at_least(Rows(batch.values), 6).values is batch.values
 
 
+def test_another_axis_may_have_windows_of_its_own():
+  layer = keras.layers.DepthwiseConv2D((3, 4), padding='same')
+  batch, alone = clips(7, 2)
+  assert clip_rows.windowed(batch, layer, bins=VALID).values.shape == (3, LONGEST, 4, 2)
+  assert_as_alone(lambda x: clip_rows.windowed(x, layer, bins=VALID), batch, alone)
+
+
+def test_attention_is_to_the_rows_of_a_clip():
+  assert_as_alone(lambda x: clip_rows.attended(x, heads=2, name='a'), *clips(12))
+
+
+def test_clips_are_cut_added_and_moved():
+  batch, alone = clips(2)
+  assert_as_alone(lambda x: clip_rows.up_to(x, 10), batch, alone)
+  assert np.array(clip_rows.up_to(batch, 10).num_rows).tolist() == [10, 9, 10]
+  assert_as_alone(clip_rows.behind_a_zero, batch, alone)
+  assert not np.array(clip_rows.behind_a_zero(batch).values)[:, 0].any()
+  assert_as_alone(lambda x: clip_rows.add(x, x), batch, alone)
+  assert np.array(clip_rows.places(batch)).tolist() == [list(range(LONGEST))]
+
+
 def test_axes_are_put_together_and_apart():
   batch, _ = clips(4, 3)
   assert clip_rows.as_sequence(batch).values.shape == (3, LONGEST, 12)
