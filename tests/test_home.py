@@ -14,7 +14,7 @@ from schemas import errors
 from tests.helpers import wav_files
 from tfrecords import command_line, paths
 from trainer import config, data_server, evaluate, predict
-from trainer.models import vgg16_weights
+from trainer.models import application_weights
 
 
 @pytest.fixture(autouse=True)
@@ -137,7 +137,7 @@ def test_a_corpus_that_is_made_is_made_in_the_home(monkeypatch, home):
 
 def test_a_file_of_weights_may_lie_in_the_home(home):
   with pytest.raises(errors.ConfigError, match='no such file'):
-    vgg16_weights._existing('~/x.keras')
+    application_weights._existing('~/x.keras')
   path = pathlib.Path(home, 'x.keras')
   path.touch()
-  assert vgg16_weights._existing('~/x.keras') == path
+  assert application_weights._existing('~/x.keras') == path

@@ -57,7 +57,7 @@ ROOMS = {
     'augment': 'lazy',
     'devices': 'lazy',
     'data': 'augment lazy',
-    'runs': 'devices lazy',
+    'runs': 'devices lazy models',
     'judging': 'data devices lazy models runs',
     'callbacks': 'judging runs',
     'rate_range': 'assembly config data devices judging learning memory_demand models runs',

@@ -22,6 +22,7 @@ from trainer.judging import evaluation, judge
 from trainer.learning import loop, schedules, steps
 from trainer.learning import position as position_lib
 from trainer.learning import teacher as teacher_lib
+from trainer.models import saved_model
 from trainer.runs import checkpointer, library_versions, run_folder
 from trainer.trunks import weights as weights_lib
 
@@ -74,6 +75,8 @@ def train(
       )
     )
     folder = run_folder.RunFolder(before['path'])
+    if workers.is_chief:
+      saved_model.settle(model, folder.graphs_dir)
     announce.start(
       config,
       data,

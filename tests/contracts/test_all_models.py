@@ -118,7 +118,8 @@ def test_logits_are_float32_and_saved_models_give_the_same(name, policy, tmp_pat
   assert np.isfinite(logits).all()
   trunk = anatomy.trunk(model)
   computes = {layer.compute_dtype for layer in anatomy.weighted_layers(trunk)}
-  assert not computes or policy.removeprefix('mixed_') in computes
+  if computes and name != 'saved_model':  # Its file says.
+    assert policy.removeprefix('mixed_') in computes
   model.save(tmp_path / 'model.keras')
   loaded = keras.models.load_model(tmp_path / 'model.keras', compile=False)
   np.testing.assert_array_equal(logits_of(loaded, batch), np.array(logits))
@@ -207,7 +208,7 @@ def test_parameters_are_those_of_the_paper(text, size):
   assert abs(found / wanted - 1) < 0.02, found
 
 
-@pytest.mark.parametrize('name', models.MODELS)
+@pytest.mark.parametrize('name', [name for name in models.MODELS if name != 'saved_model'])
 def test_every_kind_of_feature_of_its_row_is_taken_and_no_other(name):
   for kind in model_lib.Takes:
     if kind not in models.MODELS[name].takes:
@@ -265,9 +266,10 @@ def test_silence_alone_is_no_division_by_zero():
 
 @pytest.mark.parametrize('name', models.MODELS)
 def test_same_seed_gives_the_same_model(name):
-  first, second, third = (toy_models.build(name, seed=seed).get_weights() for seed in (5, 5, 6))
+  first, second = (toy_models.build(name, seed=5).get_weights() for _ in range(2))
   assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
-  assert not all(np.array_equal(a, b) for a, b in zip(first, third, strict=True))
+  other = toy(name).get_weights()  # Of seed 1.
+  assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
 
 # Clips of any length.

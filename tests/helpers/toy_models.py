@@ -1,10 +1,16 @@
 """Every model at a size that takes milliseconds, by the settings that a user has too."""
 
+import atexit
+import functools
 import math
+import os
+import shutil
+import tempfile
 
 from schemas import record
 from tests.helpers import tiny_manifest
 from trainer import models
+from trainer.learning import precision
 from trainer.models import model
 
 TOYS = {
@@ -27,6 +33,10 @@ TOYS = {
   'matchboxnet': 'matchboxnet:blocks=1,channels=8,wide_channels=16',
   'kwt': 'kwt:layers=1,head_units=16,widening=2,max_rows=640',
   'bc_resnet': 'bc_resnet:width=0.5,blocks=1,dropout=0',
+  'efficientnet_b0': 'efficientnet_b0:blocks=2,dropout=0,drop_connect=0',
+  'mobilenet_v3_small': 'mobilenet_v3_small:blocks=3,alpha=0.25,dropout=0',
+  'resnet50': 'resnet50:blocks=2,dropout=0',
+  'saved_model': 'saved_model:path={file}',
   'vgg16': 'vgg16:head_units=16,dropout=0',
 }
 
@@ -44,6 +54,22 @@ NAMES = {
 OF_ANY_LENGTH = [
   name for name, member in models.MODELS.items() if member.lengths != model.Lengths.ONE
 ]
+
+
+@functools.cache
+def network_file() -> str:
+  """A Keras file that takes samples, which stays as long as the process."""
+  import keras
+
+  folder = tempfile.mkdtemp()
+  atexit.register(shutil.rmtree, folder)
+  with precision.policy('float32'):
+    source = keras.Input((None,))
+    x = keras.layers.Reshape((-1, 1))(source)
+    x = keras.layers.Conv1D(8, 64, strides=16, activation='relu')(x)
+    path = os.path.join(folder, 'network.keras')
+    keras.Model(source, keras.layers.Conv1D(8, 3)(x)).save(path)
+  return path
 
 
 def takes(name: str) -> model.Takes:
@@ -68,10 +94,13 @@ def build(
   """A toy for three labels, on what it takes first, or on another kind or size of it."""
   import keras
 
+  text = TOYS[name]
+  if '{file}' in text:
+    text = text.format(file=network_file())
   keras.utils.set_random_seed(seed)
   kind = kind or takes(name)
   dataset = tiny_manifest.of(shape=size or SHAPES[kind], name=NAMES[kind], **statistics)
-  return models.build(*models.parse(TOYS[name]), dataset)
+  return models.build(*models.parse(text), dataset)
 
 
 def parameters(text: str, size: tuple[int, ...], *, num_labels: int, name: str = 'log_mel') -> int:

@@ -11,6 +11,7 @@ from trainer.lazy import keras
 from trainer.models import (
   age_cnn,
   anatomy,
+  applications,
   bc_resnet,
   clip_rows,
   cnn,
@@ -28,9 +29,9 @@ from trainer.models import (
   model,
   recurrent,
   res15,
+  saved_model,
   tc_resnet,
   tcn,
-  vgg16,
 )
 
 MODELS: Mapping[str, model.ModelFamily] = {
@@ -53,7 +54,8 @@ MODELS: Mapping[str, model.ModelFamily] = {
   'matchboxnet': matchboxnet.FAMILY,
   'bc_resnet': bc_resnet.FAMILY,
   'kwt': kwt.FAMILY,
-  'vgg16': vgg16.FAMILY,
+  **applications.FAMILIES,
+  'saved_model': saved_model.FAMILY,
 }
 
 SETTINGS: Mapping[str, type] = {name: member.settings for name, member in MODELS.items()}
@@ -132,6 +134,8 @@ def network(
   inputs.check(name, feature, takes=member.takes, lengths=member.lengths)
   member.check(feature, settings)
   sources = inputs.new_inputs(feature)
+  if not member.is_normalised(settings):
+    statistics = None
   x = clip_rows.Rows(inputs.normalised(sources[0], feature, statistics), *sources[1:])
   heard = member.trunk(clip_rows.zeros_behind(x), settings)
   trunk = keras.Model(_one_or_all(sources), _one_or_all(heard.tensors), name=anatomy.TRUNK)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from schemas import errors
 from trainer.lazy import keras
 from trainer.models import front_end
 
@@ -32,12 +33,39 @@ def blocks(trunk_model: keras.Model) -> list[list[keras.layers.Layer]]:
   found: list[list[keras.layers.Layer]] = []
   last = ''
   for layer in weighted_layers(trunk_model):
-    match = _BLOCK.match(layer.name)
+    match = _block_of(layer)
     if not found or (match and last and match.group() != last):
       found.append([])
     last = match.group() if match else last
     found[-1].append(layer)
   return found
+
+
+def lowest_blocks(network: keras.Model, count: int) -> keras.Model:
+  """Returns what the lowest `count` blocks of a network compute, as a model of the same name.
+
+  Raises:
+    ConfigError: if it has fewer.
+  """
+  numbers = list(dict.fromkeys(m.group() for m in map(_block_of, network.layers) if m))
+  if count > len(numbers):
+    raise errors.ConfigError(
+      f'blocks={count}: {network.name} has {len(numbers)} blocks. Write a smaller number, or 0 for '
+      'all of them.'
+    )
+  if count == len(numbers):
+    return network
+  behind = next(i for i, layer in enumerate(network.layers) if _names_block(layer, numbers[count]))
+  return keras.Model(network.input, network.layers[behind - 1].output, name=network.name)
+
+
+def _block_of(layer: keras.layers.Layer) -> re.Match[str] | None:
+  return _BLOCK.match(layer.name)
+
+
+def _names_block(layer: keras.layers.Layer, block: str) -> bool:
+  match = _block_of(layer)
+  return match is not None and match.group() == block
 
 
 def weighted_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:

@@ -55,6 +55,7 @@ class ModelFamily:
     check: Raises DatasetError where a feature that it can take is too small or too large.
     source: The paper, or what else it was made after.
     learning_rate: What it learns well with, where the user names none.
+    is_normalised: From settings to whether the trunk wants values of mean 0 and variance 1.
     is_pretrained: From settings to whether its trunk's weights are from elsewhere: then --freeze
       lets the top block train and no others, unless the user says otherwise.
     unfilled: From settings to those of a model of the same shape whose weights come from nowhere:
@@ -69,5 +70,6 @@ class ModelFamily:
   check: Callable[[record.FeatureSpec, Any], None] = lambda feature, settings: None
   source: str = ''
   learning_rate: float = 0.001
+  is_normalised: Callable[[Any], bool] = lambda settings: True
   is_pretrained: Callable[[Any], bool] = lambda settings: False
   unfilled: Callable[[Any], Any] = lambda settings: settings

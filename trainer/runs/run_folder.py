@@ -33,6 +33,7 @@ class RunFolder:
     history_file: The numbers of every epoch: JSON.
     checkpoints_dir: Folder of the saved models.
     logs_dir: Folder for TensorBoard.
+    graphs_dir: Folder of the SavedModels that are in the model, if there are any.
     report_file: What evaluation found: JSON.
     confusion_matrix_file: Which label was taken for which: a picture.
     outcome_file: How the run ended, written last of all: JSON. A run without it is not finished.
@@ -46,6 +47,7 @@ class RunFolder:
   history_file = property(lambda self: os.path.join(self.path, 'history.json'))
   checkpoints_dir = property(lambda self: os.path.join(self.path, 'checkpoints'))
   logs_dir = property(lambda self: os.path.join(self.path, 'logs'))
+  graphs_dir = property(lambda self: os.path.join(self.path, 'graphs'))
   report_file = property(lambda self: os.path.join(self.path, 'report.json'))
   confusion_matrix_file = property(lambda self: os.path.join(self.path, 'confusion_matrix.png'))
   outcome_file = property(lambda self: os.path.join(self.path, 'outcome.json'))
@@ -176,9 +178,10 @@ class RunFolder:
       ):
         with contextlib.suppress(FileNotFoundError):
           os.remove(file)
-      for folder in (self.checkpoints_dir, self.logs_dir):
+      for folder in (self.checkpoints_dir, self.logs_dir, self.graphs_dir):
         if os.path.lexists(folder):
           shutil.rmtree(folder)
+      for folder in (self.checkpoints_dir, self.logs_dir):
         os.makedirs(folder)
 
   def write_json(self, path: str, value: Any) -> None:

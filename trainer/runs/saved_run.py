@@ -10,6 +10,7 @@ from schemas import errors, json_form, manifest, record
 from tfrecords import manifest_file
 from tfrecords.pipeline import batch_request
 from trainer.lazy import keras
+from trainer.models import saved_model
 from trainer.runs import library_versions, run_folder
 
 CHECKPOINTS = (run_folder.BEST, run_folder.LAST)
@@ -72,7 +73,7 @@ class SavedRun:
     from features import layers  # noqa: F401 - so that Keras finds those that a model computes with.
 
     try:
-      model: keras.Model = keras.models.load_model(path, compile=False)
+      model = saved_model.load(path, graphs_dir=self.folder.graphs_dir)
     except Exception as error:  # Keras raises what zipfile, h5py or its own reader happen to raise.
       raise errors.ConfigError(
         f'The checkpoint {path!r} cannot be read ({type(error).__name__}). It is damaged, or was '

@@ -8,7 +8,7 @@ import pytest
 from schemas import errors, manifest
 from tests.helpers import tiny_manifest
 from trainer import models
-from trainer.models import anatomy, freezing, inputs
+from trainer.models import anatomy, application_weights, freezing, inputs
 
 keras = pytest.importorskip('keras')
 
@@ -30,13 +30,8 @@ def build(text, **kwargs):
 
 
 def trained_blocks(model):
-  return sorted(
-    {
-      layer.name[:6]
-      for layer in anatomy.trunk(model).get_layer('vgg16').layers
-      if layer.trainable_weights
-    }
-  )
+  network = anatomy.trunk(model).get_layer('vgg16')
+  return sorted({layer.name[:6] for layer in network.layers if layer.trainable_weights})
 
 
 def test_cnn_has_the_parameters_counted_by_hand():
@@ -90,7 +85,9 @@ def test_vgg16_refuses_two_channels():
 
 def test_vgg16_from_scratch_trains_every_block():
   model = build('vgg16')
-  assert trained_blocks(model) == ['block1', 'block2', 'block3', 'block4', 'block5']
+  trained = [layer for layer in anatomy.weighted_layers(model) if layer.trainable_weights]
+  assert len(anatomy.blocks(anatomy.trunk(model))) == 5
+  assert len(trained) == 13 + 2
   assert len(model.trainable_weights) == 2 * 13 + 2 * 2
 
 
@@ -139,7 +136,9 @@ def test_vgg16_takes_the_trunk_of_another_run(tmp_path):
   check_same_weights(
     anatomy.trunk(second).get_layer('vgg16'), anatomy.trunk(first).get_layer('vgg16')
   )
-  assert anatomy.trunk(second).get_layer('input_scale').scale == 1, 'as the other run was trained'
+  assert anatomy.trunk(second).get_layer('input_scale').scale == [1, 1, 1], (
+    'as the other run was trained'
+  )
 
 
 def check_published_weights(ours, published):
@@ -235,12 +234,14 @@ def test_imagenet_weights_are_scaled_like_pixels(monkeypatch, trunk):
 @pytest.mark.parametrize(
   ('text', 'sentence'),
   [
-    ('vgg61', "No model is called 'vgg61'.*Did you mean 'vgg16'.*Known: cnn, vgg16"),
+    ('vgg61', "No model is called 'vgg61'.*Did you mean 'vgg16'.*Known: .*cnn.*vgg16"),
     ('cnn:filtres=3', "no setting 'filtres'.*Did you mean 'filters'"),
     ('cnn:filters=0', 'filters must be at least 1, got 0'),
     ('cnn:dropout=1', r'dropout must be in \[0, 1\), got 1.0'),
     ('vgg16:dropout=nan', r'dropout must be in \[0, 1\), got nan'),
-    ('vgg16:head_units=0', 'head_units must be at least 1, got 0'),
+    ('vgg16:blocks=-1', 'blocks must be 0 or more, got -1'),
+    ('vgg16:head_units=-1', 'head_units must be 0 or more, got -1'),
+    ('mobilenet_v3_small:weights=imagenet,alpha=0.5', 'those of alpha=1, got alpha=0.5'),
     ('vgg16:input_scale=-1', 'input_scale must be positive .*, got -1.0'),
     ('vgg16:weights=', 'weights must be none, imagenet or the path of a file'),
   ],
@@ -285,3 +286,71 @@ def test_models_are_listed_without_loading_tensorflow():
   )
   root = pathlib.Path(__file__).parents[3]
   assert subprocess.run([sys.executable, '-c', script], cwd=root, check=False).returncode == 0
+
+
+# The networks of keras.applications beside VGG16.
+
+PREPROCESSING = {
+  'resnet50': keras.applications.resnet50.preprocess_input,
+  # They want pixels in [0, 255]: this one in its own layers.
+  'efficientnet_b0': lambda pixels: pixels,
+  'mobilenet_v3_small': lambda pixels: pixels,
+}
+
+
+def published_file(path, network):
+  """Writes weights in the layout of the files that Keras publishes, by Keras's own writer."""
+  h5py = pytest.importorskip('h5py')
+  from keras.src.legacy.saving import legacy_h5_format
+
+  rng = np.random.default_rng(3)
+  for weight in network.weights:
+    if weight.name in {'moving_variance', 'gamma'}:
+      weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+    elif weight.path.startswith('normalization'):  # Mean and, in Keras's file, deviation.
+      if weight.name != 'count':
+        numbers = {'mean': (0.485, 0.456, 0.406), 'variance': (0.229, 0.224, 0.225)}
+        weight.assign(np.array(numbers[weight.name]).reshape(weight.shape))
+    elif weight.name in {'bias', 'beta', 'moving_mean'}:
+      weight.assign(rng.normal(0, 0.1, weight.shape))
+  with h5py.File(path, 'w') as file:
+    legacy_h5_format.save_weights_to_hdf5_group(file, network)
+
+
+@pytest.mark.parametrize('name', PREPROCESSING)
+def test_a_picture_gives_what_keras_gives_with_the_weights_that_it_has(name, monkeypatch, tmp_path):
+  """The oracle: keras.applications with weights="imagenet" out of its cache, and its own pixels."""
+  from keras.src.utils import file_utils
+
+  published = getattr(application_weights, name.upper())
+  path = tmp_path / published.file
+  function = getattr(keras.applications, published.network)
+  keras.utils.set_random_seed(2)
+  published_file(path, function(include_top=False, weights=None, input_shape=(32, 32, 3)))
+  monkeypatch.setattr(file_utils, 'get_file', lambda *args, **kwargs: str(path))
+  deviation = 255 * np.array((0.229, 0.224, 0.225))
+  if name != 'efficientnet_b0':  # They divide by one number.
+    deviation = np.full(3, 57.6)
+  mean = (123.675, 116.28, 103.53)
+  if name == 'resnet50':
+    mean = (123.68, 116.779, 103.939)
+  statistics = {'mean': mean, 'variance': tuple((deviation**2).tolist())}
+  pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.float32)
+  theirs = function(include_top=False, weights='imagenet', input_shape=(32, 32, 3))
+  wanted = np.array(theirs(PREPROCESSING[name](pixels.copy())))
+  for weights in (path, 'imagenet'):
+    model = build(f'{name}:weights={weights}', shape=(32, 32, 3), **statistics)
+    found = anatomy.trunk(model)(pixels)
+    np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-3 * np.abs(wanted).max())
+
+
+def test_the_lowest_blocks_of_a_network_are_a_network():
+  whole = anatomy.trunk(build('mobilenet_v3_small')).get_layer('mobilenet_v3_small')
+  lowest = anatomy.lowest_blocks(whole, 3)
+  assert lowest.layers == whole.layers[: len(lowest.layers)]
+  assert len(anatomy.blocks(lowest)) == 3
+  batch = np.random.default_rng(0).normal(size=(1, 32, 32, 3)).astype(np.float32)
+  inner = keras.Model(whole.input, whole.get_layer(lowest.layers[-1].name).output)
+  np.testing.assert_array_equal(lowest(batch), inner(batch))
+  with pytest.raises(errors.ConfigError, match='blocks=11: mobilenet_v3_small has 10 blocks'):
+    build('mobilenet_v3_small:blocks=11')
