@@ -49,6 +49,9 @@ def apply(model: keras.Model, text: str, *, is_pretrained: bool = False) -> str:
     trunk.trainable = False
     return WHOLE
   blocks = anatomy.blocks(trunk)
+  if text == AUTO and len(blocks) == 1:  # A network of a file, which cannot be looked into.
+    trunk.trainable = False
+    return WHOLE
   match = _BLOCKS.fullmatch(text)
   count = int(match[1]) if match else len(blocks) - 1
   if count > len(blocks):

@@ -12,7 +12,7 @@ from schemas import errors
 from tests.helpers import tiny_manifest
 from trainer import models
 from trainer.learning import precision
-from trainer.models import anatomy, footprint, saved_model
+from trainer.models import anatomy, footprint, freezing, saved_model
 
 NUM_SAMPLES = 800
 UNITS = 6
@@ -76,7 +76,7 @@ def test_it_trains_or_is_frozen(encoder):
   with tf.GradientTape() as tape:
     loss = tf.reduce_sum(model(batch, training=True) ** 2)
   assert all(np.abs(g).max() > 0 for g in tape.gradient(loss, model.trainable_variables))
-  anatomy.trunk(model).trainable = False
+  assert freezing.apply(model, freezing.AUTO, is_pretrained=True) == freezing.WHOLE
   assert [weight.path.rpartition('/')[2] for weight in model.trainable_weights] == [
     'kernel',
     'bias',
