@@ -22,8 +22,10 @@ from tfrecords.pipeline import dataset as dataset_lib
 from trainer import assembly, config, models, run
 from trainer.data import datasets as datasets_lib
 from trainer.data import input_pipeline
+from trainer.devices import workers
 from trainer.judging import evaluation, judge, measures, prediction
 from trainer.learning import steps
+from trainer.models import clip_rows
 from trainer.runs import saved_run
 
 AUDIO = datasets.VARIABLE_AUDIO
@@ -134,6 +136,37 @@ def test_xla_gets_few_lengths_and_finds_the_same_losses(data):
   assert len(set(lengths[1])) < len(set(lengths[0]))
   for longer, rows in zip(lengths[1], lengths[0], strict=True):
     assert rows <= longer <= 1.25 * rows
+
+
+def normalised(x, settings):
+  """A trunk with batch normalisation."""
+  x = clip_rows.at_least(clip_rows.as_image(x), 3)
+  x = clip_rows.windowed(x, keras.layers.Conv2D(settings.filters, 3, use_bias=False, name='conv'))
+  x = clip_rows.batch_norm(x, name='norm').through(keras.layers.ReLU(name='relu'))
+  return clip_rows.flat(clip_rows.mean(x))
+
+
+def test_batch_normalisation_of_a_run_is_the_same_on_several_devices(data, monkeypatch):
+  """Also with averaged weights, whose statistics are measured."""
+  family = dataclasses.replace(models.MODELS['cnn'], trunk=normalised)
+  monkeypatch.setitem(models.MODELS, 'cnn', family)
+  asked = config.TrainConfig(data=data, model=TOY, feature='log_mel', batch_size=9, ema=0.8)
+  loaded = datasets_lib.load(data, feature_name='log_mel')
+  losses, weights = [], []
+  for name in ('none', 'mirrored_2'):
+    strategy = strategies_under_test.make(name)
+    keras.utils.set_random_seed(3)
+    model, compiled, _ = assembly.build(asked, loaded, workers.Workers(strategy), rate=0.01)
+    batches = input_pipeline.train_batches(assembly.source(asked, loaded), strategy, seed=1)
+    losses.append(compiled.train(iter(batches), 6).losses)
+    latest = model.get_layer('trunk').get_layer('norm').moving_mean.numpy()
+    with compiled.averaged_weights():
+      weights.append(model.get_weights())
+      measured = model.get_layer('trunk').get_layer('norm').moving_mean.numpy()
+    assert np.abs(measured - latest).max() > 1e-3
+  np.testing.assert_allclose(losses[1], losses[0], atol=1e-5)
+  for several, one in zip(*weights, strict=True):
+    np.testing.assert_allclose(several, one, rtol=1e-4, atol=1e-5)
 
 
 @pytest.fixture
