@@ -31,6 +31,11 @@ def audio(samples: NDArray[np.float32], sample_rate_hz: int) -> str:
   return _address(stream, 'audio/wav')
 
 
+def png(content: bytes) -> str:
+  """Returns a PNG file that was made elsewhere."""
+  return _address(io.BytesIO(content), 'image/png')
+
+
 def shades(values: NDArray[np.floating[Any]]) -> str:
   """Returns values in [0, 1], float [height, width], as a picture from dark to bright."""
   import PIL.Image

@@ -12,6 +12,7 @@ split. Then:
   python -m trainer.predict --run_dir=runs/digits FILE...
 """
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 
@@ -28,6 +29,9 @@ def main(arguments: Sequence[str]) -> None:
   with meeting.refusals_told('--strategy=multi_worker' in arguments):
     config = command_line.parse(config_lib.TrainConfig, arguments, description=__doc__ or '')
   if config is None:
+    return
+  if config.recipe == config_lib.TRANSFER:
+    _follow_recipe(config, arguments)
     return
   # A bucket is asked through TensorFlow; but no worker waits for another's import of it.
   is_late = '://' in config.data and not resume.is_shared(config)
@@ -46,6 +50,18 @@ def main(arguments: Sequence[str]) -> None:
   from trainer import run as run_lib
 
   run_lib.train(config, checked)
+
+
+def _follow_recipe(config: config_lib.TrainConfig, arguments: Sequence[str]) -> None:
+  if '://' not in config.data:  # What can be refused at once.
+    preflight.check(
+      dataclasses.replace(config, recipe=config_lib.NO_RECIPE, run_dir='', run_name='')
+    )
+  allocator.keep_freed_memory()
+  quiet.import_tensorflow(debug=command.is_on('debug', arguments))
+  from trainer import transfer_recipe
+
+  transfer_recipe.train(config)
 
 
 def run() -> int:

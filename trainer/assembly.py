@@ -266,14 +266,15 @@ def frozen(config: config_lib.TrainConfig) -> str:
 
 def trunk_factor(config: config_lib.TrainConfig) -> float:
   """Returns the learning rate of the trunk as a share of that of the head."""
-  return (config.trunk_learning_rate or _base_rate(config)) / _base_rate(config)
+  return (config.trunk_learning_rate or base_rate(config)) / base_rate(config)
 
 
-def _base_rate(config: config_lib.TrainConfig) -> float:
+def base_rate(config: config_lib.TrainConfig) -> float:
+  """Returns --learning_rate, or the model's own where that names none."""
   return config.learning_rate or models.MODELS[models.parse(config.model)[0]].learning_rate
 
 
 def peak_learning_rate(config: config_lib.TrainConfig) -> float:
   """Returns the full learning rate, of whole batches: what the schedule is of."""
-  base = _base_rate(config)
+  base = base_rate(config)
   return optimizers.scaled(base, config.scale_learning_rate, batch_size=config.step_examples)

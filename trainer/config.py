@@ -20,6 +20,7 @@ from trainer.models import freezing
 from trainer.runs import origin, run_folder
 
 RESUME_AUTO, RESUME_MUST, RESUME_NEVER = 'auto', 'must', 'never'
+NO_RECIPE, TRANSFER = 'none', 'transfer'
 RESUMES = (RESUME_AUTO, RESUME_MUST, RESUME_NEVER)
 
 
@@ -84,6 +85,12 @@ class TrainConfig:
     'What of the model does not train: none, trunk, or blocks:N for the N lowest blocks of the '
     'trunk. auto: nothing; with weights from elsewhere (vgg16:weights=FILE) all blocks but the '
     'top one.',
+  )
+  recipe: str = flag(
+    NO_RECIPE,
+    'transfer: with --init_from trains a head on the frozen trunk, then both, and beside them a '
+    'run from scratch, in folders of --run_dir, and writes a page that compares them.',
+    choices=(NO_RECIPE, TRANSFER),
   )
   feature: str = flag('', "Which of the data set's features to learn from; empty: the only one.")
   sample_rate_hz: int = flag(
@@ -291,16 +298,8 @@ class TrainConfig:
     self._check_input()
     self._check_balance()
     self._check_teacher()
-    freezing.check(self.freeze)
-    if self.init_from:
-      object.__setattr__(self, 'model', self._model_of_origin())
-    models.parse(self.model)
-    if self.freeze == freezing.TRUNK and self.trunk_learning_rate is not None:
-      raise errors.ConfigError(
-        '--freeze=trunk lets no weight of the trunk move, so --trunk_learning_rate='
-        f'{self.trunk_learning_rate:g} has no effect. Leave one of them away.'
-      )
     strategy, _ = strategies.parse(self.strategy)
+    self._check_transfer(strategy)
     optimizers.parse(self.optimizer)
     if self.jit_compile and self.deterministic:
       raise errors.ConfigError(
@@ -389,6 +388,40 @@ class TrainConfig:
       raise errors.ConfigError(
         f'--teacher={self.teacher} is the --run_dir too: what is trained is another model than its '
         'teacher. Name another folder for one of them.'
+      )
+
+  def _check_transfer(self, strategy: str) -> None:
+    freezing.check(self.freeze)
+    if self.init_from:
+      object.__setattr__(self, 'model', self._model_of_origin())
+    models.parse(self.model)
+    if self.freeze == freezing.TRUNK and self.trunk_learning_rate is not None:
+      raise errors.ConfigError(
+        '--freeze=trunk lets no weight of the trunk move, so --trunk_learning_rate='
+        f'{self.trunk_learning_rate:g} has no effect. Leave one of them away.'
+      )
+    if self.recipe == TRANSFER:
+      self._check_recipe(strategy)
+
+  def _check_recipe(self, strategy: str) -> None:
+    missing = [name for name in ('init_from', 'run_dir') if not getattr(self, name)]
+    if missing:
+      raise errors.ConfigError(
+        '--recipe=transfer trains from a run that was trained before, in folders of its own: name '
+        f'--{" and --".join(missing)}.'
+      )
+    others = {
+      '--freeze': self.freeze != freezing.AUTO,
+      '--random_data': self.random_data,
+      '--find_learning_rate': self.find_learning_rate,
+      '--strategy=multi_worker': strategy == 'multi_worker',
+      '--resume=must': self.resume == RESUME_MUST,
+    }
+    wrong = [name for name, is_given in others.items() if is_given]
+    if wrong:
+      raise errors.ConfigError(
+        f'--recipe=transfer makes several runs and does not go together with {wrong[0]}. Leave it '
+        'away, or make the runs one by one.'
       )
 
   def _model_of_origin(self) -> str:

@@ -23,6 +23,7 @@ EVERY_FLAG = {
   'model': 'vgg16:dropout=0.3',
   'init_from': '',
   'freeze': 'blocks:2',
+  'recipe': 'none',
   'feature': 'waveform',
   'sample_rate_hz': 8_000,
   'clip_seconds': 0.5,

@@ -1,18 +1,21 @@
 """--init_from, --freeze and --trunk_learning_rate in whole runs, on tiny data sets."""
 
+import contextlib
 import dataclasses
 import hashlib
-import os
+import io
 import shutil
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from schemas import errors
 from tests.helpers import datasets
 from tests.trainer.callbacks import test_callbacks
-from trainer import config, run
+from trainer import announce, assembly, config, preflight, run
+from trainer.devices import workers
 from trainer.models import anatomy, front_end
 from trainer.runs import training_state
 
@@ -27,6 +30,16 @@ def asked(data_dir, **settings):
 
 def train(data_dir, **settings):
   return run.train(asked(data_dir, **settings))
+
+
+def begin(data_dir, **settings):
+  """The model and its parts in front of the first step."""
+  config_ = asked(data_dir, **settings)
+  data, _ = preflight.check(config_)
+  here = workers.Workers(tf.distribute.get_strategy())
+  filling = assembly.origin(config_, here)
+  model, _, parts = assembly.build(config_, data, here, rate=0.01, filling=filling)
+  return model, parts
 
 
 @pytest.fixture(scope='module')
@@ -61,13 +74,15 @@ def same(ours, theirs):
 
 @pytest.fixture(scope='module')
 def frozen(source, other_dir, tmp_path_factory):
-  """A run on other labels whose trunk is the source's, frozen."""
+  """A run on other labels whose trunk is the source's, frozen; and what it said."""
   run_dir = str(tmp_path_factory.mktemp('frozen') / 'run')
-  return train(other_dir, init_from=source.path, freeze='trunk', run_dir=run_dir)
+  with contextlib.redirect_stdout(io.StringIO()) as said:
+    folder = train(other_dir, init_from=source.path, freeze='trunk', run_dir=run_dir)
+  return folder, said.getvalue()
 
 
 def test_a_frozen_trunk_is_that_of_the_run_with_its_statistics(source, frozen):
-  ours, theirs = load(frozen), load(source, 'best')
+  ours, theirs = load(frozen[0]), load(source, 'best')
   assert same(trunk_weights(ours), trunk_weights(theirs))
   batch = np.random.default_rng(0).normal(size=(3, 20, 16)).astype(np.float32)
   np.testing.assert_array_equal(anatomy.trunk(ours)(batch), anatomy.trunk(theirs)(batch))
@@ -75,34 +90,30 @@ def test_a_frozen_trunk_is_that_of_the_run_with_its_statistics(source, frozen):
 
 
 def test_config_names_the_model_and_the_digest_of_the_run(source, frozen):
-  written = frozen.read_config()
+  written = frozen[0].read_config()
   with open(source.checkpoint_file('best'), 'rb') as stream:
     assert written['init_from']['sha256'] == hashlib.sha256(stream.read()).hexdigest()
   assert written['init_from']['path'] == source.path
   assert written['flags']['model'] == source.read_config()['model'] == written['model']
 
 
-def test_what_is_taken_and_what_is_new_is_said(source, other_dir, tmp_path, capsys):
-  train(other_dir, init_from=source.path, freeze='trunk', run_dir=str(tmp_path / 'run'))
-  said = capsys.readouterr().out
+def test_what_is_taken_and_what_is_new_is_said(source, frozen):
   trunk = 4 * 9 + 4 + 9 * 7 * 4 * 16 + 16
+  said = frozen[1]
   assert f'taken    trunk of {source.path}: block1_conv, dense ({trunk:,} weights)\n' in said
   assert 'new      head: logits (68 weights)\n' in said
   assert f'frozen   the trunk: {trunk:,} of {trunk + 68:,} parameters do not train\n' in said
   assert '`python -m trainer.extract`' in said
 
 
-def test_the_head_is_taken_where_the_labels_are_the_same(source, untested_dir, tmp_path, capsys):
-  file = source.checkpoint_file('best')  # A file in the run's folder stands for the run.
-  folder = train(untested_dir, init_from=file, run_dir=str(tmp_path / 'run'), learning_rate=1e-9)
-  assert 'taken    head, as the labels are the same: logits (51 weights)' in capsys.readouterr().out
-  for ours, theirs in zip(
-    load(folder).get_weights(), load(source, 'best').get_weights(), strict=True
-  ):
-    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+def test_the_head_is_taken_where_the_labels_are_the_same(source, untested_dir):
+  # A file in the run's folder stands for the run.
+  model, parts = begin(untested_dir, init_from=source.checkpoint_file('best'))
+  assert parts.taken.head == {'logits': 51}
+  assert same(model.get_weights(), load(source, 'best').get_weights())
 
 
-def test_a_run_goes_on_without_its_origin(source, other_dir, tmp_path):
+def test_a_run_goes_on_without_its_origin(source, other_dir, tmp_path, capsys):
   """The same bits as without a stop: weights from the state, statistics from config.json."""
   origin = str(tmp_path / 'origin')
   shutil.copytree(source.path, origin)
@@ -111,6 +122,7 @@ def test_a_run_goes_on_without_its_origin(source, other_dir, tmp_path):
     'freeze': 'blocks:1',
     'strategy': 'mirrored',
     'virtual_devices': 2,
+    'scale_learning_rate': 'linear',
     'trunk_learning_rate': 0.001,
     'optimizer': 'adamw',
     'ema': 0.9,
@@ -118,9 +130,14 @@ def test_a_run_goes_on_without_its_origin(source, other_dir, tmp_path):
     'patience': 0,
   }
   whole = train(other_dir, epochs=2, run_dir=str(tmp_path / 'whole'), **settings)
+  said = capsys.readouterr().out
+  rates = 'learning rate 0.0025 for the whole batch of 16 (linear from batches of 64), 0.00025 '
+  assert f'{rates}for the trunk, ' in said
+  logged, _ = test_callbacks.logged(whole.logs_dir, 'train')
+  assert logged['learning_rate'][-1][1] == pytest.approx(0.0025)
+  assert logged['trunk_learning_rate'][-1][1] == pytest.approx(0.00025)
   first = train(other_dir, epochs=1, run_dir=str(tmp_path / 'parts'), **settings)
   shutil.rmtree(origin)
-  os.remove(first.outcome_file)
   flags = first.read_config()
   parts = train(other_dir, epochs=2, run_dir=first.path, **settings)
   assert parts.read_config()['init_from'] == flags['init_from']
@@ -132,56 +149,32 @@ def test_a_run_goes_on_without_its_origin(source, other_dir, tmp_path):
   np.testing.assert_array_equal(load(whole)(batch), load(parts)(batch))
 
 
-def test_both_rates_are_told(source, other_dir, tmp_path, capsys):
-  folder = train(
-    other_dir,
-    init_from=source.path,
-    trunk_learning_rate=0.001,
-    scale_learning_rate='linear',
-    run_dir=str(tmp_path / 'run'),
-  )
-  said = capsys.readouterr().out
-  assert 'learning rate 0.0025 for the whole batch of 16' in said
-  assert ', 0.00025 for the trunk, ' in said
-  logged, _ = test_callbacks.logged(folder.logs_dir, 'train')
-  assert logged['learning_rate'][-1][1] == pytest.approx(0.0025)
-  assert logged['trunk_learning_rate'][-1][1] == pytest.approx(0.00025)
-
-
 def test_a_trunk_of_computed_features(tmp_path):
   data = tmp_path / 'waves'
   datasets.write_dataset(data, features=(datasets.WAVEFORM,), speakers=UNTESTED)
   compute = 'log_mel:num_mels=16'
   first = train(data, compute=compute, model=TOY, run_dir=str(tmp_path / 'first'))
-  second = train(
-    data, compute=compute, init_from=first.path, freeze='trunk', run_dir=str(tmp_path / 'second')
-  )
-  assert front_end.parts(load(second))[0] is not None
-  assert same(trunk_weights(load(second)), trunk_weights(load(first, 'best')))
+  second, _ = begin(data, compute=compute, init_from=first.path)
+  assert front_end.parts(second)[0] is not None
+  assert same(trunk_weights(second), trunk_weights(load(first, 'best')))
   with pytest.raises(errors.ConfigError, match='takes log_mel with .*num_mels=16.*num_mels=17'):
-    train(data, compute='log_mel:num_mels=17', init_from=first.path, run_dir=str(tmp_path / 'x'))
+    begin(data, compute='log_mel:num_mels=17', init_from=first.path)
 
 
 def test_a_file_that_lies_alone_wants_its_model(source, other_dir, tmp_path):
   file = str(tmp_path / 'mine.keras')
   shutil.copy(source.checkpoint_file('best'), file)
-  folder = train(
-    other_dir, model=TOY, init_from=file, freeze='trunk', run_dir=str(tmp_path / 'run')
-  )
-  assert same(trunk_weights(load(folder)), trunk_weights(load(source, 'best')))
+  model, _ = begin(other_dir, model=TOY, init_from=file)
+  assert same(trunk_weights(model), trunk_weights(load(source, 'best')))
   with pytest.raises(errors.ConfigError, match='does not fit --model=cnn on this data'):
-    train(other_dir, init_from=file, run_dir=str(tmp_path / 'default'))
+    begin(other_dir, init_from=file)
 
 
-def test_another_model_is_refused(source, other_dir, tmp_path):
+def test_another_model_is_refused(source, other_dir):
   with pytest.raises(errors.ConfigError, match=r'run of --model=cnn:.*filters=4.*filters=8'):
-    train(other_dir, model=TOY.replace('=4', '=8'), init_from=source.path)
-  train(  # What the head drops is no matter of the trunk.
-    other_dir,
-    model=TOY.replace('dropout=0', 'dropout=0.3'),
-    init_from=source.path,
-    run_dir=str(tmp_path / 'run'),
-  )
+    begin(other_dir, model=TOY.replace('=4', '=8'), init_from=source.path)
+  # What the head drops is no matter of the trunk.
+  begin(other_dir, model=TOY.replace('dropout=0', 'dropout=0.3'), init_from=source.path)
 
 
 def test_another_feature_is_refused_with_both(source, tmp_path):
@@ -228,6 +221,8 @@ def test_a_damaged_checkpoint_is_refused(source, other_dir, tmp_path):
   assert not (tmp_path / 'run').exists()
 
 
-def test_frozen_random_numbers_are_warned_of(untested_dir, tmp_path, capsys):
-  train(untested_dir, model=TOY, freeze='trunk', run_dir=str(tmp_path / 'run'))
-  assert '--freeze=trunk keeps random numbers' in capsys.readouterr().out
+def test_frozen_random_numbers_are_warned_of(untested_dir):
+  config_ = asked(untested_dir, model=TOY, freeze='trunk')
+  _, parts = begin(untested_dir, model=TOY, freeze='trunk')
+  (said,) = announce._notes_on_parts(config_, parts)
+  assert said.startswith('--freeze=trunk keeps random numbers')

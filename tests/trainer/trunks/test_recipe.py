@@ -1,0 +1,121 @@
+"""--recipe=transfer, and the page that compares its runs."""
+
+import html.parser
+import json
+import os
+
+import numpy as np
+import pytest
+
+from pages import curves
+from schemas import errors
+from tests.helpers import datasets
+from trainer import __main__, config, run
+from trainer.trunks import comparison
+
+TOY = 'cnn:conv_layers=1,filters=4,dense_units=16,dropout=0'
+SPEAKERS = {'train': ('ada', 'bob'), 'validation': ('eve',), 'test': ('fay', 'gus', 'hal')}
+
+
+def small(path, **settings):
+  datasets.write_dataset(path, clips_per_speaker=4, **{'speakers': SPEAKERS, **settings})
+  return str(path)
+
+
+@pytest.fixture(scope='module')
+def source(tmp_path_factory):
+  path = tmp_path_factory.mktemp('source')
+  data = small(path / 'data', speakers={'train': ('ada', 'bob'), 'validation': ('eve',)})
+  asked = config.TrainConfig(
+    data=data, model=TOY, run_dir=str(path / 'run'), epochs=1, batch_size=8
+  )
+  return run.train(asked).path
+
+
+def call(**flags):
+  __main__.main([f'--{name}={value}' for name, value in flags.items()])
+
+
+def test_both_phases_and_a_run_from_scratch_are_compared(source, tmp_path, capsys):
+  flags = {
+    'recipe': 'transfer',
+    'init_from': source,
+    'data': small(tmp_path / 'data', labels=('a', 'b'), seed=3),
+    'run_dir': tmp_path / 'runs',
+    'epochs': 2,
+    'batch_size': 8,
+  }
+  call(**flags)
+  said = capsys.readouterr().out
+  assert said.index('phase    head') < said.index('fine-tuned (2 of 3)') < said.index('scratch (3')
+  assert 'frozen   the trunk' in said
+  assert 'learning rate 0.001 for the whole batch of 8, 0.0001 for the trunk' in said
+  found = json.loads((tmp_path / 'runs' / 'comparison.json').read_text('utf-8'))
+  assert list(found['runs']) == ['fine-tuned', 'head', 'scratch']  # JSON is sorted.
+  for name, one in found['runs'].items():
+    report = json.loads((tmp_path / 'runs' / name / 'report.json').read_text('utf-8'))
+    assert one['accuracy'] == report['accuracy']
+    assert one['interval_95']['low'] <= one['accuracy'] <= one['interval_95']['high']
+    assert one['interval_over'] == 'speakers'
+    assert len(one['curves']['validation_loss']) == one['epochs'] == 2
+  page = (tmp_path / 'runs' / 'comparison.html').read_text('utf-8')
+  parser = html.parser.HTMLParser()
+  parser.feed(page)
+  assert 'http' not in page.replace('http://www.w3.org', ''), 'nothing comes from outside'
+  assert page.count('<polyline') == 4 * 3
+  assert page.count('confusion matrix of') == 3
+  config_file = tmp_path / 'runs' / 'fine-tuned' / 'config.json'
+  assert json.loads(config_file.read_text('utf-8'))['init_from']['path'].endswith('head')
+  os.remove(tmp_path / 'runs' / 'comparison.html')
+  call(**flags)
+  assert capsys.readouterr().out.count('finished ') == 3
+  assert (tmp_path / 'runs' / 'comparison.html').read_text('utf-8') == page
+
+
+def test_intervals_are_over_speakers_and_paired():
+  runs = [
+    {'accuracy': 0.8, 'speakers': {'a': [9, 10], 'b': [7, 10], 'c': [8, 10]}},
+    {'accuracy': 0.6, 'speakers': {'a': [7, 10], 'b': [5, 10], 'c': [6, 10]}},
+  ]
+  gain = comparison._difference(*runs)
+  # Every speaker gains the same: whoever is drawn, the difference is it.
+  assert [gain[key] for key in ('difference', 'low', 'high')] == pytest.approx([0.2, 0.2, 0.2])
+  assert comparison._difference(runs[0], {'accuracy': 1, 'speakers': {'a': [1, 1]}}) is None
+  report = {
+    'speakers': [{'num_correct': n, 'num_examples': 10} for n in (0, 10)],
+    'accuracy_interval_95': {'low': 0.4, 'high': 0.6},
+  }
+  assert comparison._interval(report) == {'low': 0.0, 'high': 1.0}
+  report['speakers'].pop()
+  assert comparison._interval(report) == {'low': 0.4, 'high': 0.6}
+
+
+def test_curves_are_drawn_in_the_field():
+  drawn = curves.by_epoch({'one': [0.5, float('nan'), 2.0], 'two': [1.0]}, noun='loss')
+  places = np.array([place for line in drawn.lines for place in line.points])
+  assert ((places >= 0) & (places <= 1)).all()
+  assert [len(line.points) for line in drawn.lines] == [2, 1]
+  assert drawn.lines[0].last == '2'
+
+
+@pytest.mark.parametrize(
+  ('flags', 'sentence'),
+  [
+    ({}, 'name --init_from and --run_dir'),
+    ({'init_from': 'a', 'run_dir': 'b', 'freeze': 'trunk'}, 'not go together with --freeze'),
+    ({'init_from': 'a', 'run_dir': 'b', 'strategy': 'multi_worker'}, '--strategy=multi_worker'),
+  ],
+)
+def test_wrong_flags_are_refused(flags, sentence):
+  with pytest.raises(errors.ConfigError, match=sentence):
+    config.TrainConfig(recipe='transfer', **flags)
+
+
+def test_a_folder_of_something_else_and_data_without_a_test_are_refused(source, tmp_path):
+  (tmp_path / 'runs').mkdir()
+  (tmp_path / 'runs' / 'mine.txt').touch()
+  flags = {'recipe': 'transfer', 'init_from': source, 'data': f'{os.path.dirname(source)}/data'}
+  with pytest.raises(errors.ConfigError, match=r"holds 'mine.txt', which is no part"):
+    call(**flags, run_dir=tmp_path / 'runs')
+  with pytest.raises(errors.ConfigError, match='compares on the test split'):
+    call(**flags, run_dir=tmp_path / 'other')
