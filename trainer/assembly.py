@@ -87,7 +87,7 @@ def build(
         config.optimizer,
         rate,
         model.trainable_variables,
-        slow=_of_trunk(model) if config.trunk_learning_rate else (),
+        slow=_slow(config, model),
         factor=trunk_factor(config),
       ),
       config.precision,
@@ -147,9 +147,18 @@ def _parts(
   return Parts(taken=taken, frozen=what, is_random=bool(what) and not (filling or is_filled))
 
 
-def _of_trunk(model: keras.Model) -> list[keras.Variable]:
+def _slow(config: config_lib.TrainConfig, model: keras.Model) -> list[keras.Variable]:
+  """Returns the weights that --trunk_learning_rate is for."""
+  if not config.trunk_learning_rate:
+    return []
   trunk = anatomy.trunk(model)
-  return [] if trunk is None else trunk.trainable_variables
+  found = [] if trunk is None else trunk.trainable_variables
+  if not found:
+    raise errors.ConfigError(
+      f'--trunk_learning_rate={config.trunk_learning_rate:g} has no effect: no weight of the trunk '
+      f'of {model.name!r} trains (--freeze={config.freeze}). Leave one of them away.'
+    )
+  return found
 
 
 def _averages(

@@ -19,7 +19,7 @@ from trainer.devices import workers
 from trainer.models import anatomy, front_end
 from trainer.runs import training_state
 
-TOY = 'cnn:conv_layers=1,filters=4,dense_units=16,dropout=0'
+TOY = 'cnn:conv_layers=2,filters=4,dense_units=16,dropout=0'
 UNTESTED = {split: names for split, names in datasets.SPEAKERS.items() if split != 'test'}
 
 
@@ -98,9 +98,12 @@ def test_config_names_the_model_and_the_digest_of_the_run(source, frozen):
 
 
 def test_what_is_taken_and_what_is_new_is_said(source, frozen):
-  trunk = 4 * 9 + 4 + 9 * 7 * 4 * 16 + 16
+  trunk = 4 * 9 + 4 + 4 * 9 * 4 + 4 + 3 * 2 * 4 * 16 + 16
   said = frozen[1]
-  assert f'taken    trunk of {source.path}: block1_conv, dense ({trunk:,} weights)\n' in said
+  assert (
+    f'taken    trunk of {source.path}: block1_conv, block2_conv, dense ({trunk:,} weights)\n'
+    in said
+  )
   assert 'new      head: logits (68 weights)\n' in said
   assert f'frozen   the trunk: {trunk:,} of {trunk + 68:,} parameters do not train\n' in said
   assert '`python -m trainer.extract`' in said
@@ -188,7 +191,7 @@ def test_another_length_is_refused_where_the_trunk_flattens(source, tmp_path):
   spec = dataclasses.replace(datasets.LOG_MEL, shape=(24, 16))
   audio = dataclasses.replace(datasets.AUDIO, clip_s=0.6)
   datasets.write_dataset(tmp_path / 'data', features=(spec,), speakers=UNTESTED, audio=audio)
-  with pytest.raises(errors.ConfigError, match="layer 'dense' are 252x16 and 16 there and 308x16"):
+  with pytest.raises(errors.ConfigError, match="layer 'dense' are 24x16 and 16 there and 32x16"):
     train(tmp_path / 'data', init_from=source.path, run_dir=str(tmp_path / 'run'))
   assert not (tmp_path / 'run').exists()
 
@@ -210,6 +213,11 @@ def test_wrong_flags_are_refused_at_once(settings, sentence):
 def test_a_run_that_is_not_there_is_refused(untested_dir):
   with pytest.raises(errors.ConfigError, match='no such file or folder'):
     train(untested_dir, init_from='nowhere')
+
+
+def test_a_rate_of_what_is_frozen_is_refused(source, other_dir):
+  with pytest.raises(errors.ConfigError, match='no weight of the trunk'):
+    begin(other_dir, init_from=source.path, freeze='blocks:2', trunk_learning_rate=0.1)
 
 
 def test_a_damaged_checkpoint_is_refused(source, other_dir, tmp_path):
