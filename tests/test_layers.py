@@ -53,7 +53,7 @@ ROOMS = {
     'exploration': 'shards sources',
   },
   'trainer': {
-    'models': 'lazy',
+    'models': 'lazy model_table',
     'augment': 'lazy',
     'devices': 'lazy',
     'data': 'augment lazy',

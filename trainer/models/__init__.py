@@ -98,10 +98,25 @@ def build(
       'apart. Run the data job on a corpus with at least two labels.'
     )
   taken = computed.spec if computed else feature
-  if MODELS[name].lengths == model.Lengths.UP_TO and taken.is_variable:
-    settings = longest_clip.fitted(name, settings, dataset, taken)
+  settings = fitted(name, settings, dataset, taken)
   made = network(name, settings, taken, statistics, num_labels=dataset.num_labels)
   return front_end.in_front_of(made, feature, computed) if computed else made
+
+
+def fitted(
+  name: str, settings: Any, dataset: manifest.DatasetManifest, feature: record.FeatureSpec
+) -> Any:
+  """Returns a model's settings with what a data set says where they say nothing: the longest clip.
+
+  Args:
+    name: A key of MODELS.
+    settings: Its settings.
+    dataset: What it is to learn from.
+    feature: What it takes, stored or computed.
+  """
+  if MODELS[name].lengths == model.Lengths.UP_TO and feature.is_variable:
+    return longest_clip.fitted(name, settings, dataset, feature)
+  return settings
 
 
 def network(

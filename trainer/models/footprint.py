@@ -91,7 +91,7 @@ def outline(
     with keras.StatelessScope(initialize_variables=False):
       network = models.network(
         name,
-        member.unfilled(settings),
+        member.unfilled(models.fitted(name, settings, dataset, computed or feature)),
         computed or feature,
         None,
         num_labels=dataset.num_labels,
