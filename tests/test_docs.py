@@ -20,7 +20,7 @@ from schemas import audio, options
 from schemas import medium as media
 from tests.helpers import toy_models
 from tfrecords import command_line
-from trainer import augment, config, data_server, evaluate, extract, models, predict
+from trainer import augment, config, data_server, evaluate, extract, model_table, models, predict
 from trainer.devices import strategies
 from trainer.models import model as model_lib
 
@@ -63,6 +63,8 @@ def check_python(module, arguments):
     command_line.parse(TRAINER[module], arguments, description='')
   elif module == 'trainer.predict':
     command_line.parse(predict.PredictConfig, arguments, description='', files='files')
+  elif module == 'trainer.models':
+    command_line.parse(model_table.ModelsConfig, arguments, description='', files='models')
   elif module == 'trainer.data_server':
     arguments = [word.replace('HOST', 'host') for word in arguments]
     command_line.parse(data_server.ServerConfig, arguments, description='')
