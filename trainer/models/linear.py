@@ -62,7 +62,6 @@ def trunk(x: Rows, settings: Linear) -> Rows:
   return vector(x, pool=settings.pool)
 
 
-# Measured on 2,000 spoken digits of known voices, see docs/training.md.
 FAMILY = model.ModelFamily(
   settings=Linear,
   trunk=trunk,
