@@ -44,7 +44,7 @@ def check_longest(
     if most and longest > most:
       raise errors.DatasetError(
         f'The model {run.model_text} takes clips of up to {most / rate_hz:.3g} s, the longest that '
-        f'it was trained on, and the longest of the {one} split in {data_dir!r} has '
+        f'it was made for, and the longest of the {one} split in {data_dir!r} has '
         f'{longest / rate_hz:.3g} s. Make a data set of shorter clips '
         f'(--max_clip_seconds={most / rate_hz:.3g} in the data job names and leaves out the '
         'others), or train with a larger max_rows, or a model of clips of any length.'

@@ -1,13 +1,19 @@
 """What the models of the keyword papers are beyond their contract."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+import soundfile
 
+import features
 from schemas import errors, record
-from tests.helpers import tiny_manifest
+from tests.helpers import signals, tiny_manifest
 from trainer import models
+from trainer.judging import compatibility, prediction
 from trainer.models import anatomy, clip_rows, sub_spectral
 from trainer.models.clip_rows import Rows
+from trainer.runs import run_folder, saved_run
 
 keras = pytest.importorskip('keras')
 tf = pytest.importorskip('tensorflow')
@@ -77,29 +83,36 @@ def test_groups_of_neighbouring_bins_are_normalised_by_themselves(bins, groups):
 
 # KWT: up to the longest.
 
+KWT = 'kwt:layers=1,head_units=4'
 
-def any_length(*, longest_s, model='kwt:layers=1,head_units=4', **changes):
-  import dataclasses
 
+def any_length(*, longest_s):
+  """A manifest of clips of any length at 16 kHz, of which the longest is in the test split."""
   dataset = tiny_manifest.of(shape=(None, 40), counts={'train': (2, 2, 2), 'test': (1, 1, 1)})
   shards = tuple(
     dataclasses.replace(shard, longest_samples=round(seconds * 16_000))
     for shard, seconds in zip(dataset.shards, (longest_s / 2, longest_s), strict=True)
   )
-  spec = dataclasses.replace(
-    dataset.features[0],
-    settings={'num_mels': 40, 'window_s': 0.025, 'hop_s': 0.01},
+  spec = features.spec(*features.parse('log_mel:num_mels=40'), dataset.audio)
+  return dataclasses.replace(dataset, shards=shards, features=(spec,))
+
+
+def run_on(dataset, text):
+  return saved_run.SavedRun(
+    folder=run_folder.RunFolder('run'),
+    data_dir='data',
+    manifest_sha256='',
+    manifest=dataset,
+    feature=dataset.features[0],
+    model_text=text,
   )
-  return dataclasses.replace(dataset, shards=shards, features=(spec,), **changes)
 
 
 def test_kwt_knows_positions_up_to_the_longest_clip_of_all_splits():
-  made = models.build(*models.parse('kwt:layers=1,head_units=4'), any_length(longest_s=1.0))
+  made = models.build(*models.parse(KWT), any_length(longest_s=1.0))
   table = anatomy.trunk(made).get_layer('block1_positions').kernel
   assert table.shape == (98 + 1, 4)
-  roomier = models.build(
-    *models.parse('kwt:layers=1,head_units=4,max_rows=120'), any_length(longest_s=1.0)
-  )
+  roomier = models.build(*models.parse(f'{KWT},max_rows=120'), any_length(longest_s=1.0))
   assert anatomy.trunk(roomier).get_layer('block1_positions').kernel.shape[0] == 121
 
 
@@ -113,6 +126,35 @@ def test_kwt_says_what_it_cannot_know_or_take(caplog):
   assert 'of clips of more than 50 rows the first 50 are heard' in caplog.text
   with pytest.raises(errors.DatasetError, match='max_rows=50 cannot take .*raise it to 98'):
     network('kwt:max_rows=50', (98, 40))
+
+
+@pytest.mark.parametrize(('text', 'longest_s'), [(KWT, 1.0), (f'{KWT},max_rows=120', 1.22)])
+def test_longer_clips_than_kwt_learned_are_refused_by_name(text, longest_s, tmp_path):
+  """And what stands beside them in a batch is not touched by it."""
+  dataset = any_length(longest_s=1.0)
+  run, model = run_on(dataset, text), models.build(*models.parse(text), dataset)
+  files = []
+  for seconds in (0.4, longest_s, longest_s + 0.1):
+    files.append(str(tmp_path / f'{seconds}.wav'))
+    soundfile.write(files[-1], signals.noise(round(seconds * 16_000)), 16_000)
+  short, longest, longer = prediction.predict_files(run, model, files)
+  assert not short.error + longest.error
+  assert longer.error.startswith(f'The model {text} takes up to 1')
+  assert f'got {longest_s + 0.1:.3g} s. Cut it' in longer.error
+  alone = next(prediction.predict_files(run, model, files[:1]))
+  np.testing.assert_allclose(short.logits, alone.logits, atol=1e-5)
+
+
+def test_data_sets_with_longer_clips_than_kwt_learned_are_refused():
+  run = run_on(any_length(longest_s=1.0), KWT)
+  compatibility.check_longest(run, any_length(longest_s=1.0), '', data_dir='others')
+  longer = any_length(longest_s=1.5)
+  compatibility.check_longest(run, longer, 'train', data_dir='others')
+  with pytest.raises(
+    errors.DatasetError, match='up to 1 s.*of the test split in .others. has 1.5 s'
+  ):
+    compatibility.check_longest(run, longer, '', data_dir='others')
+  compatibility.check_longest(run_on(longer, 'cnn'), any_length(longest_s=9), '', data_dir='others')
 
 
 def test_attention_is_that_of_keras():
