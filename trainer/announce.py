@@ -72,7 +72,10 @@ def start(
       f'temperature {config.teacher_temperature:g}'
     )
   if config.augment:
-    print(f'augment  {chain.Chain(config.augment)}')
+    augmented = chain.Chain(config.augment).with_recordings(data.manifest.audio)
+    print(f'augment  {augmented}')
+    for note in augmented.notes():
+      print(f'         {note}')
   print(f'run      {folder.path}', flush=True)
   for note in (*_notes_on_parts(config, parts), *_notes(config, data, workers)):
     print(f'note: {note}', flush=True)

@@ -243,7 +243,7 @@ def source(config: config_lib.TrainConfig, data: datasets.Data) -> input_pipelin
     batch_size=config.batch_size,
     accumulate=config.accumulate,
     balance=config.balance_batches,
-    augment=chain.Chain(config.augment),
+    augment=chain.Chain(config.augment).with_recordings(data.manifest.audio),
     cache=config.cache,
     cache_dir=config.cache_dir,
     deterministic=config.deterministic,

@@ -31,6 +31,7 @@ from tfrecords.pipeline import dataset as dataset_lib
 from tfrecords.resources import free_memory
 from trainer import assembly, models
 from trainer import config as config_lib
+from trainer.augment import chain
 from trainer.data import datasets, device_feed
 from trainer.data.raw import files
 from trainer.devices import gpu_memory, memory_budget
@@ -109,9 +110,12 @@ def _budgets(
   here = -(-config.batch_size // workers.count)
   stored_bytes = _stored_bytes(data.feature, data.typical_rows)
   # As read, as stored, and as float32 in front of the model.
+  augmented = chain.Chain(config.augment).with_recordings(data.manifest.audio)
+  picked_bytes = augmented.picked_bytes(data.feature.shape[0] or data.typical_rows)
+  fed_bytes = stored_bytes + picked_bytes
   read_together = config.accumulate if assembly.source(config, data).is_read_by_steps else 1
   read_bytes = (_record_bytes(data) + stored_bytes * _READ_COPIES) * read_together
-  waiting_bytes = read_bytes + stored_bytes * _FED_COPIES
+  waiting_bytes = read_bytes + fed_bytes * _FED_COPIES
   input_bytes = stored_bytes * _FLOAT32_BYTES // record.ITEM_BYTES[data.feature.dtype]
   computing_bytes = found.training_bytes + input_bytes
   on_gpu = bool(tf.config.list_physical_devices('GPU'))
@@ -119,7 +123,7 @@ def _budgets(
     place=memory_budget.MACHINE,
     free_bytes=free_memory.free_bytes(),
     model_bytes=0 if on_gpu else replicas * learning_bytes,
-    buffer_bytes=_buffer_bytes(config, data),
+    buffer_bytes=_buffer_bytes(config, data) + augmented.held_bytes,
     example_bytes=waiting_bytes + (0 if on_gpu else computing_bytes),
     batch_size=here,
   )
@@ -128,7 +132,7 @@ def _budgets(
       place=memory_budget.GPU,
       free_bytes=gpu_memory.largest_bytes(),
       model_bytes=learning_bytes,
-      example_bytes=stored_bytes * device_feed.DEVICE_BATCHES + computing_bytes,
+      example_bytes=fed_bytes * device_feed.DEVICE_BATCHES + computing_bytes,
       batch_size=-(-here // replicas),
     )
 

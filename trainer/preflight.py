@@ -40,7 +40,9 @@ def check(config: config_lib.TrainConfig) -> tuple[datasets.Data, resume.Start]:
         'Leave the service away, or run the data job.'
       )
     service_address.check_answers(config.data_service)
-  chain.Chain(config.augment).check(data.feature, data.computed)
+  augmented = chain.Chain(config.augment)
+  augmented.check(data.feature, data.computed)
+  augmented.with_recordings(data.manifest.audio)
   if config.teacher:
     teacher_lib.find(config.teacher, data)
   start = resume.decide(config, data)
@@ -66,6 +68,7 @@ def check_together(config: config_lib.TrainConfig) -> tuple[datasets.Data, resum
     'find_learning_rate': config.find_learning_rate,
     'the digest of --data': data.digest,
     'the digest of --teacher': teacher_lib.digest(config.teacher),
+    'the digest of what --augment reads': resume.recordings_digest(config, data),
   }
   return data, resume.Start(meeting.hold(multi_worker.task(os.environ), start.value, meant))
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from schemas import errors
 from trainer import config as config_lib
+from trainer.augment import chain
 from trainer.data import datasets
 from trainer.devices import strategies
 from trainer.devices.strategies import multi_worker
@@ -234,7 +235,23 @@ def _check_same(
       f'{now} (it had --teacher={_shown(stored["teacher"])}, with its model of then). Go on '
       'with it under that, replace it with --overwrite, or name another folder.'
     )
+  recorded = stored_config.get('recordings_sha256', '')
+  if recorded and recorded != recordings_digest(config, data):
+    raise errors.ConfigError(
+      f'--run_dir={folder.path} already holds a run that is {state}, and what --augment reads of '
+      'its folder was something else then. Put back the recordings of before, replace the run with '
+      '--overwrite, or name another folder.'
+    )
   return is_longer
+
+
+def recordings_digest(config: config_lib.TrainConfig, data: datasets.Data) -> str:
+  """Returns the digest of the recordings that --augment takes from; '' where there are none.
+
+  Raises:
+    ConfigError: if they are not there.
+  """
+  return chain.Chain(config.augment).with_recordings(data.manifest.audio).digest
 
 
 def _shown(value: Any) -> str:

@@ -284,6 +284,7 @@ def _record(
     'dataset': data.manifest.name,
     'manifest_sha256': data.digest,
     'teacher_sha256': teacher_lib.digest(config.teacher),
+    'recordings_sha256': resume.recordings_digest(config, data),
     'feature': data.feature.to_json(),
     'computed': data.computed.to_json() if data.computed else None,
     'model': options.format_option(*models.parse(config.model)),

@@ -13,14 +13,10 @@ from beam_jobs.processes import worker_page
 from beam_jobs.shards import reading
 from beam_jobs.sources import corpus as corpus_lib
 from features.augmentations import chain
-from features.decoding import clips
+from features.decoding import clips, held_recordings
 from schemas import audio, errors, rejects
 from schemas import medium as media
 from schemas.utterance import Excerpt
-
-# The shares of a recording from which train clips take their noise. What comes behind is heard in
-# validation and test only, where a source makes clips of silence of it.
-TRAIN_WINDOW = (0.0, 0.8)
 
 _SETTING = '--augment=background_noise:folder=FOLDER'
 # So much of each recording is decoded before the job, to see whether it can be.
@@ -77,7 +73,8 @@ def usable(
     SourceError: if none can be, or a bucket does not answer.
   """
   spec = audio.AudioSpec(sample_rate_hz=sample_rate_hz, clip_s=0)
-  tried = Excerpt(duration_s=_TRIED_S, window_start=TRAIN_WINDOW[0], window_end=TRAIN_WINDOW[1])
+  start, end = held_recordings.TRAIN_WINDOW
+  tried = Excerpt(duration_s=_TRIED_S, window_start=start, window_end=end)
 
   def complaint(uri: str) -> str:
     try:
@@ -149,7 +146,7 @@ class Noise:
     self, uri: str, duration_s: float, *, start_s: float = 0.0, position: float = 0.0
   ) -> NDArray[np.float32]:
     """Returns a part of the window for train clips: what there is of it, from start_s on."""
-    start, end = TRAIN_WINDOW
+    start, end = held_recordings.TRAIN_WINDOW
     part = Excerpt(
       start_s=start_s,
       duration_s=duration_s,

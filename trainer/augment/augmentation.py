@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from features.augmentations import augmentation as augmentation_lib
+from features.decoding import held_recordings
 from trainer.lazy import tf
 
 # What every augmentation can be told is the same in the data job: `probability`.
@@ -33,12 +35,14 @@ class Examples:
     num_rows: Rows of each that are no padding, int32 [batch]; None where all are full.
     other_label: int64 [batch]: a second label that holds too, or None.
     other_share: float32 [batch]: how much of the example it is, in [0, 0.5].
+    picked: int16 [batch, ...]: what each was given of recordings, where there are any.
   """
 
   values: tf.Tensor
   num_rows: tf.Tensor | None = None
   other_label: tf.Tensor | None = None
   other_share: tf.Tensor | None = None
+  picked: tf.Tensor | None = None
 
   def lengths(self) -> tf.Tensor:
     """Returns the rows of each that are no padding, int32 [batch]."""
@@ -94,6 +98,10 @@ class Augmentation:
     takes: BATCH, SAMPLES, FEATURES or EITHER.
     identity: Settings under which examples stay as they are, to the last bit.
     wants: Of features: ANY, BINS or FREQUENCIES.
+    recordings: From settings and samples per second to the recordings that it needs, or None;
+      ConfigError where they are not there.
+    pick: From these, settings, the numbers drawn and the samples of a clip to what each example
+      gets of them.
   """
 
   settings: type
@@ -102,6 +110,8 @@ class Augmentation:
   takes: str
   identity: Mapping[str, float]
   wants: str = ANY
+  recordings: Callable[[Any, int], held_recordings.Held | None] | None = None
+  pick: Callable[[Any, Any, tf.Tensor, tf.Tensor], tf.Tensor] | None = None
 
 
 def between(draws: tf.Tensor, low: float, high: float) -> tf.Tensor:
@@ -113,6 +123,18 @@ def up_to(draws: tf.Tensor, limits: tf.Tensor) -> tf.Tensor:
   """Returns numbers of [0, 1) as whole numbers from 0 to `limits` (int32, included), int32."""
   found = tf.cast(draws * (tf.cast(limits, tf.float32) + 1), tf.int32)
   return tf.minimum(found, limits)  # float32 may round a product up.
+
+
+def power_of_two(least: tf.Tensor) -> tf.Tensor:
+  """Returns the next power of two, int32: such Fourier transforms are quick."""
+  exponent = tf.math.ceil(tf.math.log(tf.cast(least, tf.float64)) / math.log(2) - 1e-9)
+  return tf.cast(tf.round(tf.pow(tf.constant(2, tf.float64), exponent)), tf.int32)
+
+
+def repeated(picked: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+  """Returns what was picked as float32 [batch, size]: from its start again where it is shorter."""
+  places = tf.range(size) % tf.shape(picked)[1]
+  return tf.gather(tf.cast(picked, tf.float32), places, axis=1)
 
 
 def fill(examples: Examples, context: Context) -> tf.Tensor:

@@ -8,8 +8,9 @@ samples and features are changed on the device.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,13 +20,14 @@ from features import extractor
 from schemas import audio as audio_lib
 from schemas import errors, options, record
 from trainer import augment
-from trainer.augment import augmentation
+from trainer.augment import augmentation, bank
 from trainer.lazy import tf
 
 # Keys of a batch, beside the feature and the label. No feature's name holds a stroke.
 DRAWS = 'augment/draws'  # float32 [batch, num_draws]
 OTHER_LABEL = 'augment/other_label'  # int64 [batch]
 OTHER_SHARE = 'augment/other_share'  # float32 [batch]
+_PICKED = 'augment/picked/'  # int16 [batch, ...]: of the recordings of the step of this number.
 
 _SAMPLES = 'waveform'  # The feature that is audio.
 # Where the data job cuts and pads, as a share of the clip.
@@ -61,6 +63,10 @@ class _Step:
     """Its own, and one in front of them for the probability."""
     return 1 + self.member.num_draws(self.settings)
 
+  def numbers(self, draws: tf.Tensor) -> tf.Tensor:
+    """Returns those of its own of what was drawn for each example."""
+    return draws[:, self.first_draw : self.first_draw + self.num_draws]
+
   def takes(self, reads_samples: bool) -> str:
     """What it changes: BATCH, SAMPLES or FEATURES."""
     if self.member.takes != augmentation.EITHER:
@@ -90,6 +96,7 @@ class Chain:
       self._steps.append(step)
       self.num_draws += step.num_draws
     _check_order(self._steps)
+    self._banks: dict[int, bank.Bank] = {}
 
   def __bool__(self) -> bool:
     return bool(self._steps)
@@ -113,6 +120,49 @@ class Chain:
           'data job make changed copies with its --augment.'
         )
       _check_feature(step.name, step.wants(read.name == _SAMPLES), taken)
+
+  def with_recordings(self, audio: audio_lib.AudioSpec | None) -> Chain:
+    """Returns the same with the recordings that it needs, which `attach` and `prepare` take from.
+
+    They are held in memory, once for all that ask in this process.
+
+    Args:
+      audio: The form of the clips; None for pictures, which need no recordings.
+
+    Raises:
+      ConfigError: if there are none where the user says.
+    """
+    found = copy.copy(self)
+    found._banks = {}
+    if audio is None:
+      return found
+    for i, step in enumerate(self._steps):
+      if step.member.recordings:
+        held = step.member.recordings(step.settings, audio.sample_rate_hz)
+        if held is not None:
+          found._banks[i] = bank.Bank(held)
+    return found
+
+  @property
+  def held_bytes(self) -> int:
+    """What the recordings take in memory."""
+    return sum(recorded.held.num_bytes for recorded in self._banks.values())
+
+  def picked_bytes(self, num_samples: int) -> int:
+    """Returns about what of the recordings travels with an example of so many samples."""
+    return sum(
+      2 * min(num_samples, int(recorded.held.lengths.max())) for recorded in self._banks.values()
+    )
+
+  @property
+  def digest(self) -> str:
+    """Of all recordings; '' where there are none."""
+    return '+'.join(recorded.held.digest() for recorded in self._banks.values())
+
+  def notes(self) -> Iterator[str]:
+    """Yields what is to be said of the recordings."""
+    for i, recorded in self._banks.items():
+      yield f'--augment={self._steps[i].name} has {"; ".join(recorded.held.notes)}.'
 
   def context(
     self,
@@ -178,25 +228,50 @@ class Chain:
     # Philox by name: what else may be picked differs between devices.
     draws = tf.random.stateless_uniform(shape, seeds, alg='philox')
     draws = tf.ensure_shape(draws, [batch[record.LABEL].shape[0], self.num_draws])
-    return {**self._mixed(batch, feature_name, draws), DRAWS: draws}
+    return {
+      **self._mixed(batch, feature_name, draws),
+      DRAWS: draws,
+      **self._picked(draws, tf.shape(batch[feature_name])[1]),
+    }
 
-  def on_samples(self, inputs: Any, draws: tf.Tensor, context: augmentation.Context) -> Any:
-    """Returns a model's inputs (values, or values and rows) with all done that takes samples."""
-    return self._applied(augmentation.SAMPLES, inputs, draws, context)
+  def on_samples(
+    self, inputs: Any, batch: Mapping[str, tf.Tensor], context: augmentation.Context
+  ) -> Any:
+    """Returns a model's inputs with all done that takes samples.
 
-  def on_features(self, inputs: Any, draws: tf.Tensor, context: augmentation.Context) -> Any:
-    """Returns a model's inputs (values, or values and rows) with all done that takes features."""
-    return self._applied(augmentation.FEATURES, inputs, draws, context)
+    Args:
+      inputs: Values, or values and rows.
+      batch: What `prepare` made of the examples.
+      context: What of the data set is needed.
+    """
+    return self._applied(augmentation.SAMPLES, inputs, batch, context)
+
+  def on_features(
+    self, inputs: Any, batch: Mapping[str, tf.Tensor], context: augmentation.Context
+  ) -> Any:
+    """Returns a model's inputs with all done that takes features; otherwise as on_samples."""
+    return self._applied(augmentation.FEATURES, inputs, batch, context)
+
+  def _picked(self, draws: tf.Tensor, num_samples: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Returns what each example gets of recordings."""
+    found = {}
+    for i, recorded in self._banks.items():
+      step = self._steps[i]
+      mine = step.numbers(draws)[:, 1:]
+      picked = step.member.pick(recorded, step.settings, mine, num_samples)
+      found[f'{_PICKED}{i}'] = tf.ensure_shape(picked, [draws.shape[0], None])
+    return found
 
   def _applied(
-    self, takes: str, inputs: Any, draws: tf.Tensor, context: augmentation.Context
+    self, takes: str, inputs: Any, batch: Mapping[str, tf.Tensor], context: augmentation.Context
   ) -> Any:
     is_variable = isinstance(inputs, list | tuple)
     values, num_rows = inputs if is_variable else (inputs, None)
     examples = augmentation.Examples(values=values, num_rows=num_rows)
-    for step in self._steps:
+    for i, step in enumerate(self._steps):
       if step.takes(context.reads_samples) == takes:
-        examples = _do(step, examples, draws, context)
+        examples = dataclasses.replace(examples, picked=batch.get(f'{_PICKED}{i}'))
+        examples = _do(step, examples, batch[DRAWS], context)
     return [examples.values, examples.num_rows] if is_variable else examples.values
 
   def _mixed(
@@ -245,7 +320,7 @@ def _do(
   context: augmentation.Context,
 ) -> augmentation.Examples:
   """Returns the examples, changed where the step's first number is below its probability."""
-  mine = draws[:, step.first_draw : step.first_draw + step.num_draws]
+  mine = step.numbers(draws)
   changed = step.member.apply(examples, step.settings, mine[:, 1:], context)
   if changed.num_rows is None:  # The graph may have lost count of what it gathered.
     values = tf.ensure_shape(changed.values, examples.values.shape)

@@ -13,6 +13,7 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.augment import augmentation
 from trainer.lazy import tf
 
 _TAPS = 8
@@ -49,8 +50,7 @@ def at(values: tf.Tensor, places: tf.Tensor, rates: tf.Tensor) -> tf.Tensor:
 
 def _doubled(values: tf.Tensor, num_samples: tf.Tensor, rates: tf.Tensor) -> tf.Tensor:
   """Returns clips at twice their rate, of nothing above half that at which they will be played."""
-  wanted = tf.cast(num_samples + 2 * _MARGIN, tf.float32)
-  length = tf.cast(tf.pow(2.0, tf.math.ceil(tf.math.log(wanted) / np.log(2.0) - 1e-6)), tf.int32)
+  length = augmentation.power_of_two(num_samples + 2 * _MARGIN)
   padded = tf.pad(values, [[0, 0], [_MARGIN, length - num_samples - _MARGIN]])
   spectrum = tf.signal.rfft(padded)
   heights = tf.range(tf.cast(length // 2 + 1, tf.float32)) / tf.cast(length // 2, tf.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from trainer.augment import augmentation, chain
@@ -33,20 +34,21 @@ class Forward:
     self._front, self._network = front_end.parts(model)
     self._context = context
 
-  def __call__(self, inputs: Any, draws: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor | None]:
+  def __call__(
+    self, inputs: Any, batch: Mapping[str, tf.Tensor]
+  ) -> tuple[tf.Tensor, tf.Tensor | None]:
     """Returns the model's logits, float32 [batch, num_labels], and the teacher's if there is one.
 
     Args:
       inputs: What the model takes: values, or values and the rows of each.
-      draws: What Chain.prepare drew for each example; None where nothing is done to them.
+      batch: What Chain.prepare made of the examples; of it nothing is taken where nothing is done.
     """
     given = inputs
-    if self._context.reads_samples and draws is not None:
-      given = self._steps.on_samples(given, draws, self._context)
+    if self._context.reads_samples:
+      given = self._steps.on_samples(given, batch, self._context)
     features = given
     if self._front is not None:
       features = self._front(features, training=True)
-    if draws is not None:
-      features = self._steps.on_features(features, draws, self._context)
+    features = self._steps.on_features(features, batch, self._context)
     logits = self._network(features, training=True)
     return logits, self._teacher.logits(given, features) if self._teacher else None

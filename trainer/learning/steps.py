@@ -278,7 +278,7 @@ class Steps:
     inputs = input_pipeline.model_input(examples, self._feature_name)
     with batch_statistics.part_of(tf.shape(labels)[0]):
       if self._augmented:
-        logits, taught = self._augmented(inputs, examples.get(chain.DRAWS))
+        logits, taught = self._augmented(inputs, examples)
       else:
         logits, taught = self._model(inputs, training=True), None
     part = tf.shape(labels)[0]

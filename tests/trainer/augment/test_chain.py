@@ -29,7 +29,7 @@ def batches(count=5, size=4):
 
 def samples_of(steps, dataset):
   return [
-    (batch, steps.on_samples(tf.cast(batch['waveform'], tf.float32), batch[chain.DRAWS], CONTEXT))
+    (batch, steps.on_samples(tf.cast(batch['waveform'], tf.float32), batch, CONTEXT))
     for batch in dataset
   ]
 
@@ -112,7 +112,9 @@ def test_a_model_that_takes_samples_gets_them_changed():
   values = np.ones((2, 100), np.float32)
   for reads_samples, wanted in ((True, 10), (False, 1)):
     context = augmentation.Context(sample_rate_hz=1_000, reads_samples=reads_samples)
-    found, _ = forward.Forward(steps, model, context)(values, tf.zeros([2, steps.num_draws]))
+    found, _ = forward.Forward(steps, model, context)(
+      values, {chain.DRAWS: tf.zeros([2, steps.num_draws])}
+    )
     np.testing.assert_allclose(found, wanted * values, rtol=1e-5)
 
 
