@@ -229,7 +229,11 @@ def _augmented(
   statistics = computed.statistics if computed else data.manifest.statistics[data.feature.name]
   steps = chain.Chain(config.augment)
   context = steps.context(
-    data.feature, computed.spec if computed else None, data.manifest.audio, fill=statistics.mean
+    data.feature,
+    computed.spec if computed else None,
+    data.manifest.audio,
+    fill=statistics.mean,
+    most_rows=data.train_rows[1] if data.feature.is_variable else 0,
   )
   return forward.Forward(steps, model, context, teacher)
 

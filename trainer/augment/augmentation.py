@@ -69,6 +69,8 @@ class Context:
     bins_hz: The frequency of each bin, rising; empty where bins are something else.
     anchor: Which point of a clip of fixed length stays where it is when it gets faster or slower,
       as a share of its length: that at which the data job cuts and pads.
+    most_rows: Rows, or samples, of the longest clip of the train split, where clips have lengths of
+      their own: none gets longer, as there are models that take no more. 0: they may.
   """
 
   sample_rate_hz: int = 0
@@ -77,6 +79,7 @@ class Context:
   silence: tuple[float, ...] = ()
   bins_hz: tuple[float, ...] = ()
   anchor: float = 0.0
+  most_rows: int = 0
 
 
 # Examples, settings, uniform numbers in [0, 1) as float32 [batch, num_draws], context -> the

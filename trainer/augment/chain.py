@@ -171,6 +171,7 @@ class Chain:
     audio: audio_lib.AudioSpec | None,
     *,
     fill: tuple[float, ...],
+    most_rows: int = 0,
   ) -> augmentation.Context:
     """Returns what of a data set its augmentations need to know.
 
@@ -179,6 +180,7 @@ class Chain:
       computed: What the model computes from it; None if it takes what is read.
       audio: The form of the clips; None for pictures.
       fill: The mean of what the network takes, one value per bin.
+      most_rows: Of what is read, rows of the longest clip; 0 where all have one length.
     """
     if audio is None:
       return augmentation.Context(fill=fill)
@@ -187,6 +189,7 @@ class Chain:
       reads_samples=read.name == _SAMPLES,
       fill=fill,
       anchor=_ANCHORS[audio.position],
+      most_rows=most_rows,
     )
     taken = computed or read
     if not any(step.wants(found.reads_samples) == augmentation.FREQUENCIES for step in self._steps):

@@ -17,9 +17,9 @@ def with_rate(
 ) -> augmentation.Examples:
   """Returns the frames of each example at `rates` times its speed.
 
-  Where clips have lengths of their own, round(rows / rate) rows come of each, at least one, and
-  there is room for what is slower. Clips of one length stay so: what no longer fits is cut, and
-  silence stands where nothing is left.
+  Where clips have lengths of their own, round(rows / rate) rows come of each, at least one; what is
+  then longer than the longest of the data set is cut. Clips of one length stay so: what no longer
+  fits is cut, and silence stands where nothing is left.
 
   Args:
     examples: Of values [batch, frames, bins].
@@ -29,9 +29,7 @@ def with_rate(
   """
   values = examples.values
   size = tf.shape(values)[1]
-  num_rows, places, is_there = new_rows(
-    examples.num_rows, size, rates, slowest=slowest, anchor=context.anchor
-  )
+  num_rows, places, is_there = new_rows(examples.num_rows, size, rates, context, slowest=slowest)
   last = tf.cast(examples.lengths() - 1, tf.float32)[:, tf.newaxis]
   places = tf.clip_by_value(tf.cast(places, tf.float32), 0.0, last)
   found = _between(values, places, axis=1)
@@ -44,7 +42,12 @@ def with_rate(
 
 
 def new_rows(
-  num_rows: tf.Tensor | None, size: tf.Tensor, rates: tf.Tensor, *, slowest: float, anchor: float
+  num_rows: tf.Tensor | None,
+  size: tf.Tensor,
+  rates: tf.Tensor,
+  context: augmentation.Context,
+  *,
+  slowest: float,
 ) -> tuple[tf.Tensor | None, tf.Tensor, tf.Tensor]:
   """Returns what rows, or samples, of another speed are made of.
 
@@ -52,8 +55,8 @@ def new_rows(
     num_rows: Rows of each that are no padding, int32 [batch]; None where all are full.
     size: Rows that there is room for.
     rates: Of the speed, float32 [batch].
+    context: For the point that stays where it is, and for what is too long.
     slowest: Least rate that there can be.
-    anchor: Which point of a clip of fixed length stays, as a share of its length.
 
   Returns:
     The rows of each, or None as before; the place in the old rows of each of the new, float64
@@ -63,13 +66,15 @@ def new_rows(
   rates = tf.cast(rates, tf.float64)[:, tf.newaxis]
   full = tf.cast(size, tf.float64)
   if num_rows is None:
-    fixed = anchor * (full - 1)
+    fixed = context.anchor * (full - 1)
     places = fixed + (tf.range(full) - fixed) * rates
     # Half a row beyond the ends is still nearer to one than to nothing.
     return None, places, (places >= -0.5) & (places <= full - 0.5)
   room = tf.cast(tf.math.ceil(full / min(1.0, slowest)), tf.int32)
+  if context.most_rows:
+    room = tf.minimum(room, tf.maximum(size, context.most_rows))
   lengths = tf.cast(num_rows, tf.float64)[:, tf.newaxis]
-  lengths = tf.maximum(1, tf.cast(tf.round(lengths / rates), tf.int32))
+  lengths = tf.clip_by_value(tf.cast(tf.round(lengths / rates), tf.int32), 1, room)
   targets = tf.range(room)[tf.newaxis]
   return lengths[:, 0], tf.cast(targets, tf.float64) * rates, targets < lengths
 

@@ -40,7 +40,7 @@ def _played(
   """Returns samples at `rates` times their speed, as interpolation.with_rate does with frames."""
   size = tf.shape(examples.values)[1]
   num_rows, places, is_there = interpolation.new_rows(
-    examples.num_rows, size, rates, slowest=slowest, anchor=context.anchor
+    examples.num_rows, size, rates, context, slowest=slowest
   )
   found = resampler.at(examples.values, places, rates[:, tf.newaxis])
   if num_rows is None:

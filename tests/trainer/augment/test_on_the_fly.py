@@ -151,6 +151,35 @@ def test_one_and_two_devices_see_the_same_changed_examples(changed, tones_dir):
   np.testing.assert_allclose(two, losses_of(changed), rtol=1e-4)
 
 
+def test_recordings_and_lengths_are_the_same_on_two_devices(any_length_dir, tmp_path, capsys):
+  noise = tmp_path / 'noise'
+  noise.mkdir()
+  pcm = np.random.default_rng(0).normal(0, 3_000, 9_000).astype(np.int16)
+  (noise / 'hum.wav').write_bytes(wav_files.pcm16(pcm, sample_rate_hz=8_000))
+  changes = ('speed', 'pitch', 'reverb:rooms=2', f'noise:folder={noise}', 'vtlp', 'cutout')
+  asked = {**CHANGED, 'augment': changes, 'run_dir': 'recorded'}
+  folder = train(any_length_dir, **asked)
+  said = capsys.readouterr().out
+  assert f'--augment=noise has 1 recording of {noise}, 0.9 s at 8000 Hz' in said
+  assert '--augment=reverb has 2 simulated rooms.' in said
+  on_two = train(any_length_dir, strategy='mirrored', virtual_devices=2, **{**asked, 'run_dir': ''})
+  np.testing.assert_allclose(losses_of(on_two), losses_of(folder), rtol=1e-4)
+  # To go on, the recordings must be those of before.
+  longer = settings(any_length_dir, **{**asked, 'epochs': 2, 'overwrite': False})
+  preflight.check(longer)
+  (noise / 'hum.wav').write_bytes(wav_files.pcm16(pcm // 2 + 7, sample_rate_hz=8_000))
+  (noise / 'more.wav').write_bytes(wav_files.pcm16(pcm, sample_rate_hz=8_000))
+  with pytest.raises(errors.ConfigError, match='what --augment reads of its folder was something'):
+    preflight.check(longer)
+  with pytest.raises(errors.ConfigError, match='There are no recordings at .*missing'):
+    preflight.check(settings(any_length_dir, compute=LOG_MEL, augment=('noise:folder=missing',)))
+
+
+def test_stored_features_get_faster_and_slower(stored, tones_dir):
+  (loss,) = losses_of(train(tones_dir, feature='log_mel', epochs=1, augment=('speed', 'vtlp')))
+  assert np.isfinite(loss) and loss != losses_of(stored)[0]
+
+
 def test_augmentation_of_stored_features_changes_training_alone(stored, tones_dir):
   plain = losses_of(stored)[:1]
   nothing = ('mixup:alpha=0', 'spec_augment:time_masks=0,frequency_masks=0')
@@ -166,6 +195,9 @@ def test_augmentation_of_stored_features_changes_training_alone(stored, tones_di
   ('more', 'sentence'),
   [
     ({'feature': 'log_mel', 'augment': ('noise',)}, '--augment=noise changes the samples'),
+    ({'feature': 'log_mel', 'augment': ('reverb',)}, '--augment=reverb changes the samples'),
+    ({'feature': 'waveform', 'augment': ('vtlp',)}, "but 'waveform' has no bins"),
+    ({'compute': 'mfcc', 'augment': ('vtlp',)}, "those of 'mfcc' are no frequencies"),
     ({'feature': 'waveform', 'augment': ('spec_augment',)}, "but 'waveform' has no bins"),
     ({'feature': 'log_mel', 'compute': 'stft'}, '--compute=stft computes from samples'),
     ({'compute': 'log_mel:num_mels=1000'}, 'num_mels'),

@@ -13,7 +13,7 @@ from features.augmentations import speed as speed_lib
 from schemas import audio, errors, record
 from tests.helpers import signals
 from trainer import augment
-from trainer.augment import augmentation, chain, vtlp
+from trainer.augment import augmentation, chain, interpolation, vtlp
 
 AUDIO = audio.AudioSpec(sample_rate_hz=16_000, clip_s=1.0)
 ANY_LENGTH = dataclasses.replace(AUDIO, clip_s=0)
@@ -95,6 +95,18 @@ def test_clips_of_any_length_get_longer_or_shorter():
   for clip, length in zip(found.values.numpy(), found.num_rows.numpy(), strict=True):
     np.testing.assert_allclose(clip[:length], 1, rtol=1e-6)
     assert not clip[length:].any()
+
+
+def test_no_clip_gets_longer_than_the_longest_of_the_data_set():
+  rows = tf.constant([100, 60])
+  rates = tf.constant([0.5, 0.5])
+  context = augmentation.Context(most_rows=150)
+  lengths, places, is_there = interpolation.new_rows(
+    rows, tf.constant(100), rates, context, slowest=0.5
+  )
+  assert lengths.numpy().tolist() == [150, 120]
+  assert places.shape == (2, 150)
+  np.testing.assert_array_equal(is_there.numpy().sum(axis=1), lengths)
 
 
 def test_a_tone_is_where_its_speed_puts_it():
