@@ -5,8 +5,11 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from benchmarks import clips, input_pipeline, train_step
+import features
+from benchmarks import augmentations, clips, input_pipeline, train_step
+from schemas import audio as audio_lib
 from tfrecords import manifest_file, verify
 from trainer.devices import allocator
 
@@ -82,3 +85,11 @@ def test_freed_memory_is_kept_where_glibc_is(monkeypatch):
   assert allocator.keep_freed_memory() == (sys.platform == 'linux')
   monkeypatch.setattr(sys, 'platform', 'darwin')
   assert not allocator.keep_freed_memory()
+
+
+def test_an_augmentation_has_a_cost():
+  audio = audio_lib.AudioSpec()
+  spec = features.spec('waveform', features.parse('waveform:dtype=float32')[1], audio)
+  step = augmentations.changing('gain', spec, audio, tf.ones([2, audio.clip_samples]))
+  assert not np.allclose(step(), 1)
+  assert 0 <= augmentations.cost_ms(step, batch_size=2) < 1_000
