@@ -26,7 +26,7 @@ import keras
 import tensorflow as tf
 
 from schemas import options, record, splits
-from tfrecords.pipeline import buffers, caches
+from tfrecords.pipeline import buffers, caches, order
 from tfrecords.pipeline import dataset as dataset_lib
 from tfrecords.resources import free_memory
 from trainer import assembly, models
@@ -169,7 +169,9 @@ def _buffer_bytes(config: config_lib.TrainConfig, data: datasets.Data) -> int:
   mixed_bytes = buffers.shuffle_records(found, splits.TRAIN) * _record_bytes(data)
   if not config.balance_batches:
     return mixed_bytes
-  return mixed_bytes + buffers.balanced_bytes(found.num_labels, record_bytes=_record_bytes(data))
+  return mixed_bytes + buffers.balanced_bytes(
+    found, splits.TRAIN, most_shards=order.CYCLE_SHARDS, record_bytes=_record_bytes(data)
+  )
 
 
 def _record_bytes(data: datasets.Data) -> int:

@@ -31,12 +31,19 @@ def ahead_bytes(num_labels: int) -> int:
   return max(_LEAST_AHEAD_BYTES, _AHEAD_BYTES // max(_OPEN_SHARDS, num_labels))
 
 
-def balanced_bytes(num_labels: int, *, record_bytes: int) -> int:
-  """Returns what streams of labels hold beside what a shuffle does: shards, chunks, a round."""
-  num_open = max(_OPEN_SHARDS, num_labels)
-  return num_open * (ahead_bytes(num_labels) + CHUNK_RECORDS * record_bytes) + (
-    num_labels * record_bytes
+def balanced_bytes(
+  manifest: DatasetManifest, split: str, *, most_shards: int, record_bytes: int
+) -> int:
+  """Returns what streams of labels hold beside what a shuffle does: open shards, and a round."""
+  ahead, most = (
+    ahead_bytes(manifest.num_labels),
+    cycle_shards(manifest.num_labels, most=most_shards),
   )
+  num_bytes = 0
+  for i in range(manifest.num_labels):
+    holding = sorted(one.num_bytes for one in manifest.shards_of(split) if one.label_counts[i])
+    num_bytes += sum(min(ahead, size) for size in holding[:most])
+  return num_bytes + manifest.num_labels * record_bytes
 
 
 def shuffle_records(

@@ -39,6 +39,7 @@ CASES = {
     'schedule': 'step:every_epochs=1,factor=0.5',
     'batch_size': 4,
     'accumulate': 2,
+    'balance_batches': True,
   },
   'mirrored': {
     'strategy': 'mirrored',
