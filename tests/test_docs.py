@@ -16,7 +16,7 @@ from beam_jobs.launching import flags as job_flags
 from beam_jobs.sources import corpus
 from features import augmentations, effects
 from features.augmentations import augmentation
-from schemas import audio, options
+from schemas import audio, options, record
 from schemas import medium as media
 from tests.helpers import toy_models
 from tfrecords import command_line
@@ -218,6 +218,18 @@ def test_the_feature_of_contributing_works():
   # A tone of 1 kHz changes its sign 2,000 times a second: every fourth sample.
   np.testing.assert_allclose(array, 0.25, atol=0.01)
   options.check_table({'zero_crossings': member.settings})
+
+
+def test_the_model_of_contributing_works(monkeypatch):
+  monkeypatch.setitem(models.MODELS, 'mine', example('To add a model').FAMILY)
+  options.check_table({'mine': models.MODELS['mine'].settings})
+  feature = record.FeatureSpec(name='log_mel', shape=(None, 4), dtype='float16', settings={})
+  settings = models.MODELS['mine'].settings(filters=3)
+  made = models.network('mine', settings, feature, None, num_labels=2)
+  clip = np.random.default_rng(0).normal(size=(1, 9, 4)).astype(np.float32)
+  padded = np.concatenate([clip, np.ones((1, 5, 4), np.float32)], axis=1)
+  alone = np.array(made([clip, np.array([9])]))
+  np.testing.assert_allclose(made([padded, np.array([9])]), alone, atol=1e-5)
 
 
 def test_the_augmentation_of_contributing_works():
