@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from features.decoding import byte_ranges, clips, deadline, opening
 from schemas import audio, errors, medium, utterance
+from tfrecords.resources import free_memory
 
 # The share of a recording of noise from which train clips take theirs. What comes behind is heard
 # in validation and test only, where a source makes clips of silence of it.
@@ -101,6 +102,7 @@ def read(
   taken, longest_s = _fitting(seconds, max_bytes / _ITEM_BYTES / sample_rate_hz)
   limit_s = min(longest_s, max_s or longest_s)
   room = sum(math.ceil(min(seconds[i], limit_s) * sample_rate_hz) + 2 for i in taken)
+  _check_free(room * _ITEM_BYTES, folder)
   held, end, lengths = np.empty(room, np.int16), 0, []
   for file, whole_s in [(files[i], there_s[i]) for i in taken]:
     try:
@@ -146,6 +148,16 @@ def read(
       f'{why.rstrip(".")}'
     )
   return _held(samples, lengths, notes)
+
+
+def _check_free(wanted_bytes: int, folder: str) -> None:
+  """Raises ConfigError before more is read than this machine has memory for."""
+  free_bytes = free_memory.free_bytes()
+  if free_bytes is not None and wanted_bytes > free_bytes:
+    raise errors.ConfigError(
+      f'The recordings of {folder} would take {wanted_bytes / 1e6:,.0f} MB of memory, and there '
+      f'are {free_bytes / 1e6:,.0f} MB. Name a smaller max_mb=.'
+    )
 
 
 def packed(parts: Sequence[NDArray[np.floating]], notes: Sequence[str] = ()) -> Held:

@@ -119,7 +119,7 @@ class Chain:
           'the feature waveform and train with --feature=waveform --compute=log_mel, or let the '
           'data job make changed copies with its --augment.'
         )
-      _check_feature(step.name, step.wants(read.name == _SAMPLES), taken)
+      _check_feature(step, step.wants(read.name == _SAMPLES), taken)
 
   def with_recordings(self, audio: audio_lib.AudioSpec | None) -> Chain:
     """Returns the same with the recordings that it needs, which `attach` and `prepare` take from.
@@ -345,18 +345,20 @@ def _do(
   )
 
 
-def _check_feature(name: str, wants: str, taken: record.FeatureSpec) -> None:
+def _check_feature(step: _Step, wants: str, taken: record.FeatureSpec) -> None:
   """Raises ConfigError if a feature has no such axes as an augmentation wants."""
   if wants != augmentation.ANY and len(taken.shape) < 2:
     raise errors.ConfigError(
-      f'--augment={name} changes bins, but {taken.name!r} has no bins. Let the model compute '
+      f'--augment={step.name} changes bins, but {taken.name!r} has no bins. Let the model compute '
       'a feature that has: --compute=log_mel.'
     )
   if wants == augmentation.FREQUENCIES and not _has_frequencies(taken):
     known = [name for name, kind in features.FEATURES.items() if kind.bins_hz]
+    takes_either = step.member.takes == augmentation.EITHER
+    either = ', and on samples, which are read with --feature=waveform' if takes_either else ''
     raise errors.ConfigError(
-      f'--augment={name} moves sound along the bins, but those of {taken.name!r} are no '
-      f'frequencies in frames. It works on {", ".join(known)}.'
+      f'--augment={step.name} moves sound along the bins, but those of {taken.name!r} are no '
+      f'frequencies in frames. It works on {", ".join(known)}{either}.'
     )
 
 

@@ -87,6 +87,13 @@ def test_no_more_is_held_than_was_asked_for(tmp_path):
   assert 'and 1 not at all' in held.notes[1]
 
 
+def test_more_than_there_is_memory_for_is_refused(tmp_path, monkeypatch):
+  write(tmp_path / 'a.wav', ramp(1_000))
+  monkeypatch.setattr(held_recordings.free_memory, 'free_bytes', lambda: 1_000)
+  with pytest.raises(errors.ConfigError, match='Name a smaller max_mb='):
+    read(tmp_path)
+
+
 def test_what_cannot_be_used_is_said(tmp_path):
   write(tmp_path / 'good.wav', ramp(100))
   write(tmp_path / 'zeros.wav', np.zeros(100))
