@@ -1,15 +1,18 @@
 """The rulers of reading and training: all contenders read the same clips, the tables are filled."""
 
 import collections
+import itertools
 import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import stats
 
 import features
-from benchmarks import augmentations, clips, input_pipeline, train_step
+from benchmarks import augmentations, clips, input_pipeline, train_step, transfer
 from schemas import audio as audio_lib
+from schemas import errors
 from tfrecords import manifest_file, verify
 from trainer.devices import allocator
 
@@ -93,3 +96,33 @@ def test_an_augmentation_has_a_cost():
   step = augmentations.changing('gain', spec, audio, tf.ones([2, audio.clip_samples]))
   assert not np.allclose(step(), 1)
   assert 0 <= augmentations.cost_ms(step, batch_size=2) < 1_000
+
+
+def test_a_few_clips_of_a_voice_are_drawn_by_the_seed(tmp_path):
+  for digit, voice, take in itertools.product('01', ('ann', 'bob'), range(8)):
+    (tmp_path / f'{digit}_{voice}_{take}.wav').touch()
+  found = transfer.clips_of(str(tmp_path))
+  few = transfer.few_clips(found, 'ann', takes=5, seed=1)
+  assert collections.Counter(few.values()) == {'train': 10, 'test': 6}
+  assert {clip[1] for clip in few} == {'ann'}
+  assert few == transfer.few_clips(found, 'ann', takes=5, seed=1)
+  assert few != transfer.few_clips(found, 'ann', takes=5, seed=2)
+  others = transfer.other_voices(found, 'ann')
+  assert {clip[1] for clip in others} == {'bob'}
+  assert collections.Counter(others.values()) == {'validation': 10, 'train': 6}
+  with pytest.raises(errors.ConfigError, match='recordings of several voices'):
+    transfer.clips_of(str(tmp_path / 'none'))
+
+
+def test_the_interval_of_pairs_is_students():
+  differences = [0.1, 0.3, 0.2, 0.4]
+  mean, low, high = transfer.interval(differences)
+  theirs = stats.ttest_rel(differences, [0] * 4).confidence_interval(0.95)
+  np.testing.assert_allclose((mean, low, high), (0.25, *theirs))
+  pairs = [
+    {'voice': 'ann', 'seed': seed, 'transfer': 0.8 + value, 'scratch': 0.8}
+    for seed, value in enumerate(differences)
+  ]
+  found = transfer.table(pairs)
+  assert '| ann | 0: 90.0 / 80.0, 1: 110.0 / 80.0' in found
+  assert '| all | 4 pairs | +25.0 |' in found

@@ -2,6 +2,7 @@
 
 import os
 
+import features
 from schemas import errors
 from trainer import config as config_lib
 from trainer import models, resume
@@ -45,6 +46,11 @@ def check(config: config_lib.TrainConfig) -> tuple[datasets.Data, resume.Start]:
   augmented.with_recordings(data.manifest.audio)
   if config.teacher:
     teacher_lib.find(config.teacher, data)
+  if config.jit_compile and data.feature.is_variable and data.feature.name not in features.FEATURES:
+    raise errors.ConfigError(
+      f'--jit_compile compiles for the lengths of clips, and nobody tells those of '
+      f'{data.feature.name!r}. Leave --jit_compile away.'
+    )
   start = resume.decide(config, data)
   if config.init_from and start in (resume.Start.NEW, resume.Start.ANEW):
     source = origin.find(config.init_from)

@@ -103,6 +103,9 @@ def typical_rows(found: manifest.DatasetManifest, feature: record.FeatureSpec) -
   """Returns the rows of a feature of a clip of mean length; those of all where they are alike."""
   stored_s, _ = found.seconds()
   num_records = sum(shard.num_records for shard in found.shards)
+  if feature.is_variable and feature.name not in features.FEATURES:  # Such as an embedding.
+    num_bytes = sum(shard.num_bytes for shard in found.shards)
+    return max(1, num_bytes // max(1, num_records) // feature.row_bytes)
   return _rows_of(stored_s / max(1, num_records), found, feature)
 
 
