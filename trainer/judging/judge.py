@@ -6,7 +6,7 @@ Validation and the report both ask it, so that a number means the same in both.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -14,33 +14,12 @@ import tensorflow as tf
 from schemas import record
 from trainer.data import input_pipeline
 from trainer.devices import replicas
+from trainer.judging import judged as judged_lib
 from trainer.judging import measures
 
 _SUM = tf.distribute.ReduceOp.SUM
 # Up to so many labels validation counts which was taken for which; more fit no picture.
 _CONFUSION_LABELS = 64
-
-
-class Judged(NamedTuple):
-  """What comes of some examples: sums over them, then a value for each.
-
-  Attributes:
-    loss_sum: float32 [].
-    by_label: int64 [3, labels]; see measures.Counts.
-    confusion: int64 [labels, labels], or [0, 0] where it is not counted.
-    labels: int64 [examples].
-    answers: The labels of the highest logits, int64 [examples].
-    losses: Cross-entropies in nats, float32 [examples].
-    probabilities: What the model gives its answers, float32 [examples].
-  """
-
-  loss_sum: Any
-  by_label: Any
-  confusion: Any
-  labels: Any
-  answers: Any
-  losses: Any
-  probabilities: Any
 
 
 class Judge:
@@ -74,10 +53,10 @@ class Judge:
     self._confusion = confusion if confusion.size else None
     return measures.Counts(loss_sum=float(loss_sum), by_label=by_label, confusion=self._confusion)
 
-  def judge_each(self, batch: Mapping[str, tf.Tensor]) -> Judged:
+  def judge_each(self, batch: Mapping[str, tf.Tensor]) -> judged_lib.Judged:
     """Returns what comes of a batch on one device, as arrays, with the whole confusion."""
     asked = {name: x for name, x in batch.items() if name not in (record.ID, record.SPEAKER)}
-    return Judged(*(x.numpy() for x in self._compiled_batch(asked)))
+    return judged_lib.Judged(*(x.numpy() for x in self._compiled_batch(asked)))
 
   def _split(self, batches: Any) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """The graph of `judge`; returns the fields of measures.Counts."""
@@ -98,14 +77,18 @@ class Judge:
     found = self._batch(batch, most_labels=_CONFUSION_LABELS)
     return found.loss_sum, found.by_label, found.confusion
 
-  def _batch(self, batch: Mapping[str, tf.Tensor], most_labels: int | None = None) -> Judged:
+  def _batch(
+    self, batch: Mapping[str, tf.Tensor], most_labels: int | None = None
+  ) -> judged_lib.Judged:
     labels, examples = replicas.labels_apart(batch)
     inputs = input_pipeline.model_input(examples, self._feature_name)
     logits = self._model(inputs, training=False)[: tf.shape(labels)[0]]
     return of_logits(labels, logits, most_labels=most_labels)
 
 
-def of_logits(labels: tf.Tensor, logits: tf.Tensor, *, most_labels: int | None = None) -> Judged:
+def of_logits(
+  labels: tf.Tensor, logits: tf.Tensor, *, most_labels: int | None = None
+) -> judged_lib.Judged:
   """Returns what is to be said of examples, as tensors.
 
   Args:
@@ -127,7 +110,7 @@ def of_logits(labels: tf.Tensor, logits: tf.Tensor, *, most_labels: int | None =
   else:
     confusion = tf.zeros([0, 0], tf.int64)
   losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
-  return Judged(
+  return judged_lib.Judged(
     loss_sum=tf.reduce_sum(losses),
     by_label=by_label,
     confusion=confusion,

@@ -14,6 +14,7 @@ from sklearn import metrics
 
 from schemas import errors, json_form
 from trainer.judging import judge, measures
+from trainer.judging import judged as judged_lib
 from trainer.judging.report import picture, report_json, tally, text
 
 LABELS = ('no', 'yes', 'zero', 'never')
@@ -31,7 +32,7 @@ def logits_for(predicted, num_labels=4):
 
 def judged(logits, truth):
   found = judge.of_logits(tf.constant(truth, tf.int64), tf.constant(logits, tf.float32))
-  return judge.Judged(*(values.numpy() for values in found))
+  return judged_lib.Judged(*(values.numpy() for values in found))
 
 
 def counts_of(pairs):

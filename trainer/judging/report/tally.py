@@ -12,7 +12,7 @@ import numpy as np
 from trainer.judging import measures
 
 if TYPE_CHECKING:
-  from trainer.judging import judge
+  from trainer.judging import judged as judged_lib
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class Tally:
     self._mistakes: list[Mistake] = []
     self._speakers: dict[str, list[int]] = {}  # [examples, correct]
 
-  def add(self, judged: judge.Judged, *, ids: Sequence[str], speakers: Sequence[str]) -> None:
+  def add(self, judged: judged_lib.Judged, *, ids: Sequence[str], speakers: Sequence[str]) -> None:
     """Counts a batch.
 
     Args:
