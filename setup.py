@@ -42,6 +42,8 @@ EXTRAS = {
   'report': ['jinja2>=3.1'],  # The pages of explore.
   'train': [
     'jinja2>=3.1',  # As in report.
+    'scikit-learn>=1.5',  # The baselines.
+    'skops>=0.16',  # Their files, from which nothing is unpickled.
     'tensorboard>=2.17',
     'tensorflow>=2.17',
     'tensorflow-datasets>=4.9.7',
@@ -65,7 +67,6 @@ EXTRAS = {
     'pytest>=8.2',
     'pytest-xdist>=3.6',
     'ruff>=0.6',
-    'scikit-learn>=1.5',
     'setuptools>=70',
     'uv>=0.5',
   ],

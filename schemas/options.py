@@ -85,6 +85,11 @@ def defaults(cls: type) -> str:
   return ', '.join(f'{field.name}={_text(field.default)}' for field in dataclasses.fields(cls))
 
 
+def described(settings_by_name: Mapping[str, type]) -> str:
+  """Returns the members of a family with their settings, for --help."""
+  return '; '.join(f'{name} ({defaults(cls)})' for name, cls in settings_by_name.items())
+
+
 def did_you_mean(wrong: str, known: Collection[str]) -> str:
   """Returns ` Did you mean 'x'?`, or nothing where no known word is near."""
   # A whole part of a name is nearer than another name of the same letters: float16 is

@@ -20,7 +20,18 @@ from schemas import audio, options, record
 from schemas import medium as media
 from tests.helpers import toy_models
 from tfrecords import command_line
-from trainer import augment, config, data_server, evaluate, extract, model_table, models, predict
+from trainer import (
+  augment,
+  baseline,
+  baselines,
+  config,
+  data_server,
+  evaluate,
+  extract,
+  model_table,
+  models,
+  predict,
+)
 from trainer.devices import strategies
 from trainer.models import model as model_lib
 
@@ -46,6 +57,7 @@ ALL = [(path.name, words) for path in DOCS for words in commands(path)]
 # Programs that take flags and nothing else.
 TRAINER = {
   'trainer': config.TrainConfig,
+  'trainer.baseline': baseline.BaselineConfig,
   'trainer.evaluate': evaluate.EvaluateConfig,
   'trainer.extract': extract.ExtractConfig,
 }
@@ -117,6 +129,7 @@ def rows_of_table(page, header):
     ('corpus', downloading.CORPORA),
     ('augmentation', augmentations.AUGMENTATIONS),
     ('model', models.MODELS),
+    ('baseline', baselines.BASELINES),
     ('strategy', strategies.STRATEGIES),
   ],
 )
@@ -133,6 +146,7 @@ def test_the_tables_of_the_readme_list_what_there_is(header, family):
     ('effect', effects.SETTINGS),
     ('augmentation', augmentations.SETTINGS),
     ('model', models.SETTINGS),
+    ('baseline', baselines.SETTINGS),
   ],
 )
 def test_settings_that_the_readme_names_are_there(header, settings_by_name):

@@ -3,7 +3,6 @@
 import dataclasses
 import math
 import os
-from collections.abc import Mapping
 from typing import Any
 
 from schemas import errors, limits, options
@@ -33,11 +32,6 @@ _OFF_OR_MORE = limits.Limits(lambda value: 0 <= value < math.inf, '0 (off) or mo
 _SHARE = limits.Limits(lambda value: 0 <= value < 1, 'in [0, 1)', '; 0 is off')
 _PART = limits.Limits(lambda value: 0 < value <= 1, 'in (0, 1]')
 _RAW = limits.Limits(lambda value: 0 <= value < math.inf, 'positive, or 0 for the usual')
-
-
-def _known(settings_by_name: Mapping[str, type]) -> str:
-  """Returns the members of a family with their settings, for --help."""
-  return '; '.join(f'{name} ({options.defaults(cls)})' for name, cls in settings_by_name.items())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,7 +65,7 @@ class TrainConfig:
   model: str = flag(
     'cnn',
     'What to train, with settings as in cnn:filters=64,dropout=0.3. Known: '
-    f'{_known(models.SETTINGS)}.',
+    f'{options.described(models.SETTINGS)}.',
   )
   init_from: str = flag(
     '',
@@ -113,7 +107,7 @@ class TrainConfig:
     (),
     'What is done to examples of the train split as they are read, other at every pass, as in '
     'spec_augment:time_masks=1; several in the order given. Known: '
-    f'{_known(augment.SETTINGS)}.',
+    f'{options.described(augment.SETTINGS)}.',
   )
   cache: str = flag(
     caches.NONE,
@@ -192,7 +186,7 @@ class TrainConfig:
   optimizer: str = flag(
     'adam',
     'How the weights follow the gradient, with settings as in sgd:momentum=0.9. Known: '
-    f'{_known(optimizers.SETTINGS)}.',
+    f'{options.described(optimizers.SETTINGS)}.',
   )
   learning_rate: float | None = flag(
     None,
@@ -222,7 +216,8 @@ class TrainConfig:
   )
   schedule: str = flag(
     'constant',
-    f'How the rate moves, as in cosine:warmup_epochs=2. Known: {_known(schedules.SETTINGS)}.',
+    'How the rate moves, as in cosine:warmup_epochs=2. Known: '
+    f'{options.described(schedules.SETTINGS)}.',
   )
   batch_size: int = flag(64, 'Examples per step, over all devices.', limits=_COUNT)
   accumulate: int = flag(
@@ -306,7 +301,7 @@ class TrainConfig:
         '--jit_compile cannot keep the promise of --deterministic: XLA has no such kernels for max '
         'pooling. Add --nodeterministic.'
       )
-    self._check_run_name()
+    object.__setattr__(self, 'run_dir', run_folder.of_name(self.run_name, self.run_dir))
     if self.resume == RESUME_MUST and (self.overwrite or not self.run_dir):
       raise errors.ConfigError(
         '--resume=must goes on with the run in --run_dir: name one, and leave --overwrite away.'
@@ -434,18 +429,6 @@ class TrainConfig:
       if isinstance(flags, dict) and flags.get('init_from') == self.init_from:
         return str(flags.get('model'))  # A run that goes on does not need the other one any more.
     return origin.model_text(self.init_from) or self.model
-
-  def _check_run_name(self) -> None:
-    if not self.run_name:
-      return
-    if self.run_name in ('.', '..') or set(self.run_name) & set('/\\'):
-      raise errors.ConfigError(f'--run_name must be the name of a folder, got {self.run_name!r}.')
-    path = os.path.join(run_folder.RUNS, self.run_name)
-    if self.run_dir not in ('', path):
-      raise errors.ConfigError(
-        f'--run_name={self.run_name} stands for --run_dir={path}: give one of the two.'
-      )
-    object.__setattr__(self, 'run_dir', path)
 
   def _check_raw(self) -> None:
     for name in ('sample_rate_hz', 'clip_seconds'):

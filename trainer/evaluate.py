@@ -16,8 +16,7 @@ from collections.abc import Sequence
 
 from schemas import command, limits, splits
 from tfrecords import command_line
-from trainer.devices import allocator, quiet
-from trainer.judging import evaluation
+from trainer.judging import answering, evaluation
 from trainer.judging.report import text
 from trainer.runs import run_folder, saved_run
 
@@ -48,8 +47,7 @@ def main(arguments: Sequence[str]) -> None:
   if config is None:
     return
   run = saved_run.load(config.run_dir)
-  allocator.keep_freed_memory()
-  quiet.import_tensorflow(debug=command.is_on('debug', arguments))
+  answering.prepare(run, debug=command.is_on('debug', arguments))
   report = evaluation.evaluate_run(
     config.run_dir,
     data_dir=config.data,

@@ -20,14 +20,12 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from pages import words
 from schemas import audio, command, errors, limits, manifest, medium, splits
 from tfrecords import command_line
 from trainer.data import named_data
-from trainer.devices import allocator, quiet
-from trainer.judging import batch_memory, compatibility, named_files, prediction, prediction_lines
+from trainer.judging import answering, compatibility, named_files, prediction, prediction_lines
 from trainer.runs import run_folder, saved_run
 
 # So many of the files that are cut are named.
@@ -113,12 +111,9 @@ def main(arguments: Sequence[str]) -> None:
     config = _with_listed_files(run, config)
   if run.versions_note:
     print(run.versions_note, file=sys.stderr)  # Results alone go to stdout.
-  allocator.keep_freed_memory()
-  quiet.import_tensorflow(debug=command.is_on('debug', arguments))
-  model = run.load_model(config.checkpoint)
-  batch_memory.check(
-    run,
-    model,
+  answering.prepare(run, debug=command.is_on('debug', arguments))
+  model = answering.load(run, config.checkpoint)
+  model.check_memory(
     dataset or run.manifest,
     batch_size=config.batch_size,
     num_examples=_num_examples(config, dataset),
@@ -170,7 +165,7 @@ def _cut_sentence(
 
 def _load_data(run: saved_run.SavedRun, config: PredictConfig) -> manifest.DatasetManifest:
   """Returns the manifest of --data, if the model can be put before it."""
-  dataset, _ = named_data.load_like(config.data, run.manifest)
+  dataset, _ = named_data.load_like(config.data, run.manifest, by_tensorflow=run.pooling is None)
   compatibility.check_feature(run, dataset, data_dir=config.data)
   compatibility.check_longest(run, dataset, config.split, data_dir=config.data)
   if config.split:
@@ -203,7 +198,7 @@ def _splits(config: PredictConfig, dataset: manifest.DatasetManifest) -> Sequenc
 
 def _predictions(
   run: saved_run.SavedRun,
-  model: Any,
+  model: answering.Answering,
   dataset: manifest.DatasetManifest | None,
   config: PredictConfig,
 ) -> Iterator[prediction.Prediction]:

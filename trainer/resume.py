@@ -172,7 +172,13 @@ def _stored_flags(folder: run_folder.RunFolder) -> dict[str, Any]:
   Raises:
     ConfigError: if config.json is damaged, or of a newer version.
   """
-  flags = folder.read_config().get('flags')
+  config = folder.read_config()
+  if config.get('pooling') is not None:
+    raise errors.ConfigError(
+      f'--run_dir={folder.path} already holds a run of `python -m trainer.baseline`. Replace it '
+      'with --overwrite, or name another folder.'
+    )
+  flags = config.get('flags')
   # As JSON, which has lists for tuples.
   defaults = json.loads(json.dumps({f.name: f.default for f in _fields()}))
   unknown = sorted(set(flags) - set(defaults)) if isinstance(flags, dict) else []

@@ -23,7 +23,7 @@ from trainer import assembly, config, models, run
 from trainer.data import datasets as datasets_lib
 from trainer.data import input_pipeline
 from trainer.devices import workers
-from trainer.judging import evaluation, judge, measures, prediction
+from trainer.judging import answering, evaluation, judge, measures, prediction
 from trainer.learning import steps
 from trainer.models import clip_rows
 from trainer.runs import saved_run
@@ -189,7 +189,9 @@ def test_a_file_is_predicted_as_the_job_would_have_stored_it(run_dir, files):
     array = stored_form.from_stored(job.compute_stored(samples[np.newaxis])['log_mel'])
     expected.append(np.array(model([array, np.array([array.shape[1]])]))[0])
   for batch_size in (1, 3, 64):
-    found = list(prediction.predict_files(saved, model, files, batch_size=batch_size))
+    found = list(
+      prediction.predict_files(saved, answering.Network(saved, model), files, batch_size=batch_size)
+    )
     assert [p.name for p in found] == files
     np.testing.assert_allclose([p.logits for p in found], expected, rtol=1e-5, atol=1e-5)
 
@@ -209,7 +211,12 @@ def test_records_are_predicted_in_their_order(data, run_dir):
   }
   found = list(
     prediction.predict_records(
-      saved, model, manifest, data_dir=data, splits=['test'], batch_size=16
+      saved,
+      answering.Network(saved, model),
+      manifest,
+      data_dir=data,
+      splits=['test'],
+      batch_size=16,
     )
   )
   assert [p.name for p in found] == list(expected)

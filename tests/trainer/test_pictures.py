@@ -14,7 +14,7 @@ from tests.helpers import datasets
 from tfrecords import manifest_file, reader
 from tfrecords.wire import codec
 from trainer import config, evaluate, predict, run
-from trainer.judging import prediction
+from trainer.judging import answering, prediction
 from trainer.runs import saved_run
 
 SIZE = 20
@@ -103,7 +103,7 @@ def stored_pictures(data):
 
 def test_a_picture_file_is_predicted_as_its_record_is(data, run_dir, tmp_path):
   saved = saved_run.load(run_dir)
-  model = saved.load_model('best')
+  model = answering.load(saved, 'best')
   files, expected = [], []
   of_records = prediction.predict_records(
     saved, model, saved.manifest, data_dir=str(data), splits=['test']

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from trainer.judging import prediction
+from trainer.judging import answering, prediction
 from trainer.runs import saved_run
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -74,7 +74,11 @@ def test_trains_without_a_word_on_stderr_whatever_keras_the_user_has(
   found = [json.loads(line) for line in again.stdout.splitlines() if line.startswith('{')]
   run = saved_run.load(run_dir)
   wanted = prediction.predict_records(
-    run, run.load_model('best'), run.manifest, data_dir=data_dir, splits=run.manifest.split_names()
+    run,
+    answering.load(run, 'best'),
+    run.manifest,
+    data_dir=data_dir,
+    splits=run.manifest.split_names(),
   )
   for line, one in zip(found, wanted, strict=True):
     said = {said['label']: said['probability'] for said in line['predictions']}

@@ -62,6 +62,7 @@ def load(
   compute: str = '',
   sample_rate_hz: int = 0,
   clip_s: float = 0.0,
+  by_tensorflow: bool = True,
 ) -> Data:
   """Returns the data set in a folder.
 
@@ -71,6 +72,7 @@ def load(
     compute: What the model computes of it, such as `log_mel:num_mels=64`.
     sample_rate_hz: Of raw files.
     clip_s: Length of the clips of raw files, in seconds.
+    by_tensorflow: See named_data.load.
 
   Raises:
     DatasetError: if it is missing or unfinished, does not hold the feature, or cannot teach
@@ -82,7 +84,9 @@ def load(
       f'There is no demo data set in {path!r} yet. Make it with `python -m beam_jobs.featurize`, '
       'or name yours with --data=FOLDER.'
     )
-  found, digest = named_data.load(path, sample_rate_hz=sample_rate_hz, clip_s=clip_s)
+  found, digest = named_data.load(
+    path, sample_rate_hz=sample_rate_hz, clip_s=clip_s, by_tensorflow=by_tensorflow
+  )
   if files.is_raw(path):
     compute = compute or files.COMPUTE
   _check_learnable(found, path)

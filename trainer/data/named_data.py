@@ -15,7 +15,7 @@ _READABLE = ('gs', 'file')
 
 
 def load(
-  data_dir: str, *, sample_rate_hz: int = 0, clip_s: float = 0.0
+  data_dir: str, *, sample_rate_hz: int = 0, clip_s: float = 0.0, by_tensorflow: bool = True
 ) -> tuple[manifest.DatasetManifest, str]:
   """Returns the manifest of a data set or of raw files, and its SHA-256.
 
@@ -23,6 +23,7 @@ def load(
     data_dir: A folder, or `table:FILE` or `folders:FOLDER`.
     sample_rate_hz: Of raw files; 0: see raw.files.load.
     clip_s: Length of the clips of raw files, in seconds; 0: the usual one.
+    by_tensorflow: Whether TensorFlow is going to read the records, which does not go everywhere.
 
   Raises:
     DatasetError: if it is missing or damaged.
@@ -32,7 +33,8 @@ def load(
       data_dir, sample_rate_hz=sample_rate_hz, clip_s=clip_s or files_lib.CLIP_S
     )
     return found.manifest, found.digest
-  check_readable(data_dir)
+  if by_tensorflow:
+    check_readable(data_dir)
   files = storage.storage_of(data_dir)
   return manifest_file.load(data_dir, files), manifest_file.digest(data_dir, files)
 
@@ -53,13 +55,12 @@ def check_readable(data_dir: str) -> None:
 
 
 def load_like(
-  data_dir: str, trained: manifest.DatasetManifest
+  data_dir: str, trained: manifest.DatasetManifest, *, by_tensorflow: bool = True
 ) -> tuple[manifest.DatasetManifest, str]:
   """Returns the same; raw files get the form of those that a model was trained on."""
   audio = trained.audio
-  if audio is None:
-    return load(data_dir)
-  return load(data_dir, sample_rate_hz=audio.sample_rate_hz, clip_s=audio.clip_s)
+  rate_hz, clip_s = (audio.sample_rate_hz, audio.clip_s) if audio else (0, 0.0)
+  return load(data_dir, sample_rate_hz=rate_hz, clip_s=clip_s, by_tensorflow=by_tensorflow)
 
 
 def check_shards(

@@ -28,6 +28,8 @@ def check_feature(
 
 def most_samples(run: saved_run.SavedRun) -> int:
   """Returns how many samples the longest clip may have that the run's model takes; 0: any."""
+  if run.pooling is not None:
+    return 0
   name, settings = models.parse(run.model_text)
   if not run.feature.is_variable or models.MODELS[name].lengths != model.Lengths.UP_TO:
     return 0

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas import manifest, record, splits
+from schemas import splits
 from tfrecords import storage
 from trainer.data import named_data
 from trainer.data.raw import files
-from trainer.judging import batch_memory, compatibility
+from trainer.judging import answering, compatibility
 from trainer.judging.report import picture, report_json, tally, text
-from trainer.lazy import keras, tf
 from trainer.runs import run_folder, saved_run
 
 BATCH_SIZE = 256
@@ -39,17 +38,19 @@ def evaluate_run(
   """
   run = saved_run.load(run_dir)
   data_dir = data_dir or run.data_dir
-  dataset, digest = named_data.load_like(data_dir, run.manifest)
+  dataset, digest = named_data.load_like(data_dir, run.manifest, by_tensorflow=run.pooling is None)
   compatibility.check_labels(run, dataset, data_dir=data_dir)
   compatibility.check_split(dataset, split, data_dir=data_dir)
   compatibility.check_feature(run, dataset, data_dir=data_dir)
   compatibility.check_longest(run, dataset, split, data_dir=data_dir)
   named_data.check_shards(data_dir, dataset, [split])
-  model = run.load_model(checkpoint)
-  batch_memory.check(
-    run, model, dataset, batch_size=batch_size, num_examples=dataset.num_records(split)
-  )
-  tallied = _tallied(run, model, dataset, data_dir=data_dir, split=split, batch_size=batch_size)
+  model = answering.load(run, checkpoint)
+  model.check_memory(dataset, batch_size=batch_size, num_examples=dataset.num_records(split))
+  tallied = tally.Tally()
+  asked = run.request(dataset, split, data_dir=data_dir, batch_size=batch_size)
+  for batch in model.judge(asked):
+    tallied.add(batch.found, ids=batch.ids, speakers=batch.speakers)
+  named_data.check_count(tallied.num_examples, dataset, split, data_dir=data_dir)
   report = report_json.make(
     tallied,
     labels=dataset.labels,
@@ -73,30 +74,3 @@ def evaluate_run(
   with run_folder.writing(run.folder.confusion_matrix_file):
     storage.write_atomically(run.folder.confusion_matrix_file, png)
   return report
-
-
-def _tallied(
-  run: saved_run.SavedRun,
-  model: keras.Model,
-  dataset: manifest.DatasetManifest,
-  *,
-  data_dir: str,
-  split: str,
-  batch_size: int,
-) -> tally.Tally:
-  """Returns what comes of a split's examples, each of them once."""
-  # Imported here: TensorFlow takes seconds, and a wrong flag is to be told at once.
-  from trainer.data import failures
-  from trainer.judging import judge
-
-  judging = judge.Judge(model, tf.distribute.get_strategy(), feature_name=run.feature.name)
-  asked = run.request(dataset, split, data_dir=data_dir, batch_size=batch_size)
-  tallied = tally.Tally()
-  with failures.readable(data_dir=data_dir, batch_size=batch_size):
-    for batch in named_data.read_batches(asked):
-      ids, speakers = (
-        [name.decode() for name in batch[key].numpy()] for key in (record.ID, record.SPEAKER)
-      )
-      tallied.add(judging.judge_each(batch), ids=ids, speakers=speakers)
-  named_data.check_count(tallied.num_examples, dataset, split, data_dir=data_dir)
-  return tallied

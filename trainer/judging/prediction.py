@@ -13,11 +13,10 @@ from scipy import special
 
 import features
 from features import extractor
-from features import stored_form as feature_storage
 from features.decoding import clips
 from schemas import errors, manifest
 from trainer.data import named_data
-from trainer.judging import compatibility, measures
+from trainer.judging import answering, compatibility, measures
 from trainer.runs import saved_run
 
 BATCH_SIZE = 64
@@ -47,7 +46,11 @@ class Prediction:
 
 
 def predict_files(
-  run: saved_run.SavedRun, model: Any, files: Sequence[str], *, batch_size: int = BATCH_SIZE
+  run: saved_run.SavedRun,
+  model: answering.Answering,
+  files: Sequence[str],
+  *,
+  batch_size: int = BATCH_SIZE,
 ) -> Iterator[Prediction]:
   """Yields a prediction per file, in their order; memory does not grow with their number.
 
@@ -62,7 +65,7 @@ def predict_files(
   while batch := list(itertools.islice(remaining, batch_size)):
     loaded = [reader.load(file) for file in batch]
     good = [clip.samples for clip in loaded if isinstance(clip, clips.Clip)]
-    logits = iter(_logits(model, reader.inputs(good)) if good else ())
+    logits = iter(_checked(model.of_arrays(reader.arrays(good))) if good else ())
     for file, clip in zip(batch, loaded, strict=True):
       if isinstance(clip, clips.Clip):
         yield Prediction(name=file, logits=next(logits), whole_s=reader.whole_s(clip))
@@ -72,7 +75,7 @@ def predict_files(
 
 def predict_records(
   run: saved_run.SavedRun,
-  model: Any,
+  model: answering.Answering,
   dataset: manifest.DatasetManifest,
   *,
   data_dir: str,
@@ -92,20 +95,14 @@ def predict_records(
   Raises:
     DatasetError: if records are damaged or missing.
   """
-  # Imported here: TensorFlow takes seconds, and a wrong flag is to be told at once.
-  from trainer.data import failures, input_pipeline
-
-  with failures.readable(data_dir=data_dir, batch_size=batch_size):
-    for split in splits:
-      asked = run.request(dataset, split, data_dir=data_dir, batch_size=batch_size)
-      num_read = 0
-      for batch in named_data.read_batches(asked):
-        num_read += len(batch['id'])
-        logits = _logits(model, input_pipeline.model_input(batch, run.feature.name))
-        for utterance_id, row in zip(batch['id'].numpy(), logits, strict=True):
-          name = utterance_id.decode('utf-8', 'surrogateescape')
-          yield Prediction(name=name, logits=row)
-      named_data.check_count(num_read, dataset, split, data_dir=data_dir)
+  for split in splits:
+    asked = run.request(dataset, split, data_dir=data_dir, batch_size=batch_size)
+    num_read = 0
+    for batch in model.of_records(asked):
+      num_read += len(batch.ids)
+      for name, row in zip(batch.ids, _checked(batch.logits), strict=True):
+        yield Prediction(name=name, logits=row)
+    named_data.check_count(num_read, dataset, split, data_dir=data_dir)
 
 
 class _Reader:
@@ -149,16 +146,11 @@ class _Reader:
       return 0.0
     return clip.whole_samples / self._audio.sample_rate_hz
 
-  def inputs(self, samples: Sequence[NDArray[np.float32]]) -> Any:
-    """Returns what the model takes for these clips."""
+  def arrays(self, samples: Sequence[NDArray[np.float32]]) -> Sequence[NDArray[Any]]:
+    """Returns the feature of each of these clips, as records hold it."""
     if not self._run.feature.is_variable:
-      return feature_storage.from_stored(self._stored(np.stack(samples)))
-    arrays = [self._stored(self._long_enough(one)[np.newaxis])[0] for one in samples]
-    num_rows = np.array([len(array) for array in arrays], np.int32)
-    padded = np.zeros((len(arrays), num_rows.max(), *arrays[0].shape[1:]), np.float32)
-    for i, array in enumerate(arrays):
-      padded[i, : len(array)] = feature_storage.from_stored(array)
-    return [padded, num_rows]
+      return list(self._stored(np.stack(samples)))
+    return [self._stored(self._long_enough(one)[np.newaxis])[0] for one in samples]
 
   def _stored(self, batch: NDArray[np.float32]) -> NDArray[Any]:
     # Through the stored form: the model learned from values that were rounded so.
@@ -169,8 +161,7 @@ class _Reader:
     return np.pad(samples, (0, max(0, self._min_samples - len(samples))))
 
 
-def _logits(model: Any, inputs: Any) -> NDArray[np.float32]:
-  """Returns float32 [examples, labels]; ConfigError where one is not a number."""
-  logits: NDArray[np.float32] = np.asarray(model(inputs, training=False), np.float32)
+def _checked(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+  """Returns logits; ConfigError where one is not a number."""
   measures.check_numbers(logits)
   return logits

@@ -99,6 +99,11 @@ class RunFolder:
         f'Could not read {self.checkpoint_file(name)!r}: {error.strerror or error}.'
       ) from error
 
+  @property
+  def baseline_file(self) -> str:
+    """A classifier of scikit-learn."""
+    return os.path.join(self.checkpoints_dir, f'{BEST}.skops')
+
   def check_usable(self, *, overwrite: bool) -> None:
     """Raises ConfigError if a new run may not be written here; nothing is touched."""
     if not os.path.lexists(self.path):
@@ -248,6 +253,24 @@ def _damaged(path: str, why: str) -> errors.ConfigError:
 
 def _final(name: str) -> str:
   return name.partition(storage.TEMPORARY_MARK)[0]
+
+
+def of_name(run_name: str, run_dir: str) -> str:
+  """Returns the folder that --run_name or --run_dir names; '' if neither does.
+
+  Raises:
+    ConfigError: if --run_name is no name of a folder, or they name two.
+  """
+  if not run_name:
+    return run_dir
+  if run_name in ('.', '..') or set(run_name) & set('/\\'):
+    raise errors.ConfigError(f'--run_name must be the name of a folder, got {run_name!r}.')
+  path = os.path.join(RUNS, run_name)
+  if run_dir not in ('', path):
+    raise errors.ConfigError(
+      f'--run_name={run_name} stands for --run_dir={path}: give one of the two.'
+    )
+  return path
 
 
 def claim_default(dataset_name: str, model_name: str) -> RunFolder:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Sequence
+from typing import Any
 
 from schemas import errors, json_form, manifest, record
 from tfrecords import manifest_file
 from tfrecords.pipeline import batch_request
+from trainer.baselines import classifier, skops_file
+from trainer.baselines import pooling as pooling_lib
 from trainer.lazy import keras
 from trainer.models import saved_model
 from trainer.runs import library_versions, run_folder
@@ -28,6 +31,7 @@ class SavedRun:
     manifest: The copy of it in the run folder.
     feature: The model's input.
     model_text: Such as `cnn:filters=64`.
+    pooling: How a baseline of scikit-learn pools clips; None where the run has a Keras model.
     versions_note: What is to be said where it was made with other libraries; '' where it was not.
   """
 
@@ -37,6 +41,7 @@ class SavedRun:
   manifest: manifest.DatasetManifest
   feature: record.FeatureSpec
   model_text: str
+  pooling: pooling_lib.Pooling | None = None
   versions_note: str = ''
 
   def request(
@@ -60,9 +65,11 @@ class SavedRun:
     Raises:
       ConfigError: if there is no such checkpoint, or it is damaged.
     """
-    if checkpoint not in CHECKPOINTS:
+    _check_name(checkpoint)
+    if self.pooling is not None:
       raise errors.ConfigError(
-        f'--checkpoint: expected one of {", ".join(CHECKPOINTS)}, got {checkpoint!r}.'
+        f'The run in {self.folder.path!r} is of `python -m trainer.baseline` ({self.model_text}), '
+        'and has no Keras model. Name the --run_dir of a run of `python -m trainer`.'
       )
     path = self.folder.checkpoint_file(checkpoint)
     if not os.path.exists(path):
@@ -90,6 +97,25 @@ class SavedRun:
       )
     return model
 
+  def load_baseline(self, checkpoint: str) -> classifier.Classifier:
+    """Returns the classifier of a baseline's run; it has one, by whichever name.
+
+    Raises:
+      ConfigError: if there is none, or it is not that of this run.
+    """
+    _check_name(checkpoint)
+    path, pooling = self.folder.baseline_file, self.pooling or pooling_lib.Pooling()
+    found = classifier.Classifier(skops_file.load(path), self.manifest.num_labels)
+    wanted = pooling.num_values(self.feature)
+    labels = found.estimator.classes_
+    if found.num_values != wanted or not set(labels) <= set(range(self.manifest.num_labels)):
+      raise errors.ConfigError(
+        f'The classifier {path!r} takes {found.num_values:,} values and knows {len(labels):,} '
+        f'labels, but the run was on {wanted:,} values of {self.feature.name} and '
+        f'{self.manifest.num_labels:,} labels. The folder mixes two runs: train again.'
+      )
+    return found
+
 
 def load(run_dir: str) -> SavedRun:
   """Returns the run in a folder.
@@ -115,10 +141,24 @@ def load(run_dir: str) -> SavedRun:
         obj.mapping('feature'), where=f'{folder.config_file}, feature'
       ),
       model_text=obj.text('model'),
+      pooling=_pooling(config, folder.config_file),
       versions_note=library_versions.note(config),
     )
   except (errors.SchemaError, errors.DatasetError) as error:
     raise errors.ConfigError(f'{run_dir!r} holds no whole run: {error}') from error
+
+
+def _check_name(checkpoint: str) -> None:
+  if checkpoint not in CHECKPOINTS:
+    raise errors.ConfigError(
+      f'--checkpoint: expected one of {", ".join(CHECKPOINTS)}, got {checkpoint!r}.'
+    )
+
+
+def _pooling(config: dict[str, Any], where: str) -> pooling_lib.Pooling | None:
+  if config.get('pooling') is None:
+    return None
+  return pooling_lib.Pooling.from_json(config['pooling'], where=f'{where}, pooling')
 
 
 def _shapes_text(shapes: Sequence[Sequence[int | None]]) -> str:

@@ -21,7 +21,7 @@ from tests.helpers import signals
 from tfrecords import manifest_file, reader
 from tfrecords.wire import codec
 from trainer import config, evaluate, predict, run
-from trainer.judging import compatibility, evaluation, prediction
+from trainer.judging import answering, compatibility, evaluation, prediction
 from trainer.runs import saved_run
 
 TOY = 'cnn:conv_layers=1,filters=4,dense_units=16,dropout=0'
@@ -220,7 +220,9 @@ def test_a_file_is_predicted_as_its_record_is(corpus, data, run_dir, tmp_path, f
   model = saved.load_model('best')
   found = list(records_of(data, 'test'))
   predictions = list(
-    prediction.predict_files(saved, model, [str(corpus / r.utterance_id) for r in found])
+    prediction.predict_files(
+      saved, answering.Network(saved, model), [str(corpus / r.utterance_id) for r in found]
+    )
   )
   stored = np.stack([feature_storage.from_stored(r.arrays[feature]) for r in found])
   expected = np.asarray(model(stored, training=False))
@@ -229,7 +231,7 @@ def test_a_file_is_predicted_as_its_record_is(corpus, data, run_dir, tmp_path, f
 
 def test_many_files_are_predicted_as_few(corpus, run_dir):
   saved = saved_run.load(run_dir)
-  model = saved.load_model('best')
+  model = answering.load(saved, 'best')
   files = [str(path) for path in sorted(corpus.rglob('*.wav'))[:7]]
   whole = [p.logits for p in prediction.predict_files(saved, model, files)]
   parts = list(prediction.predict_files(saved, model, files, batch_size=2))
@@ -245,7 +247,7 @@ def test_what_ffmpeg_decodes_is_predicted_as_the_same_in_wav(corpus, run_dir, tm
   copy.write_bytes(media_files.encoded('alac', samples, rate_hz=rate_hz))
   saved = saved_run.load(run_dir)
   files = [str(good), str(copy)]
-  one, other = prediction.predict_files(saved, saved.load_model('best'), files)
+  one, other = prediction.predict_files(saved, answering.load(saved, 'best'), files)
   assert not other.error
   np.testing.assert_allclose(other.logits, one.logits, atol=1e-3)
 
