@@ -32,12 +32,11 @@ def at_least_one(examples: tf.Tensor) -> tf.Tensor:
   Not every kernel takes an empty batch: TensorFlow's convolution with a fused ReLU gives it a wrong
   shape on CPUs, and the step fails.
   """
-  one = [1, *(1 if size is None else size for size in examples.shape[1:])]
-  return tf.cond(
-    tf.equal(tf.shape(examples)[0], 0),
-    lambda: tf.zeros(one, examples.dtype),
-    lambda: examples,
-  )
+  # No branch: with XLA its result has sizes that are known only later, and what is computed of them
+  # (how many values are no padding) came out wrong.
+  missing = tf.cast(tf.equal(tf.shape(examples)[0], 0), tf.int32)
+  zeros = tf.zeros(tf.concat([[missing], tf.shape(examples)[1:]], axis=0), examples.dtype)
+  return tf.ensure_shape(tf.concat([examples, zeros], axis=0), [None, *examples.shape[1:]])
 
 
 def with_shared_overflow(
