@@ -86,4 +86,8 @@ def trunk(x: Rows, settings: DsCnn) -> Rows:
   return x
 
 
-FAMILY = model.ModelFamily(settings=DsCnn, trunk=trunk, source='Zhang et al. 2017')
+# Measured on 1,344 spoken digits of 49 frames x 40 bins: after 5 epochs 66 % of others are right
+# with 0.003, 55 % with 0.001.
+FAMILY = model.ModelFamily(
+  settings=DsCnn, trunk=trunk, source='Zhang et al. 2017', learning_rate=0.003
+)
