@@ -1,0 +1,1 @@
+"""The models compared on real and on made-up speech: python -m benchmarks.models."""
