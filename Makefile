@@ -19,7 +19,8 @@ PYTEST := -m pytest --durations=10 --numprocesses=$(JOBS) --dist=loadfile
 
 demo: install
 	$(PY) -m beam_jobs.featurize
-	$(PY) -m trainer --data=demo/data --run_dir=demo/run --overwrite
+	$(PY) -m trainer --data=demo/data --run_dir=demo/run --overwrite --epochs=12 \
+	  --learning_rate=0.003 --schedule=cosine:warmup_epochs=1 --patience=0
 	@printf '\nNext, try:\n'
 	@printf '  %s\n' '$(PY) -m trainer.predict --run_dir=demo/run demo/corpus/yes/*.wav' \
 	  '$(PY) -m tensorboard.main --logdir=demo/run/logs' \

@@ -63,7 +63,7 @@ class TrainConfig:
     choices=RESUMES,
   )
   model: str = flag(
-    'cnn',
+    models.DEFAULT,
     'What to train, with settings as in cnn:filters=64,dropout=0.3. Known: '
     f'{options.described(models.SETTINGS)}.',
   )
@@ -100,8 +100,8 @@ class TrainConfig:
   compute: str = flag(
     '',
     'What the model computes by itself from the feature waveform, in front of all else, as in '
-    'log_mel:num_mels=64: the kinds and settings of the data job. Empty: nothing, and log_mel of '
-    'raw files.',
+    'log_mel:num_mels=64: the kinds and settings of the data job. Empty: nothing, and '
+    f'{files.COMPUTE} of raw files.',
   )
   augment: tuple[str, ...] = flag(
     (),

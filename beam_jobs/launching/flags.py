@@ -27,7 +27,7 @@ from tfrecords.resources import cores
 
 flag = command_line.flag
 
-DEFAULT_FEATURES = {media.AUDIO: 'log_mel', media.PICTURES: 'image'}
+DEFAULT_FEATURES = {media.AUDIO: features.DEFAULT, media.PICTURES: 'image'}
 DEFAULT_SOURCE = 'synthetic'
 DEFAULT_OUTPUT = 'demo/data'
 _REPEATABLE = ': name:key=value,... Repeatable.'
@@ -84,7 +84,7 @@ class _Flags:
   )
   name: str = flag('', "The data set's name in file names. By default the source's.")
   feature: tuple[str, ...] = flag(
-    (), f'A feature to store (log_mel; of pictures, image){_REPEATABLE}'
+    (), f'A feature to store ({features.DEFAULT}; of pictures, image){_REPEATABLE}'
   )
   effect: tuple[str, ...] = flag(
     (), f"Something done to every clip's samples, in this order{_REPEATABLE}"

@@ -49,6 +49,8 @@ RECIPES: Mapping[str, Recipe] = {
   'much varied': _varied(0.35),
 }
 SCHEDULE = '--schedule=cosine:warmup_epochs=1'
+# Of models that learn more under this schedule than at their own constant rate.
+RATES: Mapping[str, float] = {'tc_resnet': 0.003}
 
 
 @dataclasses.dataclass(frozen=True)

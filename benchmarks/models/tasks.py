@@ -167,10 +167,12 @@ def run(
   if not fitting:
     return f'{recipe.epochs} epochs would take {minutes(recipe.epochs * epoch_s)}'
   feature = feature_of(candidate.model)
+  name = candidate.model.partition(':')[0]
+  rate = [f'--learning_rate={recipes.RATES[name]}'] if name in recipes.RATES else []
   flags = recipe.of_samples if feature == 'waveform' else recipe.flags
   words = (
     f'--model={candidate.model}', f'--epochs={fitting[0]}', f'--seed={seed}', '--patience=0',
-    recipes.SCHEDULE, *flags,
+    recipes.SCHEDULE, *rate, *flags,
   )  # fmt: skip
   key = ' '.join(['run', data, *words])
   return Task(

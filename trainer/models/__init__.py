@@ -58,6 +58,9 @@ MODELS: Mapping[str, model.ModelFamily] = {
   'saved_model': saved_model.FAMILY,
 }
 
+# Where the user names none: the most for its time, by docs/models.md.
+DEFAULT = 'tc_resnet:width=1.5,dropout=0.2'
+
 SETTINGS: Mapping[str, type] = {name: member.settings for name, member in MODELS.items()}
 # From a text, such as `cnn:filters=64`, to the name and the settings; ConfigError.
 parse = functools.partial(options.parse, settings_by_name=SETTINGS, family='model')

@@ -24,7 +24,7 @@ from trainer.data import computed_feature
 from trainer.data.raw import table
 
 CLIP_S = 1.0
-COMPUTE = 'log_mel'  # What a model computes where the user names nothing.
+COMPUTE = features.DEFAULT  # What a model computes where the user names nothing.
 _SEED = 0  # Of the hash of speakers: that of the data job.
 
 WAV16, FLAC16, FLAC24, OGG, MP3 = range(5)
