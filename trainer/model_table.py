@@ -4,8 +4,9 @@
   python -m trainer.models --data=/data/words
   python -m trainer.models --data=/data/words tc_resnet:width=1.5 bc_resnet:width=2 --format=jsonl
 
-Its weights, the units of what its trunk gives (the embedding), and its multiply-adds for one clip:
-of one length as the data set's, or of the mean length of the train split.
+Its parameters (weights, and the moving statistics of batch normalisation), the units of what its
+trunk gives (the embedding), and its multiply-adds for one clip: of one length as the data set's, or
+of the mean length of the train split.
 """
 
 from __future__ import annotations
@@ -83,21 +84,23 @@ def main(arguments: Sequence[str]) -> None:
   length = f', a clip of {num_rows} rows' if feature.is_variable else ''
   shape = inputs.shape_text(feature)
   print(f'{config.data}: {feature.name} {shape}, {dataset.num_labels} labels{length}\n')
-  print(_LINE.format('model', 'parameters', 'multiply-adds', 'embedding', 'clips', 'source'))
+  width = max(len('mobilenet_v3_small'), *map(len, names)) + 2
+  print(_text(width, 'model', 'parameters', 'multiply-adds', 'embedding', 'clips', 'source'))
   for one in rows:
-    print(_text(one), flush=True)
+    print(_line(width, one), flush=True)
 
 
-_LINE = '{:24}{:>12}{:>15}{:>11}  {:7}{}'
+def _text(width: int, *columns: str) -> str:
+  return '{:{width}}{:>12}{:>15}{:>11}  {:7}{}'.format(*columns, width=width).rstrip()
 
 
-def _text(one: Row) -> str:
+def _line(width: int, one: Row) -> str:
   if one.reason:
-    return f'{one.model:24}{one.reason}'
+    return f'{one.model:{width}}{one.reason}'
   numbers = (
     '-' if n is None else f'{n:,}' for n in (one.parameters, one.multiply_adds, one.embedding)
   )
-  return _LINE.format(one.model, *numbers, one.clips, one.source).rstrip()
+  return _text(width, one.model, *numbers, one.clips, one.source)
 
 
 def row(text: str, dataset: manifest.DatasetManifest, feature_name: str) -> Row:

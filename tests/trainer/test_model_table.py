@@ -61,6 +61,9 @@ def test_the_program_prints_lines(data_dir, capsys):
     'source',
   ]
   assert [line.split()[0] for line in lines[3:]] == ['cnn', 'tc_resnet:width=1.5']
+  model_table.main([f'--data={data_dir}', 'conv1d:filters=8,dense_units=128', 'cnn:dropout=0.25'])
+  refused = capsys.readouterr().out.splitlines()[3]
+  assert refused.startswith('conv1d:filters=8,dense_units=128  takes [samples]')
   model_table.main([f'--data={data_dir}', 'cnn', '--format=jsonl'])
   assert json.loads(capsys.readouterr().out)['model'] == 'cnn'
   with pytest.raises(errors.ConfigError, match="No model is called 'nope'"):
