@@ -28,9 +28,16 @@ def within(low: float, high: float) -> Limits:
   return Limits(lambda value: low <= value <= high, f'in [{low:g}, {high:g}]')
 
 
+def count_from(least: int) -> Limits:
+  """Returns the limits of a count: 2**31 is where those of TensorFlow and of seeds end."""
+  return Limits(lambda value: least <= value < 2**31, f'at least {least} and below 2**31')
+
+
 AT_LEAST_0 = Limits(lambda value: 0 <= value < math.inf, '0 or more')
-AT_LEAST_1 = Limits(lambda value: value >= 1, 'at least 1')
+NATURAL, COUNT = count_from(0), count_from(1)
 POSITIVE = Limits(lambda value: 0 < value < math.inf, 'positive')
+# Of layers on top of each other: each is built by itself, and Keras calls itself for each.
+DEPTH = within(1, 100)
 RATE = Limits(lambda value: 0 <= value < 1, 'in [0, 1)')
 
 

@@ -3,7 +3,7 @@
   @dataclasses.dataclass(frozen=True, kw_only=True)
   class Config:
     data: str = command_line.flag('demo/data', 'Folder of a data set.', is_path=True)
-    batch_size: int = command_line.flag(64, 'Examples.', limits=limits.AT_LEAST_1)
+    batch_size: int = command_line.flag(64, 'Examples.', limits=limits.COUNT)
 
     def __post_init__(self) -> None:
       command_line.check(self)

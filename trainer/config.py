@@ -25,9 +25,6 @@ RESUMES = (RESUME_AUTO, RESUME_MUST, RESUME_NEVER)
 
 flag = command_line.flag
 
-# 2**31 is where TensorFlow's counters and NumPy's seeds end.
-_COUNT = limits.Limits(lambda value: 1 <= value < 2**31, 'at least 1 and below 2**31')
-_NATURAL = limits.Limits(lambda value: 0 <= value < 2**31, 'at least 0 and below 2**31')
 _OFF_OR_MORE = limits.Limits(lambda value: 0 <= value < math.inf, '0 (off) or more')
 _SHARE = limits.Limits(lambda value: 0 <= value < 1, 'in [0, 1)', '; 0 is off')
 _PART = limits.Limits(lambda value: 0 < value <= 1, 'in (0, 1]')
@@ -130,12 +127,12 @@ class TrainConfig:
     0,
     'Save all that the next step depends on every so many steps, so that no more are lost when the '
     'machine is; 0: not by steps. It is saved after every epoch in any case.',
-    limits=_NATURAL,
+    limits=limits.NATURAL,
   )
   checkpoint_minutes: float = flag(
     10.0, 'The same, by minutes since the last time; 0: not by time.', limits=_OFF_OR_MORE
   )
-  keep_checkpoints: int = flag(2, 'How many of these stay, the latest.', limits=_COUNT)
+  keep_checkpoints: int = flag(2, 'How many of these stay, the latest.', limits=limits.COUNT)
   histograms: bool = flag(
     False, 'Write how the weights are distributed to TensorBoard, every epoch.'
   )
@@ -151,7 +148,7 @@ class TrainConfig:
   virtual_devices: int = flag(
     0,
     'Split the GPU, or else the CPU, into so many devices, to try --strategy=mirrored on one.',
-    limits=_NATURAL,
+    limits=limits.NATURAL,
   )
   precision: str = flag(
     precision.FLOAT32,
@@ -173,7 +170,7 @@ class TrainConfig:
   steps_per_execution: int = flag(
     16,
     'Steps that run between two looks at the numbers, at most; slow steps get fewer.',
-    limits=_COUNT,
+    limits=limits.COUNT,
   )
   deterministic: bool = flag(
     True,
@@ -181,7 +178,7 @@ class TrainConfig:
     'faster kernels.',
   )
   seed: int = flag(
-    0, 'Where weights, dropout and the order of examples come from.', limits=_NATURAL
+    0, 'Where weights, dropout and the order of examples come from.', limits=limits.NATURAL
   )
   optimizer: str = flag(
     'adam',
@@ -219,17 +216,17 @@ class TrainConfig:
     'How the rate moves, as in cosine:warmup_epochs=2. Known: '
     f'{options.described(schedules.SETTINGS)}.',
   )
-  batch_size: int = flag(64, 'Examples per step, over all devices.', limits=_COUNT)
+  batch_size: int = flag(64, 'Examples per step, over all devices.', limits=limits.COUNT)
   accumulate: int = flag(
     1,
     'Add up the gradients of so many batches before the weights move: a step then learns from '
     '--accumulate times --batch_size examples, in the memory of --batch_size. Epochs, schedules '
     'and rates are of these steps.',
-    limits=_COUNT,
+    limits=limits.COUNT,
   )
-  epochs: int = flag(30, 'Passes over the train split, at most.', limits=_COUNT)
+  epochs: int = flag(30, 'Passes over the train split, at most.', limits=limits.COUNT)
   patience: int = flag(
-    5, 'Stop after so many epochs without a better one; 0: never stop early.', limits=_NATURAL
+    5, 'Stop after so many epochs without a better one; 0: never stop early.', limits=limits.NATURAL
   )
   monitor: str = flag(
     'accuracy',

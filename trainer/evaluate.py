@@ -34,7 +34,7 @@ class EvaluateConfig:
     run_folder.BEST, 'Which model of the run.', choices=saved_run.CHECKPOINTS
   )
   batch_size: int = command_line.flag(
-    evaluation.BATCH_SIZE, 'Examples per batch.', limits=limits.AT_LEAST_1
+    evaluation.BATCH_SIZE, 'Examples per batch.', limits=limits.COUNT
   )
 
   def __post_init__(self) -> None:

@@ -63,7 +63,7 @@ class ExtractConfig:
     'Split the GPU, or else the CPU, into so many devices.',
     limits=limits.Limits(lambda value: 0 <= value < 2**31, 'at least 0'),
   )
-  batch_size: int = command_line.flag(64, 'Clips per batch.', limits=limits.AT_LEAST_1)
+  batch_size: int = command_line.flag(64, 'Clips per batch.', limits=limits.COUNT)
 
   def __post_init__(self) -> None:
     command_line.check(self)

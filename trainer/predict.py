@@ -59,10 +59,10 @@ class PredictConfig:
     'named, or the id in --data.',
     choices=prediction_lines.NAMES,
   )
-  top: int = command_line.flag(3, 'How many labels are said of each.', limits=limits.AT_LEAST_1)
+  top: int = command_line.flag(3, 'How many labels are said of each.', limits=limits.COUNT)
   columns: str = command_line.flag('fname,label', 'Header of --format=submission.')
   batch_size: int = command_line.flag(
-    prediction.BATCH_SIZE, 'Clips at a time.', limits=limits.AT_LEAST_1
+    prediction.BATCH_SIZE, 'Clips at a time.', limits=limits.COUNT
   )
 
   def __post_init__(self) -> None:

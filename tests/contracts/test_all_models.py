@@ -4,6 +4,7 @@ All of it is to take under 3 minutes: a model is built once for several promises
 tiny. What belongs to the seam of all models (normalisation) is asked of two of them.
 """
 
+import dataclasses
 import functools
 import os
 import subprocess
@@ -113,6 +114,14 @@ def test_settings_can_be_written_as_text():
 @pytest.mark.parametrize('name', models.MODELS)
 def test_default_settings_are_found_by_the_bare_name(name):
   assert models.parse(name) == (name, models.MODELS[name].settings())
+
+
+@pytest.mark.parametrize('name', models.MODELS)
+def test_counts_that_nothing_can_hold_are_refused_at_once(name):
+  for field in dataclasses.fields(models.SETTINGS[name]):
+    if field.type in (int, 'int'):
+      with pytest.raises(errors.ConfigError, match=f'{field.name} must be .*got 100000000000'):
+        models.SETTINGS[name](**{field.name: 10**11})
 
 
 @pytest.mark.parametrize('policy', POLICIES)

@@ -76,7 +76,7 @@ class BaselineConfig:
     1,
     'Cut each clip into so many parts over time, and pool each by itself: with 1 nothing is known '
     'of the order of sounds.',
-    limits=limits.AT_LEAST_1,
+    limits=limits.COUNT,
   )
   class_weights: str = flag(
     'none',
@@ -86,12 +86,12 @@ class BaselineConfig:
   seed: int = flag(
     0,
     'Where what is drawn comes from.',
-    limits=limits.Limits(lambda value: 0 <= value < 2**31, 'at least 0 and below 2**31'),
+    limits=limits.NATURAL,
   )
   jobs: int = flag(
     0,
     'Threads; 0: one for each core that the process may use. What is learned is the same.',
-    limits=limits.AT_LEAST_0,
+    limits=limits.NATURAL,
   )
 
   def __post_init__(self) -> None:

@@ -18,7 +18,7 @@ from trainer.baselines import family
 # two on a machine that others use too).
 _VALUES_PER_THREAD = 2_000_000
 
-_AT_LEAST_2 = limits.Limits(lambda value: value >= 2, 'at least 2')
+_AT_LEAST_2 = limits.count_from(2)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,10 +35,10 @@ class GradientBoosting(limits.Limited):
   """
 
   LIMITS = {
-    'rounds': limits.AT_LEAST_1,
+    'rounds': limits.COUNT,
     'learning_rate': limits.POSITIVE,
     'max_leaves': _AT_LEAST_2,
-    'min_leaf': limits.AT_LEAST_1,
+    'min_leaf': limits.COUNT,
     'max_features': limits.Limits(lambda value: 0 < value <= 1, 'in (0, 1]'),
     'l2': limits.AT_LEAST_0,
   }

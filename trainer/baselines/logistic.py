@@ -23,7 +23,7 @@ class Logistic(limits.Limited):
     max_iterations: Steps of L-BFGS, at most.
   """
 
-  LIMITS = {'c': limits.AT_LEAST_0, 'max_iterations': limits.AT_LEAST_1}
+  LIMITS = {'c': limits.AT_LEAST_0, 'max_iterations': limits.COUNT}
 
   c: float = 1.0
   max_iterations: int = 1000

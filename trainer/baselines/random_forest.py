@@ -30,9 +30,9 @@ class RandomForest(limits.Limited):
   """
 
   LIMITS = {
-    'trees': limits.AT_LEAST_1,
-    'max_depth': limits.AT_LEAST_0,
-    'min_leaf': limits.AT_LEAST_1,
+    'trees': limits.COUNT,
+    'max_depth': limits.NATURAL,
+    'min_leaf': limits.COUNT,
     'max_features': (0, 1),
   }
 

@@ -155,8 +155,14 @@ def network(
   if not member.is_normalised(settings):
     statistics = None
   x = clip_rows.Rows(inputs.normalised(sources[0], feature, statistics), *sources[1:])
-  heard = member.trunk(clip_rows.zeros_behind(x), settings)
-  trunk = keras.Model(_one_or_all(sources), _one_or_all(heard.tensors), name=anatomy.TRUNK)
+  try:
+    heard = member.trunk(clip_rows.zeros_behind(x), settings)
+    trunk = keras.Model(_one_or_all(sources), _one_or_all(heard.tensors), name=anatomy.TRUNK)
+  except RecursionError:  # Keras calls itself for each layer on the way through a model.
+    raise errors.ConfigError(
+      f'{options.format_option(name, settings)} has too many layers on top of each other to be '
+      'built. Ask for fewer.'
+    ) from None
   sources = inputs.new_inputs(feature)
   x = member.head(clip_rows.of(trunk(_one_or_all(sources))), settings)
   # float32, so that the loss never sees half precision.

@@ -28,7 +28,7 @@ class AgeCnn(limits.Limited):
   """
 
   LIMITS = {
-    'filters': limits.Limits(lambda value: value >= 4, 'at least 4'),
+    'filters': limits.count_from(4),
     'dropout': limits.RATE,
   }
 

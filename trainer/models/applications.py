@@ -44,8 +44,8 @@ class Application(limits.Limited):
   """
 
   LIMITS = {
-    'blocks': limits.AT_LEAST_0,
-    'head_units': limits.AT_LEAST_0,
+    'blocks': limits.NATURAL,
+    'head_units': limits.NATURAL,
     'dropout': limits.RATE,
     'input_scale': limits.Limits(
       lambda value: 0 <= value < float('inf'), 'positive (or 0 for automatic)'

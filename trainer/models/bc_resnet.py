@@ -41,8 +41,8 @@ class BcResnet(limits.Limited):
 
   LIMITS = {
     'width': limits.within(0.25, 32),
-    'blocks': limits.AT_LEAST_0,
-    'sub_bands': limits.AT_LEAST_1,
+    'blocks': limits.within(0, 16),
+    'sub_bands': limits.COUNT,
     'dropout': limits.RATE,
   }
 

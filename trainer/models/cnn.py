@@ -31,7 +31,8 @@ class Cnn(limits.Limited):
   """
 
   LIMITS = {
-    **dict.fromkeys(('conv_layers', 'filters', 'kernel', 'pool', 'dense_units'), limits.AT_LEAST_1),
+    'conv_layers': limits.DEPTH,
+    **dict.fromkeys(('filters', 'kernel', 'pool', 'dense_units'), limits.COUNT),
     'dropout': limits.RATE,
   }
 

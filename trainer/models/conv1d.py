@@ -30,8 +30,8 @@ class Conv1d(limits.Limited):
   """
 
   LIMITS = {
-    'filters': limits.AT_LEAST_1,
-    'dense_units': limits.Limits(lambda value: value >= 2, 'at least 2'),
+    'filters': limits.COUNT,
+    'dense_units': limits.count_from(2),
     'dropout': limits.RATE,
   }
 

@@ -33,7 +33,8 @@ class Crnn(limits.Limited):
   """
 
   LIMITS = {
-    **dict.fromkeys(('conv_layers', 'filters', 'units', 'attention_units'), limits.AT_LEAST_1),
+    'conv_layers': limits.DEPTH,
+    **dict.fromkeys(('filters', 'units', 'attention_units'), limits.COUNT),
     'dropout': limits.RATE,
   }
 

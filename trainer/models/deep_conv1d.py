@@ -33,8 +33,8 @@ class DeepConv1d(limits.Limited):
 
   LIMITS = {
     'blocks': limits.within(1, 16),
-    'filters': limits.AT_LEAST_1,
-    'units': limits.AT_LEAST_1,
+    'filters': limits.COUNT,
+    'units': limits.COUNT,
     'dropout': limits.RATE,
   }
 

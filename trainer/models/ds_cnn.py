@@ -52,7 +52,7 @@ class DsCnn(limits.Limited):
     dropout: Share of the average's values that training drops, in [0, 1).
   """
 
-  LIMITS = {'filters': limits.AT_LEAST_0, 'dropout': limits.RATE}
+  LIMITS = {'filters': limits.NATURAL, 'dropout': limits.RATE}
 
   size: str = 's'
   filters: int = 0

@@ -43,7 +43,7 @@ class Kwt(limits.Limited):
 
   LIMITS = {
     'heads': limits.within(1, 64),
-    'head_units': limits.AT_LEAST_1,
+    'head_units': limits.COUNT,
     'layers': limits.within(1, 48),
     'widening': limits.within(1, 16),
     'max_rows': limits.within(0, 100_000),

@@ -39,8 +39,8 @@ class MatchboxNet(limits.Limited):
   LIMITS = {
     'blocks': limits.within(1, 32),
     'repeats': limits.within(1, 32),
-    'channels': limits.AT_LEAST_1,
-    'wide_channels': limits.AT_LEAST_1,
+    'channels': limits.COUNT,
+    'wide_channels': limits.COUNT,
     'dropout': limits.RATE,
   }
 

@@ -21,7 +21,7 @@ class Mlp(limits.Limited):
     pool: Take the mean and the deviation of each bin over time also of clips of one length.
   """
 
-  LIMITS = {'layers': limits.AT_LEAST_1, 'units': limits.AT_LEAST_1, 'dropout': limits.RATE}
+  LIMITS = {'layers': limits.DEPTH, 'units': limits.COUNT, 'dropout': limits.RATE}
 
   layers: int = 2
   units: int = 256

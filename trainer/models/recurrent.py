@@ -26,7 +26,7 @@ class Recurrent(limits.Limited):
     dropout: Share of each layer's outputs that training drops, in [0, 1).
   """
 
-  LIMITS = {'layers': limits.AT_LEAST_1, 'units': limits.AT_LEAST_1, 'dropout': limits.RATE}
+  LIMITS = {'layers': limits.DEPTH, 'units': limits.COUNT, 'dropout': limits.RATE}
 
   layers: int = 1
   units: int = 128

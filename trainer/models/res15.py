@@ -34,7 +34,7 @@ class Res15(limits.Limited):
   """
 
   LIMITS = {
-    'filters': limits.AT_LEAST_1,
+    'filters': limits.COUNT,
     'blocks': limits.within(1, 12),
     'dropout': limits.RATE,
   }

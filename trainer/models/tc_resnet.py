@@ -39,7 +39,7 @@ class TcResnet(limits.Limited):
   LIMITS = {
     'depth': limits.Limits(lambda value: value in CHANNELS, '8 or 14'),
     'width': limits.within(0.1, 16),
-    'kernel': limits.AT_LEAST_1,
+    'kernel': limits.COUNT,
     'dropout': limits.RATE,
   }
 

@@ -33,8 +33,8 @@ class Tcn(limits.Limited):
 
   LIMITS = {
     'blocks': limits.within(1, 16),
-    'filters': limits.AT_LEAST_1,
-    'kernel': limits.Limits(lambda value: value >= 2, 'at least 2'),
+    'filters': limits.COUNT,
+    'kernel': limits.count_from(2),
     'dropout': limits.RATE,
   }
 
