@@ -3,7 +3,7 @@
 import os
 
 import features
-from schemas import errors
+from schemas import errors, splits
 from trainer import config as config_lib
 from trainer import models, resume
 from trainer.augment import chain
@@ -44,6 +44,7 @@ def check(config: config_lib.TrainConfig) -> tuple[datasets.Data, resume.Start]:
   augmented = chain.Chain(config.augment)
   augmented.check(data.feature, data.computed)
   augmented.with_recordings(data.manifest.audio)
+  _check_parts(config, data)
   if config.teacher:
     teacher_lib.find(config.teacher, data)
   if config.jit_compile and data.feature.is_variable and data.feature.name not in features.FEATURES:
@@ -57,6 +58,19 @@ def check(config: config_lib.TrainConfig) -> tuple[datasets.Data, resume.Start]:
     origin.check_model(source, *models.parse(config.model))
     origin.check_feature(source, data.computed or data.feature, data.manifest.audio)
   return data, start
+
+
+def _check_parts(config: config_lib.TrainConfig, data: datasets.Data) -> None:
+  """Refuses steps of which whole parts would be what the same step has had before; ConfigError."""
+  num_records = data.manifest.num_records(splits.TRAIN)
+  most = max(1, -(-num_records // config.batch_size))
+  if config.accumulate > most:
+    raise errors.ConfigError(
+      f'--accumulate={config.accumulate} with --batch_size={config.batch_size} makes steps of '
+      f'{config.step_examples:,} examples, but the train split of {data.path!r} has '
+      f'{num_records:,}: the same would come again and again in one step. Write '
+      f'--accumulate={most} or less.'
+    )
 
 
 def check_together(config: config_lib.TrainConfig) -> tuple[datasets.Data, resume.Start]:

@@ -64,6 +64,13 @@ def test_what_can_be_refused_is_looked_at_once(untested_dir, monkeypatch):
   assert len(looks) == 1
 
 
+def test_steps_that_are_longer_than_the_train_split_are_refused(untested_dir):
+  asked = {'data': untested_dir, 'batch_size': 16}  # Of 44 clips.
+  preflight.check(config.TrainConfig(**asked, accumulate=3))
+  with pytest.raises(errors.ConfigError, match='has 44: .* again.* Write --accumulate=3 or less'):
+    preflight.check(config.TrainConfig(**asked, accumulate=4))
+
+
 def history_of(folder):
   with open(folder.history_file, encoding='utf-8') as stream:
     return json.load(stream)
