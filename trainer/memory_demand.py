@@ -38,7 +38,7 @@ from trainer.devices import gpu_memory, memory_budget
 from trainer.devices import workers as workers_lib
 from trainer.learning import optimizers
 from trainer.learning import teacher as teacher_lib
-from trainer.models import footprint
+from trainer.models import aside, footprint
 
 _FLOAT32_BYTES = 4
 _LABEL_BYTES = 8
@@ -153,7 +153,7 @@ def _num_slots(optimizer_text: str) -> int:
     optimizer.build([weight])
     return sum(variable.shape == weight.shape for variable in optimizer.variables)
 
-  return footprint.apart(count)
+  return aside.apart(count)
 
 
 def _buffer_bytes(config: config_lib.TrainConfig, data: datasets.Data) -> int:

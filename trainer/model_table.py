@@ -117,7 +117,7 @@ def row(text: str, dataset: manifest.DatasetManifest, feature_name: str) -> Row:
   # Imported here: a wrong flag answers without TensorFlow.
   import keras
 
-  from trainer.models import anatomy, footprint, multiply_adds
+  from trainer.models import anatomy, aside, multiply_adds
 
   name, settings = models.parse(text)
   member, feature = models.MODELS[name], dataset.feature(feature_name)
@@ -139,7 +139,7 @@ def row(text: str, dataset: manifest.DatasetManifest, feature_name: str) -> Row:
     )
 
   try:
-    return footprint.apart(measure)
+    return aside.apart(measure)
   except errors.DatasetError:
     kinds = ' or '.join(one.value for one in member.takes)
     return Row(model=text, reason=f'takes {kinds}, of {member.lengths.value} length')

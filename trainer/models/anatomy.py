@@ -70,8 +70,15 @@ def _names_block(layer: keras.layers.Layer, block: str) -> bool:
 
 def weighted_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
   """Yields the layers that hold trained weights, those of models inside it in place of these."""
+  for layer in leaves(model):
+    if layer.weights and not isinstance(layer, keras.layers.Normalization):
+      yield layer
+
+
+def leaves(model: keras.Model) -> Iterator[keras.layers.Layer]:
+  """Yields the layers of a model, those of models inside it in place of these."""
   for layer in model.layers:
     if isinstance(layer, keras.Model):
-      yield from weighted_layers(layer)
-    elif layer.weights and not isinstance(layer, keras.layers.Normalization):
+      yield from leaves(layer)
+    else:
       yield layer

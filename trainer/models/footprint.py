@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import random
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from schemas import manifest, record
 from trainer import models
 from trainer.lazy import keras, tf
-from trainer.models import freezing, front_end
+from trainer.models import anatomy, aside, freezing, front_end
 
 # They give the same memory another name.
 _ALIASES = {'ExpandDims', 'Identity', 'PreventGradient', 'Reshape', 'Squeeze', 'StopGradient'}
@@ -103,7 +101,7 @@ def outline(
     freezing.apply(network, freeze, is_pretrained=member.is_pretrained(settings))
     return of(network, num_rows=num_rows)
 
-  return apart(measure)
+  return aside.apart(measure)
 
 
 def of(model: keras.Model, *, num_rows: int = 1) -> Footprint:
@@ -125,30 +123,6 @@ def of(model: keras.Model, *, num_rows: int = 1) -> Footprint:
     training_bytes=max(sum(kept) + sum(sorted(kept)[-2:]), trace.peak_bytes()),
     answering_bytes=trace.peak_bytes(),
   )
-
-
-def apart(function: Callable[[], _Made]) -> _Made:
-  """Returns what a function gives in a thread of its own, by which Keras keeps names and scopes.
-
-  Python's random numbers, from which Keras seeds layers, go on as if it had drawn none.
-  """
-  made: list[_Made] = []
-  failed: list[BaseException] = []
-
-  def call() -> None:
-    try:
-      made.append(function())
-    except BaseException as error:
-      failed.append(error)
-
-  state = random.getstate()
-  thread = threading.Thread(target=call, name='footprint')
-  thread.start()
-  thread.join()
-  random.setstate(state)
-  if failed:
-    raise failed[0]
-  return made[0]
 
 
 class _Trace:
@@ -235,14 +209,5 @@ def _count(variables: Sequence[keras.Variable]) -> int:
 
 
 def _largest_layer(model: keras.Model) -> tuple[str, int]:
-  counts = ((layer.name, _count(layer.variables)) for layer in _layers(model))
+  counts = ((layer.name, _count(layer.variables)) for layer in anatomy.leaves(model))
   return max(counts, key=lambda found: found[1])
-
-
-def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
-  """Yields the layers, those of models inside it in place of these."""
-  for layer in model.layers:
-    if isinstance(layer, keras.Model):
-      yield from _layers(layer)
-    else:
-      yield layer

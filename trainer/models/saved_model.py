@@ -20,7 +20,6 @@ import json
 import os
 import shutil
 import tempfile
-import threading
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -28,7 +27,7 @@ from typing import Any
 from schemas import errors, record
 from tfrecords import paths
 from trainer.lazy import keras, tf
-from trainer.models import model
+from trainer.models import aside, model
 from trainer.models.clip_rows import Rows
 
 _KERAS_ENDINGS = ('.keras', '.h5')
@@ -201,7 +200,9 @@ def _facts(settings: SavedModel) -> _Facts:
 def _read(path: str) -> _Facts:
   """Returns what a file takes and gives, all of its results; ConfigError."""
   try:
-    return _alone(lambda: _read_keras(path) if path.endswith(_KERAS_ENDINGS) else _read_graph(path))
+    return aside.apart(
+      lambda: _read_keras(path) if path.endswith(_KERAS_ENDINGS) else _read_graph(path)
+    )
   except errors.ConfigError:
     raise
   except Exception as error:  # Of zipfile, h5py, protobuf, Keras, TensorFlow.
@@ -318,25 +319,6 @@ def _stand_in(facts: _Facts) -> Callable[[Any], Any]:
     return keras.layers.Dense(units, name=_LAYER)(pooled)
 
   return stand
-
-
-def _alone(function: Callable[[], _Facts]) -> _Facts:
-  """Returns what a function gives in a thread of its own, where no scope of Keras is open."""
-  made: list[_Facts] = []
-  failed: list[BaseException] = []
-
-  def call() -> None:
-    try:
-      made.append(function())
-    except BaseException as error:
-      failed.append(error)
-
-  thread = threading.Thread(target=call, name='saved-model')
-  thread.start()
-  thread.join()
-  if failed:
-    raise failed[0]
-  return made[0]
 
 
 def _shape_text(shape: Sequence[int | None]) -> str:

@@ -112,7 +112,7 @@ def digest(model: keras.Model) -> str:
   """
   trunk = anatomy.trunk(model)
   found = hashlib.sha256()
-  for layer in weights.leaves(trunk) if trunk is not None else ():
+  for layer in anatomy.leaves(trunk) if trunk is not None else ():
     found.update(f'{type(layer).__name__} {weights.constants(layer)}\n'.encode())
     for array in layer.get_weights():
       found.update(

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -96,7 +96,7 @@ def of_resumed(config: Mapping[str, Any]) -> Weights | None:
 def put_constants(model: keras.Model, constants: Mapping[str, Any]) -> None:
   """Gives the trunk of a model the statistics and the scale of another."""
   trunk = anatomy.trunk(model)
-  for layer in leaves(trunk) if trunk is not None else ():
+  for layer in anatomy.leaves(trunk) if trunk is not None else ():
     for name, value in constants.get(layer.name, {}).items():
       if isinstance(layer, keras.layers.Normalization):
         setattr(layer, f'input_{name}', np.array(value))
@@ -122,7 +122,7 @@ def put(weights: Weights, model: keras.Model, labels: Sequence[str]) -> Outcome:
   if trunk is None:
     raise errors.ConfigError(f'--init_from: model {model.name!r} has no trunk to fill.')
   put_constants(model, weights.constants)
-  theirs = _filled(list(leaves(trunk)), weights.trunk)
+  theirs = _filled(list(anatomy.leaves(trunk)), weights.trunk)
   if isinstance(theirs, str):
     raise errors.ConfigError(
       f'--init_from={weights.named}: its trunk does not fit --model={model.name} on this data: '
@@ -188,9 +188,11 @@ def _read(origin: origin_lib.Origin) -> bytes:
     'named': origin.named,
     'sha256': sha256,
     'labels': list(origin.labels),
-    'constants': {layer.name: found for layer in leaves(trunk) if (found := constants(layer))},
+    'constants': {
+      layer.name: found for layer in anatomy.leaves(trunk) if (found := constants(layer))
+    },
   }
-  for part, found in ((_TRUNK, list(leaves(trunk))), (_HEAD, _head_layers(model))):
+  for part, found in ((_TRUNK, list(anatomy.leaves(trunk))), (_HEAD, _head_layers(model))):
     found = [layer for layer in found if layer.weights]
     meta[part] = [(layer.name, len(layer.weights)) for layer in found]
     for i, layer in enumerate(found):
@@ -216,17 +218,8 @@ def _head_layers(model: keras.Model) -> list[keras.layers.Layer]:
     leaf
     for layer in network.layers
     if layer.name != anatomy.TRUNK
-    for leaf in (leaves(layer) if isinstance(layer, keras.Model) else [layer])
+    for leaf in (anatomy.leaves(layer) if isinstance(layer, keras.Model) else [layer])
   ]
-
-
-def leaves(model: keras.Model) -> Iterator[keras.layers.Layer]:
-  """Yields the layers of a model, those of models inside it in place of these."""
-  for layer in model.layers:
-    if isinstance(layer, keras.Model):
-      yield from leaves(layer)
-    else:
-      yield layer
 
 
 def _text(shapes: Sequence[Sequence[int]]) -> str:
