@@ -108,6 +108,7 @@ def main(arguments: Sequence[str]) -> None:
   run = saved_run.load(config.run_dir)
   dataset = _load_data(run, config) if config.data else None
   if not dataset:
+    compatibility.check_files(run)
     config = _with_listed_files(run, config)
   if run.versions_note:
     print(run.versions_note, file=sys.stderr)  # Results alone go to stdout.

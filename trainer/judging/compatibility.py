@@ -26,6 +26,19 @@ def check_feature(
     )
 
 
+def check_files(run: saved_run.SavedRun) -> None:
+  """Raises DatasetError if the run's input is no feature of files, but what another model made."""
+  extracted = run.manifest.config.get('extracted')
+  if extracted is not None:
+    raise errors.DatasetError(
+      f'The run learned from {run.feature.name!r}, what the trunk of {extracted["of"]} made of '
+      'clips, and files have none. Make a data set of the files with the settings of that trunk\'s '
+      'training (python -m beam_jobs.featurize --source=unlabelled), compute its embeddings as '
+      f'those here were ({extracted["command"]}, with other --data and --output), and name its '
+      'folder with --data.'
+    )
+
+
 def most_samples(run: saved_run.SavedRun) -> int:
   """Returns how many samples the longest clip may have that the run's model takes; 0: any."""
   if run.pooling is not None:

@@ -130,6 +130,11 @@ class _Trace:
 
   def __init__(self, model: keras.Model, num_rows: int) -> None:
     self._num_rows = num_rows
+    # What a SavedModel gives may have no known size, and need not be rows: it is counted as 1, as
+    # what fits must not be refused.
+    layers = model._flatten_layers(include_self=False)
+    is_black = any(isinstance(layer, keras.layers.TFSMLayer) for layer in layers)
+    self._unknown = 1 if is_black else num_rows
     self._there: list[tf.Operation] = []
     self._back: list[tf.Operation] = []
     self._of_example: set[Any] = set()
@@ -194,7 +199,7 @@ class _Trace:
 
   def _bytes(self, tensor: tf.Tensor) -> int:
     sizes = tensor.shape.as_list() if tensor.shape.rank is not None else [1]
-    return math.prod(size or self._num_rows for size in sizes) * max(1, tensor.dtype.size)
+    return math.prod(size or self._unknown for size in sizes) * max(1, tensor.dtype.size)
 
 
 def _original(tensor: tf.Tensor) -> tf.Tensor:

@@ -103,6 +103,8 @@ def test_a_checkpoint_opens_by_the_copy_of_the_graph_wherever_it_lies(encoder, p
     str(tmp_path / 'moved' / 'best.keras'), graphs_dir=str(tmp_path / 'moved' / 'graphs')
   )
   np.testing.assert_array_equal(loaded(batch), wanted)
+  found = footprint.of(loaded, num_rows=NUM_SAMPLES)  # Nobody knows how many frames it gives.
+  assert found.answering_bytes < 10 * 4 * NUM_SAMPLES
   loaded.export(tmp_path / 'export', verbose=False)
   exported = tf.saved_model.load(tmp_path / 'export')
   np.testing.assert_allclose(exported.serve(batch), wanted, rtol=1e-5, atol=1e-5)

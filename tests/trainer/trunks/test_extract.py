@@ -15,7 +15,7 @@ from tests.helpers import datasets
 from tfrecords import describe, manifest_file, reader, verify
 from tfrecords.wire import codec
 from trainer import config as config_lib
-from trainer import extract, run
+from trainer import extract, predict, run
 from trainer.models import anatomy
 from trainer.trunks import embedder, extraction
 
@@ -109,6 +109,8 @@ def test_a_head_learns_from_it(embedded, tmp_path):
   folder = train(embedded, tmp_path / 'run', model='linear', epochs=10)
   with open(folder.report_file, encoding='utf-8') as stream:
     assert json.load(stream)['accuracy'] > 0.8
+  with pytest.raises(errors.DatasetError, match=r"from 'embedding'.*trainer\.extract .*--data"):
+    predict.main([f'--run_dir={folder.path}', 'one.wav'])
 
 
 def test_a_rerun_goes_on_and_keeps_what_is_whole(trained, data_dir, tmp_path, capsys, monkeypatch):
