@@ -14,7 +14,7 @@ import tensorflow as tf
 from schemas import errors
 from tests.helpers import datasets
 from tests.trainer.callbacks import test_callbacks
-from trainer import announce, assembly, config, models, preflight, run
+from trainer import announce, assembly, config, preflight, run
 from trainer.devices import workers
 from trainer.models import anatomy, front_end
 from trainer.runs import training_state
@@ -169,9 +169,7 @@ def test_a_file_that_lies_alone_wants_its_model(source, other_dir, tmp_path):
   shutil.copy(source.checkpoint_file('best'), file)
   model, _ = begin(other_dir, model=TOY, init_from=file)
   assert same(trunk_weights(model), trunk_weights(load(source, 'best')))
-  with pytest.raises(
-    errors.ConfigError, match=f'does not fit --model={models.DEFAULT} on this data'
-  ):
+  with pytest.raises(errors.ConfigError, match='does not fit --model=tc_resnet on this data'):
     begin(other_dir, init_from=file)
 
 
