@@ -1,7 +1,6 @@
 """The numbers that settings and flags may hold, checked at their birth."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -33,9 +32,13 @@ def count_from(least: int) -> Limits:
   return Limits(lambda value: least <= value < 2**31, f'at least {least} and below 2**31')
 
 
-AT_LEAST_0 = Limits(lambda value: 0 <= value < math.inf, '0 or more')
+# What is computed with them in float32 stays finite, squares apart.
+_MOST, _LEAST = 1e30, 1e-30
+AT_LEAST_0 = Limits(lambda value: 0 <= value <= _MOST, '0 or more', f'; at most {_MOST:g}')
 NATURAL, COUNT = count_from(0), count_from(1)
-POSITIVE = Limits(lambda value: 0 < value < math.inf, 'positive')
+POSITIVE = Limits(
+  lambda value: _LEAST <= value <= _MOST, 'positive', f'; at least {_LEAST:g}, at most {_MOST:g}'
+)
 # Of layers on top of each other: each is built by itself, and Keras calls itself for each.
 DEPTH = within(1, 100)
 RATE = Limits(lambda value: 0 <= value < 1, 'in [0, 1)')

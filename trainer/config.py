@@ -1,7 +1,6 @@
 """Everything that a run is asked to do, checked at birth."""
 
 import dataclasses
-import math
 import os
 from typing import Any
 
@@ -25,10 +24,10 @@ RESUMES = (RESUME_AUTO, RESUME_MUST, RESUME_NEVER)
 
 flag = command_line.flag
 
-_OFF_OR_MORE = limits.Limits(lambda value: 0 <= value < math.inf, '0 (off) or more')
+_OFF_OR_MORE = dataclasses.replace(limits.AT_LEAST_0, wanted='0 (off) or more')
 _SHARE = limits.Limits(lambda value: 0 <= value < 1, 'in [0, 1)', '; 0 is off')
 _PART = limits.Limits(lambda value: 0 < value <= 1, 'in (0, 1]')
-_RAW = limits.Limits(lambda value: 0 <= value < math.inf, 'positive, or 0 for the usual')
+_RAW = dataclasses.replace(limits.AT_LEAST_0, wanted='positive, or 0 for the usual')
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -262,7 +261,7 @@ class TrainConfig:
     4.0,
     'What the logits of both are divided by for that distance: the higher, the more the labels '
     'count that the teacher takes for less likely.',
-    limits=limits.POSITIVE,
+    limits=limits.within(0.01, 1000),
   )
   clip_norm: float = flag(
     0.0,

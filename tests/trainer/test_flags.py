@@ -107,6 +107,17 @@ def test_two_command_lines_live_side_by_side():
     ('--precision=float16', r'--precision: expected one of float32, mixed_float16.*Did you mean'),
     ('--optimizer=adma', r"No optimizer is called 'adma'\. Did you mean 'adam'.*rmsprop, sgd"),
     ('--optimizer=sgd:momentum=1', r'momentum must be in \[0, 1\), got 1'),
+    ('--learning_rate=1e300', r'--learning_rate must be positive, got 1e\+300; .* at most 1e\+30'),
+    (
+      '--trunk_learning_rate=1e-300',
+      r'--trunk_learning_rate must be positive, got 1e-300; at least',
+    ),
+    ('--clip_norm=1e300', r'--clip_norm must be 0 \(off\) or more, got 1e\+300; at most 1e\+30'),
+    (
+      '--teacher_temperature=1e300',
+      r'--teacher_temperature must be in \[0.01, 1000\], got 1e\+300',
+    ),
+    ('--optimizer=adam:epsilon=1e300', r'epsilon must be 0 or more, got 1e\+300; at most 1e\+30'),
     ('--optimizer=adamw:weight_decay=-1', r'weight_decay must be 0 or more, got -1'),
     ('--optimizer=adam:weight_decay=1', r"has no setting 'weight_decay'"),
     ('--schedule=cos', r"No schedule is called 'cos'.*Known: constant, cosine, step"),

@@ -47,9 +47,7 @@ class Application(limits.Limited):
     'blocks': limits.NATURAL,
     'head_units': limits.NATURAL,
     'dropout': limits.RATE,
-    'input_scale': limits.Limits(
-      lambda value: 0 <= value < float('inf'), 'positive (or 0 for automatic)'
-    ),
+    'input_scale': dataclasses.replace(limits.AT_LEAST_0, wanted='positive (or 0 for automatic)'),
   }
 
   weights: str = 'none'
@@ -101,7 +99,7 @@ class MobileNetV3(Application):
     alpha: How many times as many filters as the paper has.
   """
 
-  LIMITS = {'alpha': limits.POSITIVE}
+  LIMITS = {'alpha': limits.within(0.05, 16)}
 
   alpha: float = 1.0
 
