@@ -174,7 +174,7 @@ def _write(
     batches = iter(lambda: tuple(itertools.islice(records, batch_size)), ())
     for clips in _one_ahead(batches):
       embedded = embed([stored_form.from_stored(clip.arrays[asked.feature.name]) for clip in clips])
-      _check_finite(embedded, clips, asked)
+      _check_storable(embedded, clips, asked)
       found = found.merge(
         moments.Moments.of(np.concatenate([x.reshape(-1, num_bins) for x in embedded]), num_bins)
       )
@@ -225,7 +225,7 @@ def _with(
   return dataclasses.replace(clip, arrays={spec.name: stored})
 
 
-def _check_finite(
+def _check_storable(
   embedded: Sequence[NDArray[np.float32]], clips: Sequence[codec.Record], asked: Extraction
 ) -> None:
   for array, clip in zip(embedded, clips, strict=True):
@@ -233,6 +233,13 @@ def _check_finite(
       raise errors.DatasetError(
         f'The trunk gives no finite numbers for {clip.utterance_id!r} of {asked.data_dir!r}. Was '
         'the run whose trunk it is trained to its end? Judge it: python -m trainer.evaluate.'
+      )
+    largest = float(np.abs(array).max(initial=0.0))
+    if asked.embedding.dtype == 'float16' and largest > stored_form.FLOAT16_MAX:
+      raise errors.ConfigError(
+        f'The trunk gives numbers up to {largest:,.0f} for {clip.utterance_id!r} of '
+        f'{asked.data_dir!r}, and float16 holds them up to {stored_form.FLOAT16_MAX:,.0f}: all '
+        'above would become the same. Write --dtype=float32, and another --output.'
       )
 
 

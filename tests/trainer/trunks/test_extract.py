@@ -219,3 +219,37 @@ def test_bins_are_averaged():
 def test_a_trunk_that_sums_frames_up_has_none_of_each(trained, tmp_path):
   with pytest.raises(errors.ConfigError, match='sums up all frames'):
     call(run_dir=trained.path, output=tmp_path / 'x', per_frame='true')
+
+
+@pytest.mark.parametrize(('largest', 'dtype'), [(65504, 'float16'), (65600, 'float32')])
+def test_embeddings_are_stored_as_they_are_up_to_the_largest(data_dir, tmp_path, largest, dtype):
+  extracted(data_dir, tmp_path / 'out', [largest, -largest], dtype=dtype)
+  assert all(
+    clip.arrays['embedding'].tolist() == [largest, -largest]
+    for _, clip in records(tmp_path / 'out')
+  )
+
+
+def test_embeddings_that_float16_cannot_hold_are_refused_and_not_cut_off(data_dir, tmp_path):
+  sentence = 'numbers up to 65,600 for .*float16 holds them up to 65,504.* --dtype=float32'
+  with pytest.raises(errors.ConfigError, match=sentence):
+    extracted(data_dir, tmp_path / 'out', [1, -65600], dtype='float16')
+  assert not (tmp_path / 'out' / naming.MANIFEST).exists()
+
+
+def extracted(data_dir, output, values, *, dtype):
+  """Writes a data set whose every embedding are the same values."""
+  found = manifest_file.load(data_dir)
+  asked = extraction.Extraction(
+    data_dir=data_dir,
+    dataset=found,
+    data_sha256='0' * 64,
+    feature=found.features[0],
+    embedding=embedder.spec((len(values),), dtype, trunk='1' * 64, model='toy'),
+    output=str(output),
+    origin={'trunk': '1' * 64},
+  )
+  one = np.array(values, np.float32)
+  return extraction.extract(
+    asked, lambda clips: [one for _ in clips], batch_size=4, say=lambda line: None
+  )
