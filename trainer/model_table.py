@@ -23,6 +23,7 @@ from trainer.devices import quiet
 from trainer.models import inputs
 
 _FORMATS = ('text', 'jsonl')
+_OF_FILE = 'saved_model'  # Without a path it is no model.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,8 +49,8 @@ class Row:
 
   Attributes:
     model: As --model takes it.
-    parameters: Weights and moving statistics; None where it cannot be made.
-    multiply_adds: For one clip; None where nobody knows, as inside a SavedModel.
+    parameters: Weights and moving statistics; None where it cannot be made, or a file holds them.
+    multiply_adds: For one clip; None where nobody knows, as of a file.
     embedding: The units of what the trunk gives.
     clips: What lengths it takes.
     source: The paper.
@@ -73,8 +74,7 @@ def main(arguments: Sequence[str]) -> None:
   dataset, _ = named_data.load(config.data)
   feature = dataset.feature(config.feature)  # A wrong name is told before TensorFlow is loaded.
   quiet.import_tensorflow(debug=command.is_on('debug', arguments))
-  # saved_model has none without a path.
-  names = config.models or tuple(name for name in models.MODELS if name != 'saved_model')
+  names = config.models or tuple(name for name in models.MODELS if name != _OF_FILE)
   rows = (row(text, dataset, feature.name) for text in names)
   if config.format == 'jsonl':
     for one in rows:
@@ -131,8 +131,9 @@ def row(text: str, dataset: manifest.DatasetManifest, feature_name: str) -> Row:
     given = trunk.output[0] if isinstance(trunk.output, list) else trunk.output
     return Row(
       model=text,
-      parameters=made.count_params(),
-      multiply_adds=multiply_adds.of(made, num_rows=num_rows),
+      # A network of a file is not opened here: what stands in for it has other weights.
+      parameters=None if name == _OF_FILE else made.count_params(),
+      multiply_adds=None if name == _OF_FILE else multiply_adds.of(made, num_rows=num_rows),
       embedding=given.shape[-1],
       clips=member.lengths.name.lower().replace('_', ' '),
       source=member.source,

@@ -132,8 +132,7 @@ class _Trace:
     self._num_rows = num_rows
     # What a SavedModel gives may have no known size, and need not be rows: it is counted as 1, as
     # what fits must not be refused.
-    layers = model._flatten_layers(include_self=False)
-    is_black = any(isinstance(layer, keras.layers.TFSMLayer) for layer in layers)
+    is_black = any(isinstance(one, keras.layers.TFSMLayer) for one in anatomy.leaves(model))
     self._unknown = 1 if is_black else num_rows
     self._there: list[tf.Operation] = []
     self._back: list[tf.Operation] = []
