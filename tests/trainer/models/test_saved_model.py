@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from schemas import errors
 from tests.helpers import tiny_manifest
-from trainer import models
+from trainer import model_table, models
 from trainer.learning import precision
 from trainer.models import anatomy, footprint, freezing, saved_model
 
@@ -125,10 +125,11 @@ def test_a_keras_file_is_a_part_of_the_model_up_to_a_layer(keras_file, tmp_path)
 
 def test_memory_is_asked_without_loading_it(encoder):
   dataset = tiny_manifest.of(shape=(NUM_SAMPLES,), name='waveform')
-  found = footprint.outline(
-    *models.parse(f'saved_model:path={encoder},output=embedding'), dataset, 'waveform'
-  )
+  text = f'saved_model:path={encoder},output=embedding'
+  found = footprint.outline(*models.parse(text), dataset, 'waveform')
   assert found.num_weights > 0
+  row = model_table.row(text, dataset, 'waveform')
+  assert (row.embedding, row.parameters, row.multiply_adds) == (UNITS, None, None)
 
 
 @pytest.mark.parametrize(
