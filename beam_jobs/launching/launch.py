@@ -24,9 +24,9 @@ from beam_jobs.launching import (
   progress,
 )
 from beam_jobs.output import folder as folder_lib
-from beam_jobs.output import lock
 from beam_jobs.processes import held_folder, side_channel
 from schemas import errors
+from tfrecords.finishing import lock
 
 _LOG_TAIL_CHARS = 4_000
 

@@ -1,11 +1,10 @@
 """The job's folder before it begins: taken over, begun anew, or refused."""
 
 from beam_jobs import config as config_lib
-from beam_jobs.output import lock
 from beam_jobs.planning import plan as plan_lib
 from schemas import errors, naming
 from tfrecords import storage
-from tfrecords.finishing import notes
+from tfrecords.finishing import lock, notes
 from tfrecords.finishing import unfinished as unfinished_lib
 
 _SETTINGS = 'settings.json'

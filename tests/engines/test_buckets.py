@@ -13,7 +13,6 @@ from apache_beam.io import filesystems
 from apache_beam.options import pipeline_options
 
 from beam_jobs import featurize
-from beam_jobs.output import lock
 from beam_jobs.shards import reading
 from beam_jobs.sources import corpus
 from features.decoding import clips
@@ -21,6 +20,7 @@ from schemas import audio, command, errors, utterance
 from tests.beam_jobs import corpora
 from tests.engines import gcs_emulator, gcs_session, s3_emulator
 from tfrecords import describe, reader, storage, verify, writer
+from tfrecords.finishing import lock
 from tfrecords.storage import fsspec_bucket, gcs, place
 
 pytestmark = pytest.mark.engines
@@ -269,6 +269,6 @@ def test_the_job_reads_from_and_writes_to_a_bucket(bucket, tmp_path, capfd):
   assert command.run(featurize.main, [*there, '--seed=3']) == 2
   assert 'seed was 0, now 3' in capfd.readouterr().err
   assert command.run(featurize.main, [*there, '--seed=3', '--overwrite']) == 0
-  with lock.held(bucket.folder), pytest.raises(errors.ConfigError, match='Another launcher'):
+  with lock.held(bucket.folder), pytest.raises(errors.ConfigError, match='Another command'):
     with lock.held(bucket.folder):
       pass

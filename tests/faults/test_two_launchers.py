@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from beam_jobs.output import lock
 from schemas import errors
 from tests.faults import jobs
 from tests.helpers import bucket
+from tfrecords.finishing import lock
 
 pytestmark = pytest.mark.faults
 
@@ -30,7 +30,7 @@ def test_the_second_launcher_is_refused_and_told_of_the_first(corpus, undisturbe
     )
     assert since == 1
     assert sentence == (
-      f"error: Another launcher is writing to --output='{output}': process {first.pid} on "
+      f"error: Another command is writing to --output='{output}': process {first.pid} on "
       f'{socket.gethostname()}, SINCE. Wait for its end, or end it, or choose another --output.'
     )
   first.send_signal(signal.SIGCONT)
@@ -61,7 +61,7 @@ def test_of_many_that_start_at_once_one_gets_the_output(corpus, undisturbed, tmp
   assert {process.returncode for _, process in ended} <= {0, 2}
   assert any(process.returncode == 0 for _, process in ended)
   for err, process in ended:
-    assert process.returncode == 0 or 'Another launcher is writing' in err
+    assert process.returncode == 0 or 'Another command is writing' in err
   assert jobs.digests(output) == undisturbed
   assert jobs.temporaries(output) == []
 
@@ -136,7 +136,7 @@ def test_a_disk_without_locks_is_held_by_a_note(tmp_path, monkeypatch):
 
   monkeypatch.setattr(lock.fcntl, 'flock', none)
   with lock.held(str(tmp_path / 'data')):
-    with pytest.raises(errors.ConfigError, match='Another launcher is writing'):
+    with pytest.raises(errors.ConfigError, match='Another command is writing'):
       with lock.held(str(tmp_path / 'data')):
         pass
   assert list((tmp_path / 'data').iterdir()) == []

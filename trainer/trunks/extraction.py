@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from features import stored_form
 from schemas import errors, manifest, naming, record, splits
 from tfrecords import manifest_file, reader, storage, writer
-from tfrecords.finishing import moments, notes, shard_result, unfinished
+from tfrecords.finishing import lock, moments, notes, shard_result, unfinished
 from tfrecords.wire import codec
 
 _NOTE = 'extraction.json'  # What the folder is made of.
@@ -70,7 +70,8 @@ def check_output(output: str, made_of: dict[str, Any] | None = None) -> None:
   """
   files = storage.storage_of(output)
   try:
-    names = [name for name in files.list_dir(output) if storage.TEMPORARY_MARK not in name]
+    present = files.list_dir(output)
+    names = [name for name in present if storage.TEMPORARY_MARK not in name and name != lock.FILE]
   except NotADirectoryError as error:
     raise errors.ConfigError(f'--output={output} is a file. Name a folder.') from error
   except FileNotFoundError:
@@ -108,14 +109,20 @@ def extract(
     say: Is told how far it is, a line a shard.
 
   Raises:
-    ConfigError: if the folder holds something else.
+    ConfigError: if the folder holds something else, or another command writes to it.
     DatasetError: if records are damaged, or the storage refuses.
   """
-  check_output(asked.output, asked.made_of)
+  check_output(asked.output, asked.made_of)  # Before the folder is made.
+  with lock.held(asked.output):
+    check_output(asked.output, asked.made_of)  # Another may have come first.
+    return _extract_alone(asked, embed, batch_size=batch_size, say=say)
+
+
+def _extract_alone(
+  asked: Extraction, embed: Embed, *, batch_size: int, say: Callable[[str], None]
+) -> manifest.DatasetManifest:
   files = storage.storage_of(asked.output)
   out = unfinished.Unfinished(asked.output, files)
-  with storage.naming_failures(f'the folder {asked.output!r}', path=asked.output):
-    files.make_dirs(asked.output)
   out.notes.make_folder()
   out.notes.write(_NOTE, asked.made_of)
   out.remove_leftovers()

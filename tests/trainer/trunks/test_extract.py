@@ -13,6 +13,7 @@ from features import stored_form
 from schemas import errors, naming, splits
 from tests.helpers import datasets
 from tfrecords import describe, manifest_file, reader, verify
+from tfrecords.finishing import lock
 from tfrecords.wire import codec
 from trainer import config as config_lib
 from trainer import extract, predict, run
@@ -235,6 +236,15 @@ def test_embeddings_that_float16_cannot_hold_are_refused_and_not_cut_off(data_di
   with pytest.raises(errors.ConfigError, match=sentence):
     extracted(data_dir, tmp_path / 'out', [1, -65600], dtype='float16')
   assert not (tmp_path / 'out' / naming.MANIFEST).exists()
+
+
+def test_of_two_that_extract_at_once_the_second_is_refused(data_dir, tmp_path):
+  with lock.held(str(tmp_path / 'out')):
+    with pytest.raises(errors.ConfigError, match='Another command is writing to --output='):
+      extracted(data_dir, tmp_path / 'out', [1, 2], dtype='float16')
+    assert os.listdir(tmp_path / 'out') == [lock.FILE]
+  extracted(data_dir, tmp_path / 'out', [1, 2], dtype='float16')
+  assert lock.FILE not in os.listdir(tmp_path / 'out')
 
 
 def extracted(data_dir, output, values, *, dtype):

@@ -1,4 +1,4 @@
-"""One launcher at a time: a second one on the same output is refused, and told of the first.
+"""One command at a time: a second one on the same output is refused, and told of the first.
 
 On a disk the lock is the kernel's (flock), which ends with the process that holds it, however that
 ends; the file only says who it is. Where there are no such locks, in buckets and on some network
@@ -204,7 +204,7 @@ def _refusal(output: str, holder: Holder | None, note: str = '') -> errors.Confi
   )
   gone = f' If it is gone for sure, remove {note!r}.' if note else ''
   return errors.ConfigError(
-    f'Another launcher is writing to --output={output!r}: {who}. Wait for its end, or end it, or '
+    f'Another command is writing to --output={output!r}: {who}. Wait for its end, or end it, or '
     f'choose another --output.{gone}'
   )
 
