@@ -52,6 +52,7 @@ def find(path: str, data: datasets.Data) -> Lesson:
   """
   try:
     run = saved_run.load(path)
+    run.check_network()
     stored = run.folder.read_config()
     if not os.path.exists(run.folder.checkpoint_file(run_folder.BEST)):
       raise errors.ConfigError(

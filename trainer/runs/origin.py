@@ -52,6 +52,7 @@ def find(named: str) -> Origin:
   """
   if os.path.isdir(named):
     run = saved_run.load(named)
+    run.check_network()
     checkpoint = run.folder.checkpoint_file(run_folder.BEST)
     if not os.path.exists(checkpoint):
       raise errors.ConfigError(

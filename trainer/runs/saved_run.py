@@ -44,6 +44,14 @@ class SavedRun:
   pooling: pooling_lib.Pooling | None = None
   versions_note: str = ''
 
+  def check_network(self) -> None:
+    """Raises ConfigError if the run is a baseline's, which has no Keras model."""
+    if self.pooling is not None:
+      raise errors.ConfigError(
+        f'The run in {self.folder.path!r} is of `python -m trainer.baseline` ({self.model_text}), '
+        'and has no Keras model. Name a run of `python -m trainer`.'
+      )
+
   def request(
     self, dataset: manifest.DatasetManifest, split: str, *, data_dir: str, batch_size: int
   ) -> batch_request.BatchRequest:
@@ -66,11 +74,7 @@ class SavedRun:
       ConfigError: if there is no such checkpoint, or it is damaged.
     """
     _check_name(checkpoint)
-    if self.pooling is not None:
-      raise errors.ConfigError(
-        f'The run in {self.folder.path!r} is of `python -m trainer.baseline` ({self.model_text}), '
-        'and has no Keras model. Name the --run_dir of a run of `python -m trainer`.'
-      )
+    self.check_network()
     path = self.folder.checkpoint_file(checkpoint)
     if not os.path.exists(path):
       raise errors.ConfigError(

@@ -13,6 +13,7 @@ import tensorflow as tf
 from schemas import errors
 from tests.trainer.devices import strategies_under_test
 from trainer import assembly, config, memory_demand, preflight, resume, run
+from trainer.baselines import pooling
 from trainer.data import input_pipeline
 from trainer.devices import workers
 from trainer.learning import losses, teacher
@@ -171,6 +172,17 @@ def test_what_is_no_teacher_is_said(untested_dir, taught_dir, tmp_path):
   (tmp_path / 'young' / 'checkpoints' / 'best.keras').unlink()
   with pytest.raises(errors.ConfigError, match=r'--teacher=.*there is no model in'):
     preflight.check(asked(untested_dir, str(tmp_path / 'young')))
+
+
+@pytest.mark.parametrize('flag', ['teacher', 'init_from'])
+def test_a_baseline_is_no_teacher_and_has_no_trunk(flag, untested_dir, taught_dir, tmp_path):
+  shutil.copytree(taught_dir, tmp_path / 'svm')
+  file = tmp_path / 'svm' / 'config.json'
+  pooled = {'pooling': dataclasses.asdict(pooling.Pooling())}
+  file.write_text(json.dumps({**json.loads(file.read_text()), **pooled}))
+  config = dataclasses.replace(asked(untested_dir, ''), **{flag: str(tmp_path / 'svm')})
+  with pytest.raises(errors.ConfigError, match=r'is of `python -m trainer\.baseline`'):
+    preflight.check(config)
 
 
 def test_a_run_goes_on_under_the_same_teacher_alone(untested_dir, taught_dir, tmp_path):
