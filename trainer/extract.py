@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from schemas import command, errors, limits, manifest, options, record
+from schemas import command, errors, limits, manifest, options, record, splits
 from tfrecords import command_line, storage
 from trainer import models
 from trainer.data import named_data
@@ -163,7 +163,14 @@ def _extract(
   )
   _write_tfds_metadata(config.output, made)
   print(f'written  {config.output}')
-  print(f'next     python -m trainer --data={config.output} --model=mlp')
+  print(f'next     {_next(config.output, made)}')
+
+
+def _next(output: str, made: manifest.DatasetManifest) -> str:
+  """Returns the command that embeddings are for."""
+  if made.num_records(splits.TRAIN):
+    return f'python -m trainer --data={output} --model=mlp'
+  return f'python -m trainer.predict --data={output} --run_dir=FOLDER, of a run on such embeddings'
 
 
 def _model(

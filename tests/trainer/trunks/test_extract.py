@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from features import stored_form
 from schemas import errors, naming, splits
-from tests.helpers import datasets
+from tests.helpers import datasets, tiny_manifest
 from tfrecords import describe, manifest_file, reader, verify
 from tfrecords.finishing import lock
 from tfrecords.wire import codec
@@ -112,6 +112,13 @@ def test_a_head_learns_from_it(embedded, tmp_path):
     assert json.load(stream)['accuracy'] > 0.8
   with pytest.raises(errors.DatasetError, match=r"from 'embedding'.*trainer\.extract .*--data"):
     predict.main([f'--run_dir={folder.path}', 'one.wav'])
+
+
+def test_the_next_command_predicts_where_there_is_nothing_to_learn_from():
+  unlabelled = tiny_manifest.of(shape=(4,), labels=('unlabelled',), counts={'test': (3,)})
+  assert extract._next('new', unlabelled).startswith('python -m trainer.predict --data=new ')
+  words = tiny_manifest.of(shape=(4,), counts={'train': (1, 1, 1)})
+  assert extract._next('new', words).startswith('python -m trainer --data=new ')
 
 
 def test_a_rerun_goes_on_and_keeps_what_is_whole(trained, data_dir, tmp_path, capsys, monkeypatch):
