@@ -98,6 +98,7 @@ def test_help_and_a_wrong_flag_are_answered_before_scikit_learn_is_there():
     ('--quantiles=0.1,2', '--quantiles must be numbers from 0 to 1'),
     ('--quantiles=nan', '--quantiles must be numbers from 0 to 1'),
     ('--parts=0', '--parts must be at least 1 and below 2**31, got 0'),
+    ('--jobs=99999999', '--jobs must be in [0, 4096], got 99999999'),
     ('--parts=2000', '--parts must be from 1 to 1,000, got 2000'),
     ('--data=folders:x', 'a baseline learns from the features of a data set, and not from raw'),
     ('--run_name=a/b', "--run_name must be the name of a folder, got 'a/b'"),

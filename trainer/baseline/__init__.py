@@ -91,7 +91,7 @@ class BaselineConfig:
   jobs: int = flag(
     0,
     'Threads; 0: one for each core that the process may use. What is learned is the same.',
-    limits=limits.NATURAL,
+    limits=limits.within(0, 4096),
   )
 
   def __post_init__(self) -> None:
