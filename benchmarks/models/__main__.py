@@ -6,7 +6,7 @@ r"""Trains the models on data that lies there, and writes the tables of docs/mod
 Every data set, measurement and run is one task. What a task found stands in a line of results.jsonl
 in --output; a second call skips these tasks, and runs that were stopped go on. So the command may
 be killed at any time, and a larger budget adds what did not fit the smaller one. Tasks run side by
-side in --jobs processes of one thread each, so times are those of one core while others are busy.
+side in --jobs processes of one thread each, and times of models are seconds of their processor.
 A run that would take longer than --run_minutes by what was measured, or longer than what is left of
 the budget, is not begun; the table says how long it would take.
 

@@ -66,13 +66,9 @@ class Candidate:
 
 # Small enough for every pair of voices and several seeds.
 CANDIDATES = (
-  Candidate('cnn', 'plain'),
   Candidate('cnn', 'much varied'),
   Candidate('tc_resnet:width=1.5,dropout=0.2', 'much varied'),
   Candidate('crnn', 'much varied'),
-  Candidate('crnn:conv_layers=3,filters=48', 'much varied'),
-  Candidate('bc_resnet', 'much varied'),
-  Candidate('ds_cnn', 'much varied'),
 )
 WHO = Candidate('tc_resnet:width=1.5,dropout=0.2', 'plain')
 DEMO = Candidate('tc_resnet:width=1.5,dropout=0.2', 'plain')

@@ -41,7 +41,7 @@ class Runner:
     """Does those that have no result yet; what does not fit the time that is left, stays."""
     known = [task for task in asked if isinstance(task, Task)]
     waiting = [task for task in known if self._results.get(task.key) is None]
-    waiting.sort(key=lambda task: -task.estimate_s)  # The longest first: less waiting at the end.
+    waiting.sort(key=lambda task: task.estimate_s)  # The shortest first: the most for the time.
     running: dict[concurrent.futures.Future[Result], Task] = {}
     while waiting or running:
       while waiting and len(running) < max(1, self._plan.jobs):
@@ -97,9 +97,9 @@ def compare(plan: Plan, results: Results, *, budget_s: float) -> None:
     runner.do(tasks.data_sets(plan))
     runner.do(tasks.measurement(plan, model) for model in tasks.all_models(plan))
     runner.do(tasks.demo_runs(plan, results))
+    runner.do(tasks.who_runs(plan, results))
     runner.do(tasks.pair_runs(plan, results))
     runner.do(tasks.fold_runs(plan, results))
-    runner.do(tasks.who_runs(plan, results))
     runner.do(tasks.takes_runs(plan, results))
     runner.do(tasks.other_demo_runs(plan, results))
   finally:

@@ -96,8 +96,10 @@ def _voices_table(plan: Plan, results: Results) -> str:
   chosen = [tasks.chosen(plan, results, voice) for voice in plan.voices]
   names = [f'`{one.model}`, {one.recipe}' if one else 'no time' for one in chosen]
   rows.append(f'| chosen by that | {" | ".join(names)} | |')
-  found = [_held_out(plan, results, voice) for voice in plan.voices]
-  rows.append(_row(f'**the voice itself**, mean of {len(plan.fold_seeds)} seeds', found))
+  held_out = [_held_out(plan, results, voice) for voice in plan.voices]
+  num_seeds = min(map(len, held_out))
+  means = [statistics.mean(found[:num_seeds]) if num_seeds else None for found in held_out]
+  rows.append(_row(f'**the voice itself**, seeds: {num_seeds}', means))
   return '\n'.join(rows)
 
 
@@ -108,16 +110,15 @@ def _row(name: str, accuracies: Sequence[float | None]) -> str:
   return f'| {name} | {" | ".join(cells)} | {mean} |'
 
 
-def _held_out(plan: Plan, results: Results, voice: str) -> float | None:
-  """Returns the accuracy on a voice that had no say; None where a seed has not been trained."""
+def _held_out(plan: Plan, results: Results, voice: str) -> list[float]:
+  """Returns the accuracies on a voice that had no say, of the seeds that were trained."""
   candidate = tasks.chosen(plan, results, voice)
   if candidate is None:
-    return None
-  runs = [
-    tasks.run(plan, results, tasks.without(voice), candidate, seed=seed) for seed in plan.fold_seeds
-  ]
-  found = _accuracies(results, runs)
-  return statistics.mean(found) if len(found) == len(runs) else None
+    return []
+  data = tasks.without(voice)
+  return _accuracies(
+    results, [tasks.run(plan, results, data, candidate, seed=seed) for seed in plan.fold_seeds]
+  )
 
 
 def _accuracies(results: Results, runs: Sequence[Task | str]) -> list[float]:
@@ -176,7 +177,10 @@ def _takes_target(plan: Plan, results: Results) -> str:
 
 def _voices_target(plan: Plan, results: Results) -> str:
   held_out = {voice: _held_out(plan, results, voice) for voice in plan.voices}
-  known = {voice: found for voice, found in held_out.items() if found is not None}
+  num_seeds = min(map(len, held_out.values()))
+  known = {
+    voice: statistics.mean(found[:num_seeds]) for voice, found in held_out.items() if num_seeds
+  }
   is_whole = known.keys() == _CNN_ON_VOICES.keys()
   old = statistics.mean(_CNN_ON_VOICES.values())
   mean = statistics.mean(known.values()) if is_whole else 0.0
