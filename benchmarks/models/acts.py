@@ -108,6 +108,7 @@ def train(
   """
   from trainer import __main__ as trainer
   from trainer.judging import evaluation
+  from trainer.runs import run_folder
 
   run_dir = os.path.join(root, 'runs', run)
   start_s, start_cpu_s = time.perf_counter(), time.process_time()
@@ -115,6 +116,8 @@ def train(
     [f'--data={_data(root, data)}', f'--feature={feature}', f'--run_dir={run_dir}', *words]
   )
   seconds, cpu_s = time.perf_counter() - start_s, time.process_time() - start_cpu_s
+  if not os.path.exists(run_folder.RunFolder(run_dir).outcome_file):
+    raise KeyboardInterrupt  # It was stopped, and goes on the next time.
   found: Result = {}
   for split, checkpoint in judged.items():
     report = evaluation.evaluate_run(run_dir, split=split, checkpoint=checkpoint)

@@ -34,7 +34,7 @@ class Runner:
     """Ends the processes, also one that is at work: its run goes on at the next call."""
     if self._pool:
       for child in multiprocessing.active_children():
-        child.terminate()
+        child.kill()  # SIGTERM would let it save and go on to judge what is half trained.
       self._pool.shutdown(cancel_futures=True)
 
   def do(self, asked: Iterable[Task | str]) -> None:
