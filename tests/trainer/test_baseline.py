@@ -227,6 +227,8 @@ def test_many_clips_for_an_svm_are_said():
     'grows with the square of the clips, and 40,000' in member.cautions(member.settings(), size)[0]
   )
   assert not member.cautions(member.settings(), family.Size(clips=4_000, values=10, labels=2))
+  (said,) = member.cautions(member.settings(), family.Size(clips=4_000, values=10, labels=1_000))
+  assert 'each pair of labels, 499,500 of them' in said
 
 
 # The file.

@@ -16,6 +16,8 @@ CANDIDATES = (0.1, 1.0, 10.0, 100.0)
 _CACHE_BYTES, _FLOAT64_BYTES = 200 << 20, 8
 # Its time grows with the square of the clips: 3,000 take a second or two, so many some minutes.
 _MANY_CLIPS = 30_000
+# It learns a classifier for every pair of labels: 45 of 10 labels, and of so many 4,950.
+_MANY_LABELS = 100
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -77,12 +79,19 @@ def candidates(settings: Svm) -> Sequence[Svm]:
 def cautions(settings: Svm, size: family.Size) -> Sequence[str]:
   """Returns what is to be said where it will take long."""
   del settings
-  if size.clips <= _MANY_CLIPS:
-    return ()
-  return (
-    f'the time of svm grows with the square of the clips, and {size.clips:,} are many: logistic, '
-    'random_forest and gradient_boosting take time in proportion.',
-  )
+  others = 'logistic, random_forest and gradient_boosting take time in proportion.'
+  found = []
+  if size.clips > _MANY_CLIPS:
+    found.append(
+      f'the time of svm grows with the square of the clips, and {size.clips:,} are many: {others}'
+    )
+  if size.labels > _MANY_LABELS:
+    pairs = size.labels * (size.labels - 1) // 2
+    found.append(
+      f'svm learns a classifier for each pair of labels, {pairs:,} of them, and of each clip keeps '
+      f'as many numbers while it answers: {others}'
+    )
+  return tuple(found)
 
 
 FAMILY = family.BaselineFamily(
