@@ -20,6 +20,10 @@ def depthwise(kernel: tuple[int, ...], *, name: str, **settings: Any) -> keras.l
     name: Of the layer.
     **settings: Others of keras.layers.DepthwiseConv1D or 2D.
   """
+  if keras.config.dtype_policy().name == 'mixed_bfloat16':
+    # TensorFlow 2.21 does not come back from this layer on a CPU, where a window of 25 rows or more
+    # stands over 300 of them. It is the least of the arithmetic of a model.
+    settings = {'dtype': 'float32', **settings}
   make = keras.layers.DepthwiseConv1D if len(kernel) == 1 else keras.layers.DepthwiseConv2D
   return make(
     kernel if len(kernel) > 1 else kernel[0],
