@@ -13,7 +13,7 @@ from beam_jobs.sources import corpus as corpus_lib
 from schemas import errors
 from tests.helpers import wav_files
 from tfrecords import command_line, paths
-from trainer import config, data_server, evaluate, predict
+from trainer import baseline, config, data_server, evaluate, extract, model_table, predict
 from trainer.models import application_weights
 
 
@@ -57,6 +57,14 @@ PATHS = [
   (of(config.TrainConfig), config.TrainConfig, 'data'),
   (of(config.TrainConfig), config.TrainConfig, 'run_dir'),
   (of(config.TrainConfig, '--cache=disk'), config.TrainConfig, 'cache_dir'),
+  (of(config.TrainConfig), config.TrainConfig, 'init_from'),
+  (of(config.TrainConfig), config.TrainConfig, 'teacher'),
+  (of(baseline.BaselineConfig), baseline.BaselineConfig, 'data'),
+  (of(baseline.BaselineConfig), baseline.BaselineConfig, 'run_dir'),
+  (of(extract.ExtractConfig, '--run_dir=x', '--output=x'), extract.ExtractConfig, 'data'),
+  (of(extract.ExtractConfig, '--output=x'), extract.ExtractConfig, 'run_dir'),
+  (of(extract.ExtractConfig, '--run_dir=x'), extract.ExtractConfig, 'output'),
+  (of(model_table.ModelsConfig), model_table.ModelsConfig, 'data'),
   (of(evaluate.EvaluateConfig), evaluate.EvaluateConfig, 'data'),
   (of(evaluate.EvaluateConfig), evaluate.EvaluateConfig, 'run_dir'),
   (of(predict.PredictConfig), predict.PredictConfig, 'data'),

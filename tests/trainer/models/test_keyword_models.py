@@ -10,7 +10,7 @@ import features
 from schemas import errors, record
 from tests.helpers import signals, tiny_manifest
 from trainer import models
-from trainer.judging import compatibility, prediction
+from trainer.judging import answering, compatibility, prediction
 from trainer.models import anatomy, clip_rows, sub_spectral
 from trainer.models.clip_rows import Rows
 from trainer.runs import run_folder, saved_run
@@ -132,16 +132,17 @@ def test_kwt_says_what_it_cannot_know_or_take(caplog):
 def test_longer_clips_than_kwt_learned_are_refused_by_name(text, longest_s, tmp_path):
   """And what stands beside them in a batch is not touched by it."""
   dataset = any_length(longest_s=1.0)
-  run, model = run_on(dataset, text), models.build(*models.parse(text), dataset)
+  run = run_on(dataset, text)
+  answers = answering.Network(run, models.build(*models.parse(text), dataset))
   files = []
   for seconds in (0.4, longest_s, longest_s + 0.1):
     files.append(str(tmp_path / f'{seconds}.wav'))
     soundfile.write(files[-1], signals.noise(round(seconds * 16_000)), 16_000)
-  short, longest, longer = prediction.predict_files(run, model, files)
+  short, longest, longer = prediction.predict_files(run, answers, files)
   assert not short.error + longest.error
   assert longer.error.startswith(f'The model {text} takes up to 1')
   assert f'got {longest_s + 0.1:.3g} s. Cut it' in longer.error
-  alone = next(prediction.predict_files(run, model, files[:1]))
+  alone = next(prediction.predict_files(run, answers, files[:1]))
   np.testing.assert_allclose(short.logits, alone.logits, atol=1e-5)
 
 
