@@ -25,6 +25,7 @@ class FakeSteps:
   losses: list
   validation_loss: float = 0.5
   learning_rate: float = 0.125
+  trunk_learning_rate: float | None = None
   is_scaled: bool = False  # Then steps whose loss is no number are skipped.
 
   def train(self, batches, num_steps):
