@@ -27,6 +27,7 @@ def measure(root: str, *, data: str, feature: str, model_text: str, most_s: floa
   """
   from trainer.models import multiply_adds
 
+  _forget()
   model, take_steps = _compiled(root, data, feature, model_text)
   take_steps(1)  # Compiles.
   start_s = time.process_time()
@@ -110,6 +111,7 @@ def train(
   from trainer.judging import evaluation
   from trainer.runs import run_folder
 
+  _forget()
   run_dir = os.path.join(root, 'runs', run)
   start_s, start_cpu_s = time.perf_counter(), time.process_time()
   trainer.main(
@@ -126,6 +128,13 @@ def train(
       'num_examples': report['num_examples'],
     }
   return {'judged': found, 'seconds': round(seconds, 1), 'cpu_s': round(cpu_s, 1)}
+
+
+def _forget() -> None:
+  """Lets go of what Keras keeps of the models before."""
+  import keras
+
+  keras.backend.clear_session()
 
 
 def _data(root: str, name: str) -> str:

@@ -108,12 +108,7 @@ def compare(plan: Plan, results: Results, *, budget_s: float) -> None:
 
 def _in_worker(task: Task, root: str) -> Result:
   """Does a task; what it prints goes into a file of its name."""
-  import keras
-
   log = pathlib.Path(root) / 'logs' / f'{tasks.file_name(task.key)}.txt'
   log.parent.mkdir(exist_ok=True)
   with log.open('w', encoding='utf-8') as file, contextlib.redirect_stdout(file):
-    try:
-      return task.act(root, **task.words)
-    finally:
-      keras.backend.clear_session()
+    return task.act(root, **task.words)
