@@ -14,6 +14,7 @@ from trainer import config as config_lib
 from trainer import models
 from trainer.augment import chain
 from trainer.data import datasets, failures, input_pipeline, padded_lengths
+from trainer.devices import machine
 from trainer.devices import workers as workers_lib
 from trainer.learning import (
   averaging,
@@ -50,6 +51,22 @@ class Parts:
 
 # Of which averaged weights get their statistics of batch normalisation, after each epoch.
 _STATISTICS_CLIPS = 1024
+
+
+def strategy(config: config_lib.TrainConfig) -> tf.distribute.Strategy:
+  """Makes the machine ready for a run, and returns what spreads its steps over devices.
+
+  Raises:
+    ConfigError: if there are no such devices here.
+  """
+  return machine.prepare(
+    config.strategy,
+    batch_size=config.batch_size,
+    virtual_devices=config.virtual_devices,
+    tf32=config.tf32,
+    deterministic=config.deterministic,
+    seed=config.seed,
+  )
 
 
 def build(

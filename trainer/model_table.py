@@ -117,7 +117,7 @@ def row(text: str, dataset: manifest.DatasetManifest, feature_name: str) -> Row:
   # Imported here: a wrong flag answers without TensorFlow.
   import keras
 
-  from trainer.models import anatomy, aside, multiply_adds
+  from trainer.models import anatomy, aside, footprint, multiply_adds
 
   name, settings = models.parse(text)
   member, feature = models.MODELS[name], dataset.feature(feature_name)
@@ -125,8 +125,7 @@ def row(text: str, dataset: manifest.DatasetManifest, feature_name: str) -> Row:
 
   def measure() -> Row:
     with keras.StatelessScope(initialize_variables=False):
-      unfilled = member.unfilled(models.fitted(name, settings, dataset, feature))
-      made = models.network(name, unfilled, feature, None, num_labels=dataset.num_labels)
+      made = footprint.weightless(name, settings, dataset, feature)
     trunk = anatomy.trunk(made)
     given = trunk.output[0] if isinstance(trunk.output, list) else trunk.output
     return Row(

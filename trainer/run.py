@@ -16,7 +16,7 @@ from trainer.callbacks import best as best_lib
 from trainer.callbacks import callback, checkpoints, early_stopping, history, tensorboard, terminal
 from trainer.data import culprits, datasets, failures, input_pipeline, sample_pictures
 from trainer.data.raw import files
-from trainer.devices import agreement, machine
+from trainer.devices import agreement
 from trainer.devices import workers as workers_lib
 from trainer.judging import evaluation, judge
 from trainer.learning import loop, schedules, steps
@@ -45,14 +45,7 @@ def train(
   if start == resume.Start.FINISHED:
     preflight.say_finished(config)
     return run_folder.RunFolder(config.run_dir)
-  strategy = machine.prepare(
-    config.strategy,
-    batch_size=config.batch_size,
-    virtual_devices=config.virtual_devices,
-    tf32=config.tf32,
-    deterministic=config.deterministic,
-    seed=config.seed,
-  )
+  strategy = assembly.strategy(config)
   workers = workers_lib.Workers(strategy)
   with failures.readable(
     data_dir=data.path, batch_size=config.batch_size, num_workers=workers.count

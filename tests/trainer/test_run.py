@@ -18,7 +18,7 @@ from tests.trainer.callbacks import test_callbacks
 from tfrecords import command_line, manifest_file
 from trainer import __main__, announce, config, preflight, run
 from trainer.data import datasets as data_sets
-from trainer.devices import half_precision
+from trainer.devices import half_precision, machine
 from trainer.learning import steps
 from trainer.runs import run_folder
 
@@ -58,7 +58,7 @@ def test_what_can_be_refused_is_looked_at_once(untested_dir, monkeypatch):
     raise KeyboardInterrupt
 
   monkeypatch.setattr(preflight, 'check', look)
-  monkeypatch.setattr(run.machine, 'prepare', stop)
+  monkeypatch.setattr(machine, 'prepare', stop)
   with pytest.raises(KeyboardInterrupt):
     __main__.main([f'--data={untested_dir}'])
   assert len(looks) == 1
@@ -298,7 +298,7 @@ def test_a_feature_can_be_picked_and_needs_to_be(tmp_path):
 
 
 def test_what_the_data_job_warned_of_and_what_nobody_says_is_told(tmp_path, capsys, monkeypatch):
-  monkeypatch.setattr(run.machine, 'devices', lambda virtual=0: ['CPU:0'])
+  monkeypatch.setattr(machine, 'devices', lambda virtual=0: ['CPU:0'])
   monkeypatch.setattr(half_precision, 'is_emulated', lambda precision: precision == 'float32')
   found = datasets.write_dataset(
     tmp_path / 'data', labels=('a', 'b', 'c', 'd'), clips_per_speaker=3, speakers={'train': ('x',)}

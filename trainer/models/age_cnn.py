@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from schemas import errors, limits, record
+from schemas import limits, record
 from trainer.lazy import keras
 from trainer.models import clip_rows, heads, inputs, model
 from trainer.models.clip_rows import Rows
@@ -39,12 +39,13 @@ class AgeCnn(limits.Limited):
 def check(feature: record.FeatureSpec, settings: AgeCnn) -> None:
   """Refuses a feature of which nothing is left behind the last convolution; DatasetError."""
   del settings
-  if min(size for size in feature.shape[:2] if size is not None) < MIN_SIZE:
-    raise errors.DatasetError(
-      f"Model 'age_cnn' needs at least {MIN_SIZE} frames and {MIN_SIZE} bins, but "
-      f'{feature.name!r} is {inputs.shape_text(feature)}. Make a larger feature (longer clips, '
-      'more bins), or take a model of any size, such as --model=gru.'
-    )
+  inputs.check_size(
+    feature,
+    MIN_SIZE,
+    what="Model 'age_cnn'",
+    hint='Make a larger feature (longer clips, more bins), or take a model of any size, such as '
+    '--model=gru.',
+  )
 
 
 def trunk(x: Rows, settings: AgeCnn) -> Rows:

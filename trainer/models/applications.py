@@ -179,7 +179,7 @@ def _head(x: Rows, settings: Any) -> Rows:
   if x.num_rows is None:
     x = x.through(keras.layers.GlobalAveragePooling2D(name='average'))
   else:
-    x = clip_rows.mean(x).through(lambda values: keras.ops.mean(values, axis=1))
+    x = heads.pooled(x)
   if settings.head_units:
     x = x.through(keras.layers.Dense(settings.head_units, activation='relu', name='dense'))
   return heads.dropped(x, settings)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from schemas import errors, limits, record
+from schemas import limits, record
 from trainer.lazy import keras
 from trainer.models import clip_rows, heads, inputs, model
 from trainer.models.clip_rows import Rows
@@ -54,13 +54,13 @@ class Cnn(limits.Limited):
 
 def check(feature: record.FeatureSpec, settings: Cnn) -> None:
   """Refuses a feature of which nothing is left behind the last pooling; DatasetError."""
-  if min(size for size in feature.shape[:2] if size is not None) < settings.min_size:
-    raise errors.DatasetError(
-      f"Model 'cnn' with conv_layers={settings.conv_layers}, kernel={settings.kernel} and "
-      f'pool={settings.pool} needs at least {settings.min_size} frames and '
-      f'{settings.min_size} bins, but {feature.name!r} is {inputs.shape_text(feature)}. Lower '
-      'conv_layers, kernel or pool, or make a larger feature (longer clips, more bins).'
-    )
+  inputs.check_size(
+    feature,
+    settings.min_size,
+    what=f"Model 'cnn' with conv_layers={settings.conv_layers}, kernel={settings.kernel} and "
+    f'pool={settings.pool}',
+    hint='Lower conv_layers, kernel or pool, or make a larger feature (longer clips, more bins).',
+  )
 
 
 def trunk(x: Rows, settings: Cnn) -> Rows:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from schemas import errors, limits, record
+from schemas import limits, record
 from trainer.lazy import keras
 from trainer.models import clip_rows, heads, inputs, model
 from trainer.models.clip_rows import Rows
@@ -52,13 +52,12 @@ class Crnn(limits.Limited):
 
 def check(feature: record.FeatureSpec, settings: Crnn) -> None:
   """Refuses a feature of which nothing is left behind the last pooling; DatasetError."""
-  if min(size for size in feature.shape[:2] if size is not None) < settings.min_size:
-    raise errors.DatasetError(
-      f"Model 'crnn' with conv_layers={settings.conv_layers} needs at least {settings.min_size} "
-      f'frames and {settings.min_size} bins, but {feature.name!r} is '
-      f'{inputs.shape_text(feature)}. Lower conv_layers, or make a larger feature (longer clips, '
-      'more bins).'
-    )
+  inputs.check_size(
+    feature,
+    settings.min_size,
+    what=f"Model 'crnn' with conv_layers={settings.conv_layers}",
+    hint='Lower conv_layers, or make a larger feature (longer clips, more bins).',
+  )
 
 
 def trunk(x: Rows, settings: Crnn) -> Rows:

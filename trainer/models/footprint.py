@@ -87,13 +87,7 @@ def outline(
     feature = dataset.feature(feature_name)
     member = models.MODELS[name]
     with keras.StatelessScope(initialize_variables=False):
-      network = models.network(
-        name,
-        member.unfilled(models.fitted(name, settings, dataset, computed or feature)),
-        computed or feature,
-        None,
-        num_labels=dataset.num_labels,
-      )
+      network = weightless(name, settings, dataset, computed or feature)
       if computed is not None and dataset.audio is not None:
         statistics = manifest.FeatureStatistics(count=0, mean=(), variance=())
         front = front_end.Computed(spec=computed, statistics=statistics, audio=dataset.audio)
@@ -102,6 +96,24 @@ def outline(
     return of(network, num_rows=num_rows)
 
   return aside.apart(measure)
+
+
+def weightless(
+  name: str, settings: Any, dataset: manifest.DatasetManifest, feature: record.FeatureSpec
+) -> keras.Model:
+  """Returns the network of a model without its weights, in a StatelessScope inside aside.apart.
+
+  Args:
+    name: A key of models.MODELS.
+    settings: Its settings.
+    dataset: What it is to learn from.
+    feature: What it takes of it, stored or computed.
+
+  Raises:
+    DatasetError: if the data set cannot feed the model.
+  """
+  fitted = models.MODELS[name].unfilled(models.fitted(name, settings, dataset, feature))
+  return models.network(name, fitted, feature, None, num_labels=dataset.num_labels)
 
 
 def of(model: keras.Model, *, num_rows: int = 1) -> Footprint:
@@ -129,7 +141,6 @@ class _Trace:
   """A training step of a model on one example, as a graph that nobody runs."""
 
   def __init__(self, model: keras.Model, num_rows: int) -> None:
-    self._num_rows = num_rows
     # What a SavedModel gives may have no known size, and need not be rows: it is counted as 1, as
     # what fits must not be refused.
     is_black = any(isinstance(one, keras.layers.TFSMLayer) for one in anatomy.leaves(model))
@@ -153,9 +164,7 @@ class _Trace:
 
     # It is kept, as the graph lives as long as it does.
     self._traced = tf.function(step, autograph=False).get_concrete_function(
-      [self._example(source) for source in model.inputs],
-      [tf.TensorSpec(one.shape, one.dtype) for one in model.trainable_variables],
-      [tf.TensorSpec(one.shape, one.dtype) for one in model.non_trainable_variables],
+      *aside.signature(model, num_rows=num_rows)
     )
     for operation in self._there:
       if any(tensor.ref() in self._of_example for tensor in operation.inputs):
@@ -191,10 +200,6 @@ class _Trace:
       for operation in self._there
       if operation.type == 'Cast' and operation.outputs[0].ref() not in self._of_example
     )
-
-  def _example(self, source: keras.KerasTensor) -> tf.TensorSpec:
-    shape = [1, *(self._num_rows if size is None else size for size in source.shape[1:])]
-    return tf.TensorSpec(shape, source.dtype)
 
   def _bytes(self, tensor: tf.Tensor) -> int:
     sizes = tensor.shape.as_list() if tensor.shape.rank is not None else [1]

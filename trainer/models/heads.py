@@ -14,11 +14,16 @@ def average(x: Rows, settings: Any) -> Rows:
 
   Settings with a `dropout` drop that share of it in training.
   """
+  return dropped(pooled(x), settings)
+
+
+def pooled(x: Rows) -> Rows:
+  """Returns the mean over each clip's rows, and over bins if there are any: [batch, units]."""
   if x.rank > 2:
     x = clip_rows.mean(x)
   if x.rank == 3:
     x = x.through(lambda values: keras.ops.mean(values, axis=1))
-  return dropped(x, settings)
+  return x
 
 
 def dropped(x: Rows, settings: Any) -> Rows:

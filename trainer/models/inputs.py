@@ -74,9 +74,33 @@ def check(
     )
 
 
+def check_size(feature: record.FeatureSpec, least: int, *, what: str, hint: str) -> None:
+  """Refuses a feature that is too narrow or, where all clips are as long, too short for a model.
+
+  Args:
+    feature: What it is to take.
+    least: The frames and bins that it needs.
+    what: The model, with the settings that decide it, such as `Model 'cnn' with pool=2`.
+    hint: What to do.
+
+  Raises:
+    DatasetError: if so.
+  """
+  if min(size for size in feature.shape[:2] if size is not None) < least:
+    raise errors.DatasetError(
+      f'{what} needs at least {least} frames and {least} bins, but {feature.name!r} is '
+      f'{shape_text(feature)}. {hint}'
+    )
+
+
 def shape_text(feature: record.FeatureSpec) -> str:
   """Returns such as `[98, 80]`; `any` stands for the length of a clip's own."""
-  return f'[{", ".join("any" if size is None else str(size) for size in feature.shape)}]'
+  return axes_text(feature.shape)
+
+
+def axes_text(sizes: Sequence[int | None]) -> str:
+  """Returns such as `[any, 80]`; `any` stands for None."""
+  return f'[{", ".join("any" if size is None else str(size) for size in sizes)}]'
 
 
 def new_inputs(feature: record.FeatureSpec) -> list[keras.KerasTensor]:

@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 
 from trainer.lazy import keras, tf
+from trainer.models import aside
 
 _PRODUCTS = ('Conv2D', 'DepthwiseConv2dNative', 'MatMul', 'BatchMatMulV2', 'BatchMatMulV3')
 # Inside these, and of the last by any formula, the profiler counts nothing.
@@ -44,21 +45,13 @@ def of(network: keras.Model, *, num_rows: int = 1) -> int | None:
   with _written_out(network):
     graph = (
       tf.function(answer, autograph=False)
-      .get_concrete_function(
-        [_example(source, num_rows) for source in network.inputs],
-        [tf.TensorSpec(one.shape, one.dtype) for one in network.trainable_variables],
-        [tf.TensorSpec(one.shape, one.dtype) for one in network.non_trainable_variables],
-      )
+      .get_concrete_function(*aside.signature(network, num_rows=num_rows))
       .graph
     )
   if {operation.type for operation in graph.get_operations()} & set(_UNSEEN):
     return None
   counts = _float_operations(graph)
   return sum(counts.get(kind, 0) for kind in _PRODUCTS) // 2
-
-
-def _example(source: keras.KerasTensor, num_rows: int) -> tf.TensorSpec:
-  return tf.TensorSpec([1, *(size or num_rows for size in source.shape[1:])], source.dtype)
 
 
 @contextlib.contextmanager

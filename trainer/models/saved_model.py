@@ -27,7 +27,7 @@ from typing import Any
 from schemas import errors, record
 from tfrecords import paths
 from trainer.lazy import keras, tf
-from trainer.models import aside, model
+from trainer.models import aside, inputs, model
 from trainer.models.clip_rows import Rows
 
 _KERAS_ENDINGS = ('.keras', '.h5')
@@ -78,8 +78,8 @@ class _Facts:
 
   def text(self) -> str:
     """Says it."""
-    given = ', '.join(f'{name} {_shape_text(shape)}' for name, shape in self.gives.items())
-    return f'{self.path} takes float32 {_shape_text(self.takes)} and gives {given}'
+    given = ', '.join(f'{name} {inputs.axes_text(shape)}' for name, shape in self.gives.items())
+    return f'{self.path} takes float32 {inputs.axes_text(self.takes)} and gives {given}'
 
 
 def check(feature: record.FeatureSpec, settings: SavedModel) -> None:
@@ -93,9 +93,9 @@ def check(feature: record.FeatureSpec, settings: SavedModel) -> None:
   shape = tuple(feature.shape)
   if not any(_fits(taken, facts.takes) for taken in (shape, (None, *shape), (None, *shape, 1))):
     raise errors.DatasetError(
-      f'{facts.text()}, but {feature.name!r} is {_shape_text(shape)} for each clip. Pick another '
-      'feature (--feature), or make the data set with what the model wants: its sample rate, and '
-      'as many samples, frames and bins.'
+      f'{facts.text()}, but {feature.name!r} is {inputs.axes_text(shape)} for each clip. Pick '
+      'another feature (--feature), or make the data set with what the model wants: its sample '
+      'rate, and as many samples, frames and bins.'
     )
 
 
@@ -261,7 +261,7 @@ def _one_input(path: str, shapes: Sequence[Sequence[int | None]]) -> tuple[int |
   if len(shapes) != 1:
     raise errors.ConfigError(
       f'path={path}: expected a model with one input of float32, got '
-      f'{", ".join(map(_shape_text, shapes)) or "none"}.'
+      f'{", ".join(map(inputs.axes_text, shapes)) or "none"}.'
     )
   return tuple(shapes[0])
 
@@ -319,10 +319,6 @@ def _stand_in(facts: _Facts) -> Callable[[Any], Any]:
     return keras.layers.Dense(units, name=_LAYER)(pooled)
 
   return stand
-
-
-def _shape_text(shape: Sequence[int | None]) -> str:
-  return f'[{", ".join("any" if size is None else str(size) for size in shape)}]'
 
 
 FAMILY = model.ModelFamily(

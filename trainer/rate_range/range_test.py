@@ -14,7 +14,7 @@ from tfrecords import storage
 from trainer import assembly, memory_demand, models
 from trainer import config as config_lib
 from trainer.data import datasets, failures, input_pipeline
-from trainer.devices import agreement, machine
+from trainer.devices import agreement
 from trainer.devices import workers as workers_lib
 from trainer.learning import optimizers, steps
 from trainer.rate_range import curve_picture, loss_curve
@@ -38,14 +38,7 @@ def find(config: config_lib.TrainConfig, data: datasets.Data) -> loss_curve.Loss
     DatasetError: if the data set is damaged, or does not fit the model.
     ConfigError: if the config asks for what cannot be done here, or a picture cannot be written.
   """
-  strategy = machine.prepare(
-    config.strategy,
-    batch_size=config.batch_size,
-    virtual_devices=config.virtual_devices,
-    tf32=config.tf32,
-    deterministic=config.deterministic,
-    seed=config.seed,
-  )
+  strategy = assembly.strategy(config)
   workers = workers_lib.Workers(strategy)
   curve = loss_curve.LossCurve()
   with failures.readable(
