@@ -93,7 +93,8 @@ class Fft:
       )
     fft_samples = self.transform_samples(spec)
     hz_per_bin = spec.sample_rate_hz / fft_samples
-    last_bin = math.floor(self.max_hz / hz_per_bin) if self.max_hz else fft_samples // 2
+    highest_hz = self.max_hz or nyquist_hz
+    last_bin = frames.bins_between(0, highest_hz, spec.sample_rate_hz, fft_samples).stop - 1
     if self.num_bins > last_bin + 1:
       raise errors.FeatureError(
         f'num_bins={self.num_bins} are more than the {last_bin + 1} bins, {hz_per_bin:g} Hz apart, '

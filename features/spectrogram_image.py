@@ -75,17 +75,18 @@ class SpectrogramImage(mel_energy.MelSettings):
 
   def bins(self, spec: audio.AudioSpec) -> slice:
     """The bins of a transform from low_hz to high_hz; FeatureError where there are none."""
-    bin_hz = spec.sample_rate_hz / self.frames(spec).transform_samples
+    fft_samples = self.frames(spec).transform_samples
+    bin_hz = spec.sample_rate_hz / fft_samples
     nyquist_hz = spec.sample_rate_hz / 2
     high_hz = self.high_hz or nyquist_hz
-    first, last = math.ceil(self.low_hz / bin_hz), math.floor(high_hz / bin_hz)
-    if high_hz > nyquist_hz or first > last:
+    bins = frames_lib.bins_between(self.low_hz, high_hz, spec.sample_rate_hz, fft_samples)
+    if high_hz > nyquist_hz or bins.start >= bins.stop:
       raise errors.FeatureError(
         f'There is no bin of the spectrum from low_hz={self.low_hz:g} to high_hz={high_hz:g} Hz, '
         f'or it ends outside: bins are {bin_hz:g} Hz apart and end at {nyquist_hz:g} Hz. '
         'Use a band between, or a longer fft_samples.'
       )
-    return slice(first, last + 1)
+    return bins
 
 
 def shape(settings: SpectrogramImage, spec: audio.AudioSpec) -> tuple[int | None, ...]:

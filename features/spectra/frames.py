@@ -1,6 +1,7 @@
 """Frames: their settings, the view of a batch as frames, the window."""
 
 import dataclasses
+import fractions
 import functools
 import math
 from typing import ClassVar
@@ -100,6 +101,17 @@ def check_floor(floor: float) -> None:
       f'floor must be positive and finite, in [{_LEAST_FLOOR:.2g}, {_MOST_FLOOR:g}], got {floor}. '
       'Silence becomes the logarithm of it.'
     )
+
+
+def bins_between(low_hz: float, high_hz: float, sample_rate_hz: int, fft_samples: int) -> slice:
+  """The bins of a transform from `low_hz` to `high_hz`, both included.
+
+  Computed with fractions: a quotient of floats can lose the bin that lies just on an end, such as
+  bin 11 (100 Hz) of 1,760 samples at 16 kHz.
+  """
+  samples_per_hz = fractions.Fraction(fft_samples, sample_rate_hz)
+  first = math.ceil(fractions.Fraction(low_hz) * samples_per_hz)
+  return slice(first, math.floor(fractions.Fraction(high_hz) * samples_per_hz) + 1)
 
 
 def most_power(frames: audio.FrameSpec) -> float:

@@ -143,6 +143,13 @@ def test_the_band_of_the_picture():
   assert abs(picture.sum(axis=1).argmax() - 112) <= 3
 
 
+def test_a_bin_that_lies_just_on_an_end_of_the_band_belongs_to_it():
+  image = spectrogram_image.SpectrogramImage(
+    of='stft', window_s=0.11, fft_samples=1_760, low_hz=100, high_hz=200
+  )
+  assert image.bins(AUDIO) == slice(11, 23)  # 9.0909 Hz apart.
+
+
 @settings(max_examples=25)
 @given(
   num_samples=st.integers(640, 40_000),
