@@ -31,6 +31,7 @@ from trainer.learning import (
 from trainer.learning import teacher as teacher_lib
 from trainer.models import anatomy, freezing, front_end
 from trainer.runs import origin as origin_lib
+from trainer.runs import run_folder
 from trainer.trunks import weights as weights_lib
 
 
@@ -76,6 +77,7 @@ def build(
   *,
   rate: Any,
   filling: weights_lib.Weights | None = None,
+  goes_on: bool = False,
 ) -> tuple[keras.Model, steps.Steps, Parts]:
   """Returns the model and the steps that train it, with variables on every device, and its parts.
 
@@ -85,11 +87,12 @@ def build(
     workers: Who trains.
     rate: The learning rate: a number, or a Keras schedule.
     filling: What --init_from gives, if anything.
+    goes_on: Whether the run is in its folder already.
   """
   strategy = workers.strategy
   computed = _computed(config, data)
   with strategy.scope(), precision.policy(config.precision):
-    name, settings = models.parse(config.model)
+    name, settings = model_of(config, goes_on=goes_on)
     member = models.MODELS[name]
     is_pretrained = member.is_pretrained(settings)
     if filling:  # In place of what the settings would fill the trunk with.
@@ -135,6 +138,20 @@ def build(
     augmented=_augmented(config, data, model, computed, teacher=teacher),
   )
   return model, compiled, parts
+
+
+def model_of(config: config_lib.TrainConfig, *, goes_on: bool) -> tuple[str, Any]:
+  """Returns the name and the settings of a run's model, by what runs before it keep of a file.
+
+  Args:
+    config: What is asked for.
+    goes_on: Whether the run is in its folder already.
+  """
+  if goes_on:
+    kept = run_folder.RunFolder(config.run_dir).graphs_dir
+  else:
+    kept = origin_lib.find(config.init_from).graphs_dir if config.init_from else ''
+  return models.parse_of_run(config.model, kept)
 
 
 def origin(

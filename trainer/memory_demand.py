@@ -51,15 +51,25 @@ _CACHED = (
 
 
 def check(
-  config: config_lib.TrainConfig, data: datasets.Data, workers: workers_lib.Workers
+  config: config_lib.TrainConfig,
+  data: datasets.Data,
+  workers: workers_lib.Workers,
+  *,
+  goes_on: bool = False,
 ) -> list[memory_budget.Budget]:
   """Returns what a run needs of the machine and, if it computes there, of a GPU.
+
+  Args:
+    config: What is asked for.
+    data: What is learned from.
+    workers: Who trains.
+    goes_on: Whether the run is in its folder already.
 
   Raises:
     ConfigError: if it needs more than there is; the text says what fits.
     DatasetError: if the data set cannot feed the model.
   """
-  name, settings = models.parse(config.model)
+  name, settings = assembly.model_of(config, goes_on=goes_on)
   found = footprint.outline(
     name,
     settings,
@@ -85,7 +95,7 @@ def check(
     memory_budget.check(
       budget,
       asked=config.batch_size,
-      model=options.format_option(name, settings),
+      model=options.format_option(*models.parse(config.model)),
       what_of_model=(
         f'It has {found.num_weights:,} weights ({memory_budget.size_text(found.weights_bytes)}), '
         f'{share:.0%} of them in the layer {found.largest_layer!r}; learning with '

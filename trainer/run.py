@@ -51,11 +51,18 @@ def train(
     data_dir=data.path, batch_size=config.batch_size, num_workers=workers.count
   ):
     plan = _plan(config, data)
-    budgets = agreement.together(lambda: memory_demand.check(config, data, workers), workers)
+    budgets = agreement.together(
+      lambda: memory_demand.check(config, data, workers, goes_on=start.goes_on), workers
+    )
     horizon = schedules.Horizon(steps_per_epoch=plan.steps_per_epoch, epochs=plan.epochs)
     origin = _origin(config, start, workers)
     model, compiled, parts = assembly.build(
-      config, data, workers, rate=assembly.learning_rate(config, horizon), filling=origin
+      config,
+      data,
+      workers,
+      rate=assembly.learning_rate(config, horizon),
+      filling=origin,
+      goes_on=start.goes_on,
     )
     folder, position = run_folder.RunFolder(config.run_dir), position_lib.Position()
     if start.goes_on:

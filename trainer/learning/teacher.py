@@ -92,7 +92,7 @@ def outline(lesson: Lesson, *, num_rows: int) -> footprint.Footprint:
     num_rows: Of a clip, where each has a length of its own.
   """
   return footprint.outline(
-    *models.parse(lesson.run.model_text),
+    *models.parse_of_run(lesson.run.model_text, lesson.run.folder.graphs_dir),
     lesson.run.manifest,
     lesson.run.feature.name,
     computed=lesson.computed,

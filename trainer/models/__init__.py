@@ -66,6 +66,20 @@ SETTINGS: Mapping[str, type] = {name: member.settings for name, member in MODELS
 parse = functools.partial(options.parse, settings_by_name=SETTINGS, family='model')
 
 
+def parse_of_run(text: str, graphs_dir: str) -> tuple[str, Any]:
+  """Returns what `parse` does, with what a run keeps of a file in place of the file.
+
+  Args:
+    text: Such as `saved_model:path=FILE`.
+    graphs_dir: Where it keeps that; '' for no run.
+
+  Raises:
+    ConfigError: as `parse`.
+  """
+  name, settings = parse(text)
+  return name, MODELS[name].kept(settings, graphs_dir) if graphs_dir else settings
+
+
 def build(
   name: str,
   settings: Any,

@@ -112,8 +112,9 @@ def weightless(
   Raises:
     DatasetError: if the data set cannot feed the model.
   """
-  fitted = models.MODELS[name].unfilled(models.fitted(name, settings, dataset, feature))
-  return models.network(name, fitted, feature, None, num_labels=dataset.num_labels)
+  member = models.MODELS[name]
+  outlined = member.outlined(member.unfilled(models.fitted(name, settings, dataset, feature)))
+  return models.network(name, outlined, feature, None, num_labels=dataset.num_labels)
 
 
 def of(model: keras.Model, *, num_rows: int = 1) -> Footprint:

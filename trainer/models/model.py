@@ -59,7 +59,9 @@ class ModelFamily:
     is_pretrained: From settings to whether its trunk's weights are from elsewhere: then --freeze
       lets the top block train and no others, unless the user says otherwise.
     unfilled: From settings to those of a model of the same shape whose weights come from nowhere:
-      it is measured before any file is read.
+      it is filled by --init_from.
+    outlined: From these to what is measured before any weights are read.
+    kept: From settings and the folder of what a run keeps to settings that build the model by that.
   """
 
   settings: type
@@ -73,3 +75,5 @@ class ModelFamily:
   is_normalised: Callable[[Any], bool] = lambda settings: True
   is_pretrained: Callable[[Any], bool] = lambda settings: False
   unfilled: Callable[[Any], Any] = lambda settings: settings
+  outlined: Callable[[Any], Any] = lambda settings: settings
+  kept: Callable[[Any, str], Any] = lambda settings, graphs_dir: settings

@@ -9,11 +9,15 @@ A Keras file becomes a part of the model. A SavedModel is wrapped by Keras's TFS
 holds its weights, and the run folder a copy of its graph, without which the checkpoint cannot be
 read (an export holds all). Keras opens it with safe_mode=False only, as a graph may do more than
 arithmetic.
+
+A run keeps a copy of either. Who goes on with it or begins with its trunk builds the model from
+that: the user's file may be gone by then, or be another one.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import dataclasses
 import functools
 import json
@@ -21,18 +25,19 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from schemas import errors, record
-from tfrecords import paths
+from tfrecords import paths, storage
 from trainer.lazy import keras, tf
-from trainer.models import aside, inputs, model
+from trainer.models import anatomy, aside, inputs, model
 from trainer.models.clip_rows import Rows
 
 _KERAS_ENDINGS = ('.keras', '.h5')
 _ENDPOINT = 'serve'
-_LAYER = 'block1_saved_model'
+_LAYER = 'block1_saved_model'  # Also of the copy that a run keeps.
+_KERAS_PART = 'saved_model'
 _CONFIG = 'config.json'  # In a .keras file.
 
 
@@ -56,8 +61,12 @@ class SavedModel:
       raise errors.ConfigError(f'dropout must be in [0, 1), got {self.dropout}.')
 
 
-class _Unfilled(SavedModel):
+class _Outlined(SavedModel):
   """Settings of one that is only measured: it is not loaded."""
+
+
+class _Kept(SavedModel):
+  """Settings of a graph that a run keeps: it takes a batch and gives the one result."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -105,25 +114,56 @@ def trunk(x: Rows, settings: SavedModel) -> Rows:
   shape = tuple(x.values.shape[1:])
   if not _fits((None, *shape), facts.takes) and _fits((None, *shape, 1), facts.takes):
     x = x.through(keras.layers.Reshape((*shape, 1), dtype='float32', name='channel'))
-  if isinstance(settings, _Unfilled):
+  if isinstance(settings, _Outlined):
     return x.through(_stand_in(facts))
   if facts.path.endswith(_KERAS_ENDINGS):
     return x.through(_keras_part(facts))
   folder = tempfile.mkdtemp(prefix='voxshard-saved-model-')
   atexit.register(shutil.rmtree, folder, ignore_errors=True)
-  _write_batched(facts, tuple(x.values.shape[1:]), folder)
+  if isinstance(settings, _Kept):
+    # What it is a copy of may be overwritten by the run that is to be.
+    shutil.copytree(facts.path, folder, dirs_exist_ok=True)
+  else:
+    _write_batched(facts, tuple(x.values.shape[1:]), folder)
   layer = keras.layers.TFSMLayer(folder, _ENDPOINT, dtype='float32', name=_LAYER)
   return x.through(layer)
 
 
 def settle(network: keras.Model, folder: str) -> None:
-  """Copies the graphs of SavedModels in a model into a folder, which it names from then on."""
+  """Copies what a file gave to a model into a folder: whole or not at all, and once for a run.
+
+  SavedModels in it name the copies from then on.
+  """
   for layer in _graph_layers(network):
     copy = os.path.join(folder, layer.name)
-    if os.path.abspath(layer.filepath) != os.path.abspath(copy):
-      shutil.rmtree(copy, ignore_errors=True)
-      shutil.copytree(layer.filepath, copy)
-      layer.filepath = copy
+    if not os.path.isdir(copy):
+      with _appearing(copy) as temporary:
+        shutil.copytree(layer.filepath, temporary)
+    layer.filepath = copy
+  part, copy = _keras_part_of(network), os.path.join(folder, _LAYER + _KERAS_ENDINGS[0])
+  if part is not None and not os.path.exists(copy):
+    with _appearing(copy) as temporary:
+      part.save(temporary)
+
+
+def kept(settings: SavedModel, graphs_dir: str) -> SavedModel:
+  """Returns the settings by the copy that a run keeps; as they are where there is none."""
+  graph = os.path.abspath(os.path.join(graphs_dir, _LAYER))
+  if os.path.isdir(graph):
+    return _Kept(path=graph, dropout=settings.dropout)
+  file = graph + _KERAS_ENDINGS[0]
+  return SavedModel(path=file, dropout=settings.dropout) if os.path.isfile(file) else settings
+
+
+@contextlib.contextmanager
+def _appearing(path: str) -> Iterator[str]:
+  """Yields where to write what is at `path` behind the block."""
+  folder, name = os.path.split(path)
+  os.makedirs(folder, exist_ok=True)
+  with tempfile.TemporaryDirectory(prefix=storage.TEMPORARY_MARK, dir=folder) as temporary:
+    made = os.path.join(temporary, name)
+    yield made
+    os.rename(made, path)
 
 
 def load(path: str, *, graphs_dir: str) -> keras.Model:
@@ -132,7 +172,7 @@ def load(path: str, *, graphs_dir: str) -> keras.Model:
   Raises:
     Exception: what zipfile, h5py or Keras happen to raise.
   """
-  if not os.path.isdir(graphs_dir):
+  if not os.path.isdir(os.path.join(graphs_dir, _LAYER)):
     return keras.models.load_model(path, compile=False)
   # Where the copy lies now: the run folder may have been moved since.
   with tempfile.TemporaryDirectory() as folder:
@@ -164,6 +204,14 @@ def _point(config: Any, graphs_dir: str) -> None:
 def _graph_layers(network: keras.Model) -> list[Any]:
   layers = network._flatten_layers(include_self=False)
   return [layer for layer in layers if isinstance(layer, keras.layers.TFSMLayer)]
+
+
+def _keras_part_of(network: keras.Model) -> keras.Model | None:
+  """Returns what a Keras file gave to a model, if it did."""
+  trunk = anatomy.trunk(network)
+  parts = trunk.layers if trunk is not None else ()
+  models = (layer for layer in parts if isinstance(layer, keras.Model))
+  return next((one for one in models if one.name == _KERAS_PART), None)
 
 
 def _fits(shape: Sequence[int | None], wanted: Sequence[int | None]) -> bool:
@@ -282,7 +330,7 @@ def _keras_part(facts: _Facts) -> keras.Model:
         f'{", ".join(names)}.'
       )
     outputs[facts.output] = loaded.get_layer(facts.output).output
-  return keras.Model(loaded.inputs[0], outputs[facts.output], name='saved_model')
+  return keras.Model(loaded.inputs[0], outputs[facts.output], name=_KERAS_PART)
 
 
 def _write_batched(facts: _Facts, shape: tuple[int | None, ...], folder: str) -> None:
@@ -330,5 +378,6 @@ FAMILY = model.ModelFamily(
   source='the file',
   is_normalised=lambda settings: False,
   is_pretrained=lambda settings: True,
-  unfilled=lambda settings: _Unfilled(**dataclasses.asdict(settings)),
+  outlined=lambda settings: _Outlined(**dataclasses.asdict(settings)),
+  kept=kept,
 )

@@ -34,6 +34,11 @@ class Origin:
     return self.run.manifest.labels if self.run else ()
 
   @property
+  def graphs_dir(self) -> str:
+    """Where the run keeps what its model has of a file; '' for a file that lies alone."""
+    return self.run.folder.graphs_dir if self.run else ''
+
+  @property
   def taken(self) -> record.FeatureSpec | None:
     """What its trunk takes: the run's feature, or what the model computed of it."""
     if self.run is None:

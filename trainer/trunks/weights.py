@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from schemas import errors
 from trainer.devices import agreement
 from trainer.devices import workers as workers_lib
-from trainer.models import anatomy, front_end
+from trainer.models import anatomy, front_end, saved_model
 from trainer.runs import origin as origin_lib
 
 _TRUNK, _HEAD = 'trunk', 'head'
@@ -171,11 +171,12 @@ def _read(origin: origin_lib.Origin) -> bytes:
   with open(path, 'rb') as stream:
     sha256 = hashlib.file_digest(stream, 'sha256').hexdigest()
   try:
-    model = keras.models.load_model(path, compile=False)
+    model = saved_model.load(path, graphs_dir=origin.graphs_dir)
   except Exception as error:  # Keras raises what zipfile, h5py or its own reader happen to raise.
     raise errors.ConfigError(
       f'--init_from={origin.named}: {path!r} cannot be read ({type(error).__name__}). It is '
-      'damaged, or was written by another version of Keras. Name another checkpoint or run.'
+      'damaged, was written by another version of Keras, or is one of a saved_model without the '
+      'folder of its run. Name the --run_dir, or another checkpoint or run.'
     ) from error
   trunk = anatomy.trunk(model)
   if trunk is None:
