@@ -101,7 +101,9 @@ class Fft:
         'that there are. Use fewer, 0 for all, or a larger fft_samples or max_hz.'
       )
     num_bands = self.num_bins or last_bin + 1
-    return np.arange(num_bands + 1, dtype=np.int64) * (last_bin + 1) // num_bands
+    bands = np.arange(num_bands + 1, dtype=np.int64)
+    edges: NDArray[np.int64] = bands * (last_bin + 1) // num_bands
+    return edges
 
 
 def shape(settings: Fft, spec: audio.AudioSpec) -> tuple[int, ...]:
