@@ -23,7 +23,7 @@ from trainer import models
 from trainer.data import named_data
 from trainer.data.raw import files
 from trainer.devices import allocator, quiet, strategies
-from trainer.judging import compatibility
+from trainer.judging import batch_memory, compatibility
 from trainer.runs import run_folder, saved_run
 
 if TYPE_CHECKING:
@@ -134,6 +134,15 @@ def _extract(
   )
   with strategy.scope():
     model, name = _model(config, run, dataset, feature)
+  batch_memory.check(
+    model,
+    feature,
+    dataset,
+    model_text=name,
+    batch_size=config.batch_size,
+    num_examples=max((shard.num_records for shard in dataset.shards), default=0),
+    num_replicas=strategy.num_replicas_in_sync,
+  )
   embed = embedder.Embedder(model, strategy, per_frame=config.per_frame)
   trunk = embedder.digest(model)
   spec = embedder.spec(embed.shape, config.dtype, trunk=trunk, model=name)

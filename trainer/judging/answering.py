@@ -91,7 +91,12 @@ class Network:
   ) -> None:
     """As Answering says."""
     batch_memory.check(
-      self._run, self._model, dataset, batch_size=batch_size, num_examples=num_examples
+      self._model,
+      self._run.feature,
+      dataset,
+      model_text=self._run.model_text,
+      batch_size=batch_size,
+      num_examples=num_examples,
     )
 
   def judge(self, asked: batch_request.BatchRequest) -> Iterator[JudgedBatch]:

@@ -8,32 +8,34 @@ from trainer.data import datasets
 from trainer.devices import gpu_memory, memory_budget
 from trainer.lazy import keras, tf
 from trainer.models import footprint
-from trainer.runs import saved_run
 
 _FLOAT32_BYTES = 4
 
 
 def check(
-  run: saved_run.SavedRun,
   model: keras.Model,
+  feature: record.FeatureSpec,
   dataset: manifest.DatasetManifest,
   *,
+  model_text: str,
   batch_size: int,
   num_examples: int,
+  num_replicas: int = 1,
 ) -> None:
   """Refuses batches that cannot fit.
 
   Args:
-    run: The run.
-    model: Its model, whose weights have their place already.
+    model: Its weights have their place already.
+    feature: What it takes.
     dataset: Says how long clips are.
+    model_text: What the model is called.
     batch_size: Examples of a batch, as asked.
     num_examples: How many there are: no batch is larger.
+    num_replicas: How many devices share a batch.
 
   Raises:
     ConfigError: with the largest batch that fits.
   """
-  feature = run.feature
   rows = datasets.typical_rows(dataset, feature)
   stored_bytes = feature.row_bytes * (feature.shape[0] or rows)
   input_bytes = stored_bytes * _FLOAT32_BYTES // record.ITEM_BYTES[feature.dtype]
@@ -56,8 +58,13 @@ def check(
         free_bytes=gpu_memory.largest_bytes(),
         model_bytes=0,
         example_bytes=stored_bytes + answering_bytes,
-        batch_size=size,
+        batch_size=-(-size // num_replicas),
       )
     )
   for budget in budgets:
-    memory_budget.check(budget, asked=batch_size, model=run.model_text)
+    memory_budget.check(
+      budget,
+      asked=batch_size,
+      model=model_text,
+      num_memories=num_replicas if budget.place == memory_budget.GPU else 1,
+    )

@@ -14,6 +14,7 @@ from schemas import errors, naming, splits
 from tests.helpers import datasets, tiny_manifest
 from tfrecords import describe, manifest_file, reader, verify
 from tfrecords.finishing import lock
+from tfrecords.resources import free_memory
 from tfrecords.wire import codec
 from trainer import config as config_lib
 from trainer import extract, predict, run
@@ -222,6 +223,17 @@ def test_bins_are_averaged():
     embed = embedder.Embedder(model, tf.distribute.get_strategy(), per_frame=per_frame)
     assert embed.shape == expected.shape[1:]
     np.testing.assert_allclose(embed(clips), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_batches_that_cannot_fit_are_refused_before_anything_is_written(
+  trained, tmp_path, monkeypatch
+):
+  monkeypatch.setattr(free_memory, 'free_bytes', lambda: 20_000)
+  flags = {'run_dir': trained.path, 'output': tmp_path / 'out'}
+  with pytest.raises(errors.ConfigError, match=r'--batch_size=1000 .*cnn:.* --batch_size=(\d) '):
+    call(**flags, batch_size=1000)
+  assert not (tmp_path / 'out').exists()
+  call(**flags, batch_size=1)
 
 
 def test_a_trunk_that_sums_frames_up_has_none_of_each(trained, tmp_path):
