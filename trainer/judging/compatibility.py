@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from schemas import audio, errors, manifest, record, utterance
 from trainer import models
@@ -15,14 +17,26 @@ def check_feature(
   run: saved_run.SavedRun, dataset: manifest.DatasetManifest, *, data_dir: str
 ) -> None:
   """Raises DatasetError if a data set holds another input than the run's model takes."""
-  wanted, found = run.feature, dataset.feature(run.feature.name)
+  wanted = run.feature
+  extracted = run.manifest.config.get('extracted')
+  if extracted is not None and wanted.name not in [spec.name for spec in dataset.features]:
+    held = ', '.join(spec.name for spec in dataset.features)
+    raise errors.DatasetError(
+      f'The run learned from {wanted.name!r}, what the trunk of {extracted["of"]} made of clips, '
+      f'and the data set in {data_dir!r} holds {held}. {_how_to_embed(extracted, data_dir)}'
+    )
+  found = dataset.feature(wanted.name)
   trained_on = {**_fields(wanted), **_audio_fields(run.manifest.audio)}
   here = {**_fields(found), **_audio_fields(dataset.audio)}
   names = sorted(name for name in {**trained_on, **here} if trained_on.get(name) != here.get(name))
   if names:  # These and no others.
+    advice = 'Run the data job with the settings of the training.'
+    if extracted is not None:
+      source = dataset.config.get('extracted', {}).get('data_dir', data_dir)
+      advice = _how_to_embed(extracted, source)
     raise errors.DatasetError(
       f'The model was trained on {wanted.name} with {_shown(trained_on, names)}; the data set in '
-      f'{data_dir!r} has {_shown(here, names)}. Run the data job with the settings of the training.'
+      f'{data_dir!r} has {_shown(here, names)}. {advice}'
     )
 
 
@@ -112,6 +126,15 @@ def _said_of_forms(known: Sequence[str], theirs: Sequence[str]) -> str:
   return (
     f' Some differ in spaces around them or in the form of their letters only ({differing[0]}): '
     'the data job makes that alike since version 3 of the records. Train on the data set of now.'
+  )
+
+
+def _how_to_embed(extracted: Mapping[str, Any], data_dir: str) -> str:
+  """Returns the command that makes of a data set what a run learned from, and what is next."""
+  made_by = re.sub(r' --(?:data|output)=.*?(?= --|$)', '', extracted['command'])
+  return (
+    f'Make its embeddings by the same trunk first: {made_by} --data={data_dir} --output=FOLDER. '
+    'Then name that folder with --data.'
   )
 
 

@@ -1,5 +1,6 @@
 """python -m trainer.extract in this process, on tiny data sets."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -17,8 +18,10 @@ from tfrecords.finishing import lock
 from tfrecords.resources import free_memory
 from tfrecords.wire import codec
 from trainer import config as config_lib
-from trainer import extract, predict, run
+from trainer import evaluate, extract, predict, run
+from trainer.judging import compatibility
 from trainer.models import anatomy
+from trainer.runs import saved_run
 from trainer.trunks import embedder, extraction
 
 TOY = 'cnn:conv_layers=1,filters=4,dense_units=16,dropout=0'
@@ -107,12 +110,22 @@ def test_it_is_a_data_set_as_any_other(embedded, capsys):
   assert next(iter(dataset))['embedding'].shape == (16,)
 
 
-def test_a_head_learns_from_it(embedded, tmp_path):
+def test_a_head_learns_from_it(embedded, trained, data_dir, tmp_path):
   folder = train(embedded, tmp_path / 'run', model='linear', epochs=10)
   with open(folder.report_file, encoding='utf-8') as stream:
     assert json.load(stream)['accuracy'] > 0.8
   with pytest.raises(errors.DatasetError, match=r"from 'embedding'.*trainer\.extract .*--data"):
     predict.main([f'--run_dir={folder.path}', 'one.wav'])
+  made_by = rf'trainer.extract --run_dir={trained.path} --dtype=float32 --batch_size=5'
+  sentence = rf'holds log_mel\..* first: python -m {made_by} --data={data_dir} --output=FOLDER\.'
+  for program in (predict, evaluate):
+    with pytest.raises(errors.DatasetError, match=sentence):
+      program.main([f'--run_dir={folder.path}', f'--data={data_dir}'])
+  saved = saved_run.load(folder.path)
+  spec = dataclasses.replace(saved.feature, settings={**saved.feature.settings, 'trunk': 'f00'})
+  other = dataclasses.replace(saved.manifest, features=(spec,))
+  with pytest.raises(errors.DatasetError, match=rf'has trunk=f00\. .* --data={data_dir} --out'):
+    compatibility.check_feature(saved, other, data_dir='other')
 
 
 def test_the_next_command_predicts_where_there_is_nothing_to_learn_from():
