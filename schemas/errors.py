@@ -1,6 +1,6 @@
 """The errors that a user may meet, each a sentence: what was wanted, what was got, what to do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 def counted(value: int, noun: str, one: str = '', many: str = '') -> str:
@@ -13,6 +13,15 @@ def some(names: Sequence[str], most: int, *, of: int = 0) -> str:
   """Returns the first of the names, `most` of them, with dots if there are more: `of` in all."""
   shown = names[:most]
   return ', '.join(shown) + (', ...' if max(of, len(names)) > len(shown) else '')
+
+
+def differing(one: Mapping[str, object], other: Mapping[str, object]) -> tuple[str, str]:
+  """Returns what each has that the other has not, as `name=value, ...`; '' twice for nothing."""
+  names = sorted(name for name in {**one, **other} if one.get(name) != other.get(name))
+  first, second = (
+    ', '.join(f'{name}={fields.get(name, "none")}' for name in names) for fields in (one, other)
+  )
+  return first, second
 
 
 class VoxshardError(Exception):

@@ -28,15 +28,15 @@ def check_feature(
   found = dataset.feature(wanted.name)
   trained_on = {**_fields(wanted), **_audio_fields(run.manifest.audio)}
   here = {**_fields(found), **_audio_fields(dataset.audio)}
-  names = sorted(name for name in {**trained_on, **here} if trained_on.get(name) != here.get(name))
-  if names:  # These and no others.
+  theirs, ours = errors.differing(trained_on, here)
+  if theirs:
     advice = 'Run the data job with the settings of the training.'
     if extracted is not None:
       source = dataset.config.get('extracted', {}).get('data_dir', data_dir)
       advice = _how_to_embed(extracted, source)
     raise errors.DatasetError(
-      f'The model was trained on {wanted.name} with {_shown(trained_on, names)}; the data set in '
-      f'{data_dir!r} has {_shown(here, names)}. {advice}'
+      f'The model was trained on {wanted.name} with {theirs}; the data set in {data_dir!r} has '
+      f'{ours}. {advice}'
     )
 
 
@@ -147,7 +147,3 @@ def _audio_fields(spec: audio.AudioSpec | None) -> dict[str, object]:
   fields = dataclasses.asdict(spec) if spec else {}
   fields.pop('max_clip_s', None)
   return fields
-
-
-def _shown(fields: Mapping[str, object], names: Sequence[str]) -> str:
-  return ', '.join(f'{name}={fields.get(name, "none")}' for name in names)

@@ -118,16 +118,14 @@ def check_feature(
   wanted = origin.taken
   if wanted is None or origin.run is None:
     return
-  theirs = {**_fields(wanted), **_audio_fields(origin.run.manifest.audio)}
-  here = {**_fields(feature), **_audio_fields(spec)}
-  names = [name for name in {**theirs, **here} if theirs.get(name) != here.get(name)]
-  if names:
-    shown = [
-      ', '.join(f'{name}={fields.get(name, "none")}' for name in names) for fields in (theirs, here)
-    ]
+  theirs, here = _audio_fields(origin.run.manifest.audio), _audio_fields(spec)
+  if wanted.name == feature.name:  # Of two features all settings differ, which says nothing.
+    theirs, here = {**_fields(wanted), **theirs}, {**_fields(feature), **here}
+  taken, given = errors.differing(theirs, here)
+  if taken or wanted.name != feature.name:
     raise errors.ConfigError(
-      f'--init_from={origin.named}: its trunk takes {wanted.name} with {shown[0]}; this data gives '
-      f'{feature.name} with {shown[1]}. Make the feature by the settings of that run '
+      f'--init_from={origin.named}: its trunk takes {wanted.name}{_with(taken)}; this data gives '
+      f'{feature.name}{_with(given)}. Make the feature by the settings of that run '
       '(--feature or --compute), or name a run that was trained on this one.'
     )
 
@@ -137,7 +135,11 @@ def _trunk_settings(text: str) -> list[str]:
 
 
 def _fields(feature: record.FeatureSpec) -> dict[str, object]:
-  return {'feature': feature.name, 'bins': list(feature.shape[1:]), **feature.settings}
+  return {'bins': list(feature.shape[1:]), **feature.settings}
+
+
+def _with(settings: str) -> str:
+  return f' with {settings}' if settings else ''
 
 
 def _audio_fields(spec: audio.AudioSpec | None) -> dict[str, object]:

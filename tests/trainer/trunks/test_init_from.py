@@ -17,7 +17,7 @@ from tests.trainer.callbacks import test_callbacks
 from trainer import announce, assembly, config, preflight, run
 from trainer.devices import workers
 from trainer.models import anatomy, front_end
-from trainer.runs import training_state
+from trainer.runs import origin, training_state
 
 TOY = 'cnn:conv_layers=2,filters=4,dense_units=16,dropout=0'
 UNTESTED = {split: names for split, names in datasets.SPEAKERS.items() if split != 'test'}
@@ -185,6 +185,16 @@ def test_another_feature_is_refused_with_both(source, tmp_path):
   datasets.write_dataset(tmp_path / 'data', features=(spec,), speakers=UNTESTED)
   with pytest.raises(errors.ConfigError, match=r'log_mel with bins=\[16\].*bins=\[12\]'):
     train(tmp_path / 'data', init_from=source.path)
+  named, settings = origin.find(source.path), {'num_mels': 16, 'hop_ms': 10}
+  other = dataclasses.replace(spec, name='mfcc', settings=settings)
+  for rate_hz, theirs, ours in (
+    (8_000, '', ''),
+    (16_000, ' with sample_rate_hz=8000', ' with sample_rate_hz=16000'),
+  ):
+    audio = dataclasses.replace(datasets.AUDIO, sample_rate_hz=rate_hz)
+    with pytest.raises(errors.ConfigError) as caught:
+      origin.check_feature(named, other, audio)
+    assert f'takes log_mel{theirs}; this data gives mfcc{ours}. Make' in str(caught.value)
 
 
 def test_another_length_is_refused_where_the_trunk_flattens(source, tmp_path):
