@@ -42,6 +42,7 @@ EXTRAS = {
   'report': ['jinja2>=3.1'],  # The pages of explore.
   'train': [
     'jinja2>=3.1',  # As in report.
+    'pyarrow>=16',  # Predictions.
     'scikit-learn>=1.5',  # The baselines.
     'skops>=0.16',  # Their files, from which nothing is unpickled.
     'tensorboard>=2.17',

@@ -26,6 +26,7 @@ FIELDS = 'fields'  # bytes: what else the corpus says of the clip, a JSON object
 SCALARS = (ID, SPEAKER, LABEL, NUM_SAMPLES, AUGMENTATION, FILE, START_US, END_US, FIELDS)
 # Those that came with version 3.
 OF_ORIGIN = (FILE, START_US, END_US, FIELDS)
+FIRST_WITH_ORIGIN = 3
 
 ITEM_BYTES = {'float16': 2, 'float32': 4, 'int16': 2, 'uint8': 1}
 

@@ -312,15 +312,20 @@ def end(config: config_lib.TrainConfig, outcome: loop.Outcome, best: best_lib.Be
     print(f'best     epoch {best.epoch}: validation {shown}')
 
 
-def results(folder: run_folder.RunFolder, report: dict[str, Any] | None) -> None:
+def results(folder: run_folder.RunFolder, report: dict[str, Any] | None, *, has_test: bool) -> None:
   """Prints how good the best epoch is on the test split, and where everything lies."""
   if report is None:
-    print(f'note: there is no {splits.TEST} split, so there is no report.')
+    why = (
+      f'the {splits.TEST} split was not looked at'
+      if has_test
+      else f'there is no {splits.TEST} split'
+    )
+    print(f'note: {why}, so there is no report.')
   else:
     print(
       f'test     accuracy {report["accuracy"]:.1%} on {report["num_examples"]:,} '
       f'{report["examples"]}'
     )
-    print(f'report   {folder.report_file}, {folder.confusion_matrix_file}')
+    print(f'report   {folder.judgement.report_file}, {folder.judgement.confusion_matrix_file}')
   print(f'model    {folder.checkpoint_file(run_folder.BEST)}')
   print(f'curves   tensorboard --logdir {folder.logs_dir}', flush=True)

@@ -232,6 +232,11 @@ class TrainConfig:
     'What of the validation split makes an epoch the best one, which is kept.',
     choices=monitor.RANKS,
   )
+  test: bool = flag(
+    True,
+    'Judge the best epoch on the test split at the end. --notest leaves it unseen, as where '
+    'settings are compared; python -m trainer.evaluate judges later.',
+  )
   label_smoothing: float = flag(
     0.0,
     "Share of each label's weight that the loss of training spreads over all labels: 0.1 is usual.",

@@ -5,7 +5,9 @@
   python -m trainer.evaluate --run_dir=runs/digits --data=/data/other_digits --split=validation
 
 Prints accuracy with its 95 % interval, precision, recall and F1 per label, accuracy per speaker and
-the most frequent confusions, and writes report.json and confusion_matrix.png into the run folder.
+the most frequent confusions. Writes what the model said of every clip (predictions.parquet), and
+report.json and confusion_matrix.png made of it: into the run folder for the test split of the
+training's data and the best epoch, else into a folder below its `judged`.
 """
 
 from __future__ import annotations
@@ -48,13 +50,16 @@ def main(arguments: Sequence[str]) -> None:
     return
   run = saved_run.load(config.run_dir)
   answering.prepare(run, debug=command.is_on('debug', arguments))
-  report = evaluation.evaluate_run(
-    config.run_dir,
-    data_dir=config.data,
-    split=config.split,
-    checkpoint=config.checkpoint,
-    batch_size=config.batch_size,
+  judgement = evaluation.predict_split(
+    run,
+    evaluation.Asked(
+      data_dir=config.data,
+      split=config.split,
+      checkpoint=config.checkpoint,
+      batch_size=config.batch_size,
+    ),
   )
+  report = evaluation.report_on(run, judgement)
   print(f'{run.model_text}, {config.checkpoint} checkpoint, {config.split} split of '
         f'{report["data_dir"]}\n')  # fmt: skip
   print(text.describe(report))
@@ -64,7 +69,7 @@ def main(arguments: Sequence[str]) -> None:
     print(run.versions_note)
   for warning in report['dataset_warnings']:
     print(f'note: {warning}')
-  print(f'report   {run.folder.report_file}, {run.folder.confusion_matrix_file}')
+  print(f'report   {judgement.report_file}, {judgement.confusion_matrix_file}')
 
 
 if __name__ == '__main__':

@@ -38,6 +38,7 @@ FREE = frozenset(
     'steps_per_execution',
     'strategy',
     'teacher',  # Its digest decides.
+    'test',
     'virtual_devices',
   }
 )

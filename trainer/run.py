@@ -23,7 +23,7 @@ from trainer.learning import loop, schedules, steps
 from trainer.learning import position as position_lib
 from trainer.learning import teacher as teacher_lib
 from trainer.models import saved_model
-from trainer.runs import checkpointer, library_versions, run_folder
+from trainer.runs import checkpointer, library_versions, run_folder, saved_run
 from trainer.trunks import weights as weights_lib
 
 
@@ -122,7 +122,7 @@ def train(
       again = announce.interrupted(outcome, position, config, folder)
     elif workers.is_chief:
       announce.end(config, outcome, best)
-      _finish(data, folder, outcome, position)
+      _finish(config, data, folder, outcome=outcome, position=position)
     workers.total([0])  # A worker that left would look like one that is lost.
   if outcome.interrupted == 'SIGINT':
     raise KeyboardInterrupt(again)
@@ -130,15 +130,22 @@ def train(
 
 
 def _finish(
+  config: config_lib.TrainConfig,
   data: datasets.Data,
   folder: run_folder.RunFolder,
+  *,
   outcome: loop.Outcome,
   position: position_lib.Position,
 ) -> None:
   """Judges the best epoch, and writes that the run is finished."""
   report = None
-  if data.has_test:  # Speakers that neither training nor the choice of the epoch has met.
-    report = evaluation.evaluate_run(folder.path, split=splits.TEST, checkpoint=run_folder.BEST)
+  if data.has_validation:
+    # Without a report: what is fitted to the model is fitted to these.
+    run = saved_run.load(folder.path)
+    evaluation.predict_split(run, evaluation.Asked(split=splits.VALIDATION))
+  if data.has_test and config.test:
+    # Speakers that neither training nor the choice of the epoch has met.
+    report = evaluation.evaluate_run(folder.path)
     tensorboard.write_test(
       folder.logs_dir, step=position.step, accuracy=report['accuracy'], loss=report['loss']
     )
@@ -146,7 +153,7 @@ def _finish(
     folder.outcome_file,
     {'epochs': len(outcome.epochs), 'steps': position.step, 'stopped': outcome.stopped},
   )
-  announce.results(folder, report)
+  announce.results(folder, report, has_test=data.has_test)
 
 
 def _witnesses(

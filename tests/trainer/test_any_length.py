@@ -61,7 +61,7 @@ def run_dir(data, tmp_path_factory):
 
 
 def report_of(run_dir):
-  with open(saved_run.load(run_dir).folder.report_file, encoding='utf-8') as stream:
+  with open(saved_run.load(run_dir).folder.judgement.report_file, encoding='utf-8') as stream:
     return json.load(stream)
 
 

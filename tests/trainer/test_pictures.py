@@ -77,7 +77,7 @@ def run_dir(trained):
 
 
 def test_shapes_are_learned(run_dir):
-  with open(saved_run.load(run_dir).folder.report_file, encoding='utf-8') as stream:
+  with open(saved_run.load(run_dir).folder.judgement.report_file, encoding='utf-8') as stream:
     found = json.load(stream)
   assert found['num_examples'] == 180
   assert found['accuracy'] >= 0.95

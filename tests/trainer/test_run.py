@@ -139,7 +139,7 @@ def test_a_run_leaves_everything_in_its_folder(data_dir, capsys):
   assert hyperparameters['dataset'].string_value == 'tiny'
   assert history_of(folder)[-1]['validation']['accuracy'] > 0.9
   assert history_of(folder)[-1]['validation']['num_examples'] == 11
-  with open(folder.report_file, encoding='utf-8') as stream:
+  with open(folder.judgement.report_file, encoding='utf-8') as stream:
     report = json.load(stream)
   assert report['num_examples'] == 22
   assert report['accuracy'] > 0.9
@@ -149,7 +149,7 @@ def test_a_run_leaves_everything_in_its_folder(data_dir, capsys):
   found, _ = test_callbacks.logged(folder.logs_dir, 'test')
   assert found['accuracy'] == [(24, pytest.approx(report['accuracy']))]
   assert f'test     accuracy {report["accuracy"]:.1%} on 22 clips' in said
-  assert folder.report_file in said
+  assert folder.judgement.report_file in said
   assert f'tensorboard --logdir {folder.logs_dir}' in said
 
 

@@ -22,6 +22,8 @@ class BatchRequest:
     drop_remainder: Whether to leave out a last batch that is not full.
     seed: Decides the order.
     with_ids: Whether batches hold `id` and `speaker` too.
+    with_origins: Whether they hold `augmentation`, and `file`, `start_us`, `end_us` and `fields`
+      where the data set has them (its record_version says so).
     shuffle_bytes: Memory for mixing.
     start_step: Batches that are left out at the beginning: those that follow are the same.
     balanced: Records that make a step, of which each label has as many: with shuffle and repeat,
@@ -42,6 +44,7 @@ class BatchRequest:
   drop_remainder: bool = False
   seed: int = 0
   with_ids: bool = False
+  with_origins: bool = False
   shuffle_bytes: int = buffers.SHUFFLE_BYTES
   start_step: int = 0
   balanced: int = 0

@@ -45,9 +45,9 @@ def read_batches(request: batch_request.BatchRequest) -> tf.data.Dataset:
 
   Returns:
     Dictionaries: a feature's name to [batch, *shape] in its stored dtype, `label` to int64 [batch],
-    and with_ids `id` and `speaker` to string [batch]. For a feature of variable length
-    num_rows_key(name) gives the rows of each clip, int64 [batch]; behind them there are zeros up
-    to the longest clip of the batch.
+    with_ids `id` and `speaker` to string [batch], and with_origins what BatchRequest says. For a
+    feature of variable length num_rows_key(name) gives the rows of each clip, int64 [batch]; behind
+    them there are zeros up to the longest clip of the batch.
 
   Raises:
     DatasetError: if the split has no records, the data set no such feature, a file is missing, or
@@ -85,7 +85,10 @@ def read_batches(request: batch_request.BatchRequest) -> tf.data.Dataset:
   # Without an end there is no remainder, and TensorFlow may know the size of every batch.
   batches = records.batch(batch_size, drop_remainder=request.drop_remainder or request.repeat)
   parse = parsing.batch_parser(
-    manifest, feature_names=request.feature_names, with_ids=request.with_ids
+    manifest,
+    feature_names=request.feature_names,
+    with_ids=request.with_ids,
+    with_origins=request.with_origins,
   )
   load = tf.identity if num_batches > 1 else store.load  # A pool has loaded them.
   # Parts are parsed alone, but for clips of any length: all parts are as long as the longest clip.

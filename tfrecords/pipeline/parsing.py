@@ -20,7 +20,11 @@ def num_rows_key(feature_name: str) -> str:
 
 
 def batch_parser(
-  manifest: DatasetManifest, *, feature_names: Sequence[str], with_ids: bool = False
+  manifest: DatasetManifest,
+  *,
+  feature_names: Sequence[str],
+  with_ids: bool = False,
+  with_origins: bool = False,
 ) -> Callable[[tf.Tensor], Batch]:
   """Returns the function from serialized records, string [batch], to a dictionary of tensors.
 
@@ -35,6 +39,12 @@ def batch_parser(
   if with_ids:
     fields[record.ID] = tf.io.FixedLenFeature([], tf.string)
     fields[record.SPEAKER] = tf.io.FixedLenFeature([], tf.string)
+  if with_origins:
+    fields[record.AUGMENTATION] = tf.io.FixedLenFeature([], tf.string)
+    if manifest.record_version >= record.FIRST_WITH_ORIGIN:
+      for name in record.OF_ORIGIN:
+        is_time = name in (record.START_US, record.END_US)
+        fields[name] = tf.io.FixedLenFeature([], tf.int64 if is_time else tf.string)
 
   def parse(serialized: tf.Tensor) -> Batch:
     batch = tf.io.parse_example(serialized, fields)

@@ -21,7 +21,6 @@ _DTYPES: Mapping[str, np.dtype[Any]] = {
   name: np.dtype(name).newbyteorder('<') for name in record.ITEM_BYTES
 }
 _MAX_INT64 = 2**63 - 1
-_FIRST_WITH_ORIGIN = 3
 
 # File names are bytes; those that are no UTF-8 reach Python as surrogates and must survive.
 _ENCODING = ('utf-8', 'surrogateescape')
@@ -82,7 +81,7 @@ def encode(clip: Record, features: Sequence[record.FeatureSpec]) -> bytes:
     record.FILE: example_wire.bytes_feature(clip.file.encode(*_ENCODING)),
     record.START_US: example_wire.int64_feature(_checked(clip, record.START_US)),
     record.END_US: example_wire.int64_feature(_checked(clip, record.END_US)),
-    record.FIELDS: example_wire.bytes_feature(_fields_text(clip.fields).encode(*_ENCODING)),
+    record.FIELDS: example_wire.bytes_feature(fields_text(clip.fields).encode(*_ENCODING)),
   }
   for spec in features:
     fields[spec.name] = example_wire.bytes_feature(_array_bytes(clip, spec))
@@ -122,7 +121,7 @@ def decode(
     num_samples=_one(fields, record.NUM_SAMPLES, 'int64_list', utterance_id),
     arrays={spec.name: _array(fields, spec, utterance_id) for spec in features},
     augmentation=copy_text.decode(*_ENCODING),
-    **(_origin(fields, utterance_id) if record_version >= _FIRST_WITH_ORIGIN else {}),
+    **(_origin(fields, utterance_id) if record_version >= record.FIRST_WITH_ORIGIN else {}),
   )
 
 
@@ -132,7 +131,7 @@ def shape_text(spec: record.FeatureSpec) -> str:
   return f'{spec.dtype} [{", ".join(sizes)}]'
 
 
-def _fields_text(fields: Mapping[str, str]) -> str:
+def fields_text(fields: Mapping[str, str]) -> str:
   """Returns the one text for some fields, whatever their order; JSON, for who has other tools."""
   if not fields:
     return '{}'

@@ -35,9 +35,8 @@ from trainer.data.raw import files
 from trainer.devices import memory_budget
 from trainer.judging import evaluation, judged, measures, monitor
 from trainer.judging import scores as scores_lib
-from trainer.judging.report import tally
 from trainer.learning import class_weights
-from trainer.runs import library_versions, run_folder
+from trainer.runs import library_versions, run_folder, saved_run
 
 _BATCH_SIZE = 256
 # Flags that may be others in the command of a finished run: they name places, or the threads.
@@ -258,26 +257,29 @@ def _fit(job: _Job) -> family.Fit:
 
 def _validated(job: _Job, found: classifier.Classifier) -> scores_lib.Scores:
   """Returns the scores on the validation split."""
-  counted = tally.Tally(max_mistakes=0)
+  counts: measures.Counts | None = None
   for batch in pooled_split.read_batches(job.request(splits.VALIDATION), job.config.pooling):
-    answers = judged.of_logits(batch.labels, found.logits(batch.vectors))
-    counted.add(answers, ids=batch.ids, speakers=batch.speakers)
-  named_data.check_count(
-    counted.num_examples, job.data.manifest, splits.VALIDATION, data_dir=job.data.path
-  )
-  return measures.scores(counted.counts)
+    some = judged.of_logits(batch.labels, found.logits(batch.vectors))
+    counts = counts + some if counts else some
+  num_read = counts.num_examples if counts else 0
+  named_data.check_count(num_read, job.data.manifest, splits.VALIDATION, data_dir=job.data.path)
+  assert counts is not None  # There is a validation split.
+  return measures.scores(counts)
 
 
 def _finish(job: _Job, folder: run_folder.RunFolder, model_text: str) -> None:
   """Judges what was learned, and writes that the run is finished."""
   folder.write_json(folder.config_file, {**folder.read_config(), 'model': model_text})
+  if job.data.has_validation:
+    run = saved_run.load(folder.path)
+    evaluation.predict_split(run, evaluation.Asked(split=splits.VALIDATION))
   if job.data.has_test:
-    report = evaluation.evaluate_run(folder.path, split=splits.TEST)
+    report = evaluation.evaluate_run(folder.path)
     print(
       f'test     accuracy {report["accuracy"]:.1%} on {report["num_examples"]:,} '
       f'{report["examples"]}'
     )
-    print(f'report   {folder.report_file}, {folder.confusion_matrix_file}')
+    print(f'report   {folder.judgement.report_file}, {folder.judgement.confusion_matrix_file}')
   else:
     print(f'note: there is no {splits.TEST} split, so there is no report.')
   folder.write_json(folder.outcome_file, {'epochs': 1, 'steps': 0, 'stopped': ''})

@@ -16,6 +16,7 @@ from tfrecords.wire import codec
 from trainer.baselines import pooling as pooling_lib
 from trainer.data import named_data
 from trainer.devices import memory_budget
+from trainer.predictions import clip_answers
 
 _FLOAT32_BYTES = 4
 
@@ -24,14 +25,12 @@ class Pooled(NamedTuple):
   """Some clips.
 
   Attributes:
-    ids: One each.
-    speakers: One each.
+    origins: Which clips.
     labels: int64 [clips].
     vectors: float32 [clips, values].
   """
 
-  ids: list[str]
-  speakers: list[str]
+  origins: clip_answers.Origins
   labels: NDArray[np.int64]
   vectors: NDArray[np.float32]
 
@@ -80,7 +79,7 @@ def read(
   labels = np.empty(num_clips, np.int64)
   num_read = 0
   for batch in read_batches(asked, pooling):
-    end = num_read + len(batch.ids)
+    end = num_read + len(batch.labels)
     if end <= num_clips:
       vectors[num_read:end], labels[num_read:end] = batch.vectors, batch.labels
     num_read = end
@@ -130,8 +129,15 @@ def _records(asked: batch_request.BatchRequest) -> Iterator[codec.Record]:
 
 def _together(clips: list[codec.Record], vectors: list[NDArray[np.float32]], size: int) -> Pooled:
   return Pooled(
-    ids=[clip.utterance_id for clip in clips],
-    speakers=[clip.speaker_id for clip in clips],
+    origins=clip_answers.Origins(
+      ids=[clip.utterance_id for clip in clips],
+      speakers=[clip.speaker_id for clip in clips],
+      files=[clip.file for clip in clips],
+      start_us=[clip.start_us for clip in clips],
+      end_us=[clip.end_us for clip in clips],
+      fields=[codec.fields_text(clip.fields) for clip in clips],
+      augmentations=[clip.augmentation for clip in clips],
+    ),
     labels=np.array([clip.label for clip in clips], np.int64),
     vectors=np.concatenate(vectors).reshape(len(clips), size),
   )

@@ -5,8 +5,9 @@ A baseline is asked without TensorFlow.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,29 +19,10 @@ from trainer.baselines import classifier, pooled_split
 from trainer.baselines import pooling as pooling_lib
 from trainer.data import named_data
 from trainer.devices import allocator, quiet
-from trainer.judging import batch_memory, judged
+from trainer.judging import batch_memory
 from trainer.lazy import keras, tf
+from trainer.predictions import clip_answers
 from trainer.runs import saved_run
-
-
-class Answers(NamedTuple):
-  """Logits of some records.
-
-  Attributes:
-    ids: bytes or text, one each.
-    logits: float32 [records, labels].
-  """
-
-  ids: Sequence[str]
-  logits: NDArray[np.float32]
-
-
-class JudgedBatch(NamedTuple):
-  """What comes of some records with labels."""
-
-  found: judged.Judged
-  ids: Sequence[str]
-  speakers: Sequence[str]
 
 
 class Answering(Protocol):
@@ -51,11 +33,8 @@ class Answering(Protocol):
   ) -> None:
     """Raises ConfigError if batches of so many examples cannot fit."""
 
-  def judge(self, asked: batch_request.BatchRequest) -> Iterator[JudgedBatch]:
-    """Yields what comes of the records that are asked for."""
-
-  def of_records(self, asked: batch_request.BatchRequest) -> Iterator[Answers]:
-    """Yields the logits of the records that are asked for."""
+  def of_records(self, asked: batch_request.BatchRequest) -> Iterator[clip_answers.Answers]:
+    """Yields the logits of the records that are asked for, with which records they are."""
 
   def of_arrays(self, arrays: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
     """Returns the logits of features in their stored form, float32 [arrays, labels]."""
@@ -99,30 +78,15 @@ class Network:
       num_examples=num_examples,
     )
 
-  def judge(self, asked: batch_request.BatchRequest) -> Iterator[JudgedBatch]:
-    """As Answering says."""
-    # Imported here: TensorFlow takes seconds, and a wrong flag is to be told at once.
-    from trainer.data import failures
-    from trainer.judging import judge
-
-    judging = judge.Judge(
-      self._model, tf.distribute.get_strategy(), feature_name=self._run.feature.name
-    )
-    with failures.readable(data_dir=asked.data_dir, batch_size=asked.batch_size):
-      for batch in named_data.read_batches(asked):
-        ids, speakers = (
-          [name.decode() for name in batch[key].numpy()] for key in (record.ID, record.SPEAKER)
-        )
-        yield JudgedBatch(judging.judge_each(batch), ids, speakers)
-
-  def of_records(self, asked: batch_request.BatchRequest) -> Iterator[Answers]:
+  def of_records(self, asked: batch_request.BatchRequest) -> Iterator[clip_answers.Answers]:
     """As Answering says."""
     from trainer.data import failures, input_pipeline
 
+    compiled = tf.function(functools.partial(self._model, training=False), reduce_retracing=True)
     with failures.readable(data_dir=asked.data_dir, batch_size=asked.batch_size):
       for batch in named_data.read_batches(asked):
-        ids = [name.decode('utf-8', 'surrogateescape') for name in batch[record.ID].numpy()]
-        yield Answers(ids, self._logits(input_pipeline.model_input(batch, self._run.feature.name)))
+        logits = np.asarray(compiled(input_pipeline.model_input(batch, self._run.feature.name)))
+        yield clip_answers.Answers(_origins(batch), batch[record.LABEL].numpy(), logits)
 
   def of_arrays(self, arrays: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
     """As Answering says."""
@@ -160,18 +124,35 @@ class Baseline:
       self._pooling, self._feature, batch_size=batch_size, num_clips=num_examples
     )
 
-  def judge(self, asked: batch_request.BatchRequest) -> Iterator[JudgedBatch]:
+  def of_records(self, asked: batch_request.BatchRequest) -> Iterator[clip_answers.Answers]:
     """As Answering says."""
     for batch in pooled_split.read_batches(asked, self._pooling):
-      found = judged.of_logits(batch.labels, self._fitted.logits(batch.vectors))
-      yield JudgedBatch(found, batch.ids, batch.speakers)
-
-  def of_records(self, asked: batch_request.BatchRequest) -> Iterator[Answers]:
-    """As Answering says."""
-    for batch in pooled_split.read_batches(asked, self._pooling):
-      yield Answers(batch.ids, self._fitted.logits(batch.vectors))
+      logits = self._fitted.logits(batch.vectors)
+      yield clip_answers.Answers(batch.origins, batch.labels, logits)
 
   def of_arrays(self, arrays: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
     """As Answering says."""
     vectors = [self._pooling.pooled(array, self._feature) for array in arrays]
     return self._fitted.logits(np.stack(vectors))
+
+
+def _origins(batch: Mapping[str, Any]) -> clip_answers.Origins:
+  """Returns which clips a batch of tensors is of."""
+  nothing = {
+    record.FILE: b'',
+    record.START_US: 0,
+    record.END_US: 0,
+    record.FIELDS: b'{}',
+  }
+
+  def column(name: str) -> list[Any]:
+    if name not in batch:  # Of a data set of version 2.
+      return [_plain(nothing[name])] * len(batch[record.ID])
+    return [_plain(value) for value in batch[name].numpy().tolist()]
+
+  names = (record.ID, record.SPEAKER, record.FILE, record.START_US, record.END_US, record.FIELDS)
+  return clip_answers.Origins(*map(column, (*names, record.AUGMENTATION)))
+
+
+def _plain(value: Any) -> Any:
+  return value.decode('utf-8', 'surrogateescape') if isinstance(value, bytes) else value

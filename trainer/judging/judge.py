@@ -11,7 +11,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from schemas import record
 from trainer.data import input_pipeline
 from trainer.devices import replicas
 from trainer.judging import judged as judged_lib
@@ -33,7 +32,6 @@ class Judge:
     self._strategy = strategy
     self._feature_name = feature_name
     self._compiled_split = tf.function(self._split)
-    self._compiled_batch = tf.function(self._batch, reduce_retracing=True)
     self._confusion: measures.Confusion | None = None
 
   @property
@@ -53,11 +51,6 @@ class Judge:
     self._confusion = confusion if confusion.size else None
     return measures.Counts(loss_sum=float(loss_sum), by_label=by_label, confusion=self._confusion)
 
-  def judge_each(self, batch: Mapping[str, tf.Tensor]) -> judged_lib.Judged:
-    """Returns what comes of a batch on one device, as arrays, with the whole confusion."""
-    asked = {name: x for name, x in batch.items() if name not in (record.ID, record.SPEAKER)}
-    return judged_lib.Judged(*(x.numpy() for x in self._compiled_batch(asked)))
-
   def _split(self, batches: Any) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """The graph of `judge`; returns the fields of measures.Counts."""
     labels = int(self._model.output_shape[-1])
@@ -72,29 +65,20 @@ class Judge:
       confusion += totals[2]
     return loss_sum, by_label, confusion
 
-  def _sums(self, batch: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+  def _sums(self, batch: Mapping[str, tf.Tensor]) -> judged_lib.Judged:
     """Returns one replica's part of what _split adds up."""
-    found = self._batch(batch, most_labels=_CONFUSION_LABELS)
-    return found.loss_sum, found.by_label, found.confusion
-
-  def _batch(
-    self, batch: Mapping[str, tf.Tensor], most_labels: int | None = None
-  ) -> judged_lib.Judged:
     labels, examples = replicas.labels_apart(batch)
     inputs = input_pipeline.model_input(examples, self._feature_name)
     logits = self._model(inputs, training=False)[: tf.shape(labels)[0]]
-    return of_logits(labels, logits, most_labels=most_labels)
+    return of_logits(labels, logits)
 
 
-def of_logits(
-  labels: tf.Tensor, logits: tf.Tensor, *, most_labels: int | None = None
-) -> judged_lib.Judged:
-  """Returns what is to be said of examples, as tensors.
+def of_logits(labels: tf.Tensor, logits: tf.Tensor) -> judged_lib.Judged:
+  """Returns what is to be added up of examples; the confusion where it fits a picture.
 
   Args:
     labels: int64 [examples].
     logits: float32 [examples, labels].
-    most_labels: With more than so many the confusion is not counted.
   """
   num_labels = logits.shape[-1]
   answers = tf.argmax(logits, axis=-1, output_type=labels.dtype)  # [examples]
@@ -105,7 +89,7 @@ def of_logits(
       for some in (right, labels, answers)
     ]
   )
-  if most_labels is None or num_labels <= most_labels:
+  if num_labels <= _CONFUSION_LABELS:
     confusion = tf.math.confusion_matrix(labels, answers, num_labels, dtype=tf.int64)
   else:
     confusion = tf.zeros([0, 0], tf.int64)
@@ -114,8 +98,4 @@ def of_logits(
     loss_sum=tf.reduce_sum(losses),
     by_label=by_label,
     confusion=confusion,
-    labels=labels,
-    answers=answers,
-    losses=losses,
-    probabilities=tf.reduce_max(tf.nn.softmax(logits), axis=-1),
   )

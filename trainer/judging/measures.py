@@ -31,6 +31,14 @@ class Counts:
   by_label: NDArray[np.int64]
   confusion: Confusion | None
 
+  def __add__(self, other: Counts) -> Counts:
+    both = self.confusion is not None and other.confusion is not None
+    return Counts(
+      loss_sum=self.loss_sum + other.loss_sum,
+      by_label=self.by_label + other.by_label,
+      confusion=self.confusion + other.confusion if both else None,
+    )
+
   @property
   def num_examples(self) -> int:
     """How many there are."""

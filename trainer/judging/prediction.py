@@ -99,8 +99,9 @@ def predict_records(
     asked = run.request(dataset, split, data_dir=data_dir, batch_size=batch_size)
     num_read = 0
     for batch in model.of_records(asked):
-      num_read += len(batch.ids)
-      for name, row in zip(batch.ids, _checked(batch.logits), strict=True):
+      ids = batch.origins.ids
+      num_read += len(ids)
+      for name, row in zip(ids, _checked(batch.logits), strict=True):
         yield Prediction(name=name, logits=row)
     named_data.check_count(num_read, dataset, split, data_dir=data_dir)
 

@@ -11,8 +11,9 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from schemas import errors, json_form
+from schemas import errors, json_form, splits
 from tfrecords import storage
+from trainer.runs import judgement as judgement_lib
 
 RUNS = 'runs'  # Where run folders lie that the user did not name.
 BEST = 'best'
@@ -34,8 +35,7 @@ class RunFolder:
     checkpoints_dir: Folder of the saved models.
     logs_dir: Folder for TensorBoard.
     graphs_dir: Folder of the SavedModels that are in the model, if there are any.
-    report_file: What evaluation found: JSON.
-    confusion_matrix_file: Which label was taken for which: a picture.
+    judged_dir: Folder of what evaluation found of other splits than `judgement`.
     outcome_file: How the run ended, written last of all: JSON. A run without it is not finished.
     failed_batch_file: The examples of a step whose loss was no number: JSON.
   """
@@ -48,10 +48,33 @@ class RunFolder:
   checkpoints_dir = property(lambda self: os.path.join(self.path, 'checkpoints'))
   logs_dir = property(lambda self: os.path.join(self.path, 'logs'))
   graphs_dir = property(lambda self: os.path.join(self.path, 'graphs'))
-  report_file = property(lambda self: os.path.join(self.path, 'report.json'))
-  confusion_matrix_file = property(lambda self: os.path.join(self.path, 'confusion_matrix.png'))
+  judged_dir = property(lambda self: os.path.join(self.path, 'judged'))
   outcome_file = property(lambda self: os.path.join(self.path, 'outcome.json'))
   failed_batch_file = property(lambda self: os.path.join(self.path, 'failed_batch.json'))
+
+  @property
+  def judgement(self) -> judgement_lib.Judgement:
+    """What the run is judged by: the test split of its data set, its best epoch."""
+    return judgement_lib.Judgement(self.path)
+
+  def other_judgement(
+    self, split: str, *, checkpoint: str = BEST, data_digest: str = ''
+  ) -> judgement_lib.Judgement:
+    """What evaluation finds of a split.
+
+    Args:
+      split: The split.
+      checkpoint: BEST or LAST.
+      data_digest: SHA-256 of the manifest of another data set; '' for that of the run.
+    """
+    if (split, checkpoint, data_digest) == (splits.TEST, BEST, ''):
+      return self.judgement
+    parts = [
+      split,
+      *([LAST] if checkpoint == LAST else []),
+      *([data_digest[:8]] * bool(data_digest)),
+    ]
+    return judgement_lib.Judgement(os.path.join(self.judged_dir, '-'.join(parts)))
 
   def state_file(self, step: int) -> str:
     """All that the step after `step` depends on, for a run that is continued."""
@@ -162,9 +185,8 @@ class RunFolder:
       ConfigError: if the file system refuses.
     """
     with writing(self.path):  # First of all: who is killed here goes on as if nothing was done.
-      for file in (self.outcome_file, self.report_file, self.confusion_matrix_file):
-        with contextlib.suppress(FileNotFoundError):
-          os.remove(file)
+      _remove(self.outcome_file, *self.judgement.files)
+      shutil.rmtree(self.judged_dir, ignore_errors=True)
     self.write_json(self.config_file, config)
 
   def create(self, *, overwrite: bool) -> None:
@@ -175,15 +197,8 @@ class RunFolder:
     """
     self.check_usable(overwrite=overwrite)
     with writing(self.path):
-      for file in (
-        self.report_file,
-        self.confusion_matrix_file,
-        self.history_file,
-        self.outcome_file,
-      ):
-        with contextlib.suppress(FileNotFoundError):
-          os.remove(file)
-      for folder in (self.checkpoints_dir, self.logs_dir, self.graphs_dir):
+      _remove(*self.judgement.files, self.history_file, self.outcome_file)
+      for folder in (self.checkpoints_dir, self.logs_dir, self.graphs_dir, self.judged_dir):
         if os.path.lexists(folder):
           shutil.rmtree(folder)
       for folder in (self.checkpoints_dir, self.logs_dir):
@@ -229,6 +244,12 @@ class RunFolder:
       return {**{n: obj.integer(n) for n in ('epochs', 'steps')}, 'stopped': obj.text('stopped')}
     except errors.SchemaError as error:
       raise _damaged(self.outcome_file, str(error).rstrip('.')) from error
+
+
+def _remove(*files: str) -> None:
+  for file in files:
+    with contextlib.suppress(FileNotFoundError):
+      os.remove(file)
 
 
 def _read_json(path: str) -> Any:

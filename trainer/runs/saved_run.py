@@ -55,7 +55,7 @@ class SavedRun:
   def request(
     self, dataset: manifest.DatasetManifest, split: str, *, data_dir: str, batch_size: int
   ) -> batch_request.BatchRequest:
-    """Returns what asks for each record of a split once, in order and with its id."""
+    """Returns what asks for each record of a split once, in order, with its id and origin."""
     return batch_request.BatchRequest(
       data_dir=data_dir,
       manifest=dataset,
@@ -63,6 +63,7 @@ class SavedRun:
       feature_names=(self.feature.name,),
       batch_size=batch_size,
       with_ids=True,
+      with_origins=True,
     )
 
   def load_model(self, checkpoint: str) -> keras.Model:

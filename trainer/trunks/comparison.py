@@ -61,7 +61,7 @@ def write(
 
 def _run(path: str, what: str) -> dict[str, Any]:
   folder = run_folder.RunFolder(path)
-  history, report = _json(folder.history_file), _json(folder.report_file)
+  history, report = _json(folder.history_file), _json(folder.judgement.report_file)
   speakers = report['speakers']
   return {
     'path': path,

@@ -101,7 +101,7 @@ def losses_of(folder):
 
 
 def accuracy_of(folder):
-  with open(folder.report_file, encoding='utf-8') as stream:
+  with open(folder.judgement.report_file, encoding='utf-8') as stream:
     return json.load(stream)['accuracy']
 
 

@@ -48,17 +48,6 @@ def test_another_number_of_batches_compiles_nothing_anew(name):
   assert judging._compiled_split.experimental_get_tracing_count() == 1
 
 
-def test_a_smaller_last_batch_compiles_once_more_and_no_further_one():
-  judging, _, _ = make_judge('none')
-  for count in (16, 7, 16, 3, 1):
-    judging.judge_each(tensors(small.examples(count)))
-  assert judging._compiled_batch.experimental_get_tracing_count() <= 2
-
-
-def tensors(data, **more):
-  return {name: tf.constant(values) for name, values in {**data, **more}.items()}
-
-
 @pytest.mark.parametrize('name', strategies_under_test.EXTREMES)
 def test_scores_by_label_are_those_of_scikit_learn(name):
   judging, model, strategy = make_judge(name)
@@ -82,20 +71,7 @@ def test_scores_by_label_are_those_of_scikit_learn(name):
     np.testing.assert_array_equal(judging.confusion, matrix)
 
 
-def test_a_split_and_its_examples_one_by_one_come_to_the_same():
-  judging, _, strategy = make_judge('none')
-  data = small.examples(29)
-  whole = judging.judge(small.batches(data, strategy, batch_size=29, repeat=False))
-  each = judging.judge_each(tensors(data, id=['a'] * 29, speaker=['b'] * 29))
-  assert float(each.loss_sum) == pytest.approx(whole.loss_sum)
-  np.testing.assert_array_equal(each.by_label, whole.by_label)
-  np.testing.assert_array_equal(each.confusion, whole.confusion)
-  assert each.losses.sum() == pytest.approx(whole.loss_sum)
-  right = (each.answers == each.labels).sum()
-  assert (right, len(each.labels)) == (whole.num_correct, whole.num_examples)
-
-
-def test_of_very_many_labels_validation_counts_no_confusion_and_the_report_does():
+def test_of_very_many_labels_validation_counts_no_confusion():
   inputs = keras.Input((6, 5))
   model = keras.Model(inputs, keras.layers.Dense(100)(keras.layers.Flatten()(inputs)))
   judging = judge.Judge(model, tf.distribute.get_strategy(), feature_name='x')
@@ -104,6 +80,3 @@ def test_of_very_many_labels_validation_counts_no_confusion_and_the_report_does(
   counts = judging.judge(feed)
   assert counts.confusion is None
   assert judging.confusion is None
-  each = judging.judge_each(tensors(data))
-  np.testing.assert_array_equal(counts.by_label, each.by_label)
-  assert each.confusion.shape == (100, 100)

@@ -22,6 +22,7 @@ from tfrecords import manifest_file, reader
 from tfrecords.wire import codec
 from trainer import config, evaluate, predict, run
 from trainer.judging import answering, compatibility, evaluation, prediction
+from trainer.predictions import clip_answers, parquet_reader
 from trainer.runs import saved_run
 
 TOY = 'cnn:conv_layers=1,filters=4,dense_units=16,dropout=0'
@@ -88,12 +89,36 @@ def test_the_report_does_not_depend_on_the_batch_size(run_dir):
 
 def test_the_report_and_the_picture_are_written(run_dir, tmp_path):
   copy = shutil.copytree(run_dir, tmp_path / 'run')
-  for name in ('report.json', 'confusion_matrix.png'):
-    (copy / name).unlink()
+  before = (copy / 'report.json').read_bytes()
+  assert json.loads(before) == evaluation.evaluate_run(str(copy))
   report = evaluation.evaluate_run(str(copy), split='validation', checkpoint='last')
-  assert json.loads((copy / 'report.json').read_text()) == report
+  assert (copy / 'report.json').read_bytes() == before  # Other judgements lie apart.
+  folder = copy / 'judged' / 'validation-last'
+  assert json.loads((folder / 'report.json').read_text()) == report
   assert (report['split'], report['checkpoint']) == ('validation', 'last')
-  assert (copy / 'confusion_matrix.png').read_bytes().startswith(b'\x89PNG')
+  assert (folder / 'confusion_matrix.png').read_bytes().startswith(b'\x89PNG')
+  assert sorted(path.name for path in (copy / 'judged').iterdir()) == [
+    'validation', 'validation-last',
+  ]  # fmt: skip
+
+
+def test_the_predictions_of_a_run_are_what_its_model_says_of_the_records(data, run_dir):
+  for split, folder in (('test', run_dir), ('validation', f'{run_dir}/judged/validation')):
+    found = parquet_reader.Reader(f'{folder}/predictions.parquet')
+    (batch,) = found.batches()
+    answers = parquet_reader.answers_of(batch)
+    expected = list(records_of(data, split))
+    assert found.header.split == split
+    assert answers.origins == clip_answers.Origins(
+      ids=[r.utterance_id for r in expected],
+      speakers=[r.speaker_id for r in expected],
+      files=[r.file for r in expected],
+      start_us=[r.start_us for r in expected],
+      end_us=[r.end_us for r in expected],
+      fields=[codec.fields_text(r.fields) for r in expected],
+      augmentations=[''] * len(expected),
+    )
+    assert answers.labels.tolist() == [r.label for r in expected]
 
 
 def test_another_data_set_of_the_same_kind_can_be_judged(corpus, run_dir, tmp_path, capsys):

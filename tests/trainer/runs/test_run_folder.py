@@ -10,7 +10,7 @@ def make_run(path):
   folder = run_folder.RunFolder(str(path))
   folder.create(overwrite=False)
   folder.write_json(folder.config_file, {'seed': 3})
-  for file in (folder.report_file, folder.history_file, folder.confusion_matrix_file):
+  for file in (*folder.judgement.files, folder.history_file):
     with open(file, 'w', encoding='utf-8') as stream:
       stream.write('old')
   for name in ('best', 'last'):

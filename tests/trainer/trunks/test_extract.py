@@ -112,7 +112,7 @@ def test_it_is_a_data_set_as_any_other(embedded, capsys):
 
 def test_a_head_learns_from_it(embedded, trained, data_dir, tmp_path):
   folder = train(embedded, tmp_path / 'run', model='linear', epochs=10)
-  with open(folder.report_file, encoding='utf-8') as stream:
+  with open(folder.judgement.report_file, encoding='utf-8') as stream:
     assert json.load(stream)['accuracy'] > 0.8
   with pytest.raises(errors.DatasetError, match=r"from 'embedding'.*trainer\.extract .*--data"):
     predict.main([f'--run_dir={folder.path}', 'one.wav'])

@@ -36,7 +36,7 @@ def read_batches(request: batch_request.BatchRequest) -> tf.data.Dataset:
     request.batch_size, drop_remainder=request.drop_remainder or request.repeat
   )
   batches = parts.divided(numbers, request.share).map(
-    _reader(files, found.manifest, with_ids=request.with_ids),
+    _reader(files, found.manifest, request),
     num_parallel_calls=tf.data.AUTOTUNE,
     deterministic=request.deterministic,
   )
@@ -85,13 +85,16 @@ def _loaded(request: batch_request.BatchRequest) -> files_lib.RawFiles:
 
 
 def _reader(
-  files: Sequence[files_lib.File], manifest: DatasetManifest, *, with_ids: bool
+  files: Sequence[files_lib.File],
+  manifest: DatasetManifest,
+  request: batch_request.BatchRequest,
 ) -> Callable[[tf.Tensor], Mapping[str, tf.Tensor]]:
   """Returns the function from the numbers of clips, int64 [batch], to a batch."""
   paths = [file.path for file in files]
   ids = [file.clip_id for file in files]
   speakers = [file.speaker for file in files]
   codecs = [file.codec for file in files]
+  ends_us = [round(1e6 * file.num_samples / file.sample_rate_hz) for file in files]
   labels = _labels(files, manifest)
   clip_samples = manifest.audio.clip_samples if manifest.audio else 0
 
@@ -110,11 +113,17 @@ def _reader(
       computed_feature.WAVEFORM: tf.ensure_shape(samples, [numbers.shape[0], clip_samples]),
       record.LABEL: tf.gather(labels, numbers),
     }
-    if with_ids:
+    if request.with_ids:
       batch[record.ID], batch[record.SPEAKER] = (
         tf.gather(ids, numbers),
         tf.gather(speakers, numbers),
       )
+    if request.with_origins:  # A file is a clip from its beginning on.
+      nothing = tf.zeros_like(numbers)
+      batch[record.FILE] = tf.gather(paths, numbers)
+      batch[record.START_US], batch[record.END_US] = nothing, tf.gather(ends_us, numbers)
+      batch[record.FIELDS] = tf.fill(tf.shape(numbers), '{}')
+      batch[record.AUGMENTATION] = tf.fill(tf.shape(numbers), '')
     return batch
 
   return read

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from trainer.judging import measures
-
-if TYPE_CHECKING:
-  from trainer.judging import judged as judged_lib
+from trainer.predictions import parquet_reader
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,40 +50,41 @@ class Tally:
   """Counts of all examples that were added."""
 
   def __init__(self, *, max_mistakes: int = 100) -> None:
-    self._sums: list[Any] = []  # As measures.Counts has them.
+    self._counts: measures.Counts | None = None
     self._max_mistakes = max_mistakes
     self._mistakes: list[Mistake] = []
     self._speakers: dict[str, list[int]] = {}  # [examples, correct]
 
-  def add(self, judged: judged_lib.Judged, *, ids: Sequence[str], speakers: Sequence[str]) -> None:
-    """Counts a batch.
-
-    Args:
-      judged: What came of its examples, as arrays.
-      ids: One per example.
-      speakers: One per example.
-
-    Raises:
-      ConfigError: if the model's answer is not a number.
-    """
-    measures.check_numbers(judged.losses, judged.probabilities)
-    sums = [judged.loss_sum.astype(np.float64), judged.by_label, judged.confusion]
-    self._sums = [x + y for x, y in zip(self._sums, sums, strict=True)] if self._sums else sums
-    truth, predicted = judged.labels, judged.answers
-    for speaker, right in zip(speakers, predicted == truth, strict=True):
+  def add(self, batch: parquet_reader.Batch) -> None:
+    """Counts some clips."""
+    truth, predicted, losses = batch.labels, batch.answers, batch.losses
+    num_labels = len(batch.header.labels)
+    right = predicted == truth
+    by_label = np.stack(
+      [np.bincount(some, minlength=num_labels) for some in (truth[right], truth, predicted)]
+    )
+    confusion = None
+    if batch.header.is_dense:
+      pairs = np.bincount(truth * num_labels + predicted, minlength=num_labels**2)
+      confusion = pairs.reshape(num_labels, num_labels)
+    some = measures.Counts(loss_sum=float(losses.sum()), by_label=by_label, confusion=confusion)
+    self._counts = self._counts + some if self._counts else some
+    speakers = batch.speakers
+    for speaker, is_right in zip(speakers, right, strict=True):
       counts = self._speakers.setdefault(speaker, [0, 0])
       counts[0] += 1
-      counts[1] += int(right)
+      counts[1] += int(is_right)
+    ids, confidences = batch.ids, batch.confidences
     self._keep(
       Mistake(
         utterance_id=ids[i],
         speaker_id=speakers[i],
         truth=int(truth[i]),
         predicted=int(predicted[i]),
-        probability=float(judged.probabilities[i]),
-        loss=float(judged.losses[i]),
+        probability=float(confidences[i]),
+        loss=float(losses[i]),
       )
-      for i in np.flatnonzero(predicted != truth)
+      for i in np.flatnonzero(~right)
     )
 
   @property
@@ -97,8 +95,8 @@ class Tally:
   @property
   def counts(self) -> measures.Counts:
     """Of all examples so far, of which there must be some."""
-    loss_sum, by_label, confusion = self._sums
-    return measures.Counts(loss_sum=float(loss_sum), by_label=by_label, confusion=confusion)
+    assert self._counts is not None
+    return self._counts
 
   @property
   def mistakes(self) -> list[Mistake]:

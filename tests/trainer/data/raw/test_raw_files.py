@@ -181,7 +181,7 @@ def train(data, **more):
 
 def test_trains_judges_and_predicts(data, tmp_path, capsys):
   folder = train(data, augment=('noise', 'spec_augment:max_frequency_bins=2'))
-  with open(folder.report_file, encoding='utf-8') as stream:
+  with open(folder.judgement.report_file, encoding='utf-8') as stream:
     report = json.load(stream)
   assert report['accuracy'] > 0.8
   assert report['data_dir'] == data

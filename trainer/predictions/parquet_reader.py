@@ -1,0 +1,212 @@
+"""Reads predictions, a group of rows at a time."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import parquet
+from scipy import special
+
+from schemas import errors
+from trainer.predictions import clip_answers, parquet_writer
+from trainer.predictions import header as header_lib
+
+_ODD_BYTES = re.compile(r'\\u(dc[89a-f][0-9a-f])')
+_BATCH_ROWS = 1 << 14
+_MICROSECONDS_PER_S = 1e6
+
+
+class Batch:
+  """Some clips, of the columns that were asked for."""
+
+  def __init__(self, rows: pa.RecordBatch, header: header_lib.Header) -> None:
+    """Takes rows of a file and its header."""
+    self.rows = rows
+    self.header = header
+
+  def __len__(self) -> int:
+    return int(self.rows.num_rows)
+
+  def texts(self, name: str) -> list[str]:
+    """Returns a column of texts, as they were before they went into the file."""
+    return [_original(text) for text in self.rows.column(name).to_pylist()]
+
+  def numbers(self, name: str) -> NDArray[np.generic]:
+    """Returns a column of numbers, [clips]."""
+    values: NDArray[np.generic] = self.rows.column(name).to_numpy(zero_copy_only=False)
+    return values
+
+  @property
+  def ids(self) -> list[str]:
+    """Ids of the records."""
+    return self.texts(header_lib.ID)
+
+  @property
+  def speakers(self) -> list[str]:
+    """Who speaks."""
+    return self.texts(header_lib.SPEAKER)
+
+  @property
+  def labels(self) -> NDArray[np.int64]:
+    """Indices of the labels, int64 [clips]."""
+    return self.numbers(header_lib.LABEL_INDEX).astype(np.int64)
+
+  @property
+  def answers(self) -> NDArray[np.int64]:
+    """Indices of the labels with the highest logits, int64 [clips]."""
+    return self.numbers(header_lib.PREDICTED_INDEX).astype(np.int64)
+
+  @functools.cached_property
+  def logits(self) -> NDArray[np.float32]:
+    """Every logit, float32 [clips, labels]; for files with all of them (header.is_dense)."""
+    return self._lists(header_lib.LOGITS, len(self.header.labels))
+
+  @functools.cached_property
+  def log_sum_exps(self) -> NDArray[np.float64]:
+    """Ln of the sum of exp(logit) over all labels, float64 [clips]."""
+    if not self.header.is_dense:
+      return self.numbers(header_lib.LOG_SUM_EXP).astype(np.float64)
+    sums: NDArray[np.float64] = special.logsumexp(self.logits.astype(np.float64), axis=1)
+    return sums
+
+  @property
+  def label_logits(self) -> NDArray[np.float32]:
+    """The logit of each true label, float32 [clips]."""
+    if not self.header.is_dense:
+      return self.numbers(header_lib.LABEL_LOGIT).astype(np.float32)
+    return self.logits[np.arange(len(self)), self.labels]
+
+  @property
+  def losses(self) -> NDArray[np.float64]:
+    """Cross-entropies in nats, float64 [clips]."""
+    losses: NDArray[np.float64] = np.maximum(0, self.log_sum_exps - self.label_logits)
+    return losses
+
+  @property
+  def confidences(self) -> NDArray[np.float64]:
+    """The probability that the model gives its answer, float64 [clips]."""
+    if self.header.is_dense:
+      highest = self.logits.max(axis=1)
+    else:
+      highest = self._lists(header_lib.TOP_LOGITS, self.header.num_top)[:, 0]
+    confidences: NDArray[np.float64] = np.exp(np.minimum(0, highest - self.log_sum_exps))
+    return confidences
+
+  def top(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Returns the indices and the logits of the highest, the highest first, [clips, count].
+
+    There are at most as many as labels, and as the file keeps.
+    """
+    if not self.header.is_dense:
+      indices = self._lists(header_lib.TOP_INDICES, self.header.num_top).astype(np.int64)
+      logits = self._lists(header_lib.TOP_LOGITS, self.header.num_top)
+      return indices[:, :count], logits[:, :count]
+    order = np.argsort(-self.logits, axis=1, kind='stable')[:, :count]
+    return order, np.take_along_axis(self.logits, order, axis=1)
+
+  def _lists(self, name: str, size: int) -> NDArray[np.float32]:
+    flat = self.rows.column(name).flatten().to_numpy(zero_copy_only=False)
+    lists: NDArray[np.float32] = flat.reshape(len(self), size)
+    return lists
+
+
+class Reader:
+  """A file of predictions."""
+
+  def __init__(self, path: str) -> None:
+    """Opens it.
+
+    Raises:
+      ConfigError: if there is none, or it is damaged or of another version.
+    """
+    self.path = path
+    try:
+      self._file = parquet.ParquetFile(path)
+      text = (self._file.schema_arrow.metadata or {}).get(parquet_writer.METADATA_KEY, b'')
+      self.header = header_lib.Header.from_json(
+        json.loads(text.decode('utf-8', 'surrogateescape')), where=path
+      )
+    except FileNotFoundError as error:
+      raise errors.ConfigError(
+        f'There are no predictions {path!r}. `python -m trainer.evaluate --run_dir=RUN` writes '
+        'those of a run.'
+      ) from error
+    except (OSError, pa.ArrowException, ValueError, errors.SchemaError) as error:
+      raise self._damaged(error) from error
+    if self.header.predictions_version != header_lib.PREDICTIONS_VERSION:
+      raise errors.ConfigError(
+        f'{path!r} is of version {self.header.predictions_version} of predictions, and this '
+        f'program reads {header_lib.PREDICTIONS_VERSION}. Write it again with '
+        '`python -m trainer.evaluate`.'
+      )
+
+  @property
+  def num_examples(self) -> int:
+    """How many clips there are."""
+    return int(self._file.metadata.num_rows)
+
+  def batches(self, columns: Sequence[str] | None = None) -> Iterator[Batch]:
+    """Yields all clips in their order.
+
+    Args:
+      columns: What is to be read; all by default. Fewer are faster.
+
+    Raises:
+      ConfigError: if the file is damaged.
+    """
+    try:
+      for rows in self._file.iter_batches(_BATCH_ROWS, columns=columns):
+        yield Batch(rows, self.header)
+    except (OSError, pa.ArrowException) as error:
+      raise self._damaged(error) from error
+
+  def _damaged(self, error: Exception) -> errors.ConfigError:
+    return errors.ConfigError(
+      f'{self.path!r} holds no predictions that can be read ({type(error).__name__}: '
+      f'{str(error)[:200]}). Write it again with `python -m trainer.evaluate`.'
+    )
+
+
+def logit_columns(header: header_lib.Header) -> list[str]:
+  """Returns the columns that labels, answers, losses and confidences are made of."""
+  indices = [header_lib.LABEL_INDEX, header_lib.PREDICTED_INDEX]
+  if header.is_dense:
+    return [*indices, header_lib.LOGITS]
+  return [
+    *indices,
+    header_lib.LABEL_LOGIT,
+    header_lib.LOG_SUM_EXP,
+    header_lib.TOP_INDICES,
+    header_lib.TOP_LOGITS,
+  ]
+
+
+def answers_of(batch: Batch) -> clip_answers.Answers:
+  """Returns what a writer was given, of a batch with all columns and all logits."""
+  microseconds = (
+    np.round(batch.numbers(name).astype(np.float64) * _MICROSECONDS_PER_S).astype(np.int64).tolist()
+    for name in (header_lib.START_S, header_lib.END_S)
+  )
+  start_us, end_us = microseconds
+  origins = clip_answers.Origins(
+    ids=batch.ids,
+    speakers=batch.speakers,
+    files=batch.texts(header_lib.FILE),
+    start_us=start_us,
+    end_us=end_us,
+    fields=batch.texts(header_lib.FIELDS),
+    augmentations=batch.texts(header_lib.AUGMENTATION),
+  )
+  return clip_answers.Answers(origins, batch.labels, batch.logits)
+
+
+def _original(text: str) -> str:
+  if '\\u' not in text:
+    return text
+  return _ODD_BYTES.sub(lambda odd: chr(int(odd[1], 16)), text)

@@ -1,0 +1,30 @@
+"""Where what is found of a split lies: its predictions, and all that is made of them."""
+
+import dataclasses
+import os
+
+
+@dataclasses.dataclass(frozen=True)
+class Judgement:
+  """Where each thing lies in the folder `path`.
+
+  Attributes:
+    path: That of a run for what it is judged by: the test split of its data set, its best epoch.
+      Else a folder inside of it.
+    predictions_file: What the model said of every clip: Parquet. All the others are made of it.
+    report_file: The report: JSON.
+    page_file: The same as a page.
+    confusion_matrix_file: Which label was taken for which: a picture.
+  """
+
+  path: str
+
+  predictions_file = property(lambda self: os.path.join(self.path, 'predictions.parquet'))
+  report_file = property(lambda self: os.path.join(self.path, 'report.json'))
+  page_file = property(lambda self: os.path.join(self.path, 'report.html'))
+  confusion_matrix_file = property(lambda self: os.path.join(self.path, 'confusion_matrix.png'))
+
+  @property
+  def files(self) -> tuple[str, ...]:
+    """All of them; not each is there."""
+    return (self.predictions_file, self.report_file, self.page_file, self.confusion_matrix_file)
