@@ -71,6 +71,16 @@ class FeatureSpec(json_form.Fields):
     return self.shape[0] is None
 
   @property
+  def shape_words(self) -> str:
+    """Such as `98 rows x 80 bins`, `any number of rows x 80 bins`, `8,000 values`."""
+    nouns = {1: (' values',), 2: (' rows', ' bins')}.get(len(self.shape), ('',) * len(self.shape))
+    axes = zip(self.shape, nouns, strict=True)
+    return ' x '.join(
+      f'any number of{noun or " rows"}' if size is None else f'{size:,}{noun}'
+      for size, noun in axes
+    )
+
+  @property
   def row_shape(self) -> tuple[int, ...]:
     """The axes behind the first."""
     return tuple(size for size in self.shape[1:] if size is not None)

@@ -47,11 +47,8 @@ def start(
   )
   labels = words.counted(data.manifest.num_labels, 'label')
   print(f'data     {data.path}: {labels}; {_noun(data)}: {counts}')
-  taken = data.computed or data.feature
-  shape = 'x'.join('any' if size is None else str(size) for size in taken.shape)
   name = options.format_option(*models.parse(config.model))
-  computed = f', computed from {data.feature.name}' if data.computed else ''
-  print(f'model    {name}: {model.count_params():,} parameters on {taken.name} {shape}{computed}')
+  print(f'model    {name}: {model.count_params():,} parameters on {_input(data)}')
   for line in _parts(config, model, parts):
     print(line)
   devices = machine.describe(
@@ -79,6 +76,13 @@ def start(
   print(f'run      {folder.path}', flush=True)
   for note in (*_notes_on_parts(config, parts), *_notes(config, data, workers)):
     print(f'note: {note}', flush=True)
+
+
+def _input(data: datasets.Data) -> str:
+  """Returns such as `log_mel, 98 rows x 80 bins, computed from waveform`."""
+  taken = data.computed or data.feature
+  computed = f', computed from {data.feature.name}' if data.computed else ''
+  return f'{taken.name}, {taken.shape_words}{computed}'
 
 
 def _parts(

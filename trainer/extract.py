@@ -146,9 +146,10 @@ def _extract(
   embed = embedder.Embedder(model, strategy, per_frame=config.per_frame)
   trunk = embedder.digest(model)
   spec = embedder.spec(embed.shape, config.dtype, trunk=trunk, model=name)
-  shape = ' x '.join('any' if size is None else str(size) for size in spec.shape)
   source = config.run_dir or config.model
-  print(f'trunk    {name} of {source}, {trunk[:12]}: an embedding is {shape} of {spec.dtype}')
+  print(
+    f'trunk    {name} of {source}, {trunk[:12]}: an embedding is {spec.shape_words} of {spec.dtype}'
+  )
   print(f'data     {data_dir}: {errors.counted(sum(s.num_records for s in dataset.shards), "clip")}'
         f' in {errors.counted(len(dataset.shards), "shard")}', flush=True)  # fmt: skip
   asked = extraction.Extraction(

@@ -166,3 +166,18 @@ def test_every_error_is_of_the_family_and_a_value_error(name):
   cls = getattr(errors, name)
   assert issubclass(cls, errors.VoxshardError)
   assert issubclass(cls, ValueError)
+
+
+@pytest.mark.parametrize(
+  ('shape', 'words'),
+  [
+    ((98, 80), '98 rows x 80 bins'),
+    ((None, 40), 'any number of rows x 40 bins'),
+    ((8_000,), '8,000 values'),
+    ((None,), 'any number of values'),
+    ((32, 40, 3), '32 x 40 x 3'),
+    ((None, 40, 3), 'any number of rows x 40 x 3'),
+  ],
+)
+def test_shapes_in_words(shape, words):
+  assert dataclasses.replace(SPEC, shape=shape).shape_words == words

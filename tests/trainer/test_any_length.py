@@ -56,7 +56,7 @@ def run_dir(data, tmp_path_factory):
   said = io.StringIO()
   with contextlib.redirect_stdout(said):
     folder = train(data, tmp_path_factory.mktemp('run') / 'one')
-  assert 'on log_mel anyx16' in said.getvalue()
+  assert 'on log_mel, any number of rows x 16 bins\n' in said.getvalue()
   return folder
 
 

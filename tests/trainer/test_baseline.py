@@ -68,7 +68,7 @@ assert not {{'tensorflow', 'keras'}} & set(sys.modules)
   assert (found.returncode, found.stderr) == (0, '')
   lines = found.stdout.splitlines()
   assert lines[0] == f'data     {data_dir}: 3 labels; clips: train 44, validation 11, test 22'
-  assert lines[1] == 'model    svm on log_mel 20x16: 112 numbers a clip'
+  assert lines[1] == 'model    svm on log_mel, 20 rows x 16 bins: 112 numbers a clip'
   assert 'test     accuracy 100.0% on 22 clips' in lines
   assert len([line for line in lines if line.startswith('no/')]) == 8
 
@@ -194,7 +194,7 @@ def test_pictures_are_taken_pixel_by_pixel(tmp_path, capsys):
   said = done(
     capsys, f'--data={tmp_path / "data"}', f'--run_dir={tmp_path / "run"}', '--model=logistic'
   )
-  assert 'on image 16x16x3: 768 numbers a picture' in said
+  assert 'on image, 16 x 16 x 3: 768 numbers a picture' in said
   assert 'accuracy 100.0% on 12 pictures' in said
 
 

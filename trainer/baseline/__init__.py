@@ -385,10 +385,9 @@ def _announce(job: _Job, folder: run_folder.RunFolder, memory_text: str) -> None
     f'data     {job.data.path}: {words.counted(found.num_labels, "label")}; {job.noun}s: {counts}'
   )
   name = options.format_option(job.name, job.settings)
-  shape = 'x'.join('any' if one is None else str(one) for one in feature.shape)
   print(
-    f'model    {name} on {feature.name} {shape}: {words.counted(job.size.values, "number")} a '
-    f'{job.noun}'
+    f'model    {name} on {feature.name}, {feature.shape_words}: '
+    f'{words.counted(job.size.values, "number")} a {job.noun}'
   )
   print(f'memory   {memory_text}')
   print(f'run      {folder.path}', flush=True)

@@ -109,7 +109,7 @@ def test_a_computed_feature_trains_as_the_stored_one(stored, tones_dir, capsys):
   losses, accuracy = losses_of(stored), accuracy_of(stored)
   capsys.readouterr()
   computed = train(tones_dir, compute=LOG_MEL)
-  assert 'on log_mel 48x16, computed from waveform' in capsys.readouterr().out
+  assert 'on log_mel, 48 rows x 16 bins, computed from waveform' in capsys.readouterr().out
   # Same seed, same statistics, same batches: only the rounding to float16 differs.
   np.testing.assert_allclose(losses_of(computed), losses, rtol=0.02)
   assert accuracy_of(computed) == pytest.approx(accuracy, abs=0.1)
