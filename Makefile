@@ -15,7 +15,7 @@ JOBS ?= 2
 # Files are dealt to JOBS processes whole, for what their tests share.
 PYTEST := -m pytest --durations=10 --numprocesses=$(JOBS) --dist=loadfile
 
-.PHONY: demo test test-faults test-engines test-tfio test-gpu lint types benchmark lock install clean
+.PHONY: demo test test-browser test-faults test-engines test-tfio test-gpu lint types benchmark lock install clean
 
 demo: install
 	$(PY) -m beam_jobs.featurize
@@ -28,6 +28,10 @@ demo: install
 
 test: install
 	$(PY) $(PYTEST)
+
+# Pages in a real browser: Chromium, of the PATH or VOXSHARD_CHROMIUM. Skipped where there is none.
+test-browser: install
+	$(PY) $(PYTEST) -m browser
 
 # Kills processes, fills disks, damages files. These tests, and those of engines, share little, and
 # one file takes most of the time: they are dealt one by one.
@@ -44,7 +48,7 @@ test-engines: install
 # every start.
 test-tfio: export PYTHONWARNINGS := ignore::FutureWarning:google.api_core._python_version_support
 test-tfio: $(TFIO_INSTALLED)
-	$(TFIO_VENV)/bin/python $(PYTEST) -m 'not faults and not engines and not gpu' $(TFIO_TESTS)
+	$(TFIO_VENV)/bin/python $(PYTEST) -m 'not browser and not faults and not engines and not gpu' $(TFIO_TESTS)
 
 # On a machine with GPUs; skipped elsewhere. VOXSHARD_GPU_REHEARSAL=2 lets CPUs stand in for two.
 test-gpu: install
