@@ -23,8 +23,9 @@ from trainer import assembly, config, models, run
 from trainer.data import datasets as datasets_lib
 from trainer.data import input_pipeline
 from trainer.devices import workers
-from trainer.judging import answering, evaluation, judge, measures, prediction
+from trainer.judging import answering, evaluation, judge, prediction
 from trainer.learning import steps
+from trainer.measures import counting
 from trainer.models import clip_rows
 from trainer.runs import saved_run
 
@@ -100,7 +101,7 @@ def test_losses_do_not_depend_on_the_number_of_replicas(data):
     feed = iter(input_pipeline.train_batches(source, strategy, seed=1))
     losses = compiled.train(feed, 12).losses
     feed = iter(input_pipeline.evaluation_batches(source, 'validation', strategy))
-    scores = measures.scores(judging.judge(feed))
+    scores = counting.scores(judging.judge(feed))
     assert scores.num_examples == 20
     found.append([*losses, scores.loss, scores.accuracy])
   np.testing.assert_allclose(found[1], found[0], atol=1e-5)

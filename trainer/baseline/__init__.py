@@ -33,9 +33,10 @@ from trainer.baselines import pooling as pooling_lib
 from trainer.data import datasets, named_data
 from trainer.data.raw import files
 from trainer.devices import memory_budget
-from trainer.judging import evaluation, judged, measures, monitor
-from trainer.judging import scores as scores_lib
+from trainer.judging import evaluation, judged, monitor
 from trainer.learning import class_weights
+from trainer.measures import counting
+from trainer.measures import scores as scores_lib
 from trainer.runs import library_versions, run_folder, saved_run
 
 _BATCH_SIZE = 256
@@ -257,14 +258,14 @@ def _fit(job: _Job) -> family.Fit:
 
 def _validated(job: _Job, found: classifier.Classifier) -> scores_lib.Scores:
   """Returns the scores on the validation split."""
-  counts: measures.Counts | None = None
+  counts: counting.Counts | None = None
   for batch in pooled_split.read_batches(job.request(splits.VALIDATION), job.config.pooling):
     some = judged.of_logits(batch.labels, found.logits(batch.vectors))
     counts = counts + some if counts else some
   num_read = counts.num_examples if counts else 0
   named_data.check_count(num_read, job.data.manifest, splits.VALIDATION, data_dir=job.data.path)
   assert counts is not None  # There is a validation split.
-  return measures.scores(counts)
+  return counting.scores(counts)
 
 
 def _finish(job: _Job, folder: run_folder.RunFolder, model_text: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trainer.callbacks import callback
-from trainer.judging import monitor, scores
+from trainer.judging import monitor
+from trainer.measures import scores
 
 
 class Best(callback.Callback):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from trainer.judging import scores
+from trainer.measures import scores
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

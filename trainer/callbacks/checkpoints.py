@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 
 from trainer.callbacks import best, callback
-from trainer.judging import scores
+from trainer.measures import scores
 from trainer.runs import run_folder
 
 

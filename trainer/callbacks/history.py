@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trainer.callbacks import callback
-from trainer.judging import scores
+from trainer.measures import scores
 from trainer.runs import run_folder
 
 

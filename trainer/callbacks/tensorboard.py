@@ -16,8 +16,8 @@ from tensorboard.plugins.hparams import api as hparams
 
 from schemas import errors, splits
 from trainer.callbacks import callback
-from trainer.judging import measures, scores
 from trainer.judging.report import picture
+from trainer.measures import counting, scores
 
 # Up to so many labels stand by their names at the picture of the confusion, more by their numbers.
 _MAX_NAMES = 40
@@ -36,7 +36,7 @@ class TensorBoard(callback.Callback):
     logs_dir: str,
     *,
     graph: Callable[[], tf.Graph | None],
-    confusion: Callable[[], measures.Confusion | None],
+    confusion: Callable[[], counting.Confusion | None],
     labels: Sequence[str] = (),
     flags: Mapping[str, Any] | None = None,
     weights: Sequence[keras.Variable] = (),
@@ -59,7 +59,7 @@ class TensorBoard(callback.Callback):
     self._graph = graph
     self._confusion = confusion
     self._labels = tuple(labels)
-    self._undrawn: tuple[scores.EpochResult, measures.Confusion] | None = None
+    self._undrawn: tuple[scores.EpochResult, counting.Confusion] | None = None
     self._draw_from_s = 0.0
     self._flags = flags
     self._weights = tuple(weights)

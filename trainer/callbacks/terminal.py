@@ -6,7 +6,7 @@ import sys
 from typing import TextIO
 
 from trainer.callbacks import best, callback
-from trainer.judging import scores
+from trainer.measures import scores
 
 # Seconds between the lines of an epoch that takes long, where there is no terminal.
 LINE_EVERY_S = 30.0

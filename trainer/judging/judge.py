@@ -14,7 +14,7 @@ import tensorflow as tf
 from trainer.data import input_pipeline
 from trainer.devices import replicas
 from trainer.judging import judged as judged_lib
-from trainer.judging import measures
+from trainer.measures import counting
 
 _SUM = tf.distribute.ReduceOp.SUM
 # Up to so many labels validation counts which was taken for which; more fit no picture.
@@ -32,14 +32,14 @@ class Judge:
     self._strategy = strategy
     self._feature_name = feature_name
     self._compiled_split = tf.function(self._split)
-    self._confusion: measures.Confusion | None = None
+    self._confusion: counting.Confusion | None = None
 
   @property
-  def confusion(self) -> measures.Confusion | None:
+  def confusion(self) -> counting.Confusion | None:
     """That of the latest call of `judge`; None before the first, and where it was not counted."""
     return self._confusion
 
-  def judge(self, batches: Iterator[Any]) -> measures.Counts:
+  def judge(self, batches: Iterator[Any]) -> counting.Counts:
     """Returns the sums over all batches: each example once, however replicas share them.
 
     The confusion is counted where there are few enough labels for a picture.
@@ -49,10 +49,10 @@ class Judge:
     """
     loss_sum, by_label, confusion = (x.numpy() for x in self._compiled_split(batches))
     self._confusion = confusion if confusion.size else None
-    return measures.Counts(loss_sum=float(loss_sum), by_label=by_label, confusion=self._confusion)
+    return counting.Counts(loss_sum=float(loss_sum), by_label=by_label, confusion=self._confusion)
 
   def _split(self, batches: Any) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """The graph of `judge`; returns the fields of measures.Counts."""
+    """The graph of `judge`; returns the fields of counting.Counts."""
     labels = int(self._model.output_shape[-1])
     size = labels if labels <= _CONFUSION_LABELS else 0
     loss_sum = tf.zeros((), tf.float64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from trainer.judging import scores
+from trainer.measures import scores
 
 # From a name to a rank: the higher the better. Another number breaks ties, which are frequent in
 # the accuracy of a small split.

@@ -16,7 +16,8 @@ from features import extractor
 from features.decoding import clips
 from schemas import errors, manifest
 from trainer.data import named_data
-from trainer.judging import answering, compatibility, measures
+from trainer.judging import answering, compatibility
+from trainer.measures import counting
 from trainer.runs import saved_run
 
 BATCH_SIZE = 64
@@ -164,5 +165,5 @@ class _Reader:
 
 def _checked(logits: NDArray[np.float32]) -> NDArray[np.float32]:
   """Returns logits; ConfigError where one is not a number."""
-  measures.check_numbers(logits)
+  counting.check_numbers(logits)
   return logits

@@ -13,9 +13,10 @@ import numpy as np
 from schemas import errors
 from trainer.callbacks import callback
 from trainer.devices import workers as workers_lib
-from trainer.judging import judge, measures, scores
+from trainer.judging import judge
 from trainer.learning import position as position_lib
 from trainer.learning import steps
+from trainer.measures import counting, scores
 from trainer.runs import checkpointer, signals
 
 # How long a call of the compiled function should take.
@@ -163,7 +164,7 @@ class Loop:
   def _validate(self, batches: Any | None) -> scores.Scores | None:
     if batches is None:
       return None
-    found = measures.scores(self._judge.judge(iter(batches)))
+    found = counting.scores(self._judge.judge(iter(batches)))
     if self._plan.num_validation not in (None, found.num_examples):
       raise errors.DatasetError(
         f'Of the validation split {errors.counted(found.num_examples, "example", "was", "were")} '

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from schemas import errors
-from trainer.judging import scores
 from trainer.learning import steps
+from trainer.measures import scores
 
 
 @dataclasses.dataclass(kw_only=True)

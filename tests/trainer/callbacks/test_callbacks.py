@@ -20,8 +20,8 @@ from trainer.callbacks import (
   terminal,
 )
 from trainer.data import datasets, input_pipeline, sample_pictures
-from trainer.judging import scores
 from trainer.judging.report import picture
+from trainer.measures import scores
 from trainer.runs import run_folder
 
 

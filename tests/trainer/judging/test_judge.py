@@ -8,7 +8,8 @@ from sklearn import metrics
 
 from tests.trainer.devices import strategies_under_test
 from tests.trainer.learning import test_steps as small
-from trainer.judging import judge, measures
+from trainer.judging import judge
+from trainer.measures import counting
 
 
 def make_judge(name, **settings):
@@ -29,7 +30,7 @@ def test_evaluation_counts_every_example_once(name):
   for num_examples, batch_size in SIZES:
     data = small.examples(num_examples)
     feed = small.batches(data, strategy, batch_size=batch_size, repeat=False)
-    found = measures.scores(judging.judge(feed))
+    found = counting.scores(judging.judge(feed))
     logits = np.array(copy(data['x'].astype(np.float32)), np.float64)
     log_sum = np.log(np.exp(logits).sum(axis=1))
     losses = log_sum - logits[np.arange(num_examples), data['label']]
@@ -54,7 +55,7 @@ def test_scores_by_label_are_those_of_scikit_learn(name):
   for count in (29, 1):
     data = small.examples(count, seed=5)
     counts = judging.judge(small.batches(data, strategy, repeat=False))
-    found = measures.scores(counts)
+    found = counting.scores(counts)
     answers = model(data['x'].astype(np.float32)).numpy().argmax(axis=-1)
     present = np.unique(data['label'])
     assert found.num_examples == count

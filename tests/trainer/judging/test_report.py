@@ -14,8 +14,8 @@ from sklearn import metrics
 
 from schemas import json_form
 from tests.helpers import prediction_files
-from trainer.judging import measures
 from trainer.judging.report import picture, report_json, tally, text
+from trainer.measures import counting
 
 LABELS = ('no', 'yes', 'zero', 'never')
 PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60)
@@ -61,7 +61,7 @@ def test_the_measures_are_those_of_scikit_learn(pairs):
   counts = counts_of(pairs)
   matrix = metrics.confusion_matrix(truth, predicted, labels=range(4))
   assert np.array_equal(counts.confusion, matrix)
-  found = measures.per_label(counts)
+  found = counting.per_label(counts)
   precision, recall, f1, support = metrics.precision_recall_fscore_support(
     truth, predicted, labels=range(4), zero_division=0
   )
@@ -82,9 +82,9 @@ def test_averages_are_those_of_scikit_learn_over_the_labels_that_examples_have(c
   matrix = np.array(cells).reshape(size, size)
   assume(matrix.any())
   by_label = np.stack([matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)])
-  counts = measures.Counts(loss_sum=0.0, by_label=by_label, confusion=matrix)
+  counts = counting.Counts(loss_sum=0.0, by_label=by_label, confusion=matrix)
   truth, predicted = (np.repeat(place.ravel(), cells) for place in np.indices(matrix.shape))
-  found, scores = measures.averages(counts), measures.scores(counts)
+  found, scores = counting.averages(counts), counting.scores(counts)
   for kind in ('macro', 'weighted'):
     expected = metrics.precision_recall_fscore_support(
       truth, predicted, labels=np.unique(truth), average=kind, zero_division=0
@@ -103,8 +103,8 @@ def test_averages_are_those_of_scikit_learn_over_the_labels_that_examples_have(c
 )
 def test_the_interval_is_wilsons(right, total, low, high):
   by_label = np.array([[right, 0], [total, 0], [right, total - right]])
-  interval = measures.accuracy_interval(
-    measures.Counts(loss_sum=0.0, by_label=by_label, confusion=None)
+  interval = counting.accuracy_interval(
+    counting.Counts(loss_sum=0.0, by_label=by_label, confusion=None)
   )
   assert interval['low'] == pytest.approx(low, abs=1e-4)
   assert interval['high'] == pytest.approx(high, abs=1e-4)
@@ -121,7 +121,7 @@ def test_batches_add_up(pairs, batch_size):
 
 
 def test_the_loss_is_the_mean_cross_entropy():
-  found = measures.scores(tallied([(0, 0), (1, 0)]).counts)
+  found = counting.scores(tallied([(0, 0), (1, 0)]).counts)
   right = -np.log(np.exp(5) / (np.exp(5) + 3))
   assert found.loss == pytest.approx((right + right + 5) / 2)
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from schemas import errors
 from trainer.callbacks import callback
 from trainer.devices import workers
-from trainer.judging import measures, scores
 from trainer.learning import loop, steps
+from trainer.measures import counting, scores
 
 ALONE = workers.Workers(tf.distribute.get_strategy())
 
@@ -45,7 +45,7 @@ class FakeSteps:
     """Stands for the judge: of ten examples with two labels three are right."""
     assert sum(batches) == 10
     by_label = np.array([[1, 2], [4, 6], [5, 5]])
-    return measures.Counts(loss_sum=self.validation_loss * 10, by_label=by_label, confusion=None)
+    return counting.Counts(loss_sum=self.validation_loss * 10, by_label=by_label, confusion=None)
 
 
 class Diary(callback.Callback):

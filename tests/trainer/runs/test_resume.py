@@ -18,8 +18,8 @@ from tests.helpers import datasets as data_sets
 from trainer import config, resume
 from trainer.data import datasets
 from trainer.devices import workers
-from trainer.judging import scores
 from trainer.learning import position
+from trainer.measures import scores
 from trainer.runs import checkpointer, library_versions, run_folder, signals, training_state
 
 ROOT = pathlib.Path(__file__).parents[3]

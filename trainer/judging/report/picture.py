@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich import cells
 
-from trainer.judging import measures
+from trainer.measures import counting
 
 if TYPE_CHECKING:
   from matplotlib import axes as axes_lib
@@ -36,7 +36,7 @@ _FALLBACK_FONTS = (
 
 
 def confusion_png(
-  counts: measures.Confusion,
+  counts: counting.Confusion,
   labels: Sequence[str],
   *,
   title: str,
@@ -72,9 +72,9 @@ def confusion_png(
 
 
 def _draw(
-  axes: axes_lib.Axes, counts: measures.Confusion, labels: Sequence[str], *, title: str
+  axes: axes_lib.Axes, counts: counting.Confusion, labels: Sequence[str], *, title: str
 ) -> None:
-  shares = measures.row_shares(counts)
+  shares = counting.row_shares(counts)
   from matplotlib import colors
 
   # The root makes a share of 1 % visible, among 100 labels too.
@@ -105,7 +105,7 @@ def _name_axes(axes: axes_lib.Axes, labels: Sequence[str]) -> None:
   axes.tick_params(which='minor', length=0)
 
 
-def _write_counts(axes: axes_lib.Axes, counts: measures.Confusion, shares: np.ndarray) -> None:
+def _write_counts(axes: axes_lib.Axes, counts: counting.Confusion, shares: np.ndarray) -> None:
   """Writes the counts that are not 0 into their cells, at most four characters each."""
   for row, column in zip(*np.nonzero(counts), strict=True):
     axes.text(

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from trainer.judging import measures
 from trainer.judging.report import tally
+from trainer.measures import counting
 
 # Bump with every change of a name or a meaning in report.json.
 REPORT_VERSION = 1
@@ -31,7 +31,7 @@ def make(
     context: Further fields: what was judged, on what.
   """
   counts = tallied.counts
-  found = measures.scores(counts)
+  found = counting.scores(counts)
   most_frequent = int(np.argmax(train_counts))  # The first of several.
   report = {
     **context,
@@ -40,12 +40,12 @@ def make(
     'num_mistakes': counts.num_examples - counts.num_correct,
     'loss': found.loss,
     'accuracy': found.accuracy,
-    'accuracy_interval_95': measures.accuracy_interval(counts),
+    'accuracy_interval_95': counting.accuracy_interval(counts),
     'majority_baseline': {
       'label': labels[most_frequent],
       'accuracy': int(counts.by_label[1][most_frequent]) / counts.num_examples,
     },
-    'averages': measures.averages(counts),
+    'averages': counting.averages(counts),
     'labels': _labels(counts, labels),
     'confusion_matrix': counts.confusion.tolist(),
     'worst_mixups': _mixups(counts.confusion, labels),
@@ -56,8 +56,8 @@ def make(
   return rounded
 
 
-def _labels(counts: measures.Counts, labels: Sequence[str]) -> list[dict[str, Any]]:
-  found = measures.per_label(counts)
+def _labels(counts: counting.Counts, labels: Sequence[str]) -> list[dict[str, Any]]:
+  found = counting.per_label(counts)
   _, examples, answers = counts.by_label
   return [
     {
@@ -72,7 +72,7 @@ def _labels(counts: measures.Counts, labels: Sequence[str]) -> list[dict[str, An
   ]
 
 
-def _mixups(confusion: measures.Confusion, labels: Sequence[str]) -> list[dict[str, Any]]:
+def _mixups(confusion: counting.Confusion, labels: Sequence[str]) -> list[dict[str, Any]]:
   return [
     {
       'label': labels[truth],
@@ -80,7 +80,7 @@ def _mixups(confusion: measures.Confusion, labels: Sequence[str]) -> list[dict[s
       'count': int(confusion[truth, predicted]),
       'share_of_label': int(confusion[truth, predicted]) / int(confusion[truth].sum()),
     }
-    for truth, predicted in measures.worst_mixups(confusion, limit=MAX_MIXUPS)
+    for truth, predicted in counting.worst_mixups(confusion, limit=MAX_MIXUPS)
   ]
 
 

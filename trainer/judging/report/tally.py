@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from trainer.judging import measures
+from trainer.measures import counting
 from trainer.predictions import parquet_reader
 
 
@@ -50,7 +50,7 @@ class Tally:
   """Counts of all examples that were added."""
 
   def __init__(self, *, max_mistakes: int = 100) -> None:
-    self._counts: measures.Counts | None = None
+    self._counts: counting.Counts | None = None
     self._max_mistakes = max_mistakes
     self._mistakes: list[Mistake] = []
     self._speakers: dict[str, list[int]] = {}  # [examples, correct]
@@ -67,7 +67,7 @@ class Tally:
     if batch.header.is_dense:
       pairs = np.bincount(truth * num_labels + predicted, minlength=num_labels**2)
       confusion = pairs.reshape(num_labels, num_labels)
-    some = measures.Counts(loss_sum=float(losses.sum()), by_label=by_label, confusion=confusion)
+    some = counting.Counts(loss_sum=float(losses.sum()), by_label=by_label, confusion=confusion)
     self._counts = self._counts + some if self._counts else some
     speakers = batch.speakers
     for speaker, is_right in zip(speakers, right, strict=True):
@@ -93,7 +93,7 @@ class Tally:
     return sum(examples for examples, _ in self._speakers.values())
 
   @property
-  def counts(self) -> measures.Counts:
+  def counts(self) -> counting.Counts:
     """Of all examples so far, of which there must be some."""
     assert self._counts is not None
     return self._counts

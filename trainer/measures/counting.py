@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas import errors
-from trainer.judging import scores as scores_lib
+from trainer.measures import scores as scores_lib
 
 Confusion = NDArray[np.int64]
 

@@ -1,0 +1,1 @@
+"""How good a model is, as numbers: formulas over counts and predictions. Imports no TensorFlow."""
