@@ -7,6 +7,7 @@ from typing import Any
 
 import features
 from beam_jobs import rules
+from beam_jobs.sources import corrections as corrections_lib
 from features import augmentations, effects
 from features.decoding import deadline
 from schemas import audio, errors, naming, options, record, rejects, splits
@@ -32,6 +33,7 @@ class FeaturizeConfig:
     min_clip_s: Shorter clips are rejected.
     max_decode_s: Processor time that decoding a clip may take; one that takes longer is rejected.
     all_files: Take files of any ending for audio.
+    corrections: Which labels of the corpus are others, and which clips are left out.
     selection: Which clips are taken.
     augmentations: What is done to the copies of train clips, in this order, each as
       `name:key=value,...` of the table features.augmentations.AUGMENTATIONS.
@@ -61,6 +63,7 @@ class FeaturizeConfig:
   min_clip_s: float = 0.0
   max_decode_s: float = deadline.DEFAULT_S
   all_files: bool = False
+  corrections: corrections_lib.Corrections = corrections_lib.Corrections()
   selection: rules.SelectionRule = rules.SelectionRule()
   augmentations: tuple[str, ...] = ()
   augment_copies: int = 0
@@ -146,6 +149,7 @@ class FeaturizeConfig:
       'min_clip_s': self.min_clip_s,
       # So that data sets made without it are still taken over.
       **({'all_files': True} if self.all_files else {}),
+      **({'corrections': corrected} if (corrected := self.corrections.to_json()) else {}),
       'selection': dataclasses.asdict(self.selection),
       'augmentations': list(self.augmentations),
       'augment_copies': self.augment_copies,

@@ -52,6 +52,7 @@ LEFT_OUT = {
   'same_audio': 'A clip before it has the same samples or pixels, with --duplicates=drop.',
   'other_label': 'A clip of another label has the same samples or pixels, with --duplicates=drop: '
   'one of the two labels is wrong.',
+  'marked_wrong': '--corrections leaves it out.',
   'undersampled': 'The label has more train clips than the rarest, with --balance=undersample.',
 }
 
@@ -77,6 +78,11 @@ NOTED = {
   'not_read': 'Files that end so are not read. Convert clips (--all_files tries any for audio).',
   'no_clip_in': 'There is no clip in these folders: if one is a label, it has none.',
   'renamed': 'Spaces around the name were removed, or its letters composed (Unicode NFC).',
+  # Of corrections.
+  'relabelled': 'The label is that of --corrections.',
+  'same_label': '--corrections gives the label that the clip has already.',
+  'marked_wrong': 'Left out, as --corrections says.',
+  'no_such_clip': '--corrections names it, and no clip of the corpus that can be used has this id.',
   # Of what a corpus says of its clips.
   'long_field': 'A field has more than 1,000 characters: records keep the first (see --fields).',
 }

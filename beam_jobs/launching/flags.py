@@ -18,6 +18,8 @@ import features
 from beam_jobs import config as config_lib
 from beam_jobs import rules, sources
 from beam_jobs.launching import probing
+from beam_jobs.sources import corrected
+from beam_jobs.sources import corrections as corrections_lib
 from features import augmentations, effects
 from features.decoding import deadline
 from schemas import audio, errors, options, splits
@@ -41,8 +43,8 @@ _AUDIO_FLAGS = {
 # What the flags are about, for --help.
 _GROUPS = {
   'What is read': (
-    'source', 'input', 'all_files', 'sample', 'max_per_label', 'max_per_speaker', 'balance',
-    'duplicates',
+    'source', 'input', 'all_files', 'corrections', 'sample', 'max_per_label', 'max_per_speaker',
+    'balance', 'duplicates',
   ),
   'How clips are prepared': (
     'sample_rate_hz', 'channel', 'full_scale', 'clip_seconds', 'clip_position',
@@ -131,6 +133,10 @@ class _Flags:
   )
   all_files: bool = flag(
     False, 'Take every file for audio that is not named like text, pictures or archives.'
+  )
+  corrections: str = flag(
+    '',
+    'A CSV file of corrections (id,action,label): clips that get another label, or are left out.',
   )
   max_clip_seconds: float = flag(
     60.0, 'With --clip_seconds=0, longer clips are rejected.', lower_bound=0
@@ -265,6 +271,7 @@ def _config(typed: _Flags) -> config_lib.FeaturizeConfig:
     min_clip_s=typed.min_clip_seconds,
     max_decode_s=typed.max_decode_s,
     all_files=typed.all_files,
+    corrections=_corrections(source, typed.corrections),
     selection=rules.SelectionRule(
       sample=typed.sample,
       max_per_speaker=typed.max_per_speaker,
@@ -290,6 +297,15 @@ def _config(typed: _Flags) -> config_lib.FeaturizeConfig:
     tfds_metadata=typed.tfds_metadata,
     overwrite=typed.overwrite,
   )
+
+
+def _corrections(source: str, path: str) -> corrections_lib.Corrections:
+  if path and not sources.SOURCES[source].is_labelled:
+    raise errors.ConfigError(
+      f'--corrections={path} is for labels, and clips of --source={source} have none. Leave one of '
+      'the two out.'
+    )
+  return corrected.read(paths.expand(path))
 
 
 def _audio(typed: _Flags) -> audio.AudioSpec:

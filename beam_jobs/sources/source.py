@@ -6,7 +6,8 @@ import heapq
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from beam_jobs.sources import corpus, undecoded
+from beam_jobs.sources import corpus, corrected, undecoded
+from beam_jobs.sources import corrections as corrections_lib
 from schemas import medium as media
 from schemas import rejects, utterance
 from tfrecords import paths
@@ -71,18 +72,29 @@ class Source:
       found.check()
     return found
 
-  def entries(self, found: corpus.Corpus, settings: Any) -> Iterator[Entry]:
+  def entries(
+    self,
+    found: corpus.Corpus,
+    settings: Any,
+    corrections: corrections_lib.Corrections = corrections_lib.Corrections(),  # noqa: B008 - Frozen.
+  ) -> Iterator[Entry]:
     """Yields what list_utterances does, with the names of labels and speakers made tidy.
 
     Spaces around them are removed and letters composed (NFC), as table and disk may write them
     differently; what was changed is told at the end, and what kinds of files have no decoder. A
     name of spaces alone is none: such a clip is a reject. Ids and addresses stay what opens the
-    file.
+    file. Then labels are corrected.
+
+    Args:
+      found: The corpus.
+      settings: Those of the source.
+      corrections: What is wrong in it.
 
     Raises:
       SourceError: as list_utterances does.
     """
-    return undecoded.told(_tidied(self.list_utterances(found, settings)), self.medium)
+    tidy = _tidied(self.list_utterances(found, settings))
+    return undecoded.told(corrected.applied(tidy, corrections), self.medium)
 
   def folder_of(self, place: str, settings: Any) -> str:
     """Returns the folder that the files of clips are named from, without a slash at its end."""
