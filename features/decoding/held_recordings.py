@@ -26,6 +26,7 @@ WHOLE = (0.0, 1.0)
 _ITEM_BYTES = 2
 # Of each recording at least so much is held; where that is too much, not of all.
 _LEAST_S = 1.0
+_COPY = {'gs': ' (gcloud storage rsync -r {} FOLDER)', 's3': ' (aws s3 sync {} FOLDER)'}
 # The bound is on all together.
 _ANY_S = 1e9
 
@@ -74,6 +75,7 @@ def read(
   max_s: float = 0.0,
   without_silence: bool = False,
   said_by: str,
+  elsewhere: str = '',
 ) -> Held:
   """Returns the recordings below a folder, sorted by name, at one rate.
 
@@ -90,11 +92,12 @@ def read(
     without_silence: Whether tenths of a second of nothing but zeros are taken out, so that every
       piece of that length has sound.
     said_by: How the user names such a folder, for errors.
+    elsewhere: What reads folders that are not on this machine, a sentence.
 
   Raises:
     ConfigError: if there is no such folder, no audio in it, or none that can be used.
   """
-  paths = _paths(folder, said_by)
+  paths = _paths(folder, said_by, elsewhere)
   unusable: dict[str, str] = {}
   files = list(_headers(paths, unusable))
   there_s = np.array([file.duration_s * (window[1] - window[0]) for file in files])
@@ -172,12 +175,13 @@ def _held(samples: NDArray[np.int16], lengths: Sequence[int], notes: Sequence[st
   return Held(samples=samples, starts=starts, lengths=counts, notes=tuple(notes))
 
 
-def _paths(folder: str, said_by: str) -> list[str]:
+def _paths(folder: str, said_by: str, elsewhere: str) -> list[str]:
   """Returns the audio files below a folder, sorted."""
   if '://' in folder:
+    copy = _COPY.get(folder.partition('://')[0].lower(), '').format(folder.rstrip('/'))
     raise errors.ConfigError(
-      f'{folder} is not on this machine, and its recordings are wanted in memory. Copy them here, '
-      'or let the data job mix them: it reads buckets.'
+      f'{folder} is not on this machine, and each batch wants of its recordings at once. Copy them '
+      f'here first{copy}, and name {said_by}.{elsewhere and f" {elsewhere}"}'
     )
   try:
     mode = os.stat(folder).st_mode

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 
 from features.decoding import held_recordings
+from tfrecords import paths
 from trainer.augment import augmentation, bank
 from trainer.lazy import tf
 
@@ -42,8 +43,8 @@ def recordings(settings: Noise, sample_rate_hz: int) -> held_recordings.Held | N
   Raises:
     ConfigError: if there are none.
   """
-  changed_ns = bank.changed_ns(settings.folder)
-  return _read(dataclasses.replace(settings, probability=1.0), sample_rate_hz, changed_ns)
+  settings = dataclasses.replace(settings, probability=1.0, folder=paths.expand(settings.folder))
+  return _read(settings, sample_rate_hz, bank.changed_ns(settings.folder))
 
 
 @functools.lru_cache(maxsize=2)  # A run asks for the same several times.
@@ -58,6 +59,10 @@ def _read(settings: Noise, sample_rate_hz: int, changed_ns: int) -> held_recordi
     max_bytes=settings.max_mb << 20,
     without_silence=True,
     said_by='a folder of recordings: --augment=noise:folder=FOLDER',
+    elsewhere=(
+      'Or let the data job mix them into copies of the clips, which reads buckets: --augment='
+      f'background_noise:folder={settings.folder} --augment_copies=1.'
+    ),
   )
 
 

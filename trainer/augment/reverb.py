@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from features.augmentations import shoebox
 from features.decoding import held_recordings
+from tfrecords import paths
 from trainer.augment import augmentation, bank
 from trainer.lazy import tf
 
@@ -62,8 +63,8 @@ def recordings(settings: Reverb, sample_rate_hz: int) -> held_recordings.Held:
   Raises:
     ConfigError: if there are none.
   """
-  changed_ns = bank.changed_ns(settings.folder)
-  return _made(dataclasses.replace(settings, probability=1.0), sample_rate_hz, changed_ns)
+  settings = dataclasses.replace(settings, probability=1.0, folder=paths.expand(settings.folder))
+  return _made(settings, sample_rate_hz, bank.changed_ns(settings.folder))
 
 
 @functools.lru_cache(maxsize=2)  # A run asks for the same several times.

@@ -112,7 +112,8 @@ def test_what_cannot_be_used_is_said(tmp_path):
   [
     ('missing', r"no recordings at '.*missing': No such file"),
     ('nothing', r"no audio file below '.*nothing'. Name a folder"),
-    ('gs://bucket/noise', 'is not on this machine'),
+    ('gs://bucket/noise/', r'rsync -r gs://bucket/noise FOLDER\), and name a folder\.$'),
+    ('https://host/noise', r'not on this machine.* here first, and name a folder\.$'),
   ],
 )
 def test_folders_without_recordings_are_refused(tmp_path, name, sentence):

@@ -8,7 +8,7 @@ import scipy.signal
 import tensorflow as tf
 
 from features.decoding import held_recordings
-from schemas import audio
+from schemas import audio, errors
 from tests.helpers import wav_files
 from trainer import augment
 from trainer.augment import augmentation, bank, chain, reverb
@@ -43,6 +43,17 @@ def run(text, values, *, num_rows=None, seed=0):
   inputs = values if num_rows is None else [values, num_rows]
   found = steps.on_samples(inputs, batch, CONTEXT)
   return (found if num_rows is None else found[0]).numpy(), batch
+
+
+def test_a_folder_may_be_in_the_home_and_not_in_a_bucket(folder, monkeypatch):
+  monkeypatch.setenv('HOME', str(folder.parent))
+  for place in (f'~/{folder.name}', f'file://{folder}'):
+    for text in (f'noise:folder={place}', f'reverb:folder={place},max_s=0.1'):
+      assert '2 recordings' in next(chain.Chain([text]).with_recordings(AUDIO).notes())
+  with pytest.raises(errors.ConfigError, match=r'aws s3 sync .*background_noise:folder=s3://b '):
+    chain.Chain(['noise:folder=s3://b']).with_recordings(AUDIO)
+  with pytest.raises(errors.ConfigError, match=r'name a folder of impulse responses: .*=FOLDER\.$'):
+    chain.Chain(['reverb:folder=s3://b']).with_recordings(AUDIO)
 
 
 def picked(batch):
