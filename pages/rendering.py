@@ -13,9 +13,6 @@ except ImportError as error:
     "Pages are made by Jinja2, which is not installed: pip install 'voxshard[report]'."
   ) from error
 
-# What may turn the writing direction of the text around a name.
-_DIRECTIONS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F), '�')
-
 
 def render(template: str, **values: Any) -> str:
   """Returns a page: the same text for the same values.
@@ -27,21 +24,12 @@ def render(template: str, **values: Any) -> str:
   return _environment().get_template(template).render(values)
 
 
-def printable(value: Any) -> Any:
-  """Returns text with signs in it that can be seen; anything else, and HTML, as it is."""
-  if not isinstance(value, str) or hasattr(value, '__html__'):
-    return value
-  # Names that are no UTF-8 hold surrogates, which no page can.
-  text = value.encode('utf-8', 'replace').decode('utf-8').translate(_DIRECTIONS)
-  return ''.join(sign if sign.isprintable() or sign == ' ' else '�' for sign in text)
-
-
 @functools.cache
 def _environment() -> jinja2.Environment:
   environment = jinja2.Environment(
     loader=jinja2.PackageLoader('pages'),
     autoescape=True,
-    finalize=printable,
+    finalize=words.printable,
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,

@@ -1,6 +1,11 @@
 """Numbers as a reader wants them; also the filters of the templates."""
 
+from typing import Any
+
 from schemas.errors import counted as counted
+
+# What may turn the writing direction of the text around a name.
+_DIRECTIONS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F), '�')
 
 
 def number(value: int) -> str:
@@ -33,3 +38,12 @@ def dbfs(level: float) -> str:
 def pixels(place: float) -> str:
   """Returns a place in a drawing: a tenth of a pixel is as fine as can be seen."""
   return f'{place:.1f}'
+
+
+def printable(value: Any) -> Any:
+  """Returns text with signs in it that can be seen; anything else, and HTML, as it is."""
+  if not isinstance(value, str) or hasattr(value, '__html__'):
+    return value
+  # Names that are no UTF-8 hold surrogates, which no page can.
+  text = value.encode('utf-8', 'replace').decode('utf-8').translate(_DIRECTIONS)
+  return ''.join(sign if sign.isprintable() or sign == ' ' else '�' for sign in text)

@@ -34,6 +34,7 @@ from trainer import (
 )
 from trainer.devices import strategies
 from trainer.models import model as model_lib
+from trainer.runs import runs_table
 
 ROOT = pathlib.Path(__file__).parent.parent
 DOCS = sorted([*ROOT.glob('*.md'), *(ROOT / 'docs').glob('*.md')])
@@ -77,6 +78,8 @@ def check_python(module, arguments):
     command_line.parse(predict.PredictConfig, arguments, description='', files='files')
   elif module == 'trainer.models':
     command_line.parse(model_table.ModelsConfig, arguments, description='', files='models')
+  elif module == 'trainer.runs':
+    command_line.parse(runs_table.RunsConfig, arguments, description='', files='folders')
   elif module == 'trainer.data_server':
     arguments = [word.replace('HOST', 'host') for word in arguments]
     command_line.parse(data_server.ServerConfig, arguments, description='')

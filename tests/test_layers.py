@@ -61,7 +61,7 @@ ROOMS = {
     'measures': 'predictions',
     'baselines': 'data devices predictions',
     'baseline': 'baselines data devices judging learning measures runs',
-    'runs': 'baselines devices lazy models',
+    'runs': 'baselines devices lazy measures models',
     'judging': 'baselines data devices lazy measures models predictions runs',
     'callbacks': 'judging measures runs',
     'rate_range': 'assembly config data devices judging learning memory_demand models runs',

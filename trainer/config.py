@@ -12,8 +12,8 @@ from trainer.augment import chain
 from trainer.data import computed_feature, datasets, named_data, service_address
 from trainer.data.raw import files
 from trainer.devices import strategies
-from trainer.judging import monitor
 from trainer.learning import class_weights, optimizers, precision, schedules
+from trainer.measures import monitor
 from trainer.models import freezing
 from trainer.runs import origin, run_folder
 

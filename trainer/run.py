@@ -149,10 +149,7 @@ def _finish(
     tensorboard.write_test(
       folder.logs_dir, step=position.step, accuracy=report['accuracy'], loss=report['loss']
     )
-  folder.write_json(
-    folder.outcome_file,
-    {'epochs': len(outcome.epochs), 'steps': position.step, 'stopped': outcome.stopped},
-  )
+  folder.write_outcome(epochs=len(outcome.epochs), steps=position.step, stopped=outcome.stopped)
   announce.results(folder, report, has_test=data.has_test)
 
 

@@ -33,9 +33,9 @@ from trainer.baselines import pooling as pooling_lib
 from trainer.data import datasets, named_data
 from trainer.data.raw import files
 from trainer.devices import memory_budget
-from trainer.judging import evaluation, judged, monitor
+from trainer.judging import evaluation, judged
 from trainer.learning import class_weights
-from trainer.measures import counting
+from trainer.measures import counting, monitor
 from trainer.measures import scores as scores_lib
 from trainer.runs import library_versions, run_folder, saved_run
 
@@ -283,7 +283,7 @@ def _finish(job: _Job, folder: run_folder.RunFolder, model_text: str) -> None:
     print(f'report   {folder.judgement.report_file}, {folder.judgement.confusion_matrix_file}')
   else:
     print(f'note: there is no {splits.TEST} split, so there is no report.')
-  folder.write_json(folder.outcome_file, {'epochs': 1, 'steps': 0, 'stopped': ''})
+  folder.write_outcome(epochs=1, steps=0, stopped='')
   size = memory_budget.size_text(os.path.getsize(folder.baseline_file))
   print(f'model    {folder.baseline_file}, {size}', flush=True)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trainer.callbacks import callback
-from trainer.judging import monitor
-from trainer.measures import scores
+from trainer.measures import monitor, scores
 
 
 class Best(callback.Callback):

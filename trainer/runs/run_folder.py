@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import datetime
 import hashlib
 import json
 import os
@@ -209,6 +210,17 @@ class RunFolder:
     with writing(path):
       storage.write_atomically(path, json_form.dumps(value).encode())
 
+  def write_outcome(self, *, epochs: int, steps: int, stopped: str) -> None:
+    """Writes that the run is finished, and when.
+
+    Args:
+      epochs: How many were done.
+      steps: Of the training.
+      stopped: Why there are no more; '' where all that were asked for are done.
+    """
+    outcome = {'epochs': epochs, 'steps': steps, 'stopped': stopped}
+    self.write_json(self.outcome_file, {**outcome, 'finished_at': time_text(time.time())})
+
   def read_config(self) -> dict[str, Any]:
     """Returns what config.json holds.
 
@@ -244,6 +256,11 @@ class RunFolder:
       return {**{n: obj.integer(n) for n in ('epochs', 'steps')}, 'stopped': obj.text('stopped')}
     except errors.SchemaError as error:
       raise _damaged(self.outcome_file, str(error).rstrip('.')) from error
+
+
+def time_text(seconds: float) -> str:
+  """Returns a time since 1970 as ISO 8601 has it, in UTC: `2026-11-26T07:30:00+00:00`."""
+  return datetime.datetime.fromtimestamp(int(seconds), datetime.UTC).isoformat()
 
 
 def _remove(*files: str) -> None:

@@ -122,3 +122,12 @@ def test_damaged_config_is_named(tmp_path):
   (tmp_path / 'config.json').write_text('{"seed": ')
   with pytest.raises(errors.ConfigError, match=r"config.json' is damaged: .*--overwrite"):
     run_folder.RunFolder(str(tmp_path)).read_config()
+
+
+def test_a_run_says_when_it_finished(tmp_path, monkeypatch):
+  folder = run_folder.RunFolder(str(tmp_path))
+  monkeypatch.setattr(run_folder.time, 'time', lambda: 1_764_142_200.9)
+  folder.write_outcome(epochs=3, steps=9, stopped='')
+  with open(folder.outcome_file, encoding='utf-8') as stream:
+    assert '"finished_at": "2025-11-26T07:30:00+00:00"' in stream.read()
+  assert folder.read_outcome() == {'epochs': 3, 'steps': 9, 'stopped': ''}

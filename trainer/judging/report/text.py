@@ -3,9 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich import cells
-
-from pages import words
+from pages import text_table, words
 
 # A screen holds no more; report.json holds all.
 MAX_LABELS = 40
@@ -21,14 +19,7 @@ def describe(report: Mapping[str, Any]) -> str:
 
 def table(rows: Sequence[Sequence[str]]) -> str:
   """Returns aligned lines: the first column to the left, the others to the right."""
-  widths = [max(cells.cell_len(cell) for cell in column) for column in zip(*rows, strict=True)]
-  return '\n'.join(
-    '  '.join(
-      cell + _gap(cell, width) if i == 0 else _gap(cell, width) + cell
-      for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-    ).rstrip()
-    for row in rows
-  )
+  return text_table.lay_out(rows)
 
 
 def percent(share: float) -> str:
@@ -39,11 +30,6 @@ def percent(share: float) -> str:
 def _noun(report: Mapping[str, Any]) -> str:
   """Returns what the examples are: clips or pictures."""
   return str(report.get('examples', 'clips'))
-
-
-def _gap(cell: str, width: int) -> str:
-  # Chinese characters take two cells of a terminal, accents none.
-  return ' ' * (width - cells.cell_len(cell))
 
 
 def _head(report: Mapping[str, Any]) -> str:
