@@ -63,6 +63,13 @@ TRAINER = {
   'trainer.extract': extract.ExtractConfig,
 }
 
+# Those that take files too, or what the field here is called.
+WITH_ARGUMENTS = {
+  'trainer.models': (model_table.ModelsConfig, 'models'),
+  'trainer.predict': (predict.PredictConfig, 'files'),
+  'trainer.runs': (runs_table.RunsConfig, 'folders'),
+}
+
 
 def check_python(module, arguments):
   if module == 'beam_jobs.featurize':
@@ -74,12 +81,9 @@ def check_python(module, arguments):
     downloading.parse(found.corpora[0])
   elif module in TRAINER:
     command_line.parse(TRAINER[module], arguments, description='')
-  elif module == 'trainer.predict':
-    command_line.parse(predict.PredictConfig, arguments, description='', files='files')
-  elif module == 'trainer.models':
-    command_line.parse(model_table.ModelsConfig, arguments, description='', files='models')
-  elif module == 'trainer.runs':
-    command_line.parse(runs_table.RunsConfig, arguments, description='', files='folders')
+  elif module in WITH_ARGUMENTS:
+    config_class, files = WITH_ARGUMENTS[module]
+    command_line.parse(config_class, arguments, description='', files=files)
   elif module == 'trainer.data_server':
     arguments = [word.replace('HOST', 'host') for word in arguments]
     command_line.parse(data_server.ServerConfig, arguments, description='')
