@@ -136,7 +136,7 @@ def test_it_is_scikit_learn_on_the_same_vectors(data, runs, by_hand, name):
   run = saved_run.load(runs[name])
   asked = run.request(run.manifest, 'test', data_dir=data, batch_size=7)
   answers = list(answering.load(run, 'best').of_records(asked))
-  assert [one for batch in answers for one in batch.ids] == ids
+  assert [one for batch in answers for one in batch.origins.ids] == ids
   logits = np.concatenate([batch.logits for batch in answers])
   assert logits.dtype == np.float32
   np.testing.assert_array_equal(logits.argmax(axis=1), by_hand[name].predict(tested))
@@ -168,7 +168,8 @@ def test_the_run_folder_is_that_of_a_run(data, runs, name):
           for folder, _, files in os.walk(runs[name]) for file in files}  # fmt: skip
   assert made == {
     'checkpoints/best.skops', 'config.json', 'confusion_matrix.png', 'history.json',
-    'manifest.json', 'outcome.json', 'report.json',
+    'judged/validation/predictions.parquet', 'manifest.json', 'outcome.json',
+    'predictions.parquet', 'report.json',
   }  # fmt: skip
   run = saved_run.load(runs[name])
   assert (run.data_dir, run.feature) == (data, datasets.VARIABLE_LOG_MEL)
