@@ -65,7 +65,7 @@ ROOMS = {
     'judging': 'baselines data devices lazy measures models predictions runs',
     'callbacks': 'judging measures runs',
     'rate_range': 'assembly config data devices judging learning memory_demand models runs',
-    'trunks': 'data devices judging lazy models runs',
+    'trunks': 'data devices judging lazy measures models runs',
     'learning': 'augment callbacks data devices judging lazy measures models runs',
   },
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 
 import keras
 
@@ -88,16 +89,19 @@ def train(config: config_lib.TrainConfig) -> str:
   return page
 
 
+def _between(interval: Mapping[str, float] | None, form: str) -> str:
+  """Returns such as ` (81.2 % to 92.0 %)`; nothing without an interval."""
+  return f' ({form} to {form})'.format(interval['low'], interval['high']) if interval else ''
+
+
 def _say(found: dict, page: str) -> None:
   print()
   for name, one in found['runs'].items():
-    low, high = one['interval_95']['low'], one['interval_95']['high']
-    print(f'{name:<12} {one["accuracy"]:.1%} ({low:.1%} to {high:.1%} over {one["interval_over"]})')
+    print(f'{name:<12} {one["accuracy"]:.1%}{_between(one["interval_95"], "{:.1%}")}')
   for name, gain in found['differences'].items():
-    print(
-      f'{name} over {found["compared_with"]}: {100 * gain["difference"]:+.1f} points '
-      f'({100 * gain["low"]:+.1f} to {100 * gain["high"]:+.1f})'
-    )
+    said = _between(gain['interval_95'], '{:+.1%}')
+    print(f'{name} over {found["compared_with"]}: {gain["difference"]:+.1%}{said}')
+  print(found['runs'][found['compared_with']]['interval_note'])
   print(f'page     {page}', flush=True)
 
 

@@ -148,7 +148,7 @@ def test_it_is_scikit_learn_on_the_same_vectors(data, runs, by_hand, name):
 
   report = json.loads(open(f'{runs[name]}/report.json', encoding='utf-8').read())
   predicted = by_hand[name].predict(tested)
-  assert report['confusion_matrix'] == metrics.confusion_matrix(truth, predicted).tolist()
+  assert report['confusion']['matrix'] == metrics.confusion_matrix(truth, predicted).tolist()
   assert report['accuracy'] == pytest.approx(metrics.accuracy_score(truth, predicted))
   assert 0.3 < report['accuracy'] < 1  # By chance it is 0.17.
   chances = special.softmax(logits.astype(np.float64), axis=1)

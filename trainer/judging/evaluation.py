@@ -11,7 +11,7 @@ from tfrecords import storage
 from trainer.data import named_data
 from trainer.data.raw import files
 from trainer.judging import answering, compatibility
-from trainer.judging.report import picture, report_json, tally, text
+from trainer.judging.report import matrix_excerpt, picture, report_json, tally, text
 from trainer.predictions import header as header_lib
 from trainer.predictions import parquet_reader, parquet_writer
 from trainer.runs import judgement as judgement_lib
@@ -98,8 +98,9 @@ def report_on(run: saved_run.SavedRun, judgement: judgement_lib.Judgement) -> di
   """Returns the report on predictions, which it also writes, with all that goes with it."""
   predictions = parquet_reader.Reader(judgement.predictions_file)
   header = predictions.header
-  tallied = tally.Tally()
-  for batch in predictions.batches():
+  audio = run.manifest.audio
+  tallied = tally.Tally(header, clip_s=audio.clip_s if audio else 0.0)
+  for batch in predictions.batches(tallied.columns):
     tallied.add(batch)
   report = report_json.make(
     tallied,
@@ -113,7 +114,7 @@ def report_on(run: saved_run.SavedRun, judgement: judgement_lib.Judgement) -> di
   title = (
     f'{run.model_text} on {header.dataset}, {header.split}: {text.percent(report["accuracy"])}'
   )
-  png = picture.confusion_png(tallied.counts.confusion, header.labels, title=title)
+  png = picture.excerpt_png(matrix_excerpt.of(report), title=title)
   run.folder.write_json(judgement.report_file, report)
   with run_folder.writing(judgement.confusion_matrix_file):
     storage.write_atomically(judgement.confusion_matrix_file, png)

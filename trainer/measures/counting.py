@@ -121,37 +121,42 @@ def averages(counts: Counts) -> dict[str, dict[str, float]]:
   }
 
 
-def accuracy_interval(counts: Counts) -> dict[str, float]:
-  """Returns Wilson's 95 % interval of the accuracy: its `low` and its `high` end.
+def row_shares(
+  confusion: Confusion, examples: NDArray[np.int64] | None = None
+) -> NDArray[np.float64]:
+  """Returns a confusion as shares of each label's examples; 0 where there are none.
 
-  It takes examples for independent. Those of one speaker are not, so with few speakers the truth
-  lies outside more often than 1 time in 20.
-
-  Source: Wilson, "Probable Inference, the Law of Succession, and Statistical Inference" (1927).
+  Args:
+    confusion: Or some columns of it.
+    examples: How many each label has; by default as many as its row holds.
   """
-  from scipy import stats
-
-  test = stats.binomtest(counts.num_correct, counts.num_examples)
-  found = test.proportion_ci(0.95, method='wilson')
-  return {'low': float(found.low), 'high': float(found.high)}
-
-
-def row_shares(confusion: Confusion) -> NDArray[np.float64]:
-  """Returns a confusion as shares of each label's examples; 0 where there are none."""
-  shares: NDArray[np.float64] = confusion / np.maximum(1, confusion.sum(axis=1, keepdims=True))
+  wholes = confusion.sum(axis=1) if examples is None else examples
+  shares: NDArray[np.float64] = confusion / np.maximum(1, wholes)[:, np.newaxis]
   return shares
 
 
-def worst_mixups(confusion: Confusion, *, limit: int) -> list[tuple[int, int]]:
-  """Returns the most frequent pairs of a true and another, predicted label, at most `limit`.
+def worst_pairs(
+  keys: NDArray[np.int64],
+  counts: NDArray[np.int64],
+  *,
+  num_labels: int,
+  limit: int | None = None,
+) -> list[tuple[int, int, int]]:
+  """Returns pairs of a true and another, predicted label, and how often, the most frequent first.
 
   Those that are as frequent stand in the order of labels.
+
+  Args:
+    keys: Pairs that occurred, as label * num_labels + answer, in order.
+    counts: How often each did.
+    num_labels: How many labels there are.
+    limit: At most so many are wanted.
   """
-  wrong = confusion.copy()
-  np.fill_diagonal(wrong, 0)
-  order = np.argsort(-wrong, axis=None, kind='stable')[:limit]
-  pairs = zip(*np.unravel_index(order, wrong.shape), strict=True)
-  return [(int(truth), int(predicted)) for truth, predicted in pairs if wrong[truth, predicted]]
+  truth, predicted = np.divmod(keys, num_labels)
+  wrong = np.flatnonzero((truth != predicted) & (counts > 0))
+  order = wrong[np.argsort(-counts[wrong], kind='stable')][:limit]
+  columns = (truth[order].tolist(), predicted[order].tolist(), counts[order].tolist())
+  return list(zip(*columns, strict=True))
 
 
 def _quotients(parts: NDArray[np.int64], wholes: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -33,9 +33,23 @@ class Batch:
   def __len__(self) -> int:
     return int(self.rows.num_rows)
 
-  def texts(self, name: str) -> list[str]:
-    """Returns a column of texts, as they were before they went into the file."""
-    return [_original(text) for text in self.rows.column(name).to_pylist()]
+  def texts(self, name: str, places: NDArray[np.int64] | None = None) -> list[str]:
+    """Returns a column of texts, as they were before they went into the file.
+
+    Args:
+      name: Of the column.
+      places: Of which clips; of all by default.
+    """
+    column = self.rows.column(name)
+    if places is not None:
+      column = column.take(pa.array(places))
+    return [_original(text) for text in column.to_pylist()]
+
+  def told_apart(self, name: str) -> tuple[list[str], NDArray[np.int64]]:
+    """Returns the different texts of a column, and which of them each clip has, [clips]."""
+    column = self.rows.column(name).dictionary_encode()
+    places = column.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return [_original(text) for text in column.dictionary.to_pylist()], places
 
   def numbers(self, name: str) -> NDArray[np.generic]:
     """Returns a column of numbers, [clips]."""

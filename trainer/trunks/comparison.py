@@ -7,17 +7,12 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pages import curves, embedded, rendering
 from schemas import errors, splits
 from tfrecords import storage
-from trainer.judging.report import picture
+from trainer.judging.report import matrix_excerpt, picture, report_json
+from trainer.measures import group_bootstrap, intervals
 from trainer.runs import run_folder
-
-_DRAWS = 2_000  # Of the bootstrap.
-_SEED = 0
 
 
 def gather(runs: Mapping[str, str], what: Mapping[str, str]) -> dict[str, Any]:
@@ -62,13 +57,19 @@ def write(
 def _run(path: str, what: str) -> dict[str, Any]:
   folder = run_folder.RunFolder(path)
   history, report = _json(folder.history_file), _json(folder.judgement.report_file)
+  if report.get('report_version') != report_json.REPORT_VERSION:
+    raise errors.ConfigError(
+      f'{folder.judgement.report_file!r} is of version {report.get("report_version")} of reports, '
+      f'and this program reads {report_json.REPORT_VERSION}. Make it again: '
+      f'python -m trainer.evaluate --run_dir={path}'
+    )
   speakers = report['speakers']
   return {
     'path': path,
     'what': what,
     'accuracy': report['accuracy'],
-    'interval_95': _interval(report),
-    'interval_over': 'speakers' if len(speakers) > 1 else 'clips',
+    'interval_95': report['accuracy_interval_95'],
+    'interval_note': report['interval_note'],
     'num_examples': report['num_examples'],
     'num_mistakes': report['num_mistakes'],
     'epochs': len(history),
@@ -77,8 +78,8 @@ def _run(path: str, what: str) -> dict[str, Any]:
       for split in (splits.TRAIN, splits.VALIDATION)
       for name in ('loss', 'accuracy')
     },
-    'labels': [label['label'] for label in report['labels']],
-    'confusion_matrix': report['confusion_matrix'],
+    'confusion': matrix_excerpt.of(report).to_json(),
+    'num_speakers': report['num_speakers'],
     'speakers': {
       speaker['speaker']: [speaker['num_correct'], speaker['num_examples']] for speaker in speakers
     },
@@ -96,51 +97,29 @@ def _json(path: str) -> Any:
     ) from error
 
 
-def _interval(report: Mapping[str, Any]) -> dict[str, float]:
-  """Returns the 95 % interval of the accuracy: over speakers where there are several."""
-  if len(report['speakers']) < 2:
-    found: dict[str, float] = report['accuracy_interval_95']
-    return found
-  counts = np.array([[s['num_correct'], s['num_examples']] for s in report['speakers']], float)
-  return _bounds(_resampled(counts, lambda drawn: drawn[..., 0].sum(1) / drawn[..., 1].sum(1)))
-
-
-def _difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, float] | None:
+def _difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any] | None:
   """Returns the difference of two accuracies with its 95 % interval, paired by speaker.
 
-  None where there are not several speakers, or not the same ones.
+  None where they are not of the same speakers; without an interval where those are too few.
   """
   names = sorted(one['speakers'])
-  if len(names) < 2 or names != sorted(other['speakers']):
+  if names != sorted(other['speakers']):
     return None
-  counts = np.array([[*one['speakers'][name], other['speakers'][name][0]] for name in names], float)
-
-  def gain(drawn: NDArray[np.float64]) -> NDArray[np.float64]:
-    result: NDArray[np.float64] = (drawn[..., 0] - drawn[..., 2]).sum(1) / drawn[..., 1].sum(1)
-    return result
-
-  return {'difference': one['accuracy'] - other['accuracy'], **_bounds(_resampled(counts, gain))}
-
-
-def _resampled(counts: NDArray[np.float64], measure: Any) -> NDArray[np.float64]:
-  """Returns a measure of speakers drawn with replacement, many times (Efron 1979)."""
-  draw = np.random.default_rng(_SEED)
-  # In parts: of many speakers all draws at once would be large.
-  parts = [
-    measure(counts[draw.integers(0, len(counts), (100, len(counts)))]) for _ in range(_DRAWS // 100)
-  ]
-  return np.concatenate(parts)
-
-
-def _bounds(values: NDArray[np.float64]) -> dict[str, float]:
-  low, high = np.quantile(values, (0.025, 0.975))
-  return {'low': float(low), 'high': float(high)}
+  found = {'difference': one['accuracy'] - other['accuracy'], 'interval_95': None}
+  # A report names the worst only of very many speakers.
+  if group_bootstrap.MIN_GROUPS <= len(names) == one['num_speakers'] == other['num_speakers']:
+    counts = [
+      (other['speakers'][name][0], one['speakers'][name][0], one['speakers'][name][1])
+      for name in names
+    ]
+    low, high = group_bootstrap.interval(counts, intervals.difference)
+    found['interval_95'] = {'low': low, 'high': high}
+  return found
 
 
 def _page(found: Mapping[str, Any], *, title: str, facts: Sequence[tuple[str, str]]) -> str:
   runs = found['runs']
   last = found['compared_with']
-  over = {run['interval_over'] for run in runs.values()}
   return rendering.render(
     'comparison.html.j2',
     title=title,
@@ -150,23 +129,15 @@ def _page(found: Mapping[str, Any], *, title: str, facts: Sequence[tuple[str, st
       {
         **run,
         'name': name,
-        'low': run['interval_95']['low'],
-        'high': run['interval_95']['high'],
         'confusion': embedded.png(
-          picture.confusion_png(
-            np.array(run['confusion_matrix'], np.int64), run['labels'], title=name
-          )
+          picture.excerpt_png(matrix_excerpt.Excerpt.from_json(run['confusion']), title=name)
         ),
       }
       for name, run in runs.items()
     ],
-    intervals=(
-      'The intervals are over speakers: from speakers drawn again with replacement.'
-      if over == {'speakers'}
-      else "The intervals are Wilson's, over clips: as if those of one speaker were independent."
-    ),
+    intervals=runs[last]['interval_note'],
     paired=[
-      (f'{name} over {last}', *(100 * gain[key] for key in ('difference', 'low', 'high')))
+      (f'{name} over {last}', 100 * gain['difference'], _points(gain['interval_95']))
       for name, gain in found['differences'].items()
     ],
     drawn=[
@@ -179,6 +150,10 @@ def _page(found: Mapping[str, Any], *, title: str, facts: Sequence[tuple[str, st
     facts=[*facts, *((name, run['path']) for name, run in runs.items())],
     remarks=[],
   )
+
+
+def _points(interval: Mapping[str, float] | None) -> tuple[float, float] | None:
+  return (100 * interval['low'], 100 * interval['high']) if interval else None
 
 
 def _charts(runs: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -74,7 +74,7 @@ def test_the_report_is_what_scikit_learn_says_of_the_records(data, run_dir):
   assert report['num_examples'] == len(found) == 8
   assert report['accuracy'] == pytest.approx(metrics.accuracy_score(truth, predicted))
   matrix = metrics.confusion_matrix(truth, predicted, labels=range(2))
-  assert report['confusion_matrix'] == matrix.tolist()
+  assert report['confusion']['matrix'] == matrix.tolist()
   loss = metrics.log_loss(truth, special.softmax(logits, axis=1), labels=[0, 1])
   assert report['loss'] == pytest.approx(loss, abs=1e-5)
   assert {entry['speaker'] for entry in report['speakers']} == {r.speaker_id for r in found}
@@ -84,7 +84,7 @@ def test_the_report_is_what_scikit_learn_says_of_the_records(data, run_dir):
 def test_the_report_does_not_depend_on_the_batch_size(run_dir):
   first, second = (evaluation.evaluate_run(run_dir, batch_size=size) for size in (3, 256))
   assert first.pop('loss') == pytest.approx(second.pop('loss'), abs=1e-5)
-  assert first['confusion_matrix'] == second['confusion_matrix']
+  assert first['confusion']['matrix'] == second['confusion']['matrix']
 
 
 def test_the_report_and_the_picture_are_written(run_dir, tmp_path):

@@ -55,8 +55,7 @@ def test_both_phases_and_a_run_from_scratch_are_compared(source, tmp_path, capsy
   for name, one in found['runs'].items():
     report = json.loads((tmp_path / 'runs' / name / 'report.json').read_text('utf-8'))
     assert one['accuracy'] == report['accuracy']
-    assert one['interval_95']['low'] <= one['accuracy'] <= one['interval_95']['high']
-    assert one['interval_over'] == 'speakers'
+    assert one['interval_95'] == report['accuracy_interval_95']
     assert len(one['curves']['validation_loss']) == one['epochs'] == 2
   page = (tmp_path / 'runs' / 'comparison.html').read_text('utf-8')
   parser = html.parser.HTMLParser()
@@ -73,21 +72,27 @@ def test_both_phases_and_a_run_from_scratch_are_compared(source, tmp_path, capsy
 
 
 def test_intervals_are_over_speakers_and_paired():
-  runs = [
-    {'accuracy': 0.8, 'speakers': {'a': [9, 10], 'b': [7, 10], 'c': [8, 10]}},
-    {'accuracy': 0.6, 'speakers': {'a': [7, 10], 'b': [5, 10], 'c': [6, 10]}},
-  ]
-  gain = comparison._difference(*runs)
+  def run(accuracy, right, names):
+    return {
+      'accuracy': accuracy,
+      'speakers': {name: [right, 10] for name in names},
+      'num_speakers': len(names),
+    }
+
   # Every speaker gains the same: whoever is drawn, the difference is it.
-  assert [gain[key] for key in ('difference', 'low', 'high')] == pytest.approx([0.2, 0.2, 0.2])
-  assert comparison._difference(runs[0], {'accuracy': 1, 'speakers': {'a': [1, 1]}}) is None
-  report = {
-    'speakers': [{'num_correct': n, 'num_examples': 10} for n in (0, 10)],
-    'accuracy_interval_95': {'low': 0.4, 'high': 0.6},
-  }
-  assert comparison._interval(report) == {'low': 0.0, 'high': 1.0}
-  report['speakers'].pop()
-  assert comparison._interval(report) == {'low': 0.4, 'high': 0.6}
+  many = 'abcdefghijkl'
+  gain = comparison._difference(run(0.8, 8, many), run(0.6, 6, many))
+  ends = gain['interval_95']
+  assert [gain['difference'], ends['low'], ends['high']] == pytest.approx([0.2, 0.2, 0.2])
+  assert comparison._difference(run(0.8, 8, 'abc'), run(0.6, 6, 'abc'))['interval_95'] is None
+  assert comparison._difference(run(0.8, 8, 'abc'), run(0.8, 8, 'ab')) is None
+
+
+def test_a_report_of_an_earlier_version_is_made_again(tmp_path):
+  for name in ('history.json', 'report.json'):
+    (tmp_path / name).write_text('{"report_version": 1}')
+  with pytest.raises(errors.ConfigError, match=r'trainer\.evaluate --run_dir='):
+    comparison.gather({'one': str(tmp_path)}, {'one': ''})
 
 
 def test_curves_are_drawn_in_the_field():

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from rich import cells
 
+from trainer.judging.report import matrix_excerpt
 from trainer.measures import counting
 
 if TYPE_CHECKING:
@@ -35,12 +37,20 @@ _FALLBACK_FONTS = (
 )
 
 
+def excerpt_png(excerpt: matrix_excerpt.Excerpt, *, title: str) -> bytes:
+  """Returns the PNG of what is shown of a report's confusion, and says so where it is not all."""
+  if excerpt.said:
+    title = f'{title}\n{excerpt.said}'
+  return confusion_png(excerpt.counts, excerpt.labels, title=title, examples=excerpt.examples)
+
+
 def confusion_png(
   counts: counting.Confusion,
   labels: Sequence[str],
   *,
   title: str,
   max_names: int | None = None,
+  examples: NDArray[np.int64] | None = None,
 ) -> bytes:
   """Returns the PNG: colours are shares of a row (of the clips that have the label).
 
@@ -49,6 +59,7 @@ def confusion_png(
     labels: Label texts, by index.
     title: Stands above; may be long.
     max_names: With more labels than so many, numbers stand in their place; None: never.
+    examples: Of each label, where the rows do not hold all of its answers.
   """
   if max_names is not None and len(labels) > max_names:
     labels = [str(i) for i in range(len(labels))]
@@ -64,7 +75,8 @@ def confusion_png(
     side = max(_MIN_SIDE_INCHES, cell * len(labels))
     drawing = figure.Figure(figsize=(side + 3.0, side + 2.5), dpi=_DOTS_PER_INCH)
     backend_agg.FigureCanvasAgg(drawing)
-    _draw(drawing.add_subplot(), counts, labels, title=title)
+    shares = counting.row_shares(counts, examples)
+    _draw(drawing.add_subplot(), counts, shares, labels, title=title)
     stream = io.BytesIO()
     # Without Matplotlib's name and version, so that equal reports are equal bytes.
     drawing.savefig(stream, format='png', bbox_inches='tight', metadata={'Software': None})
@@ -72,9 +84,13 @@ def confusion_png(
 
 
 def _draw(
-  axes: axes_lib.Axes, counts: counting.Confusion, labels: Sequence[str], *, title: str
+  axes: axes_lib.Axes,
+  counts: counting.Confusion,
+  shares: NDArray[np.float64],
+  labels: Sequence[str],
+  *,
+  title: str,
 ) -> None:
-  shares = counting.row_shares(counts)
   from matplotlib import colors
 
   # The root makes a share of 1 % visible, among 100 labels too.

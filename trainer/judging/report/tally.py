@@ -1,14 +1,18 @@
-"""Adds up what a report needs, batch by batch, in memory that does not grow with the examples."""
+"""Adds up what a report needs, batch by batch, in memory that does not grow with the examples.
+
+What grows: a name for each speaker, and what sparse_counts and score_steps hold at most.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
-from trainer.measures import counting
+from trainer.measures import counting, ranks, score_steps, sparse_counts, speaker_counts
+from trainer.predictions import header as header_lib
 from trainer.predictions import parquet_reader
 
 
@@ -47,56 +51,93 @@ class SpeakerCount:
 
 
 class Tally:
-  """Counts of all examples that were added."""
+  """Counts of all examples that were added.
 
-  def __init__(self, *, max_mistakes: int = 100) -> None:
-    self._counts: counting.Counts | None = None
+  Attributes:
+    columns: What of a file of predictions it reads.
+    pairs: How often each label was taken for each, as label * labels + answer.
+    scores: What the curves of each label are made of; None where not all logits are kept.
+  """
+
+  def __init__(
+    self,
+    header: header_lib.Header,
+    *,
+    max_mistakes: int = 100,
+    clip_s: float = 0.0,
+    exact_numbers: int = score_steps.EXACT_NUMBERS,
+  ) -> None:
+    """Takes what the examples are of.
+
+    Args:
+      header: Of the predictions.
+      max_mistakes: How many mistakes are kept.
+      clip_s: How much of each clip the model hears; 0: all of it.
+      exact_numbers: See score_steps.EXACT_NUMBERS.
+    """
+    self.header = header
+    self.columns = [
+      *parquet_reader.logit_columns(header),
+      *(header_lib.ID, header_lib.SPEAKER, header_lib.START_S, header_lib.END_S),
+    ]
+    self._num_labels = len(header.labels)
     self._max_mistakes = max_mistakes
+    self._clip_s = clip_s
+    self._loss_sum = 0.0
+    self._by_label = np.zeros([3, self._num_labels], np.int64)
+    self._seconds = np.zeros(self._num_labels)
+    self._is_timed = True
+    self._top = np.zeros(len(ranks.TOP_KS), np.int64)
     self._mistakes: list[Mistake] = []
-    self._speakers: dict[str, list[int]] = {}  # [examples, correct]
+    self.pairs = sparse_counts.SparseCounts()
+    self.voices = speaker_counts.SpeakerCounts(self._num_labels)
+    self.scores: score_steps.Gatherer | None = None
+    if header.is_dense:
+      self.scores = score_steps.Gatherer(self._num_labels, exact_numbers=exact_numbers)
 
   def add(self, batch: parquet_reader.Batch) -> None:
     """Counts some clips."""
     truth, predicted, losses = batch.labels, batch.answers, batch.losses
-    num_labels = len(batch.header.labels)
     right = predicted == truth
-    by_label = np.stack(
-      [np.bincount(some, minlength=num_labels) for some in (truth[right], truth, predicted)]
+    self._loss_sum += float(losses.sum())
+    self._by_label += np.stack(
+      [np.bincount(some, minlength=self._num_labels) for some in (truth[right], truth, predicted)]
     )
-    confusion = None
-    if batch.header.is_dense:
-      pairs = np.bincount(truth * num_labels + predicted, minlength=num_labels**2)
-      confusion = pairs.reshape(num_labels, num_labels)
-    some = counting.Counts(loss_sum=float(losses.sum()), by_label=by_label, confusion=confusion)
-    self._counts = self._counts + some if self._counts else some
-    speakers = batch.speakers
-    for speaker, is_right in zip(speakers, right, strict=True):
-      counts = self._speakers.setdefault(speaker, [0, 0])
-      counts[0] += 1
-      counts[1] += int(is_right)
-    ids, confidences = batch.ids, batch.confidences
-    self._keep(
-      Mistake(
-        utterance_id=ids[i],
-        speaker_id=speakers[i],
-        truth=int(truth[i]),
-        predicted=int(predicted[i]),
-        probability=float(confidences[i]),
-        loss=float(losses[i]),
-      )
-      for i in np.flatnonzero(~right)
-    )
+    self.pairs.add(truth * self._num_labels + predicted)
+    names, places = batch.told_apart(header_lib.SPEAKER)
+    self.voices.add(names, places, truth, predicted)
+    if self.scores is not None:
+      self.scores.add(truth, batch.logits, batch.log_sum_exps)
+      found = ranks.of_labels(truth, batch.logits)
+    else:
+      found = ranks.of_top(truth, batch.top(max(ranks.TOP_KS))[0])
+    self._top += [int((found < k).sum()) for k in ranks.TOP_KS]
+    self._add_seconds(batch, truth)
+    self._keep_mistakes(batch, np.flatnonzero(~right), names, places)
 
   @property
   def num_examples(self) -> int:
     """How many were added."""
-    return sum(examples for examples, _ in self._speakers.values())
+    return int(self._by_label[1].sum())
 
   @property
   def counts(self) -> counting.Counts:
-    """Of all examples so far, of which there must be some."""
-    assert self._counts is not None
-    return self._counts
+    """Of all examples so far, of which there must be some; without the confusion: see `pairs`."""
+    assert self.num_examples
+    return counting.Counts(loss_sum=self._loss_sum, by_label=self._by_label, confusion=None)
+
+  @property
+  def top_k(self) -> dict[int, float | None]:
+    """Shares of examples whose label is among the k highest, by k; None where all labels are."""
+    return {
+      k: int(count) / self.num_examples if k < self._num_labels else None
+      for k, count in zip(ranks.TOP_KS, self._top, strict=True)
+    }
+
+  @property
+  def seconds(self) -> NDArray[np.float64] | None:
+    """How long the clips of each label are, all together; None where some have no length."""
+    return self._seconds if self._is_timed else None
 
   @property
   def mistakes(self) -> list[Mistake]:
@@ -106,14 +147,47 @@ class Tally:
   @property
   def speakers(self) -> Mapping[str, SpeakerCount]:
     """Counts by speaker, in the order of their names."""
+    counts = zip(self.voices.names, self.voices.examples, self.voices.right, strict=True)
     return {
-      name: SpeakerCount(num_examples=examples, num_correct=correct)
-      for name, (examples, correct) in sorted(self._speakers.items())
+      name: SpeakerCount(num_examples=int(examples), num_correct=int(right))
+      for name, examples, right in sorted(counts)
     }
 
-  def _keep(self, mistakes: Iterable[Mistake]) -> None:
-    self._mistakes = heapq.nsmallest(
-      self._max_mistakes,
-      [*self._mistakes, *mistakes],
-      key=lambda mistake: (-mistake.loss, mistake.utterance_id),
-    )
+  def _add_seconds(self, batch: parquet_reader.Batch, truth: NDArray[np.int64]) -> None:
+    starts, ends = (batch.numbers(name) for name in (header_lib.START_S, header_lib.END_S))
+    seconds = (ends - starts).astype(np.float64)
+    if self._clip_s:
+      # Of a longer recording the model hears so much; a clip of which nobody says has this length.
+      seconds = np.where(seconds > 0, np.minimum(seconds, self._clip_s), self._clip_s)
+    self._is_timed &= bool((seconds > 0).all())
+    self._seconds += np.bincount(truth, weights=seconds, minlength=self._num_labels)
+
+  def _keep_mistakes(
+    self,
+    batch: parquet_reader.Batch,
+    wrong: NDArray[np.int64],
+    names: list[str],
+    places: NDArray[np.int64],
+  ) -> None:
+    losses, most = batch.losses, self._max_mistakes
+    if len(wrong) > most:
+      # With all that are as bad as the last that is kept: their ids decide.
+      least = np.partition(losses[wrong], -most)[-most]
+      wrong = wrong[losses[wrong] >= least]
+    if len(self._mistakes) == most and most:
+      wrong = wrong[losses[wrong] >= self._mistakes[-1].loss]
+    ids, confidences = batch.texts(header_lib.ID, wrong), batch.confidences
+    truth, predicted = batch.labels, batch.answers
+    new = [
+      Mistake(
+        utterance_id=utterance_id,
+        speaker_id=names[places[i]],
+        truth=int(truth[i]),
+        predicted=int(predicted[i]),
+        probability=float(confidences[i]),
+        loss=float(losses[i]),
+      )
+      for utterance_id, i in zip(ids, wrong, strict=True)
+    ]
+    kept = sorted([*self._mistakes, *new], key=lambda one: (-one.loss, one.utterance_id))
+    self._mistakes = kept[:most]

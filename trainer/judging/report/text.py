@@ -1,9 +1,10 @@
 """The report as text for a terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pages import text_table, words
+from trainer.measures import intervals
 
 # A screen holds no more; report.json holds all.
 MAX_LABELS = 40
@@ -33,16 +34,38 @@ def _noun(report: Mapping[str, Any]) -> str:
 
 
 def _head(report: Mapping[str, Any]) -> str:
-  interval, baseline = report['accuracy_interval_95'], report['majority_baseline']
+  baseline, f1_interval = report['majority_baseline'], report['macro_f1_interval_95']
   macro, weighted = report['averages']['macro'], report['averages']['weighted']
-  return (
-    f'accuracy  {percent(report["accuracy"])} of {report["num_examples"]:,} {_noun(report)} '
-    f'(95 % interval: {percent(interval["low"])} to {percent(interval["high"])})\n'
+  between = _between(report['accuracy_interval_95'], percent)
+  lines = [
+    f'accuracy  {percent(report["accuracy"])} of {report["num_examples"]:,} {_noun(report)}'
+    f'{between}',
     f'baseline  {percent(baseline["accuracy"])} by always saying {baseline["label"]!r}, '
-    'the most frequent label in training\n'
-    f'loss      {report["loss"]:.4f}\n'
-    f'F1        {macro["f1"]:.3f} macro, {weighted["f1"]:.3f} weighted'
-  )
+    'the most frequent label in training',
+    f'loss      {report["loss"]:.4f}',
+    f'F1        {macro["f1"]:.3f} macro{_between(f1_interval, "{:.3f}".format)}, '
+    f'{weighted["f1"]:.3f} weighted',
+  ]
+  tops = {k: share for k, share in report['top_k'].items() if share is not None}
+  if tops:
+    said = ', '.join(f'{percent(share)} the {k}' for k, share in tops.items())
+    lines.append(f'top       the label is among {said} most likely')
+  for name, key in (('AUC', 'roc_auc'), ('AP', 'average_precision')):
+    if report[key]:
+      found = report[key]
+      lines.append(f'{name:<8}  {found["macro"]:.4f} macro, {found["weighted"]:.4f} weighted')
+  notes = [report['interval_note'], report['areas_note']]
+  return '\n'.join([*lines, *(note for note in notes if note)])
+
+
+def _between(interval: Mapping[str, Any] | None, shown: Callable[[float], str]) -> str:
+  """Returns such as ` (95 % interval over 12 speakers: 81.2 % to 92.0 %)`."""
+  if interval is None:
+    return ''
+  over = interval['over']
+  if over == intervals.OVER_SPEAKERS:
+    over = words.counted(interval['num_speakers'], 'speaker')
+  return f' (95 % interval over {over}: {shown(interval["low"])} to {shown(interval["high"])})'
 
 
 def _labels(report: Mapping[str, Any]) -> str:
