@@ -67,3 +67,10 @@ class BaselineFamily:
   candidates: Callable[[Any], Sequence[Any]] = lambda settings: (settings,)
   notes: Callable[[Any, Any], Sequence[str]] = lambda settings, classifier: ()
   cautions: Callable[[Any, Size], Sequence[str]] = lambda settings, size: ()
+
+
+def each_c(*tried: float) -> Callable[[Any], Sequence[Any]]:
+  """Returns the candidates of settings of which `c=0` means that these are tried."""
+  return lambda settings: (
+    (settings,) if settings.c else [dataclasses.replace(settings, c=c) for c in tried]
+  )

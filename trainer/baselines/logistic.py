@@ -9,9 +9,6 @@ from typing import Any
 from schemas import errors, limits
 from trainer.baselines import family
 
-# What `c=0` tries.
-CANDIDATES = (0.001, 0.01, 0.1, 1.0, 10.0)
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Logistic(limits.Limited):
@@ -50,13 +47,6 @@ def extra_bytes(settings: Logistic, size: family.Size) -> int:
   return size.num_bytes + 3 * 4 * size.clips * size.labels
 
 
-def candidates(settings: Logistic) -> Sequence[Logistic]:
-  """Returns the settings with each c that is tried."""
-  if settings.c:
-    return (settings,)
-  return [dataclasses.replace(settings, c=c) for c in CANDIDATES]
-
-
 def notes(settings: Logistic, classifier: Any) -> Sequence[str]:
   """Returns what is to be said where it came to no end."""
   taken = int(max(classifier[-1].n_iter_))
@@ -69,5 +59,9 @@ def notes(settings: Logistic, classifier: Any) -> Sequence[str]:
 
 
 FAMILY = family.BaselineFamily(
-  settings=Logistic, make=make, extra_bytes=extra_bytes, candidates=candidates, notes=notes
+  settings=Logistic,
+  make=make,
+  extra_bytes=extra_bytes,
+  candidates=family.each_c(0.001, 0.01, 0.1, 1.0, 10.0),
+  notes=notes,
 )

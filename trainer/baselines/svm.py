@@ -10,8 +10,6 @@ from schemas import errors, limits
 from trainer.baselines import family
 
 KERNELS = ('rbf', 'linear')
-# What `c=0` tries.
-CANDIDATES = (0.1, 1.0, 10.0, 100.0)
 # What libsvm keeps of kernel values, and what a float64 takes.
 _CACHE_BYTES, _FLOAT64_BYTES = 200 << 20, 8
 # Its time grows with the square of the clips: 3,000 take a second or two, so many some minutes.
@@ -69,13 +67,6 @@ def extra_bytes(settings: Svm, size: family.Size) -> int:
   return size.num_bytes + in_float64 + min(_CACHE_BYTES, _FLOAT64_BYTES * size.clips**2)
 
 
-def candidates(settings: Svm) -> Sequence[Svm]:
-  """Returns the settings with each c that is tried."""
-  if settings.c:
-    return (settings,)
-  return [dataclasses.replace(settings, c=c) for c in CANDIDATES]
-
-
 def cautions(settings: Svm, size: family.Size) -> Sequence[str]:
   """Returns what is to be said where it will take long."""
   del settings
@@ -95,5 +86,9 @@ def cautions(settings: Svm, size: family.Size) -> Sequence[str]:
 
 
 FAMILY = family.BaselineFamily(
-  settings=Svm, make=make, extra_bytes=extra_bytes, candidates=candidates, cautions=cautions
+  settings=Svm,
+  make=make,
+  extra_bytes=extra_bytes,
+  candidates=family.each_c(0.1, 1.0, 10.0, 100.0),
+  cautions=cautions,
 )
