@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 import keras
 
-from schemas import errors
+from schemas import errors, options
 from tfrecords import storage
-from trainer import assembly, preflight, resume, run
+from trainer import assembly, models, preflight, resume, run
 from trainer import config as config_lib
 from trainer.models import freezing
 from trainer.runs import run_folder
@@ -22,7 +22,11 @@ HEAD, FINE_TUNED, SCRATCH = 'head', 'fine-tuned', 'scratch'
 
 
 def phases(config: config_lib.TrainConfig) -> dict[str, config_lib.TrainConfig]:
-  """Returns the runs of the recipe, by name, in their order."""
+  """Returns the runs of the recipe, by name, in their order.
+
+  Raises:
+    ConfigError: if the model has weights of a file and cannot do without.
+  """
   folders = {name: os.path.join(config.run_dir, name) for name in (HEAD, FINE_TUNED, SCRATCH)}
   common = {'recipe': config_lib.NO_RECIPE, 'run_name': ''}
   rate = config.trunk_learning_rate or _TRUNK_SHARE * assembly.base_rate(config)
@@ -43,9 +47,20 @@ def phases(config: config_lib.TrainConfig) -> dict[str, config_lib.TrainConfig]:
       trunk_learning_rate=rate,
     ),
     SCRATCH: dataclasses.replace(
-      config, **common, run_dir=folders[SCRATCH], init_from='', trunk_learning_rate=None
+      config,
+      **common,
+      run_dir=folders[SCRATCH],
+      init_from='',
+      trunk_learning_rate=None,
+      model=_from_random_numbers(config.model),
     ),
   }
+
+
+def _from_random_numbers(model_text: str) -> str:
+  name, settings = models.parse(model_text)
+  scratch = models.MODELS[name].scratch(settings)
+  return model_text if scratch == settings else options.format_option(name, scratch)
 
 
 def train(config: config_lib.TrainConfig) -> str:

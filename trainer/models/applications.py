@@ -141,6 +141,7 @@ def _family(
     learning_rate=learning_rate,
     is_pretrained=lambda settings: settings.weights != application_weights.NONE,
     unfilled=lambda settings: dataclasses.replace(settings, weights=application_weights.UNFILLED),
+    scratch=lambda settings: dataclasses.replace(settings, weights=application_weights.NONE),
   )
 
 

@@ -61,6 +61,8 @@ class ModelFamily:
     unfilled: From settings to those of a model of the same shape whose weights come from nowhere:
       it is filled by --init_from.
     outlined: From these to what is measured before any weights are read.
+    scratch: From settings to those of the same model from random numbers; raises ConfigError where
+      a file says what the model is.
     kept: From settings and the folder of what a run keeps to settings that build the model by that.
   """
 
@@ -76,4 +78,5 @@ class ModelFamily:
   is_pretrained: Callable[[Any], bool] = lambda settings: False
   unfilled: Callable[[Any], Any] = lambda settings: settings
   outlined: Callable[[Any], Any] = lambda settings: settings
+  scratch: Callable[[Any], Any] = lambda settings: settings
   kept: Callable[[Any, str], Any] = lambda settings, graphs_dir: settings

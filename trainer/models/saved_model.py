@@ -369,6 +369,15 @@ def _stand_in(facts: _Facts) -> Callable[[Any], Any]:
   return stand
 
 
+def _scratch(settings: SavedModel) -> SavedModel:
+  """Refuses it."""
+  raise errors.ConfigError(
+    f'--model=saved_model:path={settings.path} is what its file says, with the weights of the '
+    'file, so there is no run of it from random numbers to compare with. Make the others by '
+    'themselves: --init_from=RUN --freeze=trunk, and from that run --freeze=none.'
+  )
+
+
 FAMILY = model.ModelFamily(
   settings=SavedModel,
   trunk=trunk,
@@ -379,5 +388,6 @@ FAMILY = model.ModelFamily(
   is_normalised=lambda settings: False,
   is_pretrained=lambda settings: True,
   outlined=lambda settings: _Outlined(**dataclasses.asdict(settings)),
+  scratch=_scratch,
   kept=kept,
 )

@@ -10,7 +10,7 @@ import pytest
 from pages import curves
 from schemas import errors
 from tests.helpers import datasets
-from trainer import __main__, config, run
+from trainer import __main__, config, models, run, transfer_recipe
 from trainer.trunks import comparison
 
 TOY = 'cnn:conv_layers=1,filters=4,dense_units=16,dropout=0'
@@ -69,6 +69,28 @@ def test_both_phases_and_a_run_from_scratch_are_compared(source, tmp_path, capsy
   call(**flags)
   assert capsys.readouterr().out.count('finished ') == 3
   assert (tmp_path / 'runs' / 'comparison.html').read_text('utf-8') == page
+
+
+@pytest.mark.parametrize(
+  ('model', 'from_random_numbers'),
+  [('vgg16:blocks=2,weights=mine.h5', 'vgg16:blocks=2'), ('cnn:filters=4', 'cnn:filters=4')],
+)
+def test_a_run_from_scratch_has_no_weights_of_a_file(model, from_random_numbers, tmp_path):
+  asked = config.TrainConfig(
+    recipe='transfer', init_from='a.keras', run_dir=str(tmp_path), model=model
+  )
+  found = transfer_recipe.phases(asked)
+  names = models.parse(found['scratch'].model), models.parse(from_random_numbers)
+  assert names[0] == names[1]
+  assert found['head'].model == found['fine-tuned'].model == model
+
+
+def test_what_a_file_is_has_no_run_from_scratch(tmp_path):
+  asked = config.TrainConfig(
+    recipe='transfer', init_from='a.keras', run_dir=str(tmp_path), model='saved_model:path=x'
+  )
+  with pytest.raises(errors.ConfigError, match='path=x is what its file says.* from random numb'):
+    transfer_recipe.phases(asked)
 
 
 def test_intervals_are_over_speakers_and_paired():
