@@ -50,6 +50,9 @@ def main(arguments: Sequence[str]) -> None:
     return
   run = saved_run.load(config.run_dir)
   answering.prepare(run, debug=command.is_on('debug', arguments))
+  why_not = ''
+  if config.checkpoint == run_folder.BEST:
+    why_not = evaluation.fit_missing_confidence(run, batch_size=config.batch_size)
   judgement = evaluation.predict_split(
     run,
     evaluation.Asked(
@@ -63,6 +66,8 @@ def main(arguments: Sequence[str]) -> None:
   print(f'{run.model_text}, {config.checkpoint} checkpoint, {config.split} split of '
         f'{report["data_dir"]}\n')  # fmt: skip
   print(text.describe(report))
+  if why_not:
+    print(f'note: {why_not}')
   if not report['same_data_as_training']:
     print('note: this is not the data set of the training, or it was made again since.')
   if run.versions_note:

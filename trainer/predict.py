@@ -3,6 +3,7 @@
   python -m trainer.predict demo/corpus/yes/*.wav
   python -m trainer.predict --run_dir=runs/digits --format=csv --top=1 recordings/*.flac
   python -m trainer.predict --run_dir=runs/shapes pictures
+  python -m trainer.predict --run_dir=runs/words --calibrated --none_of_these recordings
   python -m trainer.predict --run_dir=runs/words --data=data/test --format=submission > answers.csv
 
 Reads every format of libsndfile and, with the extra `media`, of FFmpeg, at any rate, and treats a
@@ -10,6 +11,10 @@ file exactly as the data job treated those of the training: one channel, the sam
 cut or padded, the same feature, rounded as it is stored. Where the model was trained on pictures it
 reads those. A folder stands for all such files in it and below. A file that cannot be used is named
 with the reason and the advice, the others are predicted all the same, and the exit code is 2.
+
+With --calibrated probabilities are right as often as they say, and with --none_of_these the model
+may answer that it knows no label for what it hears; both go by what the run found on its validation
+split.
 
 With --data it predicts the records of a data set that the data job made with the settings of the
 training, such as one of clips without labels (--source=unlabelled); each is called by its id.
@@ -24,6 +29,8 @@ from collections.abc import Iterator, Sequence
 from pages import words
 from schemas import audio, command, errors, limits, manifest, medium, splits
 from tfrecords import command_line
+from trainer.confidence import caution as caution_lib
+from trainer.confidence import fitted, none_scores
 from trainer.data import named_data
 from trainer.judging import answering, compatibility, named_files, prediction, prediction_lines
 from trainer.runs import run_folder, saved_run
@@ -61,6 +68,27 @@ class PredictConfig:
   )
   top: int = command_line.flag(3, 'How many labels are said of each.', limits=limits.COUNT)
   columns: str = command_line.flag('fname,label', 'Header of --format=submission.')
+  calibrated: bool = command_line.flag(
+    False,
+    'Say probabilities that are right as often as they say: logits are divided by the temperature '
+    'that the run found on its validation split (Guo et al. 2017). Answers stay the same.',
+  )
+  none_of_these: bool = command_line.flag(
+    False,
+    f'Answer {caution_lib.NONE!r} where the score of a clip lies below a threshold of the run, '
+    'which it found on its validation split.',
+  )
+  none_score: str = command_line.flag(
+    none_scores.SOFTMAX,
+    'The score of --none_of_these. softmax: the probability of the answer (Hendrycks and Gimpel '
+    '2017); energy: log-sum-exp of the logits (Liu et al. 2020).',
+    choices=none_scores.SCORES,
+  )
+  false_rejections: float = command_line.flag(
+    fitted.FALSE_REJECTIONS,
+    'The share of clips with a label that the model knows which --none_of_these may cost.',
+    limits=limits.within(0, 1),
+  )
   batch_size: int = command_line.flag(
     prediction.BATCH_SIZE, 'Clips at a time.', limits=limits.COUNT
   )
@@ -83,11 +111,26 @@ class PredictConfig:
       raise errors.ConfigError(
         f'--submission_names={self.submission_names} is for --format=submission: write both.'
       )
+    self._check_caution()
     if len(self.header) != 2 or not all(self.header):
       raise errors.ConfigError(
         f'--columns: expected two names such as fname,label, got {self.columns!r}.'
       )
     command_line.check(self)
+
+  def _check_caution(self) -> None:
+    if not self.none_of_these:
+      for name in ('none_score', 'false_rejections'):
+        if getattr(self, name) != getattr(type(self), name):
+          raise errors.ConfigError(
+            f'--{name}={getattr(self, name)} has no effect without --none_of_these: write both.'
+          )
+    if self.checkpoint != run_folder.BEST and (self.calibrated or self.none_of_these):
+      flag = '--calibrated' if self.calibrated else '--none_of_these'
+      raise errors.ConfigError(
+        f'{flag}: temperature and thresholds are those of the best checkpoint, got '
+        f'--checkpoint={self.checkpoint}. Leave one of them away.'
+      )
 
   @property
   def header(self) -> tuple[str, ...]:
@@ -106,6 +149,7 @@ def main(arguments: Sequence[str]) -> None:
   if config is None:
     return
   run = saved_run.load(config.run_dir)
+  caution = _caution(run, config)
   dataset = _load_data(run, config) if config.data else None
   if not dataset:
     compatibility.check_files(run)
@@ -140,6 +184,7 @@ def main(arguments: Sequence[str]) -> None:
     key=prediction_lines.ID if dataset else prediction_lines.FILE,
     columns=(name, label),
     with_folders=config.submission_names == prediction_lines.PATH,
+    caution=caution,
   ):
     print(line)
   if cut:
@@ -149,6 +194,19 @@ def main(arguments: Sequence[str]) -> None:
       f'{num_bad} of '
       f'{errors.counted(len(config.files), "file")} could not be used; the reasons stand above.'
     )
+
+
+def _caution(run: saved_run.SavedRun, config: PredictConfig) -> caution_lib.Caution:
+  """Returns how logits become answers; what is to be said of it goes to stderr."""
+  caution = caution_lib.of_run(
+    run.folder.confidence_file,
+    calibrated=config.calibrated,
+    score=config.none_score if config.none_of_these else '',
+    false_rejections=config.false_rejections,
+  )
+  if caution.note:
+    print(f'note: {caution.note}', file=sys.stderr)
+  return caution
 
 
 def _cut_sentence(

@@ -140,9 +140,7 @@ def _finish(
   """Judges the best epoch, and writes that the run is finished."""
   report = None
   if data.has_validation:
-    # Without a report: what is fitted to the model is fitted to these.
-    run = saved_run.load(folder.path)
-    evaluation.predict_split(run, evaluation.Asked(split=splits.VALIDATION))
+    evaluation.fit_confidence(saved_run.load(folder.path))
   if data.has_test and config.test:
     # Speakers that neither training nor the choice of the epoch has met.
     report = evaluation.evaluate_run(folder.path)

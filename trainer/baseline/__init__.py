@@ -272,8 +272,7 @@ def _finish(job: _Job, folder: run_folder.RunFolder, model_text: str) -> None:
   """Judges what was learned, and writes that the run is finished."""
   folder.write_json(folder.config_file, {**folder.read_config(), 'model': model_text})
   if job.data.has_validation:
-    run = saved_run.load(folder.path)
-    evaluation.predict_split(run, evaluation.Asked(split=splits.VALIDATION))
+    evaluation.fit_confidence(saved_run.load(folder.path))
   if job.data.has_test:
     report = evaluation.evaluate_run(folder.path)
     print(

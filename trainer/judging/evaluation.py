@@ -6,18 +6,33 @@ import dataclasses
 import os
 from typing import Any
 
-from schemas import splits
+from schemas import errors, splits
 from tfrecords import storage
+from trainer.confidence import fitted
 from trainer.data import named_data
 from trainer.data.raw import files
 from trainer.judging import answering, compatibility
-from trainer.judging.report import matrix_excerpt, picture, report_json, tally, text
+from trainer.judging.report import (
+  confidence_json,
+  matrix_excerpt,
+  picture,
+  report_json,
+  tally,
+  text,
+)
 from trainer.predictions import header as header_lib
 from trainer.predictions import parquet_reader, parquet_writer
 from trainer.runs import judgement as judgement_lib
 from trainer.runs import run_folder, saved_run
 
 BATCH_SIZE = 256
+_NO_VALIDATION = (
+  'There is no validation split, on which a temperature and the thresholds for "none of these" '
+  'could be fitted.'
+)
+_NOT_FITTED = (
+  'No temperature and no thresholds were fitted on validation yet: python -m trainer.evaluate does.'
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -100,8 +115,10 @@ def report_on(run: saved_run.SavedRun, judgement: judgement_lib.Judgement) -> di
   header = predictions.header
   audio = run.manifest.audio
   tallied = tally.Tally(header, clip_s=audio.clip_s if audio else 0.0)
+  probabilities = _probabilities(run, header)
   for batch in predictions.batches(tallied.columns):
     tallied.add(batch)
+    probabilities.add(batch)
   report = report_json.make(
     tallied,
     labels=header.labels,
@@ -109,6 +126,7 @@ def report_on(run: saved_run.SavedRun, judgement: judgement_lib.Judgement) -> di
     context={
       **header.context(),
       'same_data_as_training': header.manifest_sha256 == run.manifest_sha256,
+      **probabilities.to_json(),
     },
   )
   title = (
@@ -119,3 +137,48 @@ def report_on(run: saved_run.SavedRun, judgement: judgement_lib.Judgement) -> di
   with run_folder.writing(judgement.confusion_matrix_file):
     storage.write_atomically(judgement.confusion_matrix_file, png)
   return report
+
+
+def fit_confidence(run: saved_run.SavedRun, *, batch_size: int = BATCH_SIZE) -> None:
+  """Judges the best epoch on validation, and keeps what that says of its probabilities.
+
+  Raises:
+    ConfigError, DatasetError: as predict_split.
+  """
+  judgement = predict_split(run, Asked(split=splits.VALIDATION, batch_size=batch_size))
+  found = fitted.fit(parquet_reader.Reader(judgement.predictions_file))
+  run.folder.write_json(run.folder.confidence_file, found.to_json())
+
+
+def fit_missing_confidence(run: saved_run.SavedRun, *, batch_size: int = BATCH_SIZE) -> str:
+  """Does the same for a run of before, which has no such file.
+
+  Returns:
+    Why that cannot be, a sentence; '' where it was done or was not to be done.
+  """
+  has_validation = splits.VALIDATION in run.manifest.split_names()
+  if os.path.exists(run.folder.confidence_file) or not has_validation:
+    return ''
+  try:
+    by_tensorflow = run.pooling is None
+    _, digest = named_data.load_like(run.data_dir, run.manifest, by_tensorflow=by_tensorflow)
+    if digest != run.manifest_sha256:
+      raise errors.DatasetError(
+        f'the data set in {run.data_dir!r} is not that of the training any more.'
+      )
+    fit_confidence(run, batch_size=batch_size)
+  except errors.DatasetError as error:
+    return f'No temperature and no thresholds were fitted on the validation split: {error}'
+  return ''
+
+
+def _probabilities(run: saved_run.SavedRun, header: header_lib.Header) -> confidence_json.Gathered:
+  """Returns what gathers the part of a report that is of probabilities."""
+  if header.checkpoint != run_folder.BEST:
+    why = 'Temperature and thresholds are those of the best checkpoint.'
+    return confidence_json.Gathered(header, None, why_none=why)
+  found = fitted.load(run.folder.confidence_file)
+  has_validation = splits.VALIDATION in run.manifest.split_names()
+  return confidence_json.Gathered(
+    header, found, why_none=_NOT_FITTED if has_validation else _NO_VALIDATION
+  )

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 import features
 from features import extractor
 from features.decoding import clips
 from schemas import errors, manifest
+from trainer.confidence import caution
 from trainer.data import named_data
 from trainer.judging import answering, compatibility
 from trainer.measures import counting
@@ -42,8 +42,7 @@ class Prediction:
   @property
   def probabilities(self) -> NDArray[np.float64]:
     """Softmax of the logits, [labels]."""
-    result: NDArray[np.float64] = special.softmax(self.logits.astype(np.float64))
-    return result
+    return caution.Caution().probabilities(self.logits)
 
 
 def predict_files(

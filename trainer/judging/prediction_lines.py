@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import itertools
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from schemas import errors
+from trainer.confidence import caution as caution_lib
 from trainer.judging import prediction
 from trainer.judging.report import text
 
@@ -21,6 +24,7 @@ CSV = 'csv'
 SUBMISSION = 'submission'
 FORMATS = (TEXT, JSONL, CSV, SUBMISSION)
 FILE, ID = 'file', 'id'  # What examples are called.
+_NO_CAUTION = caution_lib.Caution()
 NAME, PATH = NAMES = ('name', 'path')  # What a submission calls a clip.
 
 
@@ -33,6 +37,7 @@ def lines(
   key: str,
   columns: tuple[str, str],
   with_folders: bool = False,
+  caution: caution_lib.Caution = _NO_CAUTION,
 ) -> Iterator[str]:
   """Yields the output, a line per example; what cannot be used has one in JSON alone.
 
@@ -48,22 +53,26 @@ def lines(
     key: What the examples are called in CSV and JSON: FILE or ID.
     columns: Header of a submission.
     with_folders: Whether a submission calls a clip by its whole path or id.
+    caution: How logits become answers. Where "none of these" may be one, CSV has a column `answer`
+      and JSON a field `none_of_these`; the labels stand there all the same.
 
   Raises:
     ConfigError: if a submission would call two clips alike.
   """
   top = min(top, len(labels))
-  yield from _header(form, top, key)
+  yield from _header(form, top, key, with_answer=bool(caution.score))
   rows: list[tuple[str, str]] = []
   for found in predictions:
     if found.error:
       print(f'{found.name}: {found.error}', file=sys.stderr)
       if form == JSONL:
         yield json.dumps({key: found.name, 'error': found.error}, ensure_ascii=False)
-    elif form == SUBMISSION:
-      rows.append((found.name, _most_probable(found, labels, 1)[0][0]))
+      continue
+    said = _said(found, labels, 1 if form == SUBMISSION else top, caution)
+    if form == SUBMISSION:
+      rows.append((found.name, said.answer))
     else:
-      yield _line(found.name, _most_probable(found, labels, top), form, key)
+      yield _line(found.name, said, form, key)
   if form == SUBMISSION:
     names = check_names([name for name, _ in rows], with_folders=with_folders)
     called = [(*row, name) for row, name in zip(rows, names, strict=True)]
@@ -95,28 +104,53 @@ def check_names(paths: Sequence[str], *, with_folders: bool) -> list[str]:
   return names
 
 
-def _header(form: str, top: int, key: str) -> Iterator[str]:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Said:
+  """What is said of one example.
+
+  Attributes:
+    labels: The most probable labels with their probabilities, the most probable first.
+    is_none: Whether the answer is none of them; None where that is not asked.
+  """
+
+  labels: Sequence[tuple[str, float]]
+  is_none: bool | None
+
+  @property
+  def answer(self) -> str:
+    """The most probable label, or that it is none of these."""
+    return caution_lib.NONE if self.is_none else self.labels[0][0]
+
+
+def _header(form: str, top: int, key: str, *, with_answer: bool) -> Iterator[str]:
   if form == CSV:
     pairs = ((f'label_{i}', f'probability_{i}') for i in range(1, top + 1))
-    yield _csv_line([key, *itertools.chain(*pairs)])
+    yield _csv_line([key, *(['answer'] * with_answer), *itertools.chain(*pairs)])
 
 
-def _most_probable(
-  found: prediction.Prediction, labels: Sequence[str], top: int
-) -> list[tuple[str, float]]:
-  probabilities = found.probabilities
+def _said(
+  found: prediction.Prediction, labels: Sequence[str], top: int, caution: caution_lib.Caution
+) -> _Said:
+  probabilities = caution.probabilities(found.logits)
   # Stable, so that equal probabilities come in the order of the labels.
   best = np.argsort(-probabilities, kind='stable')[:top]
-  return [(labels[i], float(probabilities[i])) for i in best]
+  is_none = bool(caution.rejects(found.logits[np.newaxis])[0]) if caution.score else None
+  return _Said(labels=[(labels[i], float(probabilities[i])) for i in best], is_none=is_none)
 
 
-def _line(name: str, said: Sequence[tuple[str, float]], form: str, key: str) -> str:
+def _line(name: str, said: _Said, form: str, key: str) -> str:
   if form == TEXT:
-    return f'{name}: ' + ', '.join(f'{label} {text.percent(p)}' for label, p in said)
+    probable = ', '.join(f'{label} {text.percent(p)}' for label, p in said.labels)
+    return f'{name}: {caution_lib.NONE} ({probable})' if said.is_none else f'{name}: {probable}'
   if form == CSV:
-    return _csv_line([name, *itertools.chain(*((label, f'{p:.6f}') for label, p in said))])
-  found = [{'label': label, 'probability': round(p, 6)} for label, p in said]
-  return json.dumps({key: name, 'predictions': found}, ensure_ascii=False)
+    pairs = ((label, f'{p:.6f}') for label, p in said.labels)
+    answer = [] if said.is_none is None else [said.answer]
+    return _csv_line([name, *answer, *itertools.chain(*pairs)])
+  line: dict[str, Any] = {key: name}
+  if said.is_none is not None:
+    line['none_of_these'] = said.is_none
+  line['predictions'] = [{'label': label, 'probability': round(p, 6)} for label, p in said.labels]
+  return json.dumps(line, ensure_ascii=False)
 
 
 def _csv_line(cells: Sequence[str]) -> str:

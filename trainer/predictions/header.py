@@ -27,6 +27,8 @@ LABEL_LOGIT = 'label_logit'  # float32, that of the true label.
 LOG_SUM_EXP = 'log_sum_exp'  # float32, over all labels: what turns logits into probabilities.
 TOP_INDICES = 'top_indices'  # int32 [NUM_TOP], the labels of the highest logits, the highest first.
 TOP_LOGITS = 'top_logits'  # float32 [NUM_TOP].
+# float32 [nodes], over all labels, of logits divided by temperatures: see log_sums.at_nodes.
+SCALED_LOG_SUM_EXPS = 'scaled_log_sum_exps'
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,7 +36,9 @@ class Header(json_form.Fields):
   """What was judged.
 
   Attributes:
-    labels: Label texts, by index.
+    labels: Label texts, by index: those that the model knows.
+    unknown_labels: What clips may have beside them, by index from len(labels) on. No logit is
+      theirs: such clips have no loss, and no answer to them is right.
     split: The split; where folds judged all of them, 'folds'.
     checkpoint: `best` or `last`.
     model: Such as `cnn:filters=64`.
@@ -55,6 +59,7 @@ class Header(json_form.Fields):
   data_dir: str
   dataset: str
   manifest_sha256: str
+  unknown_labels: tuple[str, ...] = ()
   examples: str = 'clips'
   dataset_warnings: tuple[str, ...] = ()
   predictions_version: int = PREDICTIONS_VERSION
@@ -70,6 +75,6 @@ class Header(json_form.Fields):
     return min(NUM_TOP, len(self.labels))
 
   def context(self) -> dict[str, Any]:
-    """Returns all but the labels, as plain values: what a report says of its origin."""
+    """Returns all but labels, as plain values: what a report says of its origin."""
     fields = self.to_json()
-    return {name: fields[name] for name in fields if name != 'labels'}
+    return {name: fields[name] for name in fields if name not in ('labels', 'unknown_labels')}

@@ -14,7 +14,7 @@ from pyarrow import parquet
 from scipy import special
 
 from schemas import errors
-from trainer.predictions import clip_answers, parquet_writer
+from trainer.predictions import clip_answers, log_sums, parquet_writer
 from trainer.predictions import header as header_lib
 
 _ODD_BYTES = re.compile(r'\\u(dc[89a-f][0-9a-f])')
@@ -103,14 +103,30 @@ class Batch:
     return losses
 
   @property
+  def highest_logits(self) -> NDArray[np.float32]:
+    """The logits of the answers, float32 [clips]."""
+    if self.header.is_dense:
+      highest: NDArray[np.float32] = self.logits.max(axis=1)
+      return highest
+    return self._lists(header_lib.TOP_LOGITS, self.header.num_top)[:, 0]
+
+  @property
   def confidences(self) -> NDArray[np.float64]:
     """The probability that the model gives its answer, float64 [clips]."""
-    if self.header.is_dense:
-      highest = self.logits.max(axis=1)
-    else:
-      highest = self._lists(header_lib.TOP_LOGITS, self.header.num_top)[:, 0]
-    confidences: NDArray[np.float64] = np.exp(np.minimum(0, highest - self.log_sum_exps))
+    below = np.minimum(0, self.highest_logits - self.log_sum_exps)
+    confidences: NDArray[np.float64] = np.exp(below)
     return confidences
+
+  def scaled_log_sums(self, inverse_temperature: float) -> log_sums.LogSums:
+    """Returns the sums that probabilities at a temperature are made of.
+
+    Args:
+      inverse_temperature: From log_sums.LEAST to log_sums.MOST.
+    """
+    if self.header.is_dense:
+      return log_sums.exact(self.logits, inverse_temperature)
+    nodes = self._lists(header_lib.SCALED_LOG_SUM_EXPS, len(log_sums.INVERSE_TEMPERATURES))
+    return log_sums.interpolated(nodes, inverse_temperature)
 
   def top(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Returns the indices and the logits of the highest, the highest first, [clips, count].
@@ -198,6 +214,7 @@ def logit_columns(header: header_lib.Header) -> list[str]:
     header_lib.LOG_SUM_EXP,
     header_lib.TOP_INDICES,
     header_lib.TOP_LOGITS,
+    header_lib.SCALED_LOG_SUM_EXPS,
   ]
 
 

@@ -13,7 +13,7 @@ from pyarrow import parquet
 from scipy import special
 
 from schemas import errors, json_form
-from trainer.predictions import clip_answers
+from trainer.predictions import clip_answers, log_sums
 from trainer.predictions import header as header_lib
 
 METADATA_KEY = b'voxshard_predictions'
@@ -31,7 +31,8 @@ class Writer:
     self._header = header
     self._held: list[pa.RecordBatch] = []
     self._held_bytes = 0
-    self._names = pa.array([_text(label) for label in header.labels], pa.string())
+    names = [*header.labels, *header.unknown_labels]
+    self._names = pa.array([_text(label) for label in names], pa.string())
     self.num_examples = 0
 
   def add(self, answers: clip_answers.Answers, *, fold: int | None = None) -> None:
@@ -89,11 +90,12 @@ class Writer:
     else:
       # Equal logits in the order of labels, as argmax has them.
       top = np.argsort(-logits, axis=1, kind='stable')[:, : self._header.num_top]
-      columns[header_lib.LABEL_LOGIT] = pa.array(logits[np.arange(count), labels])
+      columns[header_lib.LABEL_LOGIT] = pa.array(_label_logits(labels, logits))
       sums = special.logsumexp(logits.astype(np.float64), axis=1)
       columns[header_lib.LOG_SUM_EXP] = pa.array(sums.astype(np.float32))
       columns[header_lib.TOP_INDICES] = _lists(top, np.int32)
       columns[header_lib.TOP_LOGITS] = _lists(np.take_along_axis(logits, top, axis=1), np.float32)
+      columns[header_lib.SCALED_LOG_SUM_EXPS] = _lists(log_sums.at_nodes(logits), np.float32)
     return pa.RecordBatch.from_arrays(list(columns.values()), schema=schema(self._header))
 
 
@@ -134,9 +136,21 @@ def schema(header: header_lib.Header) -> pa.Schema:
       (header_lib.LOG_SUM_EXP, pa.float32()),
       (header_lib.TOP_INDICES, pa.list_(pa.int32(), header.num_top)),
       (header_lib.TOP_LOGITS, pa.list_(pa.float32(), header.num_top)),
+      (
+        header_lib.SCALED_LOG_SUM_EXPS,
+        pa.list_(pa.float32(), len(log_sums.INVERSE_TEMPERATURES)),
+      ),
     ]
   text = json_form.dumps(header.to_json())
   return pa.schema(fields, metadata={METADATA_KEY: text.encode('utf-8', 'surrogateescape')})
+
+
+def _label_logits(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> NDArray[np.float32]:
+  """Returns the logit of each true label; NaN for labels that have none."""
+  found = np.full(len(labels), np.nan, np.float32)
+  known = np.flatnonzero(labels < logits.shape[1])
+  found[known] = logits[known, labels[known]]
+  return found
 
 
 def _lists(values: NDArray[np.generic], dtype: type[np.generic]) -> pa.FixedSizeListArray:

@@ -36,6 +36,7 @@ class RunFolder:
     checkpoints_dir: Folder of the saved models.
     logs_dir: Folder for TensorBoard.
     graphs_dir: Folder of the SavedModels that are in the model, if there are any.
+    confidence_file: What validation says of the best model's probabilities: JSON.
     judged_dir: Folder of what evaluation found of other splits than `judgement`.
     outcome_file: How the run ended, written last of all: JSON. A run without it is not finished.
     failed_batch_file: The examples of a step whose loss was no number: JSON.
@@ -49,6 +50,7 @@ class RunFolder:
   checkpoints_dir = property(lambda self: os.path.join(self.path, 'checkpoints'))
   logs_dir = property(lambda self: os.path.join(self.path, 'logs'))
   graphs_dir = property(lambda self: os.path.join(self.path, 'graphs'))
+  confidence_file = property(lambda self: os.path.join(self.path, 'confidence.json'))
   judged_dir = property(lambda self: os.path.join(self.path, 'judged'))
   outcome_file = property(lambda self: os.path.join(self.path, 'outcome.json'))
   failed_batch_file = property(lambda self: os.path.join(self.path, 'failed_batch.json'))
@@ -186,7 +188,7 @@ class RunFolder:
       ConfigError: if the file system refuses.
     """
     with writing(self.path):  # First of all: who is killed here goes on as if nothing was done.
-      _remove(self.outcome_file, *self.judgement.files)
+      _remove(self.outcome_file, self.confidence_file, *self.judgement.files)
       shutil.rmtree(self.judged_dir, ignore_errors=True)
     self.write_json(self.config_file, config)
 
@@ -198,7 +200,8 @@ class RunFolder:
     """
     self.check_usable(overwrite=overwrite)
     with writing(self.path):
-      _remove(*self.judgement.files, self.history_file, self.outcome_file)
+      ours = (self.history_file, self.outcome_file, self.confidence_file)
+      _remove(*self.judgement.files, *ours)
       for folder in (self.checkpoints_dir, self.logs_dir, self.graphs_dir, self.judged_dir):
         if os.path.lexists(folder):
           shutil.rmtree(folder)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pages import text_table, words
+from trainer.judging.report import confidence_text
 from trainer.measures import intervals
 
 # A screen holds no more; report.json holds all.
@@ -14,7 +15,13 @@ MAX_MIXUPS = 10
 
 def describe(report: Mapping[str, Any]) -> str:
   """Returns the report's text: head, labels, speakers, most frequent confusions."""
-  parts = [_head(report), _labels(report), _speakers(report), _mixups(report)]
+  parts = [
+    _head(report),
+    '\n'.join(confidence_text.lines(report)),
+    _labels(report),
+    _speakers(report),
+    _mixups(report),
+  ]
   return '\n\n'.join(part for part in parts if part) + '\n'
 
 

@@ -1,0 +1,119 @@
+"""What the validation split says of a model's probabilities: confidence.json of a run.
+
+Whoever answers with the model reads it: prediction, an export, a page.
+"""
+
+import dataclasses
+import json
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas import errors, json_form
+from trainer.confidence import none_scores
+from trainer.confidence import temperature as temperature_lib
+from trainer.predictions import parquet_reader
+
+# Bump with every change of a name or a meaning in confidence.json.
+CONFIDENCE_VERSION = 1
+FALSE_REJECTIONS = 0.05
+_DIGITS = 9
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Confidence(json_form.Fields):
+  """What was fitted to predictions that the model was not trained on.
+
+  Attributes:
+    checkpoint: Of which model of the run.
+    split: On which split.
+    num_examples: Its clips.
+    temperature: What logits are divided by before they become probabilities.
+    temperature_note: What is to be said of it, or ''.
+    loss: Mean cross-entropy on the split as the model is, in nats.
+    calibrated_loss: The same at the temperature.
+    softmax_percentiles: The scores of none_scores below which 0, 1, ..., 100 % of the clips lie.
+    energy_percentiles: The same; () where the energies of all clips are one.
+    confidence_version: See CONFIDENCE_VERSION.
+  """
+
+  checkpoint: str
+  split: str
+  num_examples: int
+  temperature: float
+  temperature_note: str
+  loss: float
+  calibrated_loss: float
+  softmax_percentiles: tuple[float, ...]
+  energy_percentiles: tuple[float, ...]
+  confidence_version: int = CONFIDENCE_VERSION
+
+  @property
+  def scores(self) -> tuple[str, ...]:
+    """The scores of none_scores that have a threshold."""
+    return tuple(name for name in none_scores.SCORES if self._percentiles(name))
+
+  def threshold(self, score: str, false_rejections: float = FALSE_REJECTIONS) -> float:
+    """Returns what clips are rejected below.
+
+    Args:
+      score: One of `scores`.
+      false_rejections: The share of clips of known labels that may be rejected by it.
+    """
+    return float(np.interp(100 * false_rejections, np.arange(101), self._percentiles(score)))
+
+  def _percentiles(self, score: str) -> tuple[float, ...]:
+    return {
+      none_scores.SOFTMAX: self.softmax_percentiles,
+      none_scores.ENERGY: self.energy_percentiles,
+    }[score]
+
+
+def fit(predictions: parquet_reader.Reader) -> Confidence:
+  """Returns what predictions say, of which there are some. 16 bytes a clip are held."""
+  found = temperature_lib.fit(predictions)
+  scores = none_scores.of_file(predictions)
+  energies = scores[none_scores.ENERGY]
+  return Confidence(
+    checkpoint=predictions.header.checkpoint,
+    split=predictions.header.split,
+    num_examples=predictions.num_examples,
+    temperature=round(found.value, _DIGITS),
+    temperature_note=found.note,
+    loss=round(found.loss, _DIGITS),
+    calibrated_loss=round(found.calibrated_loss, _DIGITS),
+    softmax_percentiles=_percentiles(scores[none_scores.SOFTMAX]),
+    energy_percentiles=(_percentiles(energies) if none_scores.says_something(energies) else ()),
+  )
+
+
+def load(path: str) -> Confidence | None:
+  """Returns what a file says; None where there is none.
+
+  Raises:
+    ConfigError: if it cannot be read, or is of another version.
+  """
+  try:
+    with open(path, encoding='utf-8') as stream:
+      found = Confidence.from_json(json.load(stream), where=path)
+    sizes = (len(found.softmax_percentiles), len(found.energy_percentiles))
+    is_whole = sizes in ((101, 101), (101, 0)) and found.temperature > 0
+    if found.confidence_version != CONFIDENCE_VERSION or not is_whole:
+      raise errors.SchemaError(
+        f'version {found.confidence_version}, temperature {found.temperature:g}, '
+        f'{sizes[0]} and {sizes[1]} percentiles'
+      )
+  except FileNotFoundError:
+    return None
+  except (OSError, ValueError, RecursionError, errors.SchemaError) as error:
+    raise errors.ConfigError(
+      f'{path!r} cannot be read ({str(error).rstrip(".")}). Remove it and write it again: '
+      'python -m trainer.evaluate --run_dir=RUN.'
+    ) from error
+  return found
+
+
+def _percentiles(scores: NDArray[np.float64]) -> tuple[float, ...]:
+  # Down: who is as sure as the least sure of those that were accepted is not rejected.
+  found = np.floor(none_scores.percentiles(scores) * 10**_DIGITS) / 10**_DIGITS
+  return tuple(found.tolist())

@@ -1,0 +1,68 @@
+"""What a report says of probabilities, as lines for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pages import words
+
+# Of a data set in which no label stands for all else.
+NO_CATCH_ALL = (
+  'no label stands for what is none of these (`unknown`, `silence`): the model answers whatever '
+  'it hears with one of its labels, unless it is asked with --none_of_these.'
+)
+
+
+def lines(report: Mapping[str, Any]) -> Iterator[str]:
+  """Yields how far probabilities are off, and how well what is no label is told; or nothing."""
+  if 'calibration' in report:
+    yield from _calibration(report['calibration'])
+  if 'none_of_these' in report:
+    yield from _none_of_these(report['none_of_these'], str(report.get('examples', 'clips')))
+
+
+def _calibration(found: Mapping[str, Any]) -> Iterator[str]:
+  text = f'ECE {_percent(found["ece"])}'
+  calibrated = found['calibrated']
+  if calibrated:
+    on = found['fitted_on']
+    here = ', these very clips' if on['is_this_split'] else ''
+    text += (
+      f', {_percent(calibrated["ece"])} at the temperature {found["temperature"]:.3g} (fitted on '
+      f'{on["num_examples"]:,} of {on["split"]}{here}); loss {found["loss"]:.4f}, '
+      f'{calibrated["loss"]:.4f} at it'
+    )
+  yield f'calibration  {text}'
+  if found['note']:
+    yield f'note: {found["note"]}'
+
+
+def _none_of_these(found: Mapping[str, Any], noun: str) -> Iterator[str]:
+  scores = found['scores']
+  if scores:
+    shares = ', '.join(
+      f'{_percent(one["falsely_rejected"])} by {name}' for name, one in scores.items()
+    )
+    yield (
+      f'none of these  falsely rejected: {shares}; {_percent(found["false_rejections"])} wanted, '
+      f'by thresholds of {found["fitted_on"]["split"]}'
+    )
+  unknown = found['unknown']
+  if unknown:
+    yield (
+      f'  {words.counted(unknown["num_examples"], noun.removesuffix("s"))} of the unknown labels '
+      f'{", ".join(unknown["labels"])}'
+    )
+    for name, one in unknown['scores'].items():
+      rejected = '' if one['rejected'] is None else f', {_percent(one["rejected"])} rejected'
+      yield (
+        f'  {name}: AUROC {one["auroc"]:.3f}, {_percent(one["false_positive_rate_95"])} accepted '
+        f'where 95 % of the known are{rejected}'
+      )
+  if found['missing_labels']:
+    yield f'note: {NO_CATCH_ALL}'
+
+
+def _percent(share: float) -> str:
+  return f'{100 * share:.1f} %'
