@@ -14,7 +14,9 @@ def header_of(labels, **changes):
   return header.Header(labels=tuple(labels), **{**fields, **changes})
 
 
-def write(path, labels, truth, logits, *, speakers=None, ids=None, batch_size=1_000, **changes):
+def write(
+  path, labels, truth, logits, *, speakers=None, ids=None, seconds=None, batch_size=1_000, **changes
+):
   """Writes predictions of clips with these true labels and logits; returns their reader.
 
   Args:
@@ -24,6 +26,7 @@ def write(path, labels, truth, logits, *, speakers=None, ids=None, batch_size=1_
     logits: [clips, labels].
     speakers: One each; three in turn by default.
     ids: One each; numbered by default.
+    seconds: How long each is; nobody says by default.
     batch_size: Clips that are added at once.
     **changes: Other fields of the header.
   """
@@ -34,5 +37,8 @@ def write(path, labels, truth, logits, *, speakers=None, ids=None, batch_size=1_
     for start in range(0, len(truth), batch_size):
       part = slice(start, start + batch_size)
       origins = clip_answers.unknown_origins(ids[part], speakers[part])
+      if seconds is not None:
+        ends_us = [round(1e6 * length) for length in seconds[part]]
+        origins = origins._replace(end_us=ends_us)
       writer.add(clip_answers.Answers(origins, truth[part], logits[part]))
   return parquet_reader.Reader(str(path))

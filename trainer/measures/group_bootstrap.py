@@ -8,6 +8,11 @@ Sources: Davison & Hinkley, "Bootstrap Methods and their Application" (1997), 3.
 drawn, and nothing inside of them. Efron, "Better Bootstrap Confidence Intervals" (1987): BCa, which
 corrects bias and skewness. Hesterberg, "What Teachers Should Know about the Bootstrap" (2014): of
 few groups that is too narrow, so the percentiles are moved out as Student's t has them.
+
+A mean over labels of a few clips each is another in every draw than of all clips: there one clip is
+there twice, and another not. Where draws lie on one side of what was found, BCa would move the
+interval away from it; there it is the standard one, so many deviations of the draws to either side
+(Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, 12.2).
 """
 
 from __future__ import annotations
@@ -27,6 +32,9 @@ NUM_RESAMPLES = 2_000
 # Sums of some resamples, float64 [resamples, k], to what is wanted, [resamples] or [resamples, m].
 # NaN where it has no value.
 Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+# In deviations of a normal distribution: beyond 31 % and 69 % of the draws below what was found.
+_MOST_BIAS = 0.5
 
 # What a part of the resamples may take, in numbers of 8 bytes.
 _PART_NUMBERS = 1 << 21
@@ -156,8 +164,18 @@ def _bca_ends(
   for side in (-reach, reach):
     moved = bias + side
     level = special.ndtr(bias + moved / np.maximum(1 - skew * moved, 1e-3))
-    ends.append(_percentiles(ordered, level, num_known))
+    straight = found + np.sign(side) * reach * _deviations(drawn, is_known)
+    percentiles = _percentiles(ordered, level, num_known)
+    ends.append(np.where(np.abs(bias) <= _MOST_BIAS, percentiles, straight))
   return ends[0], ends[1]
+
+
+def _deviations(drawn: NDArray[np.float64], is_known: NDArray[np.bool_]) -> NDArray[np.float64]:
+  """Returns the standard deviation of what is known of each column; NaN of nothing."""
+  count = is_known.sum(axis=0)
+  mean = np.where(is_known, drawn, 0).sum(axis=0) / np.maximum(count, 1)
+  squares = np.where(is_known, drawn - mean, 0) ** 2
+  return np.where(count > 0, np.sqrt(squares.sum(axis=0) / np.maximum(count, 1)), np.nan)
 
 
 def _percentiles(

@@ -99,11 +99,14 @@ class SpeakerCounts:
     per_column = np.bincount(columns, minlength=_KINDS * self._num_labels)
     return per_column[self._num_labels : 2 * self._num_labels]
 
-  def f1_intervals(self, *, with_labels: bool) -> F1Intervals | None:
+  def f1_intervals(
+    self, *, with_labels: bool, num_resamples: int = group_bootstrap.NUM_RESAMPLES
+  ) -> F1Intervals | None:
     """Returns intervals of what is made of labels; None where there are too few speakers, or many.
 
     Args:
       with_labels: Whether those of each label are wanted; else they are NaN.
+      num_resamples: How often speakers are drawn.
     """
     sums = self._sums()
     if sums is None or len(self) < group_bootstrap.MIN_GROUPS:
@@ -121,7 +124,7 @@ class SpeakerCounts:
       recall = _quotients(right, examples, where=examples > 0)
       return np.concatenate([macro[:, np.newaxis], precision, recall, f1], axis=1)
 
-    ends = np.stack(group_bootstrap.intervals(sums, statistic))
+    ends = np.stack(group_bootstrap.intervals(sums, statistic, num_resamples=num_resamples))
     if not with_labels:
       nothing = np.full([2, count], np.nan)
       return F1Intervals(ends[:, 0], nothing, nothing, nothing)

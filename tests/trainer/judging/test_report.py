@@ -4,17 +4,19 @@ import io
 import json
 import math
 import tempfile
+import tracemalloc
 
 import numpy as np
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from scipy import stats
 from sklearn import metrics
 
 from schemas import json_form
 from tests.helpers import prediction_files
-from trainer.judging.report import picture, report_json, tally, text
+from trainer.judging.report import matrix_excerpt, picture, report_json, tally, text
 from trainer.measures import counting
 
 LABELS = ('no', 'yes', 'zero', 'never')
@@ -189,3 +191,158 @@ def test_the_picture_is_a_png_that_fits_a_screen_and_the_same_each_time(num_labe
   # The diagonal is dark, what is beside it is light.
   grey = np.asarray(image.convert('L'))
   assert (grey < 80).mean() > 0.0005 and (grey > 200).mean() > 0.5
+
+
+def voiced(num_voices, *, num_labels=4, num_clips=240, seconds=None, clip_s=0.0, **changes):
+  """Returns the report on clips of so many voices, of which some are harder to understand."""
+  draws = np.random.default_rng(0)
+  labels = [f'word {i}' for i in range(num_labels)]
+  truth = np.arange(num_clips) % num_labels
+  voices = np.arange(num_clips) * num_voices // num_clips
+  logits = draws.normal(size=(num_clips, num_labels)).astype(np.float32)
+  logits[np.arange(num_clips), truth] += 1 + 2 * (voices % 3)
+  with tempfile.TemporaryDirectory() as folder:
+    reader = prediction_files.write(
+      f'{folder}/p', labels, truth, logits,
+      speakers=[f'voice {i}' for i in voices], seconds=seconds, **changes,
+    )  # fmt: skip
+    counts = tally.Tally(reader.header, clip_s=clip_s)
+    for batch in reader.batches(counts.columns):
+      counts.add(batch)
+  context = reader.header.context()
+  return report_json.make(counts, labels=labels, train_counts=[1] * num_labels, context=context)
+
+
+def test_the_interval_is_over_speakers_where_there_are_enough():
+  report = voiced(12)
+  interval = report['accuracy_interval_95']
+  assert (interval['over'], interval['num_speakers']) == ('speakers', 12)
+  assert interval['low'] < report['accuracy'] < interval['high']
+  assert 'speakers are drawn again' in report['interval_note']
+  f1 = report['macro_f1_interval_95']
+  assert f1['low'] < report['averages']['macro']['f1'] < f1['high']
+  for label in report['labels']:
+    ends = label['recall_interval_95']
+    assert ends['low'] <= label['recall'] <= ends['high']
+    assert label['num_speakers'] == 12
+  said = text.describe(report)
+  assert f'clips (95 % interval over 12 speakers: {100 * interval["low"]:.1f} %' in said
+  assert report['interval_note'] in said
+  assert 'speaker (the 10 of 12 recognised worst)' in said
+
+
+def test_of_few_speakers_there_is_none_and_each_is_shown():
+  report = voiced(9)
+  assert report['accuracy_interval_95'] is None
+  assert report['macro_f1_interval_95'] is None
+  assert 'below 10 voices (here 9) none is worth its name' in report['interval_note']
+  said = text.describe(report)
+  assert '95 %' not in said
+  assert report['interval_note'] in said
+  assert all(f'voice {i}' in said for i in range(9))
+
+
+def test_where_each_clip_has_its_own_speaker_it_is_over_clips():
+  report = voiced(240)
+  interval = report['accuracy_interval_95']
+  assert interval['over'] == 'examples'
+  right = report['num_examples'] - report['num_mistakes']
+  wilson = stats.binomtest(right, 240).proportion_ci(0.95, method='wilson')
+  assert (interval['low'], interval['high']) == pytest.approx(wilson, abs=1e-6)
+  assert "Wilson's, over clips" in report['interval_note']
+  assert report['macro_f1_interval_95'] is None
+  said = text.describe(report)
+  assert '(95 % interval over clips: ' in said
+  assert 'recognised worst' not in said
+
+
+def test_what_is_seen_of_areas_and_ranks_is_in_the_report_and_its_text():
+  report = voiced(12, num_labels=6)
+  for name in ('roc_auc', 'average_precision'):
+    known = [label[name] for label in report['labels']]
+    assert report[name]['macro'] == pytest.approx(np.mean(known), abs=1e-5)
+  assert report['accuracy'] <= report['top_k']['3'] <= report['top_k']['5'] <= 1
+  assert report['areas_note'] == ''
+  said = text.describe(report)
+  assert f'AUC       {report["roc_auc"]["macro"]:.4f} macro' in said
+  assert f'AP        {report["average_precision"]["macro"]:.4f} macro' in said
+  assert f'{100 * report["top_k"]["3"]:.1f} % the 3' in said
+
+
+def test_among_as_many_labels_as_that_every_answer_is():
+  report = voiced(12, num_labels=3)
+  assert report['top_k'] == {'3': None, '5': None}
+  assert 'likely' not in text.describe(report)
+
+
+@pytest.mark.parametrize(
+  ('seconds', 'clip_s', 'hours'),
+  [
+    ([2.0] * 240, 0.0, 180 * 2 / 3600),
+    ([2.0] * 240, 1.0, 180 / 3600),  # The model hears the first second of each.
+    ([0.25] * 240, 1.0, 180 / 4 / 3600),
+    (None, 1.0, 180 / 3600),
+    (None, 0.0, None),
+  ],
+)
+def test_false_alarms_are_by_the_hour_of_clips_of_other_labels(seconds, clip_s, hours):
+  for label in voiced(12, seconds=seconds, clip_s=clip_s)['labels']:
+    found = label['detection']
+    assert found['hours_of_others'] == (hours if hours is None else pytest.approx(hours, abs=1e-6))
+    alarms = []
+    for wanted, one in found['at_recall'].items():
+      assert one['recall'] >= float(wanted)
+      per_hour = one['false_alarms_per_hour']
+      if hours is None:
+        assert per_hour is None
+      else:
+        assert per_hour == pytest.approx(one['num_false_alarms'] / hours, abs=1e-4)
+      alarms.append(one['num_false_alarms'])
+    assert list(found['at_recall']) == ['0.5', '0.8', '0.9', '0.95']
+    assert alarms == sorted(alarms)
+
+
+def test_with_very_many_labels_pairs_stand_for_the_matrix_and_what_is_not_known_is_null():
+  report = voiced(12, num_labels=300, num_clips=600)
+  assert set(report['confusion']) == {'pairs', 'num_mistakes_left_out'}
+  pairs = report['confusion']['pairs']
+  assert pairs == sorted(pairs)
+  assert all(truth != predicted for truth, predicted, _ in pairs)
+  assert sum(count for _, _, count in pairs) == report['num_mistakes']
+  assert report['roc_auc'] is report['average_precision'] is None
+  assert 'they are left out' in report['areas_note']
+  assert 0 < report['accuracy'] <= report['top_k']['3'] <= report['top_k']['5'] < 1
+  assert all('roc_auc' not in label for label in report['labels'])
+  assert report['areas_note'] in text.describe(report)
+  excerpt = matrix_excerpt.of(report)
+  assert excerpt.said == 'the 40 of 300 labels that are mixed up most'
+  assert excerpt.counts.shape == (40, 40)
+  assert (excerpt.counts.sum(axis=1) <= excerpt.examples).all()
+  assert np.triu(excerpt.counts, 1).any()
+  again = matrix_excerpt.Excerpt.from_json(json.loads(json_form.dumps(excerpt.to_json())))
+  assert picture.excerpt_png(again, title='x') == picture.excerpt_png(excerpt, title='x')
+
+
+def test_nothing_is_as_large_as_the_square_of_6000_labels():
+  tracemalloc.start()
+  report = voiced(2, num_labels=6_000, num_clips=40)
+  excerpt = matrix_excerpt.of(report)
+  _, peak_bytes = tracemalloc.get_traced_memory()
+  tracemalloc.stop()
+  # A matrix has 288 MB; the logits that the test makes up have 2.
+  assert peak_bytes < 40e6
+  assert len(json_form.dumps(report)) < 2e6
+  assert excerpt.counts.shape == (40, 40)
+
+
+def test_of_very_many_speakers_the_report_names_the_worst(monkeypatch):
+  monkeypatch.setattr(report_json, 'MAX_SPEAKERS', 5)
+  shown = voiced(30)
+  assert shown['num_speakers'] == 30
+  assert len(shown['speakers']) == 5
+  names = [speaker['speaker'] for speaker in shown['speakers']]
+  assert names == sorted(names)
+  monkeypatch.undo()
+  all_accuracies = sorted(speaker['accuracy'] for speaker in voiced(30)['speakers'])
+  assert sorted(s['accuracy'] for s in shown['speakers']) == all_accuracies[:5]
+  assert 'of 30 recognised worst' in text.describe(shown)

@@ -41,17 +41,17 @@ def _noun(report: Mapping[str, Any]) -> str:
 
 
 def _head(report: Mapping[str, Any]) -> str:
-  baseline, f1_interval = report['majority_baseline'], report['macro_f1_interval_95']
+  baseline = report['majority_baseline']
   macro, weighted = report['averages']['macro'], report['averages']['weighted']
-  between = _between(report['accuracy_interval_95'], percent)
+  between = _between(report, 'accuracy_interval_95', percent)
+  between_f1 = _between(report, 'macro_f1_interval_95', '{:.3f}'.format)
   lines = [
     f'accuracy  {percent(report["accuracy"])} of {report["num_examples"]:,} {_noun(report)}'
     f'{between}',
     f'baseline  {percent(baseline["accuracy"])} by always saying {baseline["label"]!r}, '
     'the most frequent label in training',
     f'loss      {report["loss"]:.4f}',
-    f'F1        {macro["f1"]:.3f} macro{_between(f1_interval, "{:.3f}".format)}, '
-    f'{weighted["f1"]:.3f} weighted',
+    f'F1        {macro["f1"]:.3f} macro{between_f1}, {weighted["f1"]:.3f} weighted',
   ]
   tops = {k: share for k, share in report['top_k'].items() if share is not None}
   if tops:
@@ -65,12 +65,13 @@ def _head(report: Mapping[str, Any]) -> str:
   return '\n'.join([*lines, *(note for note in notes if note)])
 
 
-def _between(interval: Mapping[str, Any] | None, shown: Callable[[float], str]) -> str:
+def _between(report: Mapping[str, Any], key: str, shown: Callable[[float], str]) -> str:
   """Returns such as ` (95 % interval over 12 speakers: 81.2 % to 92.0 %)`."""
+  interval = report[key]
   if interval is None:
     return ''
-  over = interval['over']
-  if over == intervals.OVER_SPEAKERS:
+  over = _noun(report)
+  if interval['over'] == intervals.OVER_SPEAKERS:
     over = words.counted(interval['num_speakers'], 'speaker')
   return f' (95 % interval over {over}: {shown(interval["low"])} to {shown(interval["high"])})'
 
@@ -96,11 +97,13 @@ def _labels(report: Mapping[str, Any]) -> str:
 
 
 def _speakers(report: Mapping[str, Any]) -> str:
-  every = report['speakers']
+  every, count = report['speakers'], report['num_speakers']
   shown, title = every, 'speaker'
-  if len(every) > MAX_SPEAKERS:
+  if count > MAX_SPEAKERS:
+    if count == report['num_examples']:  # Nobody says who speaks: the clips alone are known.
+      return ''
     shown = sorted(every, key=lambda speaker: speaker['accuracy'])[:MAX_SPEAKERS]
-    title = f'speaker (the {MAX_SPEAKERS} of {len(every)} recognised worst)'
+    title = f'speaker (the {MAX_SPEAKERS} of {count:,} recognised worst)'
   rows = [(title, 'accuracy', _noun(report))]
   rows += [
     (speaker['speaker'], percent(speaker['accuracy']), f'{speaker["num_examples"]:,}')
