@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from schemas import errors, splits
 
 MANIFEST = 'manifest.json'
+FOLD = 'fold.json'  # Of a fold of a data set: a manifest whose shards lie elsewhere.
 RUN_CONFIG = 'config.json'  # Of the folder of a run, which holds a manifest too.
 REJECTS = 'rejects.jsonl'
 # What TensorFlow Datasets needs to open the folder.

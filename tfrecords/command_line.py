@@ -103,6 +103,20 @@ def read(config_class: type[_Config], flag_values: flags.FlagValues, **others: A
   return config_class(**others)
 
 
+def arguments(config: Any) -> list[str]:
+  """Returns the arguments that `parse` makes a config of: every flag, also those left alone."""
+  found = []
+  for field in _fields(type(config)):
+    value = getattr(config, field.name)
+    if isinstance(value, bool):
+      found.append(f'--{field.name}' if value else f'--no{field.name}')
+    elif isinstance(value, tuple):
+      found += [f'--{field.name}={one}' for one in value]
+    elif value is not None:
+      found.append(f'--{field.name}={value}')
+  return found
+
+
 def check(config: Any) -> None:
   """Raises ConfigError for a field that is none of its choices, or outside of its limits."""
   for field in _fields(type(config)):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from schemas import errors
+from schemas import errors, naming
 from schemas.manifest import DatasetManifest
 from tfrecords import storage as storage_lib
 from tfrecords.storage import passing_faults
@@ -41,6 +41,11 @@ def check(
     raise errors.DatasetError(
       f'Could not list the folder {data_dir!r}: {error.strerror or error}.'
     ) from error
+  if naming.FOLD in found:
+    raise errors.DatasetError(
+      f'{data_dir!r} is a fold of a data set: its records lie where {naming.FOLD} there says. The '
+      'trainer and its baselines read it; for other programs name the data set itself.'
+    )
   missing = [info for info in wanted if info.file_name not in found]
   if missing:
     of = f' of the split {splits[0]!r}' if len(splits) == 1 else ''

@@ -3,6 +3,7 @@
   python -m trainer
   python -m trainer --data=/data/digits --model=cnn:filters=64 --run_dir=runs/digits
   python -m trainer --strategy=mirrored --precision=mixed_bfloat16 --model=vgg16
+  python -m trainer --data=/data/digits --folds=speaker:5 --run_dir=runs/digits-folds
 
 Without flags it trains on the demo corpus, which `python -m beam_jobs.featurize` makes. The run
 folder holds the best and the last model, the curves for TensorBoard, and the report on the test
@@ -30,6 +31,13 @@ def main(arguments: Sequence[str]) -> None:
     config = command_line.parse(config_lib.TrainConfig, arguments, description=__doc__ or '')
   if config is None:
     return
+  if config.folds:
+    from trainer.folds import network_folds  # Which most runs do without.
+
+    if config.fold is None:
+      network_folds.train(config)
+      return
+    config = network_folds.of_fold(config)
   if config.recipe == config_lib.TRANSFER:
     _follow_recipe(config, arguments)
     return

@@ -12,6 +12,7 @@ from trainer.augment import chain
 from trainer.data import computed_feature, datasets, named_data, service_address
 from trainer.data.raw import files
 from trainer.devices import strategies
+from trainer.folds import fold_flag
 from trainer.learning import class_weights, optimizers, precision, schedules
 from trainer.measures import monitor
 from trainer.models import freezing
@@ -237,6 +238,24 @@ class TrainConfig:
     'Judge the best epoch on the test split at the end. --notest leaves it unseen, as where '
     'settings are compared; python -m trainer.evaluate judges later.',
   )
+  folds: str = flag(
+    '',
+    'Cross-validation: divide all records of the data set into parts and train a run for each, '
+    'which is judged on that part and never meets its voices. speaker:5: five parts; speaker:all: '
+    'each voice is one; field:take:5: by what records say of `take`. One report over all.',
+  )
+  parallel_folds: int = flag(
+    0,
+    'Of --folds: so many are trained at a time. 0: one on each GPU, and on a machine without any '
+    'one after the other.',
+    limits=limits.NATURAL,
+  )
+  fold: int | None = flag(
+    None,
+    'Of --folds: train this one alone, from 0. What the process of each fold is started with; for '
+    'who shares folds out among machines.',
+    limits=limits.NATURAL,
+  )
   label_smoothing: float = flag(
     0.0,
     "Share of each label's weight that the loss of training spreads over all labels: 0.1 is usual.",
@@ -312,6 +331,7 @@ class TrainConfig:
         f'--profile_steps: expected two steps as in 10-20, got {self.profile_steps!r}.'
       )
     schedules.check(self.schedule, epochs=self.epochs)
+    self._check_folds(strategy)
     if self.virtual_devices and strategy != 'mirrored':
       raise errors.ConfigError(
         f'--virtual_devices={self.virtual_devices} has no effect with --strategy={strategy}. Write '
@@ -354,6 +374,30 @@ class TrainConfig:
       raise errors.ConfigError(
         f'With --data_service={self.data_service} batches come in the order in which its workers '
         'are ready, so a run cannot be repeated bit for bit. Write --nodeterministic beside it.'
+      )
+
+  def _check_folds(self, strategy: str) -> None:
+    fold_flag.check(self.folds, fold=self.fold, parallel=self.parallel_folds)
+    if not self.folds:
+      return
+    others = {
+      '--random_data': self.random_data,
+      '--find_learning_rate': self.find_learning_rate,
+      '--recipe=transfer': self.recipe == TRANSFER,
+      '--strategy=multi_worker': strategy == 'multi_worker',
+      f'raw files (--data={self.data})': files.is_raw(self.data),
+    }
+    wrong = [name for name, is_given in others.items() if is_given]
+    if wrong:
+      raise errors.ConfigError(
+        f'--folds={self.folds} makes several runs of the records of a data set and does not go '
+        f'together with {wrong[0]}. Leave one of them away.'
+      )
+    if self.parallel_folds > 1 and strategy != 'none':
+      raise errors.ConfigError(
+        f'--strategy={strategy} spreads each run over all devices, so folds are trained one after '
+        f'the other: leave --parallel_folds={self.parallel_folds} away, or --strategy, which gives '
+        'each fold a device of its own.'
       )
 
   def _check_balance(self) -> None:

@@ -28,9 +28,11 @@ FREE = frozenset(
     'data',  # Its manifest decides.
     'data_service',
     'find_learning_rate',  # It is no run.
+    'fold',  # Which one of --folds.
     'histograms',
     'keep_checkpoints',
     'overwrite',
+    'parallel_folds',
     'profile_steps',
     'resume',
     'run_dir',
@@ -99,9 +101,9 @@ def _decide_of_a_run(
   config: config_lib.TrainConfig, data: datasets.Data, folder: run_folder.RunFolder
 ) -> Start:
   """Returns how a run begins in whose folder there is one already."""
-  stored = _stored_flags(folder)
+  stored = stored_flags(folder)
   outcome = folder.read_outcome()
-  is_longer = _check_same(config, data, folder, stored, is_finished=outcome is not None)
+  is_longer = check_same(config, data, folder, stored, is_finished=outcome is not None)
   if not folder.state_files():
     return _without_states(folder, is_longer=is_longer, is_finished=outcome is not None)
   if outcome is None:
@@ -167,7 +169,7 @@ def _without_states(folder: run_folder.RunFolder, *, is_longer: bool, is_finishe
   return Start.ANEW
 
 
-def _stored_flags(folder: run_folder.RunFolder) -> dict[str, Any]:
+def stored_flags(folder: run_folder.RunFolder) -> dict[str, Any]:
   """Returns the flags of the run in a folder, with defaults for those that it does not know.
 
   Raises:
@@ -204,7 +206,7 @@ def _fields() -> tuple[dataclasses.Field[Any], ...]:
   return dataclasses.fields(config_lib.TrainConfig)
 
 
-def _check_same(
+def check_same(
   config: config_lib.TrainConfig,
   data: datasets.Data,
   folder: run_folder.RunFolder,

@@ -49,6 +49,7 @@ def write_dataset(
   rejects: Mapping[str, int] | None = None,
   arrays: Callable[[record.FeatureSpec, int, np.random.Generator], NDArray[Any]] | None = None,
   seed: int = 0,
+  copies: int = 0,
 ) -> DatasetManifest:
   """Writes a data set whose labels a model can learn from its features; returns its manifest.
 
@@ -71,6 +72,7 @@ def write_dataset(
     arrays: Makes the array of a feature from its spec, the label's index and random numbers, in
       place of what is said above.
     seed: Decides the noise.
+    copies: Augmented copies of every clip of the train split.
   """
   os.makedirs(data_dir, exist_ok=True)
   rng = np.random.default_rng(seed)
@@ -85,6 +87,7 @@ def write_dataset(
       for take in range(clips_per_speaker)
     ]
     if split == splits.TRAIN:
+      records = [one for clip in records for one in (clip, *_copies(clip, copies, rng))]
       train = records
     count = (num_shards or {}).get(split, (2 if split == splits.TRAIN else 1) if records else 0)
     job = _Split(name=split, records=records, num_shards=count)
@@ -104,6 +107,17 @@ def write_dataset(
   )
   manifest_file.save(manifest, os.fspath(data_dir))
   return manifest
+
+
+def _copies(clip: codec.Record, count: int, rng: np.random.Generator) -> Iterator[codec.Record]:
+  for i in range(count):
+    noise = {name: rng.uniform(0.5, 1) for name in clip.arrays}
+    yield dataclasses.replace(
+      clip,
+      utterance_id=f'{clip.utterance_id}#{i + 1}',
+      augmentation='gain',
+      arrays={name: (a * noise[name]).astype(a.dtype) for name, a in clip.arrays.items()},
+    )
 
 
 def make_array(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from schemas.manifest import DatasetManifest
 from tfrecords.pipeline import buffers, caches, shares
+from tfrecords.pipeline import excerpts as excerpts_lib
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,8 @@ class BatchRequest:
     cache: One of caches.CACHES; which batches come does not depend on it.
     cache_dir: Folder for the copies of the cache `disk`.
     deterministic: Whether the order is kept where one storage answers later than another.
+    excerpts: What the shards of the manifest are of other files, by their names; {}: they are
+      files in data_dir.
   """
 
   data_dir: str
@@ -52,3 +55,4 @@ class BatchRequest:
   cache: str = caches.NONE
   cache_dir: str = ''
   deterministic: bool = True
+  excerpts: excerpts_lib.Excerpts = dataclasses.field(default_factory=dict)

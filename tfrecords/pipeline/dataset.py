@@ -55,13 +55,12 @@ def read_batches(request: batch_request.BatchRequest) -> tf.data.Dataset:
   """
   manifest, split, batch_size = request.manifest, request.split, request.batch_size
   specs = [manifest.feature(name) for name in request.feature_names]
-  paths = shard_paths(request.data_dir, manifest, split)
+  files = _files(request)
   infos = shards_of(manifest, split)
   mine = request.share.shards or range(len(infos))
   store = stores.make(
     request.cache,
-    [paths[i] for i in mine],
-    [infos[i] for i in mine],
+    [files[i] for i in mine],
     folder=request.cache_dir,
     ahead_bytes=buffers.ahead_bytes(manifest.num_labels) if request.balanced else 0,
   )
@@ -161,6 +160,32 @@ def shard_paths(data_dir: str, manifest: DatasetManifest, split: str) -> list[st
     DatasetError: if there are none, or files of a folder on this machine are missing or of another
       size than the manifest says.
   """
+  shards = _some_shards(data_dir, manifest, split)
+  if '://' not in data_dir:  # Elsewhere who opens the data set asks, for all splits at once.
+    shard_files.check(data_dir, manifest, [split])
+  return [tf.io.gfile.join(data_dir, shard.file_name) for shard in shards]
+
+
+def _files(request: batch_request.BatchRequest) -> list[stores.File]:
+  """Returns what of which files is read."""
+  data_dir, manifest, split = request.data_dir, request.manifest, request.split
+  if not request.excerpts:
+    return stores.whole(shard_paths(data_dir, manifest, split), shards_of(manifest, split))
+  found = [
+    (shard, request.excerpts[shard.file_name]) for shard in _some_shards(data_dir, manifest, split)
+  ]
+  return [
+    stores.File(
+      path=one.path,
+      whole=one.shard,
+      taken=shard,
+      is_taken=None if one.is_whole else one.is_taken,
+    )
+    for shard, one in found
+  ]
+
+
+def _some_shards(data_dir: str, manifest: DatasetManifest, split: str) -> list[ShardInfo]:
   shards = shards_of(manifest, split)
   if not shards:
     raise errors.DatasetError(
@@ -168,6 +193,4 @@ def shard_paths(data_dir: str, manifest: DatasetManifest, split: str) -> list[st
       f'{", ".join(manifest.split_names()) or "none at all"}. Pick one of these, or run the data '
       'job again with other split fractions.'
     )
-  if '://' not in data_dir:  # Elsewhere who opens the data set asks, for all splits at once.
-    shard_files.check(data_dir, manifest, [split])
-  return [tf.io.gfile.join(data_dir, shard.file_name) for shard in shards]
+  return shards

@@ -3,6 +3,7 @@
   python -m trainer.baseline
   python -m trainer.baseline --data=/data/digits --model=svm:c=10 --run_dir=runs/digits-svm
   python -m trainer.baseline --data=/data/digits --model=logistic:c=0 --parts=4
+  python -m trainer.baseline --data=/data/digits --folds=speaker:5
 
 Every clip becomes one vector: mean, deviation and quantiles of each bin of a feature over time; an
 embedding or a picture is taken as it is. The data set is read once, and TensorFlow is not needed.
@@ -33,6 +34,7 @@ from trainer.baselines import pooling as pooling_lib
 from trainer.data import datasets, named_data
 from trainer.data.raw import files
 from trainer.devices import memory_budget
+from trainer.folds import cross_validation, fold_flag, fold_processes
 from trainer.judging import evaluation, judged
 from trainer.learning import class_weights
 from trainer.measures import counting, monitor
@@ -41,7 +43,7 @@ from trainer.runs import library_versions, run_folder, saved_run
 
 _BATCH_SIZE = 256
 # Flags that may be others in the command of a finished run: they name places, or the threads.
-_FREE = frozenset({'data', 'jobs', 'overwrite', 'run_dir', 'run_name'})
+_FREE = frozenset({'data', 'fold', 'jobs', 'overwrite', 'parallel_folds', 'run_dir', 'run_name'})
 
 flag = command_line.flag
 
@@ -94,6 +96,21 @@ class BaselineConfig:
     limits=limits.within(0, 4096),
   )
 
+  folds: str = flag(
+    '',
+    'Cross-validation: divide all records of the data set into parts and train a run for each, '
+    'which is judged on that part and never meets its voices. speaker:5: five parts; speaker:all: '
+    'each voice is one; field:take:5: by what records say of `take`. One report over all.',
+  )
+  parallel_folds: int = flag(
+    0, 'Of --folds: so many are trained at a time; 0: one.', limits=limits.NATURAL
+  )
+  fold: int | None = flag(
+    None,
+    'Of --folds: train this one alone, from 0. What the process of each fold is started with.',
+    limits=limits.NATURAL,
+  )
+
   def __post_init__(self) -> None:
     if not self.data:
       raise errors.ConfigError('--data must name the folder of a data set, got an empty text.')
@@ -104,6 +121,7 @@ class BaselineConfig:
       )
     command_line.check(self)
     baselines.parse(self.model)
+    fold_flag.check(self.folds, fold=self.fold, parallel=self.parallel_folds)
     _ = self.pooling
     object.__setattr__(self, 'run_dir', run_folder.of_name(self.run_name, self.run_dir))
 
@@ -127,8 +145,19 @@ class BaselineConfig:
 def main(arguments: Sequence[str]) -> None:
   """Trains what the arguments ask for."""
   config = command_line.parse(BaselineConfig, arguments, description=__doc__ or '')
-  if config is not None:
-    train(config)
+  if config is None:
+    return
+  if config.folds:
+    job = _folds(config)
+    if config.fold is None:
+      cross_validation.train(job)
+      return
+    fold_processes.end_with_parent()
+    data_dir, run_dir = cross_validation.of_fold(job)
+    config = dataclasses.replace(
+      config, data=data_dir, run_dir=run_dir, run_name='', folds='', fold=None, parallel_folds=0
+    )
+  train(config)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -311,6 +340,28 @@ def _check_memory(job: _Job) -> str:
   )
 
 
+def _folds(config: BaselineConfig) -> cross_validation.Job:
+  """Returns what is trained in folds, looked up."""
+  data = datasets.load(config.data, feature_name=config.feature, by_tensorflow=False)
+  named_data.check_shards(data.path, data.manifest)
+  name, settings = baselines.parse(config.model)
+
+  def check_same(folder: run_folder.RunFolder, is_finished: bool) -> bool:
+    del is_finished
+    _check_same(config, data, folder)
+    return False
+
+  return cross_validation.Job(
+    module='trainer.baseline',
+    config=config,
+    data=data,
+    said=_said(config, data, options.format_option(name, settings)),
+    model=name,
+    check_same=check_same,
+    uses_gpus=False,
+  )
+
+
 def _is_finished(config: BaselineConfig, data: datasets.Data) -> bool:
   """Whether the run of this command is done already; nothing is touched.
 
@@ -323,6 +374,12 @@ def _is_finished(config: BaselineConfig, data: datasets.Data) -> bool:
   if config.overwrite or not os.path.exists(folder.config_file):
     folder.check_usable(overwrite=config.overwrite)
     return False
+  _check_same(config, data, folder)
+  return folder.read_outcome() is not None and os.path.exists(folder.baseline_file)
+
+
+def _check_same(config: BaselineConfig, data: datasets.Data, folder: run_folder.RunFolder) -> None:
+  """Raises ConfigError if the run in a folder is of other flags or data."""
   stored = folder.read_config()
   if stored.get('pooling') is None:
     raise errors.ConfigError(
@@ -330,7 +387,9 @@ def _is_finished(config: BaselineConfig, data: datasets.Data) -> bool:
       '--overwrite, or name another folder.'
     )
   flags = stored.get('flags')
-  flags = flags if isinstance(flags, dict) else {}
+  # Of before a flag was there it says nothing of it.
+  defaults = {field.name: field.default for field in dataclasses.fields(config)}
+  flags = {**defaults, **(flags if isinstance(flags, dict) else {})}
   asked = json.loads(json.dumps(config.to_json()))
   differing = [
     f'--{key}={flags.get(key)} (here {value})'
@@ -347,7 +406,6 @@ def _is_finished(config: BaselineConfig, data: datasets.Data) -> bool:
       f'--run_dir={folder.path} already holds a run, on another data set than {data.path!r} is '
       'now. Replace it with --overwrite, or name another folder.'
     )
-  return folder.read_outcome() is not None and os.path.exists(folder.baseline_file)
 
 
 def _open_folder(job: _Job) -> run_folder.RunFolder:
@@ -360,21 +418,24 @@ def _open_folder(job: _Job) -> run_folder.RunFolder:
   folder.create(overwrite=True)  # Whether it may be was asked before.
   folder.remove_leftovers()
   manifest_file.save(data.manifest, folder.path)
-  folder.write_json(
-    folder.config_file,
-    {
-      'flags': config.to_json(),
-      'data_dir': files.absolute(data.path),
-      'dataset': data.manifest.name,
-      'manifest_sha256': data.digest,
-      'feature': data.feature.to_json(),
-      'computed': None,
-      'model': options.format_option(job.name, job.settings),
-      'pooling': config.pooling.to_json(),
-      'versions': library_versions.here(library_versions.OF_BASELINES),
-    },
-  )
+  model_text = options.format_option(job.name, job.settings)
+  folder.write_json(folder.config_file, _said(config, data, model_text))
   return folder
+
+
+def _said(config: BaselineConfig, data: datasets.Data, model_text: str) -> dict[str, Any]:
+  """Returns what config.json says."""
+  return {
+    'flags': config.to_json(),
+    'data_dir': files.absolute(data.path),
+    'dataset': data.manifest.name,
+    'manifest_sha256': data.digest,
+    'feature': data.feature.to_json(),
+    'computed': None,
+    'model': model_text,
+    'pooling': config.pooling.to_json(),
+    'versions': library_versions.here(library_versions.OF_BASELINES),
+  }
 
 
 def _announce(job: _Job, folder: run_folder.RunFolder, memory_text: str) -> None:

@@ -112,19 +112,33 @@ def check_batch(
 
 
 def _records(asked: batch_request.BatchRequest) -> Iterator[codec.Record]:
-  files = storage.storage_of(asked.data_dir)
   features = [asked.manifest.feature(name) for name in asked.feature_names]
   num_labels = asked.manifest.num_labels
+  for path, data in _serialized(asked):
+    clip = codec.decode(data, features, record_version=asked.manifest.record_version)
+    if clip.label >= num_labels:
+      raise errors.RecordError(
+        f'{path}, record {clip.utterance_id!r}: its label is number {clip.label}, and the '
+        f'manifest names {num_labels}. {reader.REMEDY}'
+      )
+    yield clip
+
+
+def _serialized(asked: batch_request.BatchRequest) -> Iterator[tuple[str, bytes]]:
+  """Yields the records of a split, each with the path of its file."""
+  found = named_data.located(asked).excerpts
+  files = storage.storage_of(asked.data_dir)
   for shard in asked.manifest.shards_of(asked.split):
-    path = files.join(asked.data_dir, shard.file_name)
-    for data in reader.read_records(path, files):
-      clip = codec.decode(data, features, record_version=asked.manifest.record_version)
-      if clip.label >= num_labels:
-        raise errors.RecordError(
-          f'{path}, record {clip.utterance_id!r}: its label is number {clip.label}, and the '
-          f'manifest names {num_labels}. {reader.REMEDY}'
-        )
-      yield clip
+    if shard.file_name in found:
+      one = found[shard.file_name]
+      whole = reader.read_records(one.path, storage.storage_of(one.data_dir))
+      for data, is_taken in zip(whole, one.is_taken.tolist(), strict=True):
+        if is_taken:
+          yield one.path, data
+    else:
+      path = files.join(asked.data_dir, shard.file_name)
+      for data in reader.read_records(path, files):
+        yield path, data
 
 
 def _together(clips: list[codec.Record], vectors: list[NDArray[np.float32]], size: int) -> Pooled:

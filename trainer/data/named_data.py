@@ -1,12 +1,14 @@
-"""What --data names, whether a data set of the data job or raw files: its manifest, its batches."""
+"""What --data names, a data set, a fold of one, or raw files: its manifest, its batches."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from schemas import errors, manifest
 from tfrecords import manifest_file, shard_files, storage
 from tfrecords.pipeline import batch_request
+from trainer.data import fold_view
 from trainer.data.raw import files as files_lib
 from trainer.lazy import tf
 
@@ -76,9 +78,13 @@ def check_shards(
   Raises:
     DatasetError: with the name of a file.
   """
-  if not files_lib.is_raw(data_dir):
-    names = splits or dataset.split_names()
-    shard_files.check(data_dir, dataset, names, storage.storage_of(data_dir))
+  if files_lib.is_raw(data_dir):
+    return
+  if fold_view.is_fold(data_dir):
+    fold = fold_view.load(data_dir)
+    data_dir, dataset, splits = fold.fold.data_dir, fold.manifest, ()
+  names = splits or dataset.split_names()
+  shard_files.check(data_dir, dataset, names, storage.storage_of(data_dir))
 
 
 def check_count(
@@ -94,6 +100,17 @@ def check_count(
     )
 
 
+def located(request: batch_request.BatchRequest) -> batch_request.BatchRequest:
+  """Returns a request that says where the records of a fold lie; others as they are.
+
+  Raises:
+    DatasetError: if it is a fold, and its data set is missing or another than it was.
+  """
+  if not fold_view.is_fold(request.data_dir):
+    return request
+  return dataclasses.replace(request, excerpts=fold_view.load(request.data_dir).excerpts)
+
+
 def read_batches(request: batch_request.BatchRequest) -> tf.data.Dataset:
   """Returns the batches that are asked for."""
   # Imported here: TensorFlow takes seconds, and a wrong flag is to be told at once.
@@ -103,4 +120,4 @@ def read_batches(request: batch_request.BatchRequest) -> tf.data.Dataset:
     return batches.read_batches(request)
   from tfrecords.pipeline import dataset
 
-  return dataset.read_batches(request)
+  return dataset.read_batches(located(request))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from schemas import errors, splits
@@ -109,8 +110,19 @@ def predict_split(run: saved_run.SavedRun, asked: Asked) -> judgement_lib.Judgem
   return judgement
 
 
-def report_on(run: saved_run.SavedRun, judgement: judgement_lib.Judgement) -> dict[str, Any]:
-  """Returns the report on predictions, which it also writes, with all that goes with it."""
+def report_on(
+  run: saved_run.SavedRun,
+  judgement: judgement_lib.Judgement,
+  *,
+  further: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+  """Returns the report on predictions, which it also writes, with all that goes with it.
+
+  Args:
+    run: Whose predictions they are.
+    judgement: Where they lie.
+    further: Fields in place of those that are made of predictions alone, or beside them.
+  """
   predictions = parquet_reader.Reader(judgement.predictions_file)
   header = predictions.header
   audio = run.manifest.audio
@@ -129,6 +141,7 @@ def report_on(run: saved_run.SavedRun, judgement: judgement_lib.Judgement) -> di
       **probabilities.to_json(),
     },
   )
+  report |= further or {}
   title = (
     f'{run.model_text} on {header.dataset}, {header.split}: {text.percent(report["accuracy"])}'
   )

@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 import uuid
@@ -19,6 +20,8 @@ from trainer.runs import judgement as judgement_lib
 RUNS = 'runs'  # Where run folders lie that the user did not name.
 BEST = 'best'
 LAST = 'last'
+# What lies in the folder of a cross-validation: the run of each fold and what it said.
+_FOLD, _FOLDS_DATA = re.compile(r'fold-\d+(\.log)?'), 'data'
 _STATE, _STATE_ENDING = 'state-', '.npz'
 # An evaluation may be writing its report beside the training: so long it is left alone.
 _EVALUATION_S = 600.0
@@ -205,8 +208,18 @@ class RunFolder:
       for folder in (self.checkpoints_dir, self.logs_dir, self.graphs_dir, self.judged_dir):
         if os.path.lexists(folder):
           shutil.rmtree(folder)
+      self._remove_folds()
       for folder in (self.checkpoints_dir, self.logs_dir):
         os.makedirs(folder)
+
+  def _remove_folds(self) -> None:
+    """Removes the runs of a cross-validation, and what they were made of."""
+    for name in os.listdir(self.path) if os.path.isdir(self.path) else []:
+      path = os.path.join(self.path, name)
+      if os.path.isdir(path) and (_FOLD.fullmatch(name) or name == _FOLDS_DATA):
+        shutil.rmtree(path)
+      elif _FOLD.fullmatch(name):
+        os.remove(path)
 
   def write_json(self, path: str, value: Any) -> None:
     """Writes one of the JSON files, whole or not at all."""
@@ -245,6 +258,24 @@ class RunFolder:
     if not isinstance(config, dict):
       raise _damaged(self.config_file, f'expected an object, got {type(config).__name__}')
     return config
+
+  def read_report(self) -> dict[str, Any]:
+    """Returns what report.json holds: what the run is judged by.
+
+    Raises:
+      ConfigError: if there is none, or it is damaged.
+    """
+    path = self.judgement.report_file
+    try:
+      report = _read_json(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+      raise errors.ConfigError(
+        f'There is no report {path!r}. `python -m trainer.evaluate --run_dir={self.path}` writes '
+        'that of a run.'
+      ) from error
+    if not isinstance(report, dict):
+      raise _damaged(path, f'expected an object, got {type(report).__name__}')
+    return report
 
   def read_outcome(self) -> dict[str, Any] | None:
     """Returns what outcome.json holds: `epochs`, `steps`, `stopped`; None if there is none yet.

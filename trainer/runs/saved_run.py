@@ -122,8 +122,13 @@ class SavedRun:
     return found
 
 
-def load(run_dir: str) -> SavedRun:
+def load(run_dir: str, *, of_folds: bool = False) -> SavedRun:
   """Returns the run in a folder.
+
+  Args:
+    run_dir: The folder.
+    of_folds: Whether it may be the folder of the folds of a cross-validation, which has predictions
+      and a report, but no model.
 
   Raises:
     ConfigError: if there is none, or its config.json is damaged.
@@ -135,6 +140,11 @@ def load(run_dir: str) -> SavedRun:
     )
   folder = run_folder.RunFolder(run_dir)
   config = folder.read_config()
+  if config.get('folds') is not None and not of_folds:
+    raise errors.ConfigError(
+      f'{run_dir!r} holds the folds of a cross-validation, each a run with a model of its own: '
+      f'name one of them, as in {os.path.join(run_dir, "fold-00")!r}.'
+    )
   try:
     obj = json_form.Reader(config, folder.config_file)
     return SavedRun(

@@ -203,7 +203,7 @@ def test_the_steps_stand_by_themselves(data_dir, manifest):
   paths = dataset.shard_paths(data_dir, manifest, 'train')
   parse = parsing.batch_parser(manifest, feature_names=['log_mel'], with_ids=True)
   shards = dataset.shards_of(manifest, 'train')
-  store = stores.make(caches.NONE, paths, shards)
+  store = stores.make(caches.NONE, stores.whole(paths, shards))
   records = order.ordered(
     [shard.num_records for shard in shards], store.open_shard, order.Order(), num_readers=2
   ).batch(24)

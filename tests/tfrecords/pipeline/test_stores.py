@@ -119,6 +119,8 @@ def test_a_disk_that_is_too_small_or_no_folder_is_said(tmp_path, monkeypatch):
 def test_from_far_away_all_shards_of_a_group_are_read_at_once(tmp_path):
   made = datasets.write_dataset(tmp_path)
   shards = dataset.shards_of(made, 'train')
-  near = stores.make(caches.NONE, [str(tmp_path / shard.file_name) for shard in shards], shards)
-  far = stores.make(caches.NONE, [f'gs://data/{shard.file_name}' for shard in shards], shards)
+  places = [str(tmp_path / shard.file_name) for shard in shards]
+  near = stores.make(caches.NONE, stores.whole(places, shards))
+  places = [f'gs://data/{shard.file_name}' for shard in shards]
+  far = stores.make(caches.NONE, stores.whole(places, shards))
   assert (near.num_readers, far.num_readers) == (tf.data.AUTOTUNE, order.CYCLE_SHARDS)

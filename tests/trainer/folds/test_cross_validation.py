@@ -1,0 +1,263 @@
+"""Folds of baselines, which train in milliseconds, in this process; and the flags of programs."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from schemas import errors
+from tests.helpers import datasets
+from tfrecords import command_line
+from trainer import baseline, evaluate
+from trainer import config as config_lib
+from trainer.folds import cross_validation, network_folds, out_of_fold
+from trainer.predictions import parquet_reader
+from trainer.runs import saved_run
+
+SPEAKERS = {'train': ('ada', 'bob', 'cyd', 'dan'), 'validation': ('eve',), 'test': ('fay', 'gus')}
+
+
+@pytest.fixture(scope='module')
+def data_dir(tmp_path_factory):
+  """Seven voices, of which four have copies."""
+  path = str(tmp_path_factory.mktemp('data') / 'tiny')
+  datasets.write_dataset(path, speakers=SPEAKERS, clips_per_speaker=6, copies=1)
+  return path
+
+
+def asked(data_dir, **changes):
+  defaults = {'model': 'logistic', 'folds': 'speaker:3', 'jobs': 1}
+  return baseline.BaselineConfig(data=data_dir, **{**defaults, **changes})
+
+
+def in_process(commands, *, log_of, on_start, on_end, **_):
+  """Stands for fold_processes.run_all."""
+  for number, arguments in commands.items():
+    on_start(number)
+    assert arguments[:2] == ['-m', 'trainer.baseline']
+    with open(log_of(number), 'a', encoding='utf-8') as log:
+      log.write('memory   about 1 MB\n')
+    baseline.main(arguments[2:])
+    on_end(number)
+
+
+def train(config, run_all=in_process):
+  return cross_validation.train(baseline._folds(config), run_all)
+
+
+@pytest.fixture(scope='module')
+def trained(data_dir, tmp_path_factory):
+  return train(asked(data_dir, run_dir=str(tmp_path_factory.mktemp('cv') / 'run')))
+
+
+def no_process(*_, **__):
+  raise AssertionError('A process was started.')
+
+
+def test_every_original_is_in_the_one_file_and_says_its_fold(trained):
+  reader = parquet_reader.Reader(trained.top.judgement.predictions_file)
+  assert reader.header.split == 'folds'
+  rows = [
+    row
+    for batch in reader.batches()
+    for row in zip(batch.ids, batch.speakers, batch.numbers('fold').tolist(), strict=True)
+  ]
+  assert len(rows) == len({clip for clip, _, _ in rows}) == 7 * 6
+  fold_of = {speaker: fold for _, speaker, fold in rows}
+  assert len({(speaker, fold) for _, speaker, fold in rows}) == len(fold_of) == 7
+  assert set(fold_of.values()) == {0, 1, 2}
+  # Each is what the run of that fold says.
+  of_folds = [
+    batch.logits
+    for number in range(3)
+    for batch in parquet_reader.Reader(trained.run(number).judgement.predictions_file).batches()
+  ]
+  together = np.concatenate([batch.logits for batch in reader.batches()])
+  np.testing.assert_array_equal(together, np.concatenate(of_folds))
+
+
+def test_the_one_report_has_the_folds_and_their_mean(trained):
+  report = trained.top.read_report()
+  reports = [trained.run(number).read_report() for number in range(3)]
+  assert report['num_examples'] == 42
+  assert report['split'] == 'folds'
+  assert report['same_data_as_training']
+  accuracies = [one['accuracy'] for one in reports]
+  assert [one['accuracy'] for one in report['folds']] == accuracies
+  assert [one['num_examples'] for one in report['folds']] == [18, 12, 12]
+  voices = [name for one in report['folds'] for name in one['speakers']]
+  assert sorted(voices) == sorted(name for names in SPEAKERS.values() for name in names)
+  assert report['mean_over_folds']['accuracy'] == pytest.approx(np.mean(accuracies), abs=1e-6)
+  # Each fold says the label that is most frequent where it learns.
+  right = sum(one['majority_baseline']['accuracy'] * one['num_examples'] for one in reports)
+  assert report['majority_baseline']['accuracy'] == pytest.approx(right / 42, abs=1e-6)
+
+
+def test_the_interval_is_that_of_students_t():
+  # By hand: mean 0.7, deviation sqrt(0.02 / 3), t(3, 0.975) = 3.182446.
+  found = out_of_fold.mean_over_folds([0.6, 0.7, 0.7, 0.8])
+  half = 3.182446 * (0.02 / 3) ** 0.5 / 2
+  assert found['accuracy'] == 0.7
+  assert (found['low'], found['high']) == pytest.approx((0.7 - half, 0.7 + half), abs=1e-6)
+  assert 'too narrow' in found['note']
+  assert out_of_fold.mean_over_folds([0.5, 1.0])['low'] == 0
+
+
+def test_a_fold_is_a_run_that_other_programs_take_and_all_are_none(trained, capsys):
+  evaluate.main([f'--run_dir={trained.run(1).path}', '--split=validation'])
+  assert 'accuracy' in capsys.readouterr().out
+  with pytest.raises(errors.ConfigError, match=r"a model of its own: name one .*fold-00'"):
+    saved_run.load(trained.path)
+
+
+def test_what_is_finished_is_not_done_again(trained, data_dir, capsys):
+  before = {name: os.stat(os.path.join(trained.path, name)) for name in os.listdir(trained.path)}
+  train(asked(data_dir, run_dir=trained.path), no_process)
+  assert 'came to their end; nothing was done' in capsys.readouterr().out
+  assert before == {
+    name: os.stat(os.path.join(trained.path, name)) for name in os.listdir(trained.path)
+  }
+
+
+def test_what_is_killed_goes_on_with_the_folds_that_are_left(trained, data_dir, tmp_path, capsys):
+  killed = asked(data_dir, run_dir=str(tmp_path / 'run'))
+
+  def one_only(commands, **given):
+    first = min(commands)
+    in_process({first: commands[first]}, **given)
+    raise KeyboardInterrupt
+
+  for _ in range(2):
+    with pytest.raises(KeyboardInterrupt):
+      train(killed, one_only)
+  done = []
+
+  def noting(commands, **given):
+    done.extend(commands)
+    in_process(commands, **given)
+
+  folder = train(killed, noting)
+  assert done == [2]
+  said = capsys.readouterr().out
+  assert said.count('(kept)') == 3  # One in the second command, two in the third.
+  for name in ('report.json', 'outcome.json', 'data/plan.json'):
+    with open(f'{folder.path}/{name}', 'rb') as one, open(f'{trained.path}/{name}', 'rb') as two:
+      assert one.read() == two.read()
+
+
+def test_the_line_of_each_fold_and_the_table_are_said(data_dir, tmp_path, capsys):
+  train(asked(data_dir, run_dir=str(tmp_path / 'run'), folds='field:take:2'))
+  said = capsys.readouterr().out
+  assert "folds    2 of 6 values of 'take', each judged on 21 clips; 1 at a time" in said
+  assert 'memory   about 1 MB, for each of 1 at a time' in said
+  assert 'fold 0   0, 2, 4: accuracy ' in said
+  assert 'mean     accuracy ' in said
+  assert 'gus ' in said
+  assert "divided by 'take': a voice may be in several" in said
+  assert 'learned from and never judged; every one has some' in said
+
+
+def test_voices_without_copies_are_counted_and_labels_that_a_fold_lacks_are_named(tmp_path, capsys):
+  def write(labels_of):
+    # Each voice says one label: `no` is said by ada alone.
+    datasets.write_dataset(
+      tmp_path / 'data',
+      speakers={'train': ('ada',), 'test': ('bob', 'cyd', 'dan', 'eve')},
+      labels=('no', 'yes', 'zero'),
+      clips_per_speaker=labels_of,
+      copies=1,
+    )
+
+  write(3)
+  train(asked(str(tmp_path / 'data'), run_dir=str(tmp_path / 'run'), folds='speaker:5'))
+  assert '4 voices have none, as the data job makes them' in capsys.readouterr().out
+
+
+def test_one_process_is_given_the_flags_of_all_and_its_number(data_dir, tmp_path):
+  folder = str(tmp_path / 'run')
+  config = asked(data_dir, run_dir=folder, quantiles='', parallel_folds=3, fold=2)
+  baseline.main(command_line.arguments(config))  # By hand, as on another machine.
+  assert sorted(os.listdir(folder)) == ['config.json', 'data', 'fold-02', 'lock', 'manifest.json']
+  stored = json.loads((tmp_path / 'run' / 'fold-02' / 'config.json').read_text())
+  assert stored['data_dir'] == os.path.join(folder, 'data', '02')
+  assert (stored['flags']['quantiles'], stored['flags']['folds']) == ('', '')
+  with pytest.raises(errors.ConfigError, match=r'makes 3 folds, numbered 0 to 2\.'):
+    asked(data_dir, fold=3)
+  with pytest.raises(errors.ConfigError, match=r'makes 7 folds, numbered 0 to 6\.'):
+    every = asked(data_dir, folds='speaker:all', fold=9, run_dir=str(tmp_path / 'all'))
+    baseline.main(command_line.arguments(every))
+
+
+@pytest.mark.parametrize(
+  ('changes', 'wanted'),
+  [
+    ({'folds': 'speaker:8'}, r'has 7 voices \(ada, bob, .*Ask for at most 7 folds'),
+    ({'folds': 'field:takes:3'}, r"70? ?of .* no field 'takes'|no field 'takes'; there are: take"),
+  ],
+)
+def test_what_cannot_be_divided_is_refused_and_nothing_is_written(
+  data_dir, tmp_path, changes, wanted
+):
+  with pytest.raises(errors.ConfigError, match=wanted):
+    train(asked(data_dir, run_dir=str(tmp_path / 'run'), **changes), no_process)
+  assert not os.listdir(tmp_path)
+
+
+def test_a_fold_that_could_learn_nothing_is_refused(tmp_path):
+  datasets.write_dataset(
+    tmp_path / 'data', speakers={'train': ('ada', 'bob')}, labels=('no', 'yes'), clips_per_speaker=2
+  )
+  with pytest.raises(errors.DatasetError, match='fold 0 would learn from clips of 1 label'):
+    train(asked(str(tmp_path / 'data'), folds='field:take:2', run_dir=str(tmp_path / 'run')))
+
+
+def test_other_flags_or_data_or_a_plain_run_are_refused(trained, data_dir, tmp_path):
+  with pytest.raises(errors.ConfigError, match=r'--folds=speaker:3 \(here speaker:2\)'):
+    train(asked(data_dir, run_dir=trained.path, folds='speaker:2'), no_process)
+  other = tmp_path / 'data'
+  datasets.write_dataset(other, clips_per_speaker=3)
+  with pytest.raises(errors.ConfigError, match='on another data set than'):
+    train(asked(str(other), run_dir=trained.path), no_process)
+  with pytest.raises(errors.ConfigError, match=r'--folds=speaker:3 \(here \)'):
+    baseline.main(command_line.arguments(asked(data_dir, run_dir=trained.path, folds='')))
+
+
+def test_overwrite_leaves_nothing_of_the_folds_before(trained, data_dir, tmp_path):
+  copy = str(tmp_path / 'run')
+  shutil.copytree(trained.path, copy)
+  train(asked(data_dir, run_dir=copy, folds='speaker:2', overwrite=True))
+  assert not os.path.exists(os.path.join(copy, 'fold-02'))
+  baseline.main(command_line.arguments(asked(data_dir, run_dir=copy, folds='', overwrite=True)))
+  assert not {'fold-00', 'fold-00.log', 'data'} & set(os.listdir(copy))
+
+
+@pytest.mark.parametrize(
+  ('flags', 'wanted'),
+  [
+    ({'fold': 1, 'folds': ''}, r'--fold=1 has no effect without --folds'),
+    ({'parallel_folds': 2, 'folds': ''}, r'--parallel_folds=2 has no effect without --folds'),
+    ({'random_data': True}, 'does not go together with --random_data'),
+    ({'find_learning_rate': True}, 'does not go together with --find_learning_rate'),
+    ({'data': 'folders:x'}, r'together with raw files \(--data=folders:x\)'),
+    ({'strategy': 'mirrored', 'parallel_folds': 2}, 'spreads each run over all devices'),
+  ],
+)
+def test_flags_that_do_not_go_together(flags, wanted):
+  with pytest.raises(errors.ConfigError, match=wanted):
+    config_lib.TrainConfig(**{'folds': 'speaker:2', **flags})
+
+
+def test_the_process_of_a_fold_trains_an_ordinary_run_on_its_part(data_dir, tmp_path):
+  config = config_lib.TrainConfig(
+    data=data_dir, folds='speaker:all', fold=1, run_dir=str(tmp_path / 'run'), epochs=7
+  )
+  alone = network_folds.of_fold(config)
+  assert alone.data == str(tmp_path / 'run' / 'data' / '01')
+  assert alone.run_dir == str(tmp_path / 'run' / 'fold-01')
+  assert (alone.folds, alone.fold, alone.epochs) == ('', None, 7)
+  assert (
+    command_line.parse(config_lib.TrainConfig, command_line.arguments(config), description='')
+    == config
+  )

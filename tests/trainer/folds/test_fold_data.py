@@ -1,0 +1,239 @@
+"""A fold is the data set that the data job would have written for a corpus split so."""
+
+import dataclasses
+import functools
+import json
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from schemas import errors, splits
+from tests.helpers import datasets
+from tfrecords import manifest_file, reader, shard_files, writer
+from tfrecords.pipeline import caches
+from tfrecords.pipeline import dataset as dataset_lib
+from trainer import config as config_lib
+from trainer import run
+from trainer.baselines import pooled_split, pooling
+from trainer.data import datasets as data_sets
+from trainer.data import fold_view, named_data
+from trainer.folds import cv_folder, fold_plan, shard_sums
+from trainer.runs import saved_run
+
+SPEAKERS = {
+  'train': ('ada', 'bob', 'cyd', 'dan', 'eli'),
+  'validation': ('eve', 'fay'),
+  'test': ('gus', 'hal'),
+}
+
+
+@pytest.fixture(scope='module')
+def source(tmp_path_factory):
+  """A data set of nine voices, of which those of the train split have copies."""
+  path = str(tmp_path_factory.mktemp('source') / 'tiny')
+  datasets.write_dataset(path, speakers=SPEAKERS, clips_per_speaker=7, copies=1)
+  return path
+
+
+@pytest.fixture(scope='module')
+def folder(source, tmp_path_factory):
+  """The folder with four folds of it."""
+  made = cv_folder.CvFolder(str(tmp_path_factory.mktemp('cv')))
+  fold_plan.write(made, fold_plan.divide(data_sets.load(source), 'speaker:4'))
+  return made
+
+
+@pytest.fixture(scope='module')
+def real(folder, tmp_path_factory):
+  """The first fold, as files of its own: what a data job makes of a corpus that is split so."""
+  path, view = str(tmp_path_factory.mktemp('real')), fold_view.load(folder.data(0))
+  manifest = manifest_file.load(folder.data(0))
+  shards = []
+  for shard in manifest.shards:
+    found = view.excerpts[shard.file_name]
+    records = list(reader.read_records(found.path))
+    with writer.ShardWriter(os.path.join(path, shard.file_name)) as out:
+      out.write([one for one, is_in in zip(records, found.is_taken, strict=True) if is_in])
+    assert (out.num_records, out.num_bytes) == (shard.num_records, shard.num_bytes)
+    shards.append(dataclasses.replace(shard, sha256=out.sha256))
+  manifest_file.save(dataclasses.replace(manifest, shards=tuple(shards)), path)
+  return path
+
+
+def request(data_dir, split, **changes):
+  manifest, _ = named_data.load(data_dir)
+  asked = dict.fromkeys(('with_ids', 'with_origins'), True)
+  return dataclasses.replace(
+    dataset_lib.batch_request.BatchRequest(
+      data_dir=data_dir,
+      manifest=manifest,
+      split=split,
+      feature_names=('log_mel',),
+      batch_size=8,
+    ),
+    **{**asked, **changes},
+  )
+
+
+@functools.lru_cache(maxsize=12)
+def clips(data_dir, split):
+  """Returns the columns of all records of a split."""
+  batches = list(named_data.read_batches(request(data_dir, split, batch_size=100)))
+  return {name: np.concatenate([b[name].numpy() for b in batches]) for name in batches[0]}
+
+
+def test_the_originals_of_a_voice_are_judged_and_the_train_part_has_copies(folder):
+  judged = []
+  for number in range(4):
+    found = {split: clips(folder.data(number), split) for split in splits.SPLITS}
+    voices = {split: set(some['speaker'].tolist()) for split, some in found.items()}
+    assert not voices['train'] & voices['validation'] | voices['test'] & voices['train']
+    assert not voices['validation'] & voices['test']
+    for split in (splits.VALIDATION, splits.TEST):
+      assert set(found[split]['augmentation'].tolist()) == {b''}
+    assert set(found['train']['augmentation'].tolist()) == {b'', b'gain'}
+    judged += found['test']['id'].tolist()
+  wanted = {name.encode() for split in SPEAKERS for name in SPEAKERS[split]}
+  assert len(judged) == len(set(judged)) == 7 * len(wanted)
+
+
+def test_the_manifest_of_a_fold_counts_its_own_records(folder):
+  for number in range(4):
+    manifest = manifest_file.load(folder.data(number))
+    for split in splits.SPLITS:
+      found = clips(folder.data(number), split)
+      assert manifest.num_records(split) == len(found['id'])
+      assert manifest.label_counts(split) == tuple(np.bincount(found['label'], minlength=3))
+      voices = sorted({name.decode() for name in found['speaker']})
+      assert manifest.num_speakers[split] == len(voices)
+      assert list(manifest.speakers[split]) == voices
+      is_original = found['augmentation'] == b''
+      seconds = found['end_us'][is_original].sum() / 1e6
+      assert manifest.seconds(split)[1] == pytest.approx(seconds)
+
+
+def test_statistics_are_those_of_the_train_part_alone(folder, monkeypatch):
+  monkeypatch.setattr(shard_sums, '_CHUNK_RECORDS', 5)
+  seen = set()
+  for number in range(4):
+    found = manifest_file.load(folder.data(number)).statistics['log_mel']
+    values = clips(folder.data(number), splits.TRAIN)['log_mel'].astype(float).reshape(-1, 16)
+    assert found.count == len(values)
+    np.testing.assert_allclose(found.mean, values.mean(axis=0), atol=1e-7)
+    np.testing.assert_allclose(found.variance, values.var(axis=0), rtol=1e-6)
+    seen.add(found.mean)
+  assert len(seen) == 4
+
+
+@pytest.mark.parametrize(
+  'changes',
+  [
+    {},
+    {'shuffle': True, 'repeat': True, 'seed': 3},
+    {'shuffle': True, 'repeat': True, 'seed': 3, 'start_step': 5},
+    {'shuffle': True, 'repeat': True, 'seed': 3, 'balanced': 8},
+    {'shuffle': True, 'repeat': True, 'cache': caches.MEMORY, 'balanced': 8, 'start_step': 2},
+    {'shuffle': True, 'repeat': True, 'cache': caches.MEMORY},
+  ],
+)
+def test_a_fold_is_read_as_files_of_its_own_would_be(folder, real, changes):
+  pairs = zip(
+    named_data.read_batches(request(folder.data(0), 'train', **changes)).take(20),
+    named_data.read_batches(request(real, 'train', **changes)).take(20),
+    strict=True,
+  )
+  count = 0
+  for one, other in pairs:
+    tf.nest.map_structure(np.testing.assert_array_equal, dict(one), dict(other))
+    count += 1
+  assert count >= 6
+
+
+def test_copies_on_a_disk_are_whole_files_that_folds_share(folder, source, real, tmp_path):
+  asked = {'shuffle': True, 'cache': caches.DISK, 'cache_dir': str(tmp_path)}
+  for number in range(2):
+    list(named_data.read_batches(request(folder.data(number), 'train', **asked)))
+  wanted = {shard.sha256[:16] for shard in manifest_file.load(source).shards}
+  assert {name[:16] for name in os.listdir(tmp_path)} <= wanted
+  ids = [
+    [
+      batch['id'].numpy().tolist()
+      for batch in named_data.read_batches(request(where, 'train', **c))
+    ]
+    for where, c in ((folder.data(0), asked), (real, {'shuffle': True}))
+  ]
+  assert ids[0] == ids[1]
+
+
+def test_a_fold_is_pooled_as_files_of_its_own_would_be(folder, real):
+  found = [
+    pooled_split.read(request(where, 'train'), pooling.Pooling())
+    for where in (folder.data(0), real)
+  ]
+  np.testing.assert_array_equal(found[0][0], found[1][0])
+  np.testing.assert_array_equal(found[0][1], found[1][1])
+
+
+def test_a_run_on_a_fold_is_that_on_a_data_set_which_was_split_so(folder, real, tmp_path):
+  losses = []
+  for name, data in (('fold', folder.data(0)), ('real', real)):
+    asked = config_lib.TrainConfig(
+      data=data,
+      model='linear',
+      epochs=2,
+      batch_size=16,
+      run_dir=str(tmp_path / name),
+      class_weights='balanced',
+    )
+    found = run.train(asked)
+    history = json.loads((tmp_path / name / 'history.json').read_text())
+    losses.append(
+      [(one['train']['loss'], one['validation']['loss']) for one in history]
+      + [found.read_report()[name] for name in ('accuracy', 'loss', 'majority_baseline')]
+    )
+  assert losses[0] == losses[1]
+  assert saved_run.load(str(tmp_path / 'fold')).data_dir == folder.data(0)
+
+
+def test_files_of_which_nothing_belongs_to_a_split_are_not_opened(tmp_path):
+  datasets.write_dataset(
+    tmp_path / 'data', speakers={'train': ('ada', 'bob', 'cyd')}, num_shards={'train': 3}
+  )
+  made = cv_folder.CvFolder(str(tmp_path / 'cv'))
+  fold_plan.write(made, fold_plan.divide(data_sets.load(str(tmp_path / 'data')), 'speaker:all'))
+  view = fold_view.load(made.data(1))
+  assert view.fold.shards == {'train': [0], 'validation': [2], 'test': [1]}
+  assert all(one.is_whole for one in view.excerpts.values())
+
+
+def test_other_programs_are_told_where_the_records_are(folder):
+  manifest = manifest_file.load(folder.data(0))
+  with pytest.raises(errors.DatasetError, match='is a fold of a data set: its records lie where'):
+    shard_files.check(folder.data(0), manifest, ['train'])
+
+
+def test_a_data_set_that_changed_is_refused(source, tmp_path):
+  data = tmp_path / 'data'
+  datasets.write_dataset(data, clips_per_speaker=3)
+  made = cv_folder.CvFolder(str(tmp_path / 'cv'))
+  fold_plan.write(made, fold_plan.divide(data_sets.load(str(data)), 'speaker:3'))
+  named_data.check_shards(made.data(0), manifest_file.load(made.data(0)))
+  datasets.write_dataset(data, clips_per_speaker=4)
+  fold_view._load.cache_clear()
+  with pytest.raises(errors.DatasetError, match='is another now than when it was divided'):
+    named_data.check_shards(made.data(0), manifest_file.load(made.data(0)))
+  os.remove(os.path.join(made.data_dir, fold_view.ROLES))
+  with pytest.raises(errors.DatasetError, match='is no whole fold'):
+    fold_view.load(made.data(1))
+
+
+def test_the_same_data_set_is_divided_into_the_same_bytes(source, folder, tmp_path):
+  again = cv_folder.CvFolder(str(tmp_path))
+  fold_plan.write(again, fold_plan.divide(data_sets.load(source), 'speaker:4'))
+  for path, _, names in os.walk(folder.data_dir):
+    for name in names:
+      other = os.path.join(again.data_dir, os.path.relpath(path, folder.data_dir), name)
+      with open(os.path.join(path, name), 'rb') as one, open(other, 'rb') as two:
+        assert one.read() == two.read(), name

@@ -1,0 +1,163 @@
+"""To which voice, or value of a field, each record of a data set belongs: found by one pass."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas import errors, manifest, record
+from tfrecords import reader, storage
+from tfrecords.wire import codec
+from trainer.folds import dealing, fold_flag
+
+_MOST_NAMED = 8
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Groups:
+  """The groups of all records, in the order of the manifest's shards.
+
+  Attributes:
+    names: The voices, or values of a field, sorted.
+    of_record: Index of the group of each record, int32 [records].
+    is_copy: Whether each is an augmented copy, bool [records].
+    counts: Originals of each group by label.
+    without_copies: How many groups have no copy.
+  """
+
+  names: tuple[str, ...]
+  of_record: NDArray[np.int32]
+  is_copy: NDArray[np.bool_]
+  counts: tuple[dealing.LabelCounts, ...]
+
+  @property
+  def without_copies(self) -> int:
+    """How many groups have no copy."""
+    return len(self.names) - len(np.unique(self.of_record[self.is_copy]))
+
+
+def find(data_dir: str, dataset: manifest.DatasetManifest, division: fold_flag.Division) -> Groups:
+  """Returns the group of every record; reads each once, and none of its arrays.
+
+  Raises:
+    RecordError: if a shard is damaged.
+    DatasetError: if there are other records than the manifest says.
+    ConfigError: if records do not have the field, or all have the same.
+  """
+  total = sum(shard.num_records for shard in dataset.shards)
+  of_record, is_copy = np.zeros(total, np.int32), np.zeros(total, np.bool_)
+  numbers: dict[str, int] = {}
+  counts: list[collections.Counter[int]] = []
+  missing, known = 0, set()
+  place = 0
+  for shard in dataset.shards:
+    for clip in records(data_dir, dataset, shard):
+      value = _value(clip, division)
+      if value is None:
+        missing += 1
+        if len(known) < _MOST_NAMED:
+          known |= set(clip.fields)
+        continue
+      number = numbers.setdefault(value, len(numbers))
+      if number == len(counts):
+        counts.append(collections.Counter())
+      of_record[place], is_copy[place] = number, bool(clip.augmentation)
+      counts[number][clip.label] += not clip.augmentation
+      place += 1
+  if missing:
+    raise _no_field(data_dir, division, dataset, missing=missing, total=total, known=known)
+  # Numbered in the order of their names, not in that of the shards.
+  names = sorted(numbers)
+  order = np.array([numbers[name] for name in names], np.int64)
+  rank = np.zeros(len(names), np.int32)
+  rank[order] = np.arange(len(names), dtype=np.int32)
+  return Groups(
+    names=tuple(names),
+    of_record=rank[of_record],
+    is_copy=is_copy,
+    counts=tuple({k: n for k, n in sorted(counts[i].items()) if n} for i in order.tolist()),
+  )
+
+
+def check_count(groups: Groups, division: fold_flag.Division, *, text: str) -> int:
+  """Returns how many folds there are.
+
+  Raises:
+    ConfigError: if there are fewer groups.
+  """
+  there = len(groups.names)
+  if there < max(2, division.count):
+    what = division.counted(there)
+    again = f'Ask for at most {there:,} folds' if there > 1 else 'Divide by something else'
+    raise errors.ConfigError(
+      f'--folds={text}: the data set has {what} ({errors.some(groups.names, _MOST_NAMED)}), and '
+      f'no two folds may share one. {again}.'
+    )
+  return division.count or there
+
+
+def records(
+  data_dir: str,
+  dataset: manifest.DatasetManifest,
+  shard: manifest.ShardInfo,
+  *,
+  features: tuple[record.FeatureSpec, ...] = (),
+) -> Iterator[codec.Record]:
+  """Yields the records of a shard.
+
+  Raises:
+    RecordError: if it is damaged.
+    DatasetError: if there are more or fewer than the manifest says.
+  """
+  for clip, _ in sized_records(data_dir, dataset, shard, features=features):
+    yield clip
+
+
+def sized_records(
+  data_dir: str,
+  dataset: manifest.DatasetManifest,
+  shard: manifest.ShardInfo,
+  *,
+  features: tuple[record.FeatureSpec, ...] = (),
+) -> Iterator[tuple[codec.Record, int]]:
+  """Yields the records of a shard, each with its bytes."""
+  files = storage.storage_of(data_dir)
+  path = files.join(data_dir, shard.file_name)
+  count = 0
+  for data in reader.read_records(path, files):
+    yield codec.decode(data, features, record_version=dataset.record_version), len(data)
+    count += 1
+  if count != shard.num_records:
+    raise errors.DatasetError(
+      f'{path!r} holds {errors.counted(count, "record")}, the manifest says '
+      f'{shard.num_records:,}. Run `python -m tfrecords.verify {data_dir}`.'
+    )
+
+
+def _value(clip: codec.Record, division: fold_flag.Division) -> str | None:
+  return clip.speaker_id if division.by == fold_flag.SPEAKER else clip.fields.get(division.field)
+
+
+def _no_field(
+  data_dir: str,
+  division: fold_flag.Division,
+  dataset: manifest.DatasetManifest,
+  *,
+  missing: int,
+  total: int,
+  known: set[str],
+) -> errors.ConfigError:
+  if dataset.record_version < record.FIRST_WITH_ORIGIN:
+    why = 'its records are of an older version and have no fields: run the data job again'
+  elif known:
+    why = f'there are: {errors.some(sorted(known), _MOST_NAMED)}'
+  else:
+    why = 'its source says nothing of clips but their labels and voices'
+  return errors.ConfigError(
+    f'--folds: {missing:,} of {total:,} records of {data_dir!r} have no field {division.field!r}; '
+    f'{why}. Divide by another field, or by speaker.'
+  )
