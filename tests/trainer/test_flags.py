@@ -44,6 +44,9 @@ EVERY_FLAG = {
   'trunk_learning_rate': 0.02,
   'scale_learning_rate': 'linear',
   'schedule': 'cosine:warmup_epochs=1.5',
+  'test': False,
+  'folds': '',
+  'parallel_folds': 0,
   'label_smoothing': 0.1,
   'class_weights': 'none',
   'balance_batches': True,
@@ -72,12 +75,16 @@ def test_no_flags_mean_the_defaults_of_the_config():
 
 
 def test_every_field_has_its_flag():
-  assert set(EVERY_FLAG) == {field.name for field in dataclasses.fields(config.TrainConfig)}
+  fields = {field.name for field in dataclasses.fields(config.TrainConfig)}
+  assert set(EVERY_FLAG) == fields - {'fold'}  # A number, or nothing.
+  assert parse('--folds=speaker:2', '--fold=1').fold == 1
   arguments = []
   for name, value in EVERY_FLAG.items():
     repeated = value if isinstance(value, tuple) else [value]
     arguments += [f'--{name}={one}' for one in repeated]
-  assert parse(*arguments) == config.TrainConfig(**EVERY_FLAG)
+  wanted = config.TrainConfig(**EVERY_FLAG)
+  assert parse(*arguments) == wanted
+  assert parse(*command_line.arguments(wanted)) == wanted
 
 
 def test_two_command_lines_live_side_by_side():
