@@ -19,6 +19,7 @@ from trainer.predictions import header as header_lib
 
 _ODD_BYTES = re.compile(r'\\u(dc[89a-f][0-9a-f])')
 _BATCH_ROWS = 1 << 14
+_BUFFER_BYTES = 1 << 20
 _MICROSECONDS_PER_S = 1e6
 
 
@@ -157,7 +158,8 @@ class Reader:
     """
     self.path = path
     try:
-      self._file = parquet.ParquetFile(path)
+      # By default a file is read whole ahead of its rows, and kept as long as this is.
+      self._file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES)
       text = (self._file.schema_arrow.metadata or {}).get(parquet_writer.METADATA_KEY, b'')
       self.header = header_lib.Header.from_json(
         json.loads(text.decode('utf-8', 'surrogateescape')), where=path

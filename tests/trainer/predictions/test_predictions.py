@@ -1,5 +1,7 @@
 """Files of predictions come back as they went in, dense or with the highest logits only."""
 
+import os
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -115,3 +117,16 @@ def test_what_is_no_file_of_predictions_is_said(tmp_path, make, said):
   make(tmp_path / 'p')
   with pytest.raises(errors.ConfigError, match=said):
     parquet_reader.Reader(str(tmp_path / 'p'))
+
+
+def test_a_file_is_not_kept_in_memory(tmp_path):
+  rng = np.random.default_rng(0)
+  prediction_files.write(
+    tmp_path / 'p', [str(i) for i in range(50)], np.zeros(20_000), rng.normal(size=(20_000, 50))
+  )
+  before = pa.total_allocated_bytes()
+  predictions = parquet_reader.Reader(str(tmp_path / 'p'))
+  for batch in predictions.batches():
+    assert len(batch)
+  del batch
+  assert pa.total_allocated_bytes() - before < os.path.getsize(tmp_path / 'p') / 2
