@@ -24,6 +24,7 @@ from trainer import (
   augment,
   baseline,
   baselines,
+  compare,
   config,
   data_server,
   evaluate,
@@ -65,6 +66,7 @@ TRAINER = {
 
 # Those that take files too, or what the field here is called.
 WITH_ARGUMENTS = {
+  'trainer.compare': (compare.CompareConfig, 'runs'),
   'trainer.models': (model_table.ModelsConfig, 'models'),
   'trainer.predict': (predict.PredictConfig, 'files'),
   'trainer.runs': (runs_table.RunsConfig, 'folders'),

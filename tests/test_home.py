@@ -13,8 +13,9 @@ from beam_jobs.sources import corpus as corpus_lib
 from schemas import errors
 from tests.helpers import wav_files
 from tfrecords import command_line, paths
-from trainer import baseline, config, data_server, evaluate, extract, model_table, predict
+from trainer import baseline, compare, config, data_server, evaluate, extract, model_table, predict
 from trainer.models import application_weights
+from trainer.runs import runs_table
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +66,7 @@ PATHS = [
   (of(extract.ExtractConfig, '--output=x'), extract.ExtractConfig, 'run_dir'),
   (of(extract.ExtractConfig, '--run_dir=x'), extract.ExtractConfig, 'output'),
   (of(model_table.ModelsConfig), model_table.ModelsConfig, 'data'),
+  (of(compare.CompareConfig, 'a', 'b', files='runs'), compare.CompareConfig, 'output'),
   (of(evaluate.EvaluateConfig), evaluate.EvaluateConfig, 'data'),
   (of(evaluate.EvaluateConfig), evaluate.EvaluateConfig, 'run_dir'),
   (of(predict.PredictConfig), predict.PredictConfig, 'data'),
@@ -98,6 +100,8 @@ def test_raw_files_and_arguments_that_are_paths_take_the_home(home):
   assert raw('--data=table:~/x.csv').data == f'table:{home}/x.csv'
   assert raw('--data=folders:~/x').data == f'folders:{home}/x'
   assert folder('~/x') == f'{home}/x'
+  assert of(compare.CompareConfig, files='runs')('~/a', 'b').runs == (f'{home}/a', 'b')
+  assert of(runs_table.RunsConfig, files='folders')('~').folder == home
   named = of(predict.PredictConfig, files='files')('~/a.wav', 'b.wav')
   assert named.files == (f'{home}/a.wav', 'b.wav')
 

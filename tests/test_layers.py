@@ -63,11 +63,12 @@ ROOMS = {
     'baselines': 'data devices predictions',
     'baseline': 'baselines data devices folds judging learning measures runs',
     'runs': 'baselines devices lazy measures models',
+    'compare': 'measures predictions runs',
     'judging': 'baselines confidence data devices lazy measures models predictions runs',
     'folds': 'config data devices judging learning models predictions preflight resume runs',
     'callbacks': 'judging measures runs',
     'rate_range': 'assembly config data devices judging learning memory_demand models runs',
-    'trunks': 'data devices judging lazy measures models runs',
+    'trunks': 'compare data devices judging lazy measures models runs',
     'learning': 'augment callbacks data devices judging lazy measures models runs',
   },
 }

@@ -10,8 +10,8 @@ from typing import Any
 from pages import curves, embedded, rendering
 from schemas import errors, splits
 from tfrecords import storage
+from trainer.compare import results, same_clips
 from trainer.judging.report import matrix_excerpt, picture, report_json
-from trainer.measures import group_bootstrap, intervals
 from trainer.runs import run_folder
 
 
@@ -23,16 +23,7 @@ def gather(runs: Mapping[str, str], what: Mapping[str, str]) -> dict[str, Any]:
     what: What trains in each.
   """
   found = {name: _run(path, what[name]) for name, path in runs.items()}
-  names = list(found)
-  return {
-    'runs': found,
-    'differences': {
-      name: difference
-      for name in names[:-1]
-      if (difference := _difference(found[name], found[names[-1]]))
-    },
-    'compared_with': names[-1],
-  }
+  return {'runs': found, 'differences': _differences(runs), 'compared_with': list(runs)[-1]}
 
 
 def write(
@@ -63,7 +54,6 @@ def _run(path: str, what: str) -> dict[str, Any]:
       f'and this program reads {report_json.REPORT_VERSION}. Make it again: '
       f'python -m trainer.evaluate --run_dir={path}'
     )
-  speakers = report['speakers']
   return {
     'path': path,
     'what': what,
@@ -79,10 +69,6 @@ def _run(path: str, what: str) -> dict[str, Any]:
       for name in ('loss', 'accuracy')
     },
     'confusion': matrix_excerpt.of(report).to_json(),
-    'num_speakers': report['num_speakers'],
-    'speakers': {
-      speaker['speaker']: [speaker['num_correct'], speaker['num_examples']] for speaker in speakers
-    },
   }
 
 
@@ -97,24 +83,26 @@ def _json(path: str) -> Any:
     ) from error
 
 
-def _difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any] | None:
-  """Returns the difference of two accuracies with its 95 % interval, paired by speaker.
+def _differences(runs: Mapping[str, str]) -> dict[str, Any]:
+  """Returns by how much each run differs from the last, over the clips that all were judged on.
 
-  None where they are not of the same speakers; without an interval where those are too few.
+  With the 95 % interval over speakers, None of too few, and the p-value of McNemar's test.
   """
-  names = sorted(one['speakers'])
-  if names != sorted(other['speakers']):
-    return None
-  found = {'difference': one['accuracy'] - other['accuracy'], 'interval_95': None}
-  # A report names the worst only of very many speakers.
-  if group_bootstrap.MIN_GROUPS <= len(names) == one['num_speakers'] == other['num_speakers']:
-    counts = [
-      (other['speakers'][name][0], one['speakers'][name][0], one['speakers'][name][1])
-      for name in names
-    ]
-    low, high = group_bootstrap.interval(counts, intervals.difference)
-    found['interval_95'] = {'low': low, 'high': high}
-  return found
+  *others, last = runs
+  names = (last, *others)
+  clips = same_clips.read(
+    {name: run_folder.RunFolder(runs[name]).judgement.predictions_file for name in names}
+  )
+  found = results.compare(names, clips, most_clips=0)
+  pairs = {name: found.pair(0, i) for i, name in enumerate(others, start=1)}
+  return {
+    name: {
+      'difference': pair.difference,
+      'interval_95': pair.interval and dict(zip(('low', 'high'), pair.interval, strict=True)),
+      'p_value': pair.p_value,
+    }
+    for name, pair in pairs.items()
+  }
 
 
 def _page(found: Mapping[str, Any], *, title: str, facts: Sequence[tuple[str, str]]) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from pages import curves
 from schemas import errors
-from tests.helpers import datasets
+from tests.helpers import datasets, prediction_files
 from trainer import __main__, config, models, run, transfer_recipe
 from trainer.trunks import comparison
 
@@ -93,21 +93,23 @@ def test_what_a_file_is_has_no_run_from_scratch(tmp_path):
     transfer_recipe.phases(asked)
 
 
-def test_intervals_are_over_speakers_and_paired():
-  def run(accuracy, right, names):
-    return {
-      'accuracy': accuracy,
-      'speakers': {name: [right, 10] for name in names},
-      'num_speakers': len(names),
-    }
-
+@pytest.mark.parametrize('num_speakers', [12, 3])
+def test_differences_are_paired_over_speakers(tmp_path, num_speakers):
+  truth = np.arange(120) % 2
+  speakers = [f's{i // 2 % num_speakers}' for i in range(120)]
+  paths = {}
+  for name, num_wrong in (('head', 24), ('scratch', 48)):
+    logits = np.eye(2)[np.where(np.arange(120) < num_wrong, 1 - truth, truth)]
+    (tmp_path / name).mkdir()
+    file = tmp_path / name / 'predictions.parquet'
+    prediction_files.write(file, 'ab', truth, logits, speakers=speakers)
+    paths[name] = str(tmp_path / name)
+  gain = comparison._differences(paths)['head']
+  assert gain['difference'] == pytest.approx(0.2)
+  assert gain['p_value'] == pytest.approx(2**-23)
   # Every speaker gains the same: whoever is drawn, the difference is it.
-  many = 'abcdefghijkl'
-  gain = comparison._difference(run(0.8, 8, many), run(0.6, 6, many))
-  ends = gain['interval_95']
-  assert [gain['difference'], ends['low'], ends['high']] == pytest.approx([0.2, 0.2, 0.2])
-  assert comparison._difference(run(0.8, 8, 'abc'), run(0.6, 6, 'abc'))['interval_95'] is None
-  assert comparison._difference(run(0.8, 8, 'abc'), run(0.8, 8, 'ab')) is None
+  ends = {'low': pytest.approx(0.2), 'high': pytest.approx(0.2)}
+  assert gain['interval_95'] == (ends if num_speakers == 12 else None)
 
 
 def test_a_report_of_an_earlier_version_is_made_again(tmp_path):

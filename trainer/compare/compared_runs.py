@@ -1,0 +1,179 @@
+"""The runs that are compared: where their predictions lie, and what is to be said of them."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from schemas import errors
+from trainer.compare import results, same_clips
+from trainer.measures import group_bootstrap
+from trainer.runs import judgement, run_folder
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ComparedRun:
+  """One of them.
+
+  Attributes:
+    letter: What columns call it.
+    name: The end of its path that no other has.
+    path: The folder as it was named.
+    predictions_file: What it said.
+    trained_on: Digest of the data set of its training; '' where config.json does not say.
+    trained_in: Where that lay.
+  """
+
+  letter: str
+  name: str
+  path: str
+  predictions_file: str
+  trained_on: str
+  trained_in: str
+
+
+def find(paths: Sequence[str]) -> list[ComparedRun]:
+  """Returns the runs in some folders.
+
+  Raises:
+    ConfigError: if one is not there, is no run's, has no predictions, or is named twice.
+  """
+  real: dict[str, str] = {}
+  for path in paths:
+    earlier = real.setdefault(os.path.realpath(path), path)
+    if earlier is not path:
+      raise errors.ConfigError(
+        f'{path!r} is named twice{"" if path == earlier else f": it is {earlier!r} too"}. Name two '
+        'different runs.'
+      )
+  return [
+    _run(path, name, chr(ord('A') + i) if len(paths) <= 26 else str(i + 1))
+    for i, (path, name) in enumerate(zip(paths, names(paths), strict=True))
+  ]
+
+
+def names(paths: Sequence[str]) -> list[str]:
+  """Returns what paths that are not the same are called: as few of their last parts as differ."""
+  parts = [[part for part in os.path.abspath(path).split(os.sep) if part] for path in paths]
+  sizes = [1] * len(parts)
+  while True:
+    found = ['/'.join(part[-size:]) for part, size in zip(parts, sizes, strict=True)]
+    counts = collections.Counter(found)
+    longer = [
+      min(size + (counts[name] > 1), len(part))
+      for name, size, part in zip(found, sizes, parts, strict=True)
+    ]
+    if longer == sizes:
+      return found
+    sizes = longer
+
+
+def _run(path: str, name: str, letter: str) -> ComparedRun:
+  if not os.path.isdir(path):
+    what = 'is a file' if os.path.exists(path) else 'is not there'
+    raise errors.ConfigError(
+      f'{path!r} {what}. Name the folder of a run, or one below its {_judged_name()!r}.'
+    )
+  predictions = judgement.Judgement(path).predictions_file
+  folder = run_folder.RunFolder(path)
+  if not os.path.exists(predictions):
+    _refuse(folder, predictions)
+  if os.path.basename(os.path.dirname(os.path.abspath(path))) == _judged_name():
+    folder = run_folder.RunFolder(os.path.dirname(os.path.dirname(os.path.abspath(path))))
+  config = _config(folder)
+  return ComparedRun(
+    letter=letter,
+    name=name,
+    path=path,
+    predictions_file=predictions,
+    trained_on=str(config.get('manifest_sha256') or ''),
+    trained_in=str(config.get('data_dir') or ''),
+  )
+
+
+def _judged_name() -> str:
+  return os.path.basename(run_folder.RunFolder('').judged_dir)
+
+
+def _config(folder: run_folder.RunFolder) -> dict[str, Any]:
+  """Returns config.json; {} where only the predictions were kept."""
+  return folder.read_config() if os.path.exists(folder.config_file) else {}
+
+
+def _refuse(folder: run_folder.RunFolder, predictions: str) -> None:
+  folder.read_config()  # A data set, and a folder of something else, are told by their names.
+  judged = folder.judged_dir
+  others = sorted(os.listdir(judged)) if os.path.isdir(judged) else []
+  advice = f' Or name one of {", ".join(os.path.join(judged, one) for one in others)}.' * bool(
+    others
+  )
+  raise errors.ConfigError(
+    f'There are no predictions {predictions!r}: the run is not finished, has no test split, or is '
+    'of an earlier version. Write them with `python -m trainer.evaluate '
+    f'--run_dir={folder.path}`.{advice}'
+  )
+
+
+def notes(
+  runs: Sequence[ComparedRun], clips: same_clips.SameClips, found: results.Comparison
+) -> list[str]:
+  """Returns what is to be said of a comparison, sentences."""
+  said = []
+  if found.has_intervals:
+    said.append(
+      f'The intervals are of 95 %, over {found.num_speakers:,} speakers: whole speakers are drawn '
+      'again, for the clips of a voice are not independent. The differences are paired: all runs '
+      'are judged on the same draw. What another seed of the training would come to, they do not '
+      'say.'
+    )
+  else:
+    said.append(
+      f'There are no intervals: of {errors.counted(found.num_speakers, "speaker")}, fewer than '
+      f'{group_bootstrap.MIN_GROUPS}, none is worth its name. The difference for each is shown.'
+    )
+  if found.num_speakers == found.num_clips:
+    said.append(
+      'Every clip has a speaker of its own: where the data set does not say who speaks, the '
+      'intervals are too narrow.'
+    )
+  noun = clips.runs[0].header.examples
+  said.append(
+    f'Gained are {noun} that the run named first has right and the other wrong, lost the other way '
+    'round; of other mistakes both are wrong, with different answers.'
+  )
+  said.append(
+    "p is that of McNemar's exact test, two-sided. It takes clips for independent: with several "
+    'clips of a voice it is too small.'
+  )
+  if len(found.pairs) > 1:
+    said.append(
+      f'Of {len(found.pairs)} comparisons one may look large by chance: p (Holm) is corrected for '
+      'that. The intervals are not.'
+    )
+  if len(runs) > results.MOST_ALL_PAIRS:
+    said.append(f'Of more than {results.MOST_ALL_PAIRS} runs each is held against the first alone.')
+  digests = {run.header.manifest_sha256 for run in clips.runs}
+  if len(digests) > 1:
+    said.append(
+      'They were judged on different data sets, which hold the same clips with the same labels: '
+      f'{_by_letter(runs, [run.header.data_dir for run in clips.runs])}.'
+    )
+  trained = [run.trained_on for run in runs]
+  if len(set(filter(None, trained))) > 1:
+    said.append(
+      'They were trained on different data sets: '
+      f'{_by_letter(runs, [run.trained_in or "unknown" for run in runs])}.'
+    )
+  if clips.other_speakers:
+    said.append(
+      f'{errors.counted(clips.other_speakers, "clip", "is", "are")} said to be of another speaker '
+      'in another run: those of the first count.'
+    )
+  return said
+
+
+def _by_letter(runs: Sequence[ComparedRun], texts: Sequence[str]) -> str:
+  return ', '.join(f'{run.letter} {text}' for run, text in zip(runs, texts, strict=True))
