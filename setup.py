@@ -84,7 +84,7 @@ setuptools.setup(
   packages=setuptools.find_packages(
     include=['schemas*', 'tfrecords*', 'features*', 'pages*', 'beam_jobs*', 'trainer*']
   ),
-  package_data={'pages': ['templates/*']},
+  package_data={'pages': ['templates/*', 'templates/report/*']},
   install_requires=CORE,
   extras_require=EXTRAS,
   entry_points={

@@ -64,6 +64,13 @@ def of(samples: NDArray[np.float32], rate_hz: int) -> Analysis:
   )
 
 
+def spectrogram(samples: NDArray[np.float32], rate_hz: int) -> tuple[float, NDArray[np.float32]]:
+  """Returns seconds and levels of the spectrogram alone, as `of` does."""
+  samples = beginning(samples, rate_hz)
+  power, _ = _power(samples, rate_hz, _WINDOW_S)
+  return len(samples) / rate_hz, _levels(_fewer_rows(power))
+
+
 def beginning(samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:
   """Returns the part of a clip that is drawn, and can be heard."""
   return samples[: max(1, round(MAX_SECONDS * rate_hz))]

@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,24 @@ def of(samples: NDArray[np.float32], sample_rate_hz: int) -> list[Panel]:
     panel('Mel spectrogram', 'mel band (kHz)', _mel_ticks(sample_rate_hz), images[1]),
     panel('Chromagram', 'pitch class', notes, images[2], is_crisp=True),
   ]
+
+
+def spectrogram(samples: NDArray[np.float32], sample_rate_hz: int) -> Panel:
+  """Returns the one picture that says most of a clip's beginning, from samples [num_samples]."""
+  seconds, levels = analysis.spectrogram(samples, sample_rate_hz)
+  return Panel(
+    'Spectrogram',
+    'frequency (kHz)',
+    axis.ticks(0, sample_rate_hz / 2_000, most=5),
+    embedded.shades(levels[::-1]),
+    x_ticks=axis.ticks(0, seconds, most=5),
+  )
+
+
+def stored(values: NDArray[Any], name: str) -> Panel:
+  """Returns a stored feature, [time, bins] or one row, as a picture without numbers."""
+  rows = values.reshape(len(values), -1) if values.ndim > 1 else values[np.newaxis, :]
+  return Panel(name, 'bin', [], embedded.picture(rows), x_ticks=[], is_crisp=True)
 
 
 def _waveform(clip: analysis.Analysis, panel: Callable[..., Panel]) -> Panel:

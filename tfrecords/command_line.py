@@ -14,6 +14,7 @@ flag. Errors name the remedy.
 
 import dataclasses
 import re
+import shlex
 import textwrap
 import types
 import typing
@@ -126,6 +127,27 @@ def check(config: Any) -> None:
     limits = field.metadata['limits']
     if limits and value is not None and not limits.hold(value):
       raise errors.ConfigError(f'--{field.name} must be {limits.wanted}, got {value}{limits.hint}.')
+
+
+def text_of(config: Any, program: str, *, without: Collection[str] = ()) -> str:
+  """Returns the command that asks for a config: the flags that are not as they are by default.
+
+  Args:
+    config: What `read` returned.
+    program: Such as `python -m trainer`.
+    without: Flags that are left away.
+  """
+  words = []
+  for field in _fields(type(config)):
+    value = getattr(config, field.name)
+    if field.name in without or value is None or value == field.default:
+      continue
+    if isinstance(value, bool):
+      words.append(f'--{"" if value else "no"}{field.name}')
+    else:
+      values = value if isinstance(value, tuple) else (value,)
+      words += [f'--{field.name}={one}' for one in values]
+  return ' '.join([program, *map(shlex.quote, words)])
 
 
 def parse(

@@ -330,6 +330,6 @@ def results(folder: run_folder.RunFolder, report: dict[str, Any] | None, *, has_
       f'test     accuracy {report["accuracy"]:.1%} on {report["num_examples"]:,} '
       f'{report["examples"]}'
     )
-    print(f'report   {folder.judgement.report_file}, {folder.judgement.confusion_matrix_file}')
+    print(f'report   {folder.judgement.for_reading}')
   print(f'model    {folder.checkpoint_file(run_folder.BEST)}')
   print(f'curves   tensorboard --logdir {folder.logs_dir}', flush=True)

@@ -6,8 +6,8 @@
 
 Prints accuracy with its 95 % interval, precision, recall and F1 per label, accuracy per speaker and
 the most frequent confusions. Writes what the model said of every clip (predictions.parquet), and
-report.json and confusion_matrix.png made of it: into the run folder for the test split of the
-training's data and the best epoch, else into a folder below its `judged`.
+report.html, report.json and confusion_matrix.png made of it: into the run folder for the test split
+of the training's data and the best epoch, else into a folder below its `judged`.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str]) -> None:
     print(run.versions_note)
   for warning in report['dataset_warnings']:
     print(f'note: {warning}')
-  print(f'report   {judgement.report_file}, {judgement.confusion_matrix_file}')
+  print(f'report   {judgement.for_reading}')
 
 
 if __name__ == '__main__':

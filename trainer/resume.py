@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from schemas import errors
+from tfrecords import command_line
 from trainer import config as config_lib
 from trainer.augment import chain
 from trainer.data import datasets
@@ -136,7 +137,13 @@ def binding_flags(config: config_lib.TrainConfig) -> dict[str, Any]:
 
 def extended(config: config_lib.TrainConfig, stored: Mapping[str, Any]) -> dict[str, Any]:
   """Returns config.json of a run that goes on with other flags."""
-  return {**stored, 'flags': config.to_json()}
+  return {**stored, 'flags': config.to_json(), 'command': command_text(config)}
+
+
+def command_text(config: config_lib.TrainConfig) -> str:
+  """Returns the command that trains the same again, into a folder of its own."""
+  places = ('run_dir', 'run_name', 'overwrite')
+  return command_line.text_of(config, 'python -m trainer', without=places)
 
 
 def finished_sentence(path: str) -> str:

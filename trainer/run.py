@@ -282,6 +282,7 @@ def _record(
   """Returns what config.json says: enough to repeat the run, and to judge it later."""
   return {
     'flags': config.to_json(),
+    'command': resume.command_text(config),
     'data_dir': files.absolute(data.path),
     'dataset': data.manifest.name,
     'manifest_sha256': data.digest,

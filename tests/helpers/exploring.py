@@ -10,7 +10,7 @@ import soundfile
 from beam_jobs import explore
 from schemas import command
 
-_VOID = {'meta', 'br', 'img'}
+_VOID = {'meta', 'br', 'img', 'input'}
 
 
 class Page(html.parser.HTMLParser):
@@ -60,7 +60,7 @@ class Page(html.parser.HTMLParser):
     self._add(' ')
 
   def handle_data(self, data):
-    if self._open and self._open[-1] != 'style':
+    if self._open and self._open[-1] not in ('style', 'script'):
       self._add(data)
 
   def _add(self, words):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shlex
 import shutil
 
 import keras
@@ -117,12 +118,16 @@ def test_a_run_leaves_everything_in_its_folder(data_dir, capsys):
   assert folder.path == 'runs/mine'
   assert sorted(os.listdir(folder.path)) == [
     'checkpoints',
+    'confidence.json',
     'config.json',
     'confusion_matrix.png',
     'history.json',
+    'judged',
     'logs',
     'manifest.json',
     'outcome.json',
+    'predictions.parquet',
+    'report.html',
     'report.json',
   ]
   assert sorted(os.listdir(folder.checkpoints_dir)) == [
@@ -149,7 +154,7 @@ def test_a_run_leaves_everything_in_its_folder(data_dir, capsys):
   found, _ = test_callbacks.logged(folder.logs_dir, 'test')
   assert found['accuracy'] == [(24, pytest.approx(report['accuracy']))]
   assert f'test     accuracy {report["accuracy"]:.1%} on 22 clips' in said
-  assert folder.judgement.report_file in said
+  assert f'report   {folder.judgement.page_file}, {folder.judgement.report_file}, ' in said
   assert f'tensorboard --logdir {folder.logs_dir}' in said
 
 
@@ -168,6 +173,10 @@ def test_an_epoch_says_how_many_of_the_clips_it_takes(untested_dir, batch_size, 
 
 def test_config_says_how_to_repeat_the_run(plain, untested_dir):
   written = plain.read_config()
+  words = shlex.split(written['command'])
+  assert words[:3] == ['python', '-m', 'trainer']
+  asked = command_line.parse(config.TrainConfig, words[3:], description='')
+  assert dataclasses.replace(asked, run_dir=plain.path) == config.TrainConfig(**written['flags'])
   assert config.TrainConfig(**written['flags']) == config.TrainConfig(
     data=untested_dir,
     run_dir=plain.path,

@@ -308,7 +308,7 @@ def _finish(job: _Job, folder: run_folder.RunFolder, model_text: str) -> None:
       f'test     accuracy {report["accuracy"]:.1%} on {report["num_examples"]:,} '
       f'{report["examples"]}'
     )
-    print(f'report   {folder.judgement.report_file}, {folder.judgement.confusion_matrix_file}')
+    print(f'report   {folder.judgement.for_reading}')
   else:
     print(f'note: there is no {splits.TEST} split, so there is no report.')
   folder.write_outcome(epochs=1, steps=0, stopped='')
@@ -427,6 +427,9 @@ def _said(config: BaselineConfig, data: datasets.Data, model_text: str) -> dict[
   """Returns what config.json says."""
   return {
     'flags': config.to_json(),
+    'command': command_line.text_of(
+      config, 'python -m trainer.baseline', without=('run_dir', 'run_name', 'overwrite')
+    ),
     'data_dir': files.absolute(data.path),
     'dataset': data.manifest.name,
     'manifest_sha256': data.digest,

@@ -415,7 +415,7 @@ def _say_results(
     f'{report["examples"]}, each judged once'
   )
   print(f'note: {mean["note"]}')
-  print(f'report   {folder.top.judgement.report_file}', flush=True)
+  print(f'report   {folder.top.judgement.for_reading}', flush=True)
 
 
 def _since(started_s: float) -> str:

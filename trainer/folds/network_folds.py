@@ -56,6 +56,7 @@ def job(config: config_lib.TrainConfig) -> cross_validation.Job:
     model=name,
     said={
       'flags': config.to_json(),
+      'command': resume.command_text(config),
       'data_dir': files.absolute(data.path),
       'dataset': data.manifest.name,
       'manifest_sha256': data.digest,

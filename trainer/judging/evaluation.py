@@ -123,6 +123,9 @@ def report_on(
     judgement: Where they lie.
     further: Fields in place of those that are made of predictions alone, or beside them.
   """
+  # Here, so that --help does not wait for what draws.
+  from trainer.judging.report import page
+
   predictions = parquet_reader.Reader(judgement.predictions_file)
   header = predictions.header
   audio = run.manifest.audio
@@ -149,6 +152,7 @@ def report_on(
   run.folder.write_json(judgement.report_file, report)
   with run_folder.writing(judgement.confusion_matrix_file):
     storage.write_atomically(judgement.confusion_matrix_file, png)
+  page.write(run.folder, judgement, report)
   return report
 
 

@@ -28,3 +28,8 @@ class Judgement:
   def files(self) -> tuple[str, ...]:
     """All of them; not each is there."""
     return (self.predictions_file, self.report_file, self.page_file, self.confusion_matrix_file)
+
+  @property
+  def for_reading(self) -> str:
+    """What people look at, as a line of the terminal: the page first."""
+    return ', '.join((self.page_file, self.report_file, self.confusion_matrix_file))
