@@ -14,7 +14,6 @@ from schemas import errors
 from tfrecords import command_line, manifest_file, storage
 from trainer.data import datasets, fold_view
 from trainer.folds import (
-  cv_folder,
   fold_flag,
   fold_manifests,
   fold_plan,
@@ -23,7 +22,7 @@ from trainer.folds import (
 )
 from trainer.judging import evaluation
 from trainer.judging.report import text as text_lib
-from trainer.runs import run_folder, saved_run
+from trainer.runs import cv_folder, run_folder, saved_run
 
 _MOST_NAMED = 4
 # Voices in the table of the terminal; report.json has all.
@@ -384,9 +383,7 @@ def _finish(job: Job, folder: cv_folder.CvFolder, plan: fold_plan.Plan) -> None:
     _say_results(folder, plan, report)
   else:
     print('note: the folds were trained and not judged (--notest), so there is no report.')
-  top.write_json(
-    top.outcome_file, {'epochs': 0, 'steps': 0, 'stopped': '', 'folds': len(plan.folds)}
-  )
+  top.write_outcome(epochs=0, steps=0, stopped='', folds=len(plan.folds))
 
 
 def _say_results(

@@ -14,8 +14,8 @@ from schemas import errors, json_form, manifest, naming, splits
 from tfrecords import manifest_file, storage
 from trainer.data import datasets, fold_view
 from trainer.data.raw import files
-from trainer.folds import cv_folder, dealing, fold_flag, fold_manifests, record_groups, shard_sums
-from trainer.runs import run_folder
+from trainer.folds import dealing, fold_flag, fold_manifests, record_groups, shard_sums
+from trainer.runs import cv_folder, run_folder
 
 # Bump with every change of how records are divided.
 PLAN_VERSION = 1

@@ -12,10 +12,10 @@ import pyarrow as pa
 from scipy import stats
 
 from schemas import errors
-from trainer.folds import cv_folder, fold_manifests, fold_plan
+from trainer.folds import fold_manifests, fold_plan
 from trainer.predictions import header as header_lib
 from trainer.predictions import parquet_reader, parquet_writer
-from trainer.runs import run_folder, saved_run
+from trainer.runs import cv_folder, run_folder, saved_run
 
 SPLIT = 'folds'
 _LEVEL = 0.95

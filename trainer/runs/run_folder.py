@@ -226,15 +226,16 @@ class RunFolder:
     with writing(path):
       storage.write_atomically(path, json_form.dumps(value).encode())
 
-  def write_outcome(self, *, epochs: int, steps: int, stopped: str) -> None:
+  def write_outcome(self, *, epochs: int, steps: int, stopped: str, **further: Any) -> None:
     """Writes that the run is finished, and when.
 
     Args:
       epochs: How many were done.
       steps: Of the training.
       stopped: Why there are no more; '' where all that were asked for are done.
+      **further: What else is to be said.
     """
-    outcome = {'epochs': epochs, 'steps': steps, 'stopped': stopped}
+    outcome = {'epochs': epochs, 'steps': steps, 'stopped': stopped, **further}
     self.write_json(self.outcome_file, {**outcome, 'finished_at': time_text(time.time())})
 
   def read_config(self) -> dict[str, Any]:

@@ -7,12 +7,17 @@ import dataclasses
 import os
 from collections.abc import Iterator
 
-from trainer.runs import run_folder
+from trainer.runs import cv_folder, run_folder
 
-FOLDS_PREFIX = 'fold-'
 # What a run keeps in folders of its own: there are no runs in there.
 _NAMES = run_folder.RunFolder('')  # Of the files in one.
-_PARTS = (_NAMES.checkpoints_dir, _NAMES.logs_dir, _NAMES.graphs_dir, _NAMES.judged_dir)
+_PARTS = (
+  _NAMES.checkpoints_dir,
+  _NAMES.logs_dir,
+  _NAMES.graphs_dir,
+  _NAMES.judged_dir,
+  cv_folder.CvFolder('').data_dir,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +73,7 @@ def search(folder: str) -> Iterator[Found | Unreadable]:
     is_run = _is_run({entry.name for entry in inside})
     below = [entry for entry in inside if _may_hold_runs(entry, is_of_run=is_run)]
     if is_run:
-      folds = [entry for entry in below if entry.name.startswith(FOLDS_PREFIX)]
+      folds = [entry for entry in below if entry.name.startswith(cv_folder.FOLD_PREFIX)]
       yield Found(path, tuple(entry.path for entry in folds))
       below = [entry for entry in below if entry not in folds]
     folders += [entry.path for entry in reversed(below) if not entry.is_symlink()]

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainer.measures import monitor, scores
-from trainer.runs import run_folder
+from trainer.runs import cv_folder, run_folder
 
 FINISHED, UNFINISHED, DAMAGED = 'finished', 'unfinished', 'damaged'
 
@@ -79,9 +79,7 @@ def summarise(path: str, folds: Sequence[str] = ()) -> Summary | None:
   flags = _of(config, 'flags', dict) or {}
   interval = _of(report, 'accuracy_interval_95', dict) or {}
   parts = [part for fold in folds if (part := summarise(fold))]
-  of_folds = _num_folds(config, flags)
-  if of_folds is None and parts:
-    of_folds = len(parts)
+  of_folds = _num_folds(path, config, len(parts))
   first = parts[0] if parts else Summary(path=path)
   of_epochs = None if of_folds is not None else _of(flags, 'epochs', int)
   feature = _of(config, 'computed', dict) or _of(config, 'feature', dict) or {}
@@ -108,14 +106,13 @@ def summarise(path: str, folds: Sequence[str] = ()) -> Summary | None:
   )
 
 
-def _num_folds(config: Mapping[str, Any], flags: Mapping[str, Any]) -> int | None:
-  """Returns how many folds a run is to have; None for a run that has none, or says no number."""
-  folds = config.get('folds')
-  if isinstance(folds, list):
-    return len(folds)
-  if isinstance(folds, Mapping):
-    folds = folds.get('count')
-  return folds if isinstance(folds, int) and not isinstance(folds, bool) else None
+def _num_folds(path: str, config: Mapping[str, Any], num_begun: int) -> int | None:
+  """Returns how many folds a run is to have; None for a run that is no cross-validation."""
+  if not num_begun and not config.get('folds'):
+    return None
+  # Damage of the plan is the business of the program that goes on with it.
+  plan = _mapping(cv_folder.CvFolder(path).plan_file, [])
+  return len(_of(plan, 'folds', list) or ()) or num_begun
 
 
 def _validation(history: Sequence[Mapping[str, Any]], monitored: str) -> float | None:

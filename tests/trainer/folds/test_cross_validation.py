@@ -142,7 +142,8 @@ def test_what_is_killed_goes_on_with_the_folds_that_are_left(trained, data_dir, 
   assert done == [2]
   said = capsys.readouterr().out
   assert said.count('(kept)') == 3  # One in the second command, two in the third.
-  for name in ('report.json', 'outcome.json', 'data/plan.json'):
+  assert folder.top.read_outcome() == trained.top.read_outcome()
+  for name in ('report.json', 'data/plan.json'):
     with open(f'{folder.path}/{name}', 'rb') as one, open(f'{trained.path}/{name}', 'rb') as two:
       assert one.read() == two.read()
 

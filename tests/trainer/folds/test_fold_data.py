@@ -19,8 +19,8 @@ from trainer import run
 from trainer.baselines import pooled_split, pooling
 from trainer.data import datasets as data_sets
 from trainer.data import fold_view, named_data
-from trainer.folds import cv_folder, fold_plan, shard_sums
-from trainer.runs import saved_run
+from trainer.folds import fold_plan, shard_sums
+from trainer.runs import cv_folder, saved_run
 
 SPEAKERS = {
   'train': ('ada', 'bob', 'cyd', 'dan', 'eli'),

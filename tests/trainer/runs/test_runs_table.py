@@ -57,7 +57,9 @@ def runs(tmp_path):
   write(folder / 'svm', config=baseline, history=[epoch(0.7)], outcome=lately, report=report)
   write(folder / 'early', config=config_of(), outcome={**DONE, 'stopped': 'no gain'})
   folds = folder / 'folded'
-  write(folds, config={'flags': {'folds': 'speaker:3'}, 'folds': 3, 'manifest_sha256': 'ab'})
+  write(folds, config={'folds': {'text': 'speaker:3'}, 'manifest_sha256': 'ab'})
+  (folds / 'data').mkdir()
+  (folds / 'data' / 'plan.json').write_text('{"folds": [{}, {}, {}]}')
   for i in range(2):
     outcome = DONE if i == 0 else None
     write(folds / f'fold-{i:02}', config=config_of(), history=history, outcome=outcome)

@@ -7,6 +7,8 @@ import os
 
 from trainer.runs import run_folder
 
+FOLD_PREFIX = 'fold-'
+
 
 @dataclasses.dataclass(frozen=True)
 class CvFolder:
@@ -35,7 +37,7 @@ class CvFolder:
 
   def run(self, number: int) -> run_folder.RunFolder:
     """The folder of the run of a fold."""
-    return run_folder.RunFolder(os.path.join(self.path, f'fold-{number:02d}'))
+    return run_folder.RunFolder(os.path.join(self.path, f'{FOLD_PREFIX}{number:02d}'))
 
   def data(self, number: int) -> str:
     """The fold as a data set."""
@@ -43,4 +45,4 @@ class CvFolder:
 
   def log_file(self, number: int) -> str:
     """What the process of a fold says."""
-    return os.path.join(self.path, f'fold-{number:02d}.log')
+    return os.path.join(self.path, f'{FOLD_PREFIX}{number:02d}.log')
