@@ -97,10 +97,10 @@ endef
 lock: install
 	$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --custom-compile-command 'make lock' --upgrade setup.py requirements/latest.in \
-	  --extra train --extra media --extra gcp --extra aws --extra demo --extra dev --output-file requirements/latest.txt
+	  --extra train --extra sweep --extra media --extra gcp --extra aws --extra demo --extra dev --output-file requirements/latest.txt
 	$(PY) -m uv pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
 	  --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --upgrade \
-	  setup.py requirements/tfio.in --extra train --extra media --extra gcp --extra aws --extra demo --extra dev \
+	  setup.py requirements/tfio.in --extra train --extra sweep --extra media --extra gcp --extra aws --extra demo --extra dev \
 	  --output-file requirements/tfio.txt
 	$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --custom-compile-command 'make lock' --upgrade tests/engines/moto/requirements.in \

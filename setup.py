@@ -49,6 +49,7 @@ EXTRAS = {
     'tensorflow>=2.17',
     'tensorflow-datasets>=4.9.7',
   ],
+  'sweep': ['optuna>=4.0,<6'],
   'gpu': ['tensorflow[and-cuda]>=2.17'],
   'gcp': [
     'apache-beam[gcp]>=2.72,<3',

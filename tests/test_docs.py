@@ -32,6 +32,7 @@ from trainer import (
   model_table,
   models,
   predict,
+  sweep,
 )
 from trainer.devices import strategies
 from trainer.models import model as model_lib
@@ -86,6 +87,9 @@ def check_python(module, arguments):
   elif module in WITH_ARGUMENTS:
     config_class, files = WITH_ARGUMENTS[module]
     command_line.parse(config_class, arguments, description='', files=files)
+  elif module == 'trainer.sweep':
+    asked, passed = sweep.parse(arguments)
+    sweep.search_space.make(asked.over, passed)
   elif module == 'trainer.data_server':
     arguments = [word.replace('HOST', 'host') for word in arguments]
     command_line.parse(data_server.ServerConfig, arguments, description='')

@@ -13,7 +13,17 @@ from beam_jobs.sources import corpus as corpus_lib
 from schemas import errors
 from tests.helpers import wav_files
 from tfrecords import command_line, paths
-from trainer import baseline, compare, config, data_server, evaluate, extract, model_table, predict
+from trainer import (
+  baseline,
+  compare,
+  config,
+  data_server,
+  evaluate,
+  extract,
+  model_table,
+  predict,
+  sweep,
+)
 from trainer.models import application_weights
 from trainer.runs import runs_table
 
@@ -68,6 +78,8 @@ PATHS = [
   (of(model_table.ModelsConfig), model_table.ModelsConfig, 'data'),
   (of(compare.CompareConfig, 'a', 'b', files='runs'), compare.CompareConfig, 'output'),
   (of(evaluate.EvaluateConfig), evaluate.EvaluateConfig, 'data'),
+  (of(sweep.SweepConfig, '--output=x'), sweep.SweepConfig, 'data'),
+  (of(sweep.SweepConfig), sweep.SweepConfig, 'output'),
   (of(evaluate.EvaluateConfig), evaluate.EvaluateConfig, 'run_dir'),
   (of(predict.PredictConfig), predict.PredictConfig, 'data'),
   (of(predict.PredictConfig, '--data=x'), predict.PredictConfig, 'run_dir'),

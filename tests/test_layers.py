@@ -68,6 +68,7 @@ ROOMS = {
     'folds': 'config data devices judging learning models predictions preflight resume runs',
     'callbacks': 'judging measures runs',
     'rate_range': 'assembly config data devices judging learning memory_demand models runs',
+    'sweep': 'config data devices learning measures models preflight resume runs',
     'trunks': 'compare data devices judging lazy measures models runs',
     'learning': 'augment callbacks data devices judging lazy measures models runs',
   },

@@ -184,6 +184,21 @@ def parse(
   return read(config_class, flag_values)
 
 
+def given(config_class: type, arguments: Sequence[str]) -> tuple[str, ...]:
+  """Returns which flags of a config class the arguments set, in the order of its fields.
+
+  Raises:
+    ConfigError: as `parse`, but for what the config class itself refuses.
+  """
+  flag_values = flags.FlagValues()  # type: ignore[no-untyped-call]
+  define(config_class, flag_values)
+  names = tuple(flag_values)
+  flags.DEFINE_bool('help', False, '', flag_values=flag_values)
+  flags.DEFINE_bool('debug', False, '', flag_values=flag_values)
+  _parsed(flag_values, arguments)
+  return tuple(name for name in names if flag_values[name].present)
+
+
 def parse_folder(argv: Sequence[str], *, description: str, program: str) -> str | None:
   """Returns the folder that the arguments name; None if they ask for help, which is printed.
 

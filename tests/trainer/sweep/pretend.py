@@ -1,0 +1,74 @@
+"""Stands in for `python -m trainer`: its flags, files and signals, in 30 ms and without TensorFlow.
+
+  python -m tests.trainer.sweep.pretend trainer --run_dir=DIR --learning_rate=0.01 ...
+
+The accuracy grows from epoch to epoch, the more the nearer the learning rate is to 0.01. What else
+happens is in the environment: PRETEND_FAIL and PRETEND_DIE are parts of the command line that do.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+
+
+def result(epoch, rate):
+  """One epoch as history.json has it."""
+  distance = abs(rate - 0.01) / (rate + 0.01)
+  accuracy = (1 - distance) * (1 - 0.5**epoch)
+  scores = {'loss': 1 - accuracy, 'accuracy': accuracy, 'num_examples': 10,
+            'balanced_accuracy': None, 'macro_f1': None}  # fmt: skip
+  return {'epoch': epoch, 'step': epoch, 'learning_rate': rate, 'train': scores,
+          'validation': scores, 'train_s': 0.5, 'wait_s': 0.0, 'skipped_steps': None}  # fmt: skip
+
+
+def write(path, value):
+  with open(path + '.part', 'w', encoding='utf-8') as stream:
+    json.dump(value, stream)
+  os.replace(path + '.part', path)
+
+
+def train(flags):
+  folder = flags['run_dir']
+  os.makedirs(folder, exist_ok=True)
+  history = os.path.join(folder, 'history.json')
+  epochs = []
+  if os.path.exists(history):
+    with open(history, encoding='utf-8') as stream:
+      epochs = json.load(stream)
+  stopped = []
+  signal.signal(signal.SIGTERM, lambda number, frame: stopped.append(number))
+  for epoch in range(len(epochs) + 1, int(flags['epochs']) + 1):
+    time.sleep(float(os.environ.get('PRETEND_EPOCH_S', 0)))
+    if stopped:
+      print(f'stopped before epoch {epoch}')
+      return
+    epochs.append(result(epoch, float(flags['learning_rate'])))
+    write(history, epochs)
+    die = os.environ.get('PRETEND_DIE', '')
+    if die and die in sys.argv and epoch == 1:
+      os.kill(os.getpid(), signal.SIGKILL)
+  write(os.path.join(folder, 'outcome.json'), {'epochs': len(epochs), 'steps': 1, 'stopped': ''})
+
+
+def evaluate(flags):
+  interval = {'low': 0.6, 'high': 0.8}
+  report = {'accuracy': 0.7, 'loss': 1.0, 'num_examples': 22, 'accuracy_interval_95': interval}
+  write(os.path.join(flags['run_dir'], 'report.json'), report)
+
+
+def main():
+  _, module, *words = sys.argv
+  flags = {'learning_rate': 0.001, 'epochs': 3}
+  for word in words:
+    name, _, value = word.removeprefix('--').partition('=')
+    flags[name] = value
+  if os.environ.get('PRETEND_FAIL', '') in words:
+    print('error: The model does not fit into the memory of this machine.', file=sys.stderr)
+    sys.exit(2)
+  {'trainer': train, 'trainer.evaluate': evaluate}[module](flags)
+
+
+if __name__ == '__main__':
+  main()

@@ -1,0 +1,424 @@
+"""Whole sweeps, whose trials are processes that stand in for the trainer's."""
+
+import csv
+import json
+import os
+import pathlib
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from schemas import errors
+from tests.helpers import datasets
+from trainer import config as config_lib
+from trainer import sweep
+from trainer.sweep import leases, sweeping, trial_process
+
+ROOT = pathlib.Path(__file__).parent.parent.parent.parent
+RATES = '--over=learning_rate=0.001|0.01|0.1'
+
+
+def pretend(module, arguments, **others):
+  return trial_process.TrialProcess('tests.trainer.sweep.pretend', [module, *arguments], **others)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+  monkeypatch.chdir(ROOT)
+  monkeypatch.setattr(sweeping, '_POLL_S', 0.01)
+  monkeypatch.setattr(sweeping, '_WAIT_S', 0.02)
+
+
+@pytest.fixture
+def swept(data_dir, tmp_path):
+  """Sweeps as the program does; with `start`, what is called in place of a trial's process."""
+
+  def run(*flags, passed=(), output='out', start=pretend):
+    own = (f'--output={tmp_path / output}', f'--data={data_dir}', *flags)
+    config, passed = sweep.parse([*own, '--', '--epochs=3', *passed])
+    space = sweep.search_space.make(config.over, passed)
+    sweep._check_output(config.output)
+    return sweep.sweep(config, space, sweep._check_data(space), start=start)
+
+  return run
+
+
+def forbidden(*_, **__):
+  raise AssertionError('a process was started')
+
+
+def commands(folder):
+  """The command lines of all processes of a trial."""
+  name = pathlib.Path(folder).name
+  log = pathlib.Path(folder).parent / 'processes' / f'{name}.txt'
+  return re.findall(r'^\$ (.*)$', log.read_text(), re.MULTILINE)
+
+
+def test_a_grid_is_done_and_its_winner_alone_sees_the_test_split(swept, tmp_path, capsys, data_dir):
+  found = swept('--search=grid', RATES, '--over=augment=|cutout')
+  assert [(one.number, one.chosen['learning_rate'], one.chosen['augment']) for one in found.rows][
+    :2
+  ] == [(2, '0.01', ''), (3, '0.01', 'cutout')]
+  assert len(found.done) == 6
+  assert found.winner.value == pytest.approx(0.875) and found.winner.epoch == 3
+  assert [path.parent.name for path in tmp_path.glob('out/*/report.json')] == ['trial-0002']
+  trained, judged = commands(found.winner.folder)
+  assert trained.split()[1:] == [
+    '-m', 'tests.trainer.sweep.pretend', 'trainer', f'--data={data_dir}', '--epochs=3',
+    '--learning_rate=0.01', f'--run_dir={tmp_path}/out/trial-0002', '--notest',
+  ]  # fmt: skip
+  assert judged.split()[3:] == ['trainer.evaluate', f'--run_dir={tmp_path}/out/trial-0002']
+
+  out = capsys.readouterr().out
+  assert re.search(r'trial-0002 +87.5% +3 +0.01 +none +1.5 s +70.0% \(60.0% to 80.0%\)', out)
+  assert 'the validation measure of a winner is too good' in out
+  again = shlex.split(re.search(r'^again +(.*)$', out, re.MULTILINE)[1])
+  assert again == [
+    'python', '-m', 'trainer', f'--data={data_dir}', '--learning_rate=0.01', '--epochs=3'
+  ]  # fmt: skip
+
+  rows = list(csv.DictReader((tmp_path / 'out' / 'sweep.csv').open()))
+  assert [row['trial'] for row in rows[:2]] == ['trial-0002', 'trial-0003']
+  assert (rows[0]['accuracy'], rows[0]['test_accuracy'], rows[1]['test_low']) == (
+    '0.875',
+    '0.7',
+    '',
+  )
+  written = json.loads((tmp_path / 'out' / 'sweep.json').read_text())
+  assert written['winner'] == 2 and shlex.split(written['winners_command']) == again
+
+  assert swept('--search=grid', RATES, '--over=augment=|cutout', start=forbidden) == found
+
+
+def test_all_or_none_are_judged_where_that_is_asked(swept, tmp_path, capsys):
+  swept('--search=grid', RATES, '--judge=none')
+  assert not list(tmp_path.glob('out/*/report.json'))
+  swept('--search=grid', RATES, '--judge=all', '--format=markdown')
+  assert len(list(tmp_path.glob('out/*/report.json'))) == 3
+  out = capsys.readouterr().out
+  assert '| trial-0000 | 15.9% | 3 | 0.001 | 1.5 s | 70.0% (60.0% to 80.0%) |' in out
+  assert 'every finished trial was judged on the test split, to be compared' in out
+
+
+def test_the_worst_loss_is_not_the_best(swept):
+  found = swept('--search=grid', RATES, passed=['--monitor=loss'])
+  assert found.winner.chosen == {'learning_rate': '0.01'}
+  assert found.winner.value == pytest.approx(0.125)
+
+
+DRAWN = (
+  '--over=learning_rate=log:1e-3..1e-1',
+  '--over=model=linear|cnn',
+  '--over=model.filters=2..9',
+)
+
+
+@pytest.mark.parametrize(('search', 'count'), [('tpe', 12), ('random', 4)])
+def test_the_same_seed_gives_the_same_trials_also_where_the_sweep_was_stopped(swept, search, count):
+  flags = (f'--search={search}', f'--trials={count}', '--prune=none', '--judge=none', *DRAWN)
+  whole = swept(*flags)
+  assert len({str(one.chosen) for one in whole.rows}) == count
+  assert all(
+    ('model.filters' in one.chosen) == (one.chosen['model'] == 'cnn') for one in whole.rows
+  )
+
+  started = []
+
+  def dying(*arguments, **others):
+    started.append(arguments)
+    if len(started) in (2, count - 1):
+      raise KeyboardInterrupt
+    return pretend(*arguments, **others)
+
+  for _ in range(2):
+    with pytest.raises(KeyboardInterrupt):
+      swept(*flags, output='stopped', start=dying)
+  again = swept(*flags, output='stopped', start=dying)
+  assert [(one.number, one.chosen, one.value) for one in again.rows] == [
+    (one.number, one.chosen, one.value) for one in whole.rows
+  ]
+  if search == 'random':
+    other = swept(*flags, '--seed=1', output='other')
+    assert [one.chosen for one in other.rows] != [one.chosen for one in whole.rows]
+
+
+def test_more_trials_may_be_asked_for_later(swept, capsys):
+  flags = ('--search=random', '--prune=none', DRAWN[0])
+  assert len(swept(*flags, '--trials=2').done) == 2
+  assert len(swept(*flags, '--trials=6', '--jobs=3').done) == 6
+  out = capsys.readouterr().out
+  assert 'the test split has been looked at 2 times' in out
+
+
+def test_trials_below_the_median_are_ended_by_a_signal(swept, monkeypatch, tmp_path):
+  monkeypatch.setenv('PRETEND_EPOCH_S', '0.02')
+  rates = '--over=learning_rate=0.008|0.009|0.01|0.011|0.012|0.5'
+  found = swept('--search=grid', rates, '--prune=median', passed=['--epochs=40'])
+  last = found.rows[-1]
+  assert (last.number, last.state, last.why) == (5, 'pruned', 'after epoch 3')
+  assert len(found.done) == 5
+  assert 'stopped before epoch' in (tmp_path / 'out' / 'processes' / 'trial-0005.txt').read_text()
+  assert not (tmp_path / 'out' / 'trial-0005' / 'outcome.json').exists()
+
+
+def test_hyperband_prunes_too(swept):
+  rates = '--over=learning_rate=0.01|0.009|0.3|0.4|0.5|0.6|0.7|0.8|0.9'
+  found = swept('--search=grid', rates, '--prune=hyperband', passed=['--epochs=9'])
+  assert found.winner.chosen == {'learning_rate': '0.01'}
+  assert {one.state for one in found.rows} == {'done', 'pruned'}
+
+
+def test_a_trial_that_fails_is_kept_with_the_sentence_of_the_trainer(swept, monkeypatch, capsys):
+  monkeypatch.setenv('PRETEND_FAIL', '--learning_rate=0.01')
+  found = swept('--search=grid', RATES)
+  assert {one.number for one in found.done} == {0, 2}
+  assert (found.rows[-1].state, found.rows[-1].why) == (
+    'failed', 'The model does not fit into the memory of this machine.'
+  )  # fmt: skip
+  assert 'trial-0001 failed: The model does not fit' in capsys.readouterr().out
+  monkeypatch.delenv('PRETEND_FAIL')
+  assert len(swept('--search=grid', RATES, start=forbidden).done) == 2
+  again = swept('--search=grid', RATES, '--retry_failed')
+  assert (again.winner.number, again.winner.chosen) == (3, {'learning_rate': '0.01'})
+  assert {one.number for one in again.done} == {0, 2, 3}
+
+
+def test_where_one_trial_after_the_other_fails_the_sweep_stops(swept, monkeypatch):
+  monkeypatch.setenv('PRETEND_FAIL', '--epochs=3')
+  with pytest.raises(
+    errors.ConfigError, match='3 trials failed one after the other, the last with: The model'
+  ):
+    swept('--trials=9', DRAWN[0])
+
+
+def test_a_trial_whose_process_dies_is_begun_again_and_goes_on(swept, monkeypatch, capsys):
+  monkeypatch.setenv('PRETEND_DIE', '--learning_rate=0.01')
+  found = swept('--search=grid', RATES)
+  assert found.winner.chosen == {'learning_rate': '0.01'} and found.winner.epoch == 3
+  assert len(commands(found.winner.folder)) == 3  # Twice trained, once judged.
+  assert 'trial-0001  its process died, and is begun again' in capsys.readouterr().out
+
+
+def test_what_another_holds_is_left_alone_until_it_shows_no_life(swept, tmp_path, monkeypatch):
+  monkeypatch.setattr(leases, 'PATIENCE_S', 0.5)
+  with pytest.raises(KeyboardInterrupt):
+    swept('--search=grid', RATES, start=interrupting(2))
+  elsewhere = leases.Leases(str(tmp_path / 'out' / 'processes'))
+  elsewhere.take('trial-0001')
+  path = tmp_path / 'out' / 'processes' / 'trial-0001.lease'
+  fields = json.loads(path.read_text())
+  fields['sweep']['machine'] = 'another'
+  path.write_text(json.dumps(fields))
+  began_s = time.monotonic()
+  found = swept('--search=grid', RATES)
+  assert len(found.done) == 3
+  assert time.monotonic() - began_s > 0.5
+  assert len(commands(found.winner.folder)) == 2
+  assert not list((tmp_path / 'out' / 'processes').glob('*.lease'))
+
+
+def interrupting(nth):
+  """Starts processes; in place of the nth comes Ctrl-C."""
+  started = []
+
+  def start(*arguments, **others):
+    started.append(arguments)
+    if len(started) == nth:
+      raise KeyboardInterrupt
+    return pretend(*arguments, **others)
+
+  return start
+
+
+def test_two_that_share_a_folder_do_every_trial_once(swept, monkeypatch):
+  monkeypatch.setenv('PRETEND_EPOCH_S', '0.01')
+  rates = '--over=learning_rate=' + '|'.join(str(0.001 * n) for n in range(1, 9))
+  found = []
+  threads = [
+    threading.Thread(target=lambda: found.append(swept('--search=grid', rates, '--jobs=2')))
+    for _ in range(2)
+  ]
+  for thread in threads:
+    thread.start()
+  for thread in threads:
+    thread.join()
+  assert found[0] == found[1] and len(found[0].done) == 8
+  counts = [len(commands(one.folder)) for one in found[0].rows]
+  assert counts == [2] + [1] * 7  # The winner was judged, once.
+
+
+SWEPT = """
+import sys
+from tests.trainer.sweep import test_sweep
+from trainer import sweep
+config, passed = sweep.parse(sys.argv[1:])
+space = sweep.search_space.make(config.over, passed)
+sweep.sweep(config, space, sweep._check_data(space), start=test_sweep.pretend)
+"""
+
+
+def test_a_sweep_that_is_killed_takes_its_processes_along_and_goes_on(
+  swept, tmp_path, data_dir, monkeypatch
+):
+  monkeypatch.setenv('PRETEND_EPOCH_S', '0.3')
+  killed = subprocess.Popen(
+    [sys.executable, '-c', SWEPT, f'--output={tmp_path}/out', f'--data={data_dir}',
+     '--search=grid', RATES, '--', '--epochs=3'],
+    stdout=subprocess.DEVNULL, cwd=ROOT,
+  )  # fmt: skip
+  history = tmp_path / 'out' / 'trial-0001' / 'history.json'
+  try:
+    wait_for(history.exists)
+  finally:
+    killed.kill()
+    killed.wait()
+  log = tmp_path / 'out' / 'processes' / 'trial-0001.txt'
+  wait_for(lambda: 'stopped before epoch' in log.read_text())
+  done = len(json.loads(history.read_text()))
+  assert 0 < done < 3
+  monkeypatch.setenv('PRETEND_EPOCH_S', '0')
+  found = swept('--search=grid', RATES)
+  assert [one.number for one in found.done] == [1, 2, 0]
+  assert len(commands(tmp_path / 'out' / 'trial-0001')) == 3
+  assert len(commands(tmp_path / 'out' / 'trial-0000')) == 1
+
+
+def wait_for(condition, *, limit_s=60.0):
+  until_s = time.monotonic() + limit_s
+  while not condition():
+    assert time.monotonic() < until_s
+    time.sleep(0.02)
+
+
+def test_a_line_that_was_cut_is_dropped_and_a_damaged_one_refused(swept, tmp_path):
+  whole = swept('--search=grid', RATES)
+  journal = tmp_path / 'out' / 'journal.jsonl'
+  kept = journal.read_bytes()
+  journal.write_bytes(kept + b'{"op_code": 4, "wor')
+  assert swept('--search=grid', RATES, start=forbidden) == whole
+  assert journal.read_bytes().startswith(kept + b'{"op_code":0,')
+  lines = kept.splitlines(keepends=True)
+  journal.write_bytes(b''.join([*lines[:3], b'{"op_\n', *lines[3:]]))
+  with pytest.raises(errors.ConfigError, match=r"journal.jsonl' is damaged .* Put back a copy"):
+    swept('--search=grid', RATES)
+
+
+def test_another_sweep_in_the_same_folder_is_refused_with_what_differs(swept):
+  swept('--search=grid', RATES)
+  for flags, passed, said in (
+    (('--search=grid', '--over=learning_rate=1|2'), (), r'--over=learning_rate 0.001\|0.01\|0.1'),
+    (('--search=random', RATES), (), r'--search grid \(here random\)'),
+    (('--search=grid', RATES), ['--batch_size=8'], r'-- --batch_size 64 \(here 8\)'),
+    (('--search=grid', RATES, '--over=seed=0|1'), (), r'--over of learning_rate \(here learning_'),
+  ):
+    with pytest.raises(errors.ConfigError, match=f'holds another sweep, with .*{said}'):
+      swept(*flags, passed=passed, start=forbidden)
+
+
+def test_another_data_set_is_refused_and_other_places_are_not(swept, tmp_path, data_dir):
+  swept('--search=grid', RATES)
+  datasets.write_dataset(tmp_path / 'other', clips_per_speaker=4)
+  with pytest.raises(errors.ConfigError, match='a data set of digest'):
+    swept('--search=grid', RATES, f'--data={tmp_path}/other', start=forbidden)
+  os.symlink(data_dir, tmp_path / 'link')
+  swept('--search=grid', RATES, f'--data={tmp_path}/link', '--jobs=2', start=forbidden)
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'said'),
+  [
+    ([RATES], 'Name --output=FOLDER'),
+    (['--output=gs://b/x', RATES], 'wants a folder of this machine'),
+    (['--output={tmp}/x'], 'Name what the sweep goes over'),
+    (['--output={tmp}/x', '--epochs=3', RATES], '--epochs is a flag of the trainer'),
+    (['--output={tmp}/x', '--notf32', RATES], '--tf32 is a flag of the trainer'),
+    (['--output={tmp}/x', '--trails=3', RATES], "no flag --trails. Did you mean '--trials'"),
+    (['--output={tmp}/x', '--search=grid', '--trials=3', RATES], '--search=grid does all'),
+    (['--output={tmp}/x', '--search=grid', '--over=ema=0..0.5'], 'a grid wants every value'),
+    (['--output={tmp}/x', '--data=x', RATES, '--', '--data=y'], 'given before and behind'),
+    (['--output={tmp}/file', '--data={data}', RATES], 'is a file'),
+    (['--output={data}', '--data={data}', RATES], 'and no sweep'),
+    (['--output={tmp}/x', '--data={tmp}/none', RATES], 'none'),
+    (['--output={tmp}/x', '--data={bare}', RATES], 'compared on the validation split'),
+    (['--output={tmp}/x', '--over=data={data}|{bare}'], 'validation split'),
+    (['--output={tmp}/x', '--data={data}', '--over=feature=log_mel|mfcc'], 'mfcc'),
+  ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_before_anything_is_written(arguments, said, tmp_path, data_dir):
+  (tmp_path / 'file').touch()
+  datasets.write_dataset(tmp_path / 'bare', speakers={'train': ('ada', 'bob')})
+  places = {'tmp': tmp_path, 'data': data_dir, 'bare': tmp_path / 'bare'}
+  with pytest.raises(errors.VoxshardError, match=said):
+    sweep.main([one.format(**places) for one in arguments])
+  assert not (tmp_path / 'x').exists()
+
+
+def test_without_optuna_one_sentence_says_what_to_install(tmp_path, data_dir, monkeypatch):
+  monkeypatch.setitem(sys.modules, 'optuna', None)
+  with pytest.raises(errors.ConfigError, match=r"Run pip install 'voxshard\[sweep\]'"):
+    sweep.main([f'--output={tmp_path}/x', f'--data={data_dir}', RATES])
+  assert not (tmp_path / 'x').exists()
+
+
+def test_help_and_the_checks_need_neither_tensorflow_nor_optuna():
+  code = (
+    'import sys\nfrom trainer import sweep\nsweep.main(["--help"])\n'
+    'print(*sorted({"tensorflow", "keras", "optuna"} & set(sys.modules)), file=sys.stderr)'
+  )
+  done = subprocess.run(
+    [sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, check=True
+  )
+  assert done.stderr == '\n' and 'log:LOW..HIGH' in done.stdout
+
+
+def test_a_process_that_ignores_the_signal_is_killed(tmp_path):
+  (tmp_path / 'deaf.py').write_text(
+    'import signal, time\nsignal.signal(15, signal.SIG_IGN)\nprint("on", flush=True)\ntime.sleep(9)'
+  )
+  process = trial_process.TrialProcess(
+    'deaf', [], log=str(tmp_path / 'log'), environment={'PYTHONPATH': str(tmp_path)}
+  )
+  wait_for(lambda: '\non' in (tmp_path / 'log').read_text())
+  process.end(patience_s=0.2)
+  assert process.exit_code() == -signal.SIGKILL
+  assert 'SIGKILL, as for want of memory' in trial_process.complaint(str(tmp_path / 'log'), -9)
+
+
+def test_a_lease_of_a_machine_that_was_started_again_is_free(tmp_path):
+  ours, others = leases.Leases(str(tmp_path)), leases.Leases(str(tmp_path))
+  ours.take('x')
+  assert not others.is_free('x') and not ours.is_free('x')
+  path = tmp_path / 'x.lease'
+  fields = json.loads(path.read_text())
+  fields['sweep']['boot'] = 'before'
+  path.write_text(json.dumps(fields))
+  assert others.is_free('x')
+  others.take('x')
+  assert not ours.is_ours('x')
+  ours.release('x')
+  assert others.is_ours('x')
+  fields['sweep'] |= {'boot': leases._here()[1], 'pid': os.getpid(), 'start': '1'}
+  path.write_text(json.dumps(fields))
+  assert others.is_free('x')  # The number of a process that is another one today.
+
+
+def test_the_winners_command_names_what_is_not_by_itself_so(data_dir):
+  space = sweep.search_space.make(
+    ['augment=|gain+shift', 'tf32=true|false'], [f'--data={data_dir}', '--patience=5', '--ema=0.5']
+  )
+  row = sweep.standings.Row(
+    number=0, folder='x', state='done', chosen={'augment': 'gain+shift', 'tf32': 'false'}
+  )
+  words = shlex.split(sweep.winners_command(space, row))
+  assert words[3:] == [
+    f'--data={data_dir}', '--augment=gain', '--augment=shift', '--notf32', '--ema=0.5'
+  ]  # fmt: skip
+  assert config_lib.TrainConfig(
+    data=data_dir, augment=('gain', 'shift'), tf32=False, ema=0.5
+  ) == space.config(row.chosen)
