@@ -33,7 +33,8 @@ class FeaturizeConfig:
     min_clip_s: Shorter clips are rejected.
     max_decode_s: Processor time that decoding a clip may take; one that takes longer is rejected.
     all_files: Take files of any ending for audio.
-    corrections: Which labels of the corpus are others, and which clips are left out.
+    corrections: The file that says which labels are wrong; the launcher reads it; '' for none.
+    corrected: What it says: which clips get another label, and which are left out.
     selection: Which clips are taken.
     augmentations: What is done to the copies of train clips, in this order, each as
       `name:key=value,...` of the table features.augmentations.AUGMENTATIONS.
@@ -63,7 +64,8 @@ class FeaturizeConfig:
   min_clip_s: float = 0.0
   max_decode_s: float = deadline.DEFAULT_S
   all_files: bool = False
-  corrections: corrections_lib.Corrections = corrections_lib.Corrections()
+  corrections: str = ''
+  corrected: corrections_lib.Corrections = corrections_lib.Corrections()
   selection: rules.SelectionRule = rules.SelectionRule()
   augmentations: tuple[str, ...] = ()
   augment_copies: int = 0
@@ -149,7 +151,7 @@ class FeaturizeConfig:
       'min_clip_s': self.min_clip_s,
       # So that data sets made without it are still taken over.
       **({'all_files': True} if self.all_files else {}),
-      **({'corrections': corrected} if (corrected := self.corrections.to_json()) else {}),
+      **({'corrections': corrected} if (corrected := self.corrected.to_json()) else {}),
       'selection': dataclasses.asdict(self.selection),
       'augmentations': list(self.augmentations),
       'augment_copies': self.augment_copies,

@@ -68,7 +68,7 @@ class _ListDoFn(JobDoFn):
     with self._job.channel.reporting(_LISTING):
       source = sources.SOURCES[config.source]
       folder = corpus.Corpus(config.input, all_files=config.all_files)
-      listed = source.entries(folder, config.source_settings, config.corrections)
+      listed = source.entries(folder, config.source_settings, config.corrected)
       unusable: list[Reject | LeftOut | Noted] = []
       for block in blocks.packed(_usable(listed, unusable)):
         yield block

@@ -32,6 +32,7 @@ from trainer import (
   model_table,
   models,
   predict,
+  suspects,
   sweep,
 )
 from trainer.devices import strategies
@@ -63,6 +64,7 @@ TRAINER = {
   'trainer.baseline': baseline.BaselineConfig,
   'trainer.evaluate': evaluate.EvaluateConfig,
   'trainer.extract': extract.ExtractConfig,
+  'trainer.suspects': suspects.SuspectsConfig,
 }
 
 # Those that take files too, or what the field here is called.

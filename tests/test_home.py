@@ -22,6 +22,7 @@ from trainer import (
   extract,
   model_table,
   predict,
+  suspects,
   sweep,
 )
 from trainer.models import application_weights
@@ -84,9 +85,12 @@ PATHS = [
   (of(predict.PredictConfig), predict.PredictConfig, 'data'),
   (of(predict.PredictConfig, '--data=x'), predict.PredictConfig, 'run_dir'),
   (of(data_server.ServerConfig, '--role=dispatcher'), data_server.ServerConfig, 'work_dir'),
+  (of(suspects.SuspectsConfig), suspects.SuspectsConfig, 'run_dir'),
+  (of(suspects.SuspectsConfig), suspects.SuspectsConfig, 'output'),
   (lambda *argv: request.parse(argv), request.Request, 'data'),
   (lambda *argv: request.parse(['--data=x', *argv]), request.Request, 'output'),
   (lambda *argv: flags.parse(argv).config, flags._Flags, 'output'),
+  (lambda *argv: flags.parse(argv).config, flags._Flags, 'corrections'),
 ]
 
 

@@ -66,6 +66,7 @@ ROOMS = {
     'compare': 'measures predictions runs',
     'judging': 'baselines confidence data devices lazy measures models predictions runs',
     'folds': 'config data devices judging learning models predictions preflight resume runs',
+    'suspects': 'predictions runs',
     'callbacks': 'judging measures runs',
     'rate_range': 'assembly config data devices judging learning memory_demand models runs',
     'sweep': 'config data devices learning measures models preflight resume runs',

@@ -106,7 +106,7 @@ def _listed(config: config_lib.FeaturizeConfig, sample: probing.Sample | None) -
   noted: list[rejects.Noted] = [*config.noted]
   source = sources.SOURCES[config.source]
   folder = corpus.Corpus(config.input, all_files=config.all_files)
-  for entry in source.entries(folder, config.source_settings, config.corrections):
+  for entry in source.entries(folder, config.source_settings, config.corrected):
     if isinstance(entry, Utterance):
       census.add(entry, config)
       if sample is not None:

@@ -18,8 +18,6 @@ import features
 from beam_jobs import config as config_lib
 from beam_jobs import rules, sources
 from beam_jobs.launching import probing
-from beam_jobs.sources import corrected
-from beam_jobs.sources import corrections as corrections_lib
 from features import augmentations, effects
 from features.decoding import deadline
 from schemas import audio, errors, options, splits
@@ -136,7 +134,9 @@ class _Flags:
   )
   corrections: str = flag(
     '',
-    'A CSV file of corrections (id,action,label): clips that get another label, or are left out.',
+    'A CSV file of corrections (id,action,label), such as the page of trainer.suspects saves: '
+    'clips that get another label, or are left out.',
+    is_path=True,
   )
   max_clip_seconds: float = flag(
     60.0, 'With --clip_seconds=0, longer clips are rejected.', lower_bound=0
@@ -271,7 +271,7 @@ def _config(typed: _Flags) -> config_lib.FeaturizeConfig:
     min_clip_s=typed.min_clip_seconds,
     max_decode_s=typed.max_decode_s,
     all_files=typed.all_files,
-    corrections=_corrections(source, typed.corrections),
+    corrections=typed.corrections,
     selection=rules.SelectionRule(
       sample=typed.sample,
       max_per_speaker=typed.max_per_speaker,
@@ -297,15 +297,6 @@ def _config(typed: _Flags) -> config_lib.FeaturizeConfig:
     tfds_metadata=typed.tfds_metadata,
     overwrite=typed.overwrite,
   )
-
-
-def _corrections(source: str, path: str) -> corrections_lib.Corrections:
-  if path and not sources.SOURCES[source].is_labelled:
-    raise errors.ConfigError(
-      f'--corrections={path} is for labels, and clips of --source={source} have none. Leave one of '
-      'the two out.'
-    )
-  return corrected.read(paths.expand(path))
 
 
 def _audio(typed: _Flags) -> audio.AudioSpec:

@@ -5,16 +5,26 @@ import dataclasses
 from beam_jobs import config as config_lib
 from beam_jobs import sources
 from beam_jobs.shards import noise_recordings
+from beam_jobs.sources import corrected
+from schemas import errors
 
 
 def prepare(config: config_lib.FeaturizeConfig) -> config_lib.FeaturizeConfig:
   """Makes or checks the corpus; returns the configuration with the noise that there is.
 
+  And with what the file of corrections says.
+
   Raises:
     SourceError: if the corpus is not there, its table or all its noise cannot be read.
-    ConfigError: if noise is wanted and there is none.
+    ConfigError: if noise is wanted and there is none, or corrections cannot be read.
   """
   source = sources.SOURCES[config.source]
+  if config.corrections and not source.is_labelled:
+    raise errors.ConfigError(
+      f'--corrections={config.corrections} is for labels, and clips of --source={config.source} '
+      'have none. Leave one of the two out.'
+    )
+  config = dataclasses.replace(config, corrected=corrected.read(config.corrections))
   folder = source.opened(config.input, config.source_settings, all_files=config.all_files)
   if source.is_streamed:
     next(source.entries(folder, config.source_settings), None)

@@ -114,6 +114,12 @@ class Browser:
     while not any(e.get('method') == method and e.get('sessionId') == session for e in self.events):
       self.events.append(self._message())
 
+  def forget(self, method, session):
+    """Takes away the events that came already, so that the next is waited for."""
+    self.events = [
+      e for e in self.events if (e.get('method'), e.get('sessionId')) != (method, session)
+    ]
+
   def _message(self):
     until_s = time.monotonic() + _WAIT_S
     while b'\0' not in self._buffer:
@@ -149,6 +155,7 @@ class Page:
   def go(self, url):
     """Loads an address."""
     self.url = url
+    self._browser.forget('Page.loadEventFired', self._session)
     self.call('Page.navigate', {'url': url})
     self._browser.wait('Page.loadEventFired', self._session)
 

@@ -14,6 +14,8 @@ class Judgement:
     predictions_file: What the model said of every clip: Parquet. All the others are made of it.
     report_file: The report: JSON.
     page_file: The same as a page.
+    suspects_file: Which clips are the most suspect: CSV.
+    suspects_page_file: The same as a page to listen to.
     confusion_matrix_file: Which label was taken for which: a picture.
   """
 
@@ -23,11 +25,20 @@ class Judgement:
   report_file = property(lambda self: os.path.join(self.path, 'report.json'))
   page_file = property(lambda self: os.path.join(self.path, 'report.html'))
   confusion_matrix_file = property(lambda self: os.path.join(self.path, 'confusion_matrix.png'))
+  suspects_file = property(lambda self: os.path.join(self.path, 'suspects.csv'))
+  suspects_page_file = property(lambda self: os.path.join(self.path, 'suspects.html'))
 
   @property
   def files(self) -> tuple[str, ...]:
     """All of them; not each is there."""
-    return (self.predictions_file, self.report_file, self.page_file, self.confusion_matrix_file)
+    return (
+      self.predictions_file,
+      self.report_file,
+      self.page_file,
+      self.suspects_file,
+      self.suspects_page_file,
+      self.confusion_matrix_file,
+    )
 
   @property
   def for_reading(self) -> str:

@@ -128,7 +128,7 @@ def test_workers_are_sent_little_and_it_reaches_every_source():
   config = flags.parse([]).config
   assert len(pickle.dumps(found)) < 10 * len(many)
   assert pickle.loads(pickle.dumps(found)).by_id() == many
-  assert config.corrections.to_json() == {}
+  assert config.corrected.to_json() == {}
 
 
 def test_entries_that_are_no_clips_pass():
