@@ -32,7 +32,7 @@ ROOMS = {
     'wire': '',
     'resources': '',
     'finishing': 'manifest_file storage',
-    'pipeline': 'manifest_file reader resources shard_files storage wire',
+    'pipeline': 'held_out manifest_file reader resources shard_files storage wire',
   },
   'features': {
     'portable': '',

@@ -11,6 +11,7 @@ import keras
 
 from pages import words
 from schemas import command, errors, options, splits
+from tfrecords import held_out
 from tfrecords.pipeline import caches
 from trainer import assembly, models
 from trainer import config as config_lib
@@ -20,6 +21,7 @@ from trainer.data import datasets
 from trainer.data.raw import files
 from trainer.devices import half_precision, machine, memory_budget, strategies
 from trainer.devices import workers as workers_lib
+from trainer.judging.report import confidence_text
 from trainer.learning import loop, optimizers, schedules
 from trainer.learning import position as position_lib
 from trainer.learning import teacher as teacher_lib
@@ -51,6 +53,9 @@ def start(
   print(f'model    {name}: {model.count_params():,} parameters on {_input(data)}')
   for line in _parts(config, model, parts):
     print(line)
+  unknown = held_out.labels_of(data.manifest)
+  if unknown:
+    print(f'unknown  {", ".join(unknown)}: learned from nowhere; their test clips are judged apart')
   devices = machine.describe(
     workers, batch_size=config.batch_size, virtual_devices=config.virtual_devices
   )
@@ -124,6 +129,8 @@ def _notes(
 ) -> Iterator[str]:
   """Yields what the user may not expect."""
   yield from data.manifest.warnings
+  if not any(map(held_out.is_catch_all, data.manifest.labels)):
+    yield confidence_text.NO_CATCH_ALL
   unused = machine.unused_gpus()
   if unused:
     yield (
@@ -330,6 +337,8 @@ def results(folder: run_folder.RunFolder, report: dict[str, Any] | None, *, has_
       f'test     accuracy {report["accuracy"]:.1%} on {report["num_examples"]:,} '
       f'{report["examples"]}'
     )
+    for line in confidence_text.unknown_lines(report['none_of_these'], report['examples']):
+      print(line)
     print(f'report   {folder.judgement.for_reading}')
   print(f'model    {folder.checkpoint_file(run_folder.BEST)}')
   print(f'curves   tensorboard --logdir {folder.logs_dir}', flush=True)

@@ -84,6 +84,12 @@ class TrainConfig:
     choices=(NO_RECIPE, TRANSFER),
   )
   feature: str = flag('', "Which of the data set's features to learn from; empty: the only one.")
+  unknown_labels: str = flag(
+    '',
+    'Labels whose clips are left out of training and validation, so that their test clips judge '
+    'how well the model tells what is none of its labels: how many (2; --seed decides which), or '
+    'their names (yes,no).',
+  )
   sample_rate_hz: int = flag(
     0,
     'Of raw files: all must have it, as nothing is resampled. 0: what the first has.',
@@ -383,6 +389,7 @@ class TrainConfig:
     others = {
       '--random_data': self.random_data,
       '--find_learning_rate': self.find_learning_rate,
+      f'--unknown_labels={self.unknown_labels}': bool(self.unknown_labels),
       '--recipe=transfer': self.recipe == TRANSFER,
       '--strategy=multi_worker': strategy == 'multi_worker',
       f'raw files (--data={self.data})': files.is_raw(self.data),

@@ -29,6 +29,8 @@ def check(config: config_lib.TrainConfig) -> tuple[datasets.Data, resume.Start]:
     compute=config.compute,
     sample_rate_hz=config.sample_rate_hz,
     clip_s=config.clip_seconds,
+    unknown_labels=config.unknown_labels,
+    seed=config.seed,
   )
   if config.random_data:  # It reads no records.
     data = datasets.train_only(data)

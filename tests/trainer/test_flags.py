@@ -25,6 +25,7 @@ EVERY_FLAG = {
   'freeze': 'blocks:2',
   'recipe': 'none',
   'feature': 'waveform',
+  'unknown_labels': '2',
   'sample_rate_hz': 8_000,
   'clip_seconds': 0.5,
   'compute': 'log_mel:num_mels=40',

@@ -4,13 +4,15 @@
 themselves, for pipelines of another order.
 """
 
+import dataclasses
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from schemas import errors
 from schemas.manifest import DatasetManifest, ShardInfo
-from tfrecords import shard_files
+from tfrecords import held_out, shard_files
 from tfrecords.pipeline import (
   balance,
   batch_request,
@@ -55,8 +57,9 @@ def read_batches(request: batch_request.BatchRequest) -> tf.data.Dataset:
   """
   manifest, split, batch_size = request.manifest, request.split, request.batch_size
   specs = [manifest.feature(name) for name in request.feature_names]
-  files = _files(request)
-  infos = shards_of(manifest, split)
+  read = held_out.files_read(manifest)  # Of files it counts what is left out too.
+  files = _files(dataclasses.replace(request, manifest=read))
+  infos, held = shards_of(manifest, split), shards_of(read, split)
   mine = request.share.shards or range(len(infos))
   store = stores.make(
     request.cache,
@@ -70,7 +73,12 @@ def read_batches(request: batch_request.BatchRequest) -> tf.data.Dataset:
     num_batches = buffers.pool_batches(manifest, split, batch_size=batch_size)
   first_pool, skipped_batches = divmod(request.start_step, num_batches)
   records = _records(
-    request, store, [infos[i] for i in mine], start=first_pool * num_batches * batch_size
+    request,
+    # Streams of labels leave out by themselves the others.
+    store if request.balanced else _known(store, [infos[i] for i in mine], manifest),
+    [infos[i] for i in mine],
+    start=first_pool * num_batches * batch_size,
+    num_held=sum(held[i].num_records for i in mine),
   )
   if num_batches > 1:
     records = pools.sorted_in_pools(
@@ -110,17 +118,24 @@ def _records(
   infos: Sequence[ShardInfo],
   *,
   start: int,
+  num_held: int,
 ) -> tf.data.Dataset:
   """Returns the records of shards, or what stands for them, in the order that is asked for."""
   shuffle_records = buffers.shuffle_records(request.manifest, request.split, request.shuffle_bytes)
   if request.balanced:
     found = None
     if request.cache == caches.MEMORY:
-      found = _labels(store, sum(info.num_records for info in infos))
+      found = _labels(store, num_held)
+    numbers = held_out.numbers(request.manifest)
+
+    def labels_of(some: tf.Tensor) -> tf.Tensor:
+      labels = parsing.labels_of(some) if found is None else tf.gather(found, some)
+      return parsing.renumbered(labels, numbers)
+
     return balance.balanced(
       [info.label_counts for info in infos],
       store.open_shard,
-      parsing.labels_of if found is None else lambda numbers: tf.gather(found, numbers),
+      labels_of,
       balance.Balance(
         batch_size=request.balanced,
         seed=request.seed,
@@ -140,6 +155,29 @@ def _records(
   return order_lib.ordered(
     [info.num_records for info in infos], store.open_shard, order, num_readers=store.num_readers
   )
+
+
+def _known(
+  store: stores.Store, infos: Sequence[ShardInfo], manifest: DatasetManifest
+) -> stores.Store:
+  """Returns a store without the records whose labels the manifest leaves out, as it counts them."""
+  numbers = held_out.numbers(manifest)
+  if min(numbers) >= 0:
+    return store
+  counts = np.array([info.num_records for info in infos], np.int64)
+
+  def open_shard(index: tf.Tensor) -> tf.data.Dataset:
+    chunks = store.open_shard(index).batch(buffers.CHUNK_RECORDS)
+
+    def keep(some: tf.Tensor) -> tf.Tensor:
+      return tf.boolean_mask(
+        some, parsing.renumbered(parsing.labels_of(store.load(some)), numbers) >= 0
+      )
+
+    records = chunks.map(tf_options.as_written(keep)).unbatch()
+    return records.apply(tf.data.experimental.assert_cardinality(tf.gather(counts, index)))
+
+  return dataclasses.replace(store, open_shard=open_shard)
 
 
 def _labels(store: stores.Store, num_records: int) -> tf.Tensor:

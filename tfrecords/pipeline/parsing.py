@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from schemas import record
 from schemas.manifest import DatasetManifest
+from tfrecords import held_out
 from tfrecords.wire import codec
 
 # How our own checks end: so their sentences are found in TensorFlow's messages (read_errors.py).
@@ -34,6 +35,7 @@ def batch_parser(
     DatasetError: if the data set holds no such feature.
   """
   specs = [manifest.feature(name) for name in feature_names]
+  numbers = held_out.numbers(manifest)
   fields = {spec.name: tf.io.FixedLenFeature([], tf.string) for spec in specs}
   fields[record.LABEL] = tf.io.FixedLenFeature([], tf.int64)
   if with_ids:
@@ -48,7 +50,9 @@ def batch_parser(
 
   def parse(serialized: tf.Tensor) -> Batch:
     batch = tf.io.parse_example(serialized, fields)
-    batch[record.LABEL] = _checked_labels(batch[record.LABEL], manifest.num_labels)
+    labels = _checked_labels(batch[record.LABEL], len(numbers))
+    is_view = len(numbers) > manifest.num_labels
+    batch[record.LABEL] = renumbered(labels, numbers) if is_view else labels
     for spec in specs:
       if spec.is_variable:
         rows = tf.strings.length(batch[spec.name]) // spec.row_bytes
@@ -63,6 +67,11 @@ def labels_of(serialized: tf.Tensor) -> tf.Tensor:
   """Returns the labels of serialized records, int64 [n]; nothing else of them is parsed."""
   fields = {record.LABEL: tf.io.FixedLenFeature([], tf.int64)}
   return tf.io.parse_example(serialized, fields)[record.LABEL]
+
+
+def renumbered(labels: tf.Tensor, numbers: Sequence[int]) -> tf.Tensor:
+  """Returns the labels of records as a view of their data set numbers them; see held_out."""
+  return tf.gather(tf.constant(numbers, tf.int64), labels)
 
 
 def _checked_labels(labels: tf.Tensor, num_labels: int) -> tf.Tensor:

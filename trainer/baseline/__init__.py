@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from pages import words
 from schemas import command, errors, limits, options, splits
-from tfrecords import command_line, manifest_file
+from tfrecords import command_line, held_out, manifest_file
 from tfrecords.pipeline import batch_request
 from tfrecords.resources import cores, free_memory
 from trainer import baselines
@@ -36,6 +36,7 @@ from trainer.data.raw import files
 from trainer.devices import memory_budget
 from trainer.folds import cross_validation, fold_flag, fold_processes
 from trainer.judging import evaluation, judged
+from trainer.judging.report import confidence_text
 from trainer.learning import class_weights
 from trainer.measures import counting, monitor
 from trainer.measures import scores as scores_lib
@@ -85,6 +86,12 @@ class BaselineConfig:
     'balanced: examples of rare labels count more, so that every label counts alike.',
     choices=class_weights.CLASS_WEIGHTS,
   )
+  unknown_labels: str = flag(
+    '',
+    'Labels whose clips are left out of training and validation, so that their test clips judge '
+    'how well the model tells what is none of its labels: how many (2; --seed decides which), or '
+    'their names (yes,no).',
+  )
   seed: int = flag(
     0,
     'Where what is drawn comes from.',
@@ -122,6 +129,11 @@ class BaselineConfig:
     command_line.check(self)
     baselines.parse(self.model)
     fold_flag.check(self.folds, fold=self.fold, parallel=self.parallel_folds)
+    if self.folds and self.unknown_labels:
+      raise errors.ConfigError(
+        f'--folds={self.folds} judges every clip, and --unknown_labels={self.unknown_labels} '
+        'leaves some out. Leave one of them away.'
+      )
     _ = self.pooling
     object.__setattr__(self, 'run_dir', run_folder.of_name(self.run_name, self.run_dir))
 
@@ -229,7 +241,13 @@ def train(config: BaselineConfig) -> run_folder.RunFolder:
 
 
 def _looked_up(config: BaselineConfig) -> _Job:
-  data = datasets.load(config.data, feature_name=config.feature, by_tensorflow=False)
+  data = datasets.load(
+    config.data,
+    feature_name=config.feature,
+    by_tensorflow=False,
+    unknown_labels=config.unknown_labels,
+    seed=config.seed,
+  )
   named_data.check_shards(data.path, data.manifest)
   name, settings = baselines.parse(config.model)
   if len(baselines.BASELINES[name].candidates(settings)) > 1 and not data.has_validation:
@@ -308,6 +326,8 @@ def _finish(job: _Job, folder: run_folder.RunFolder, model_text: str) -> None:
       f'test     accuracy {report["accuracy"]:.1%} on {report["num_examples"]:,} '
       f'{report["examples"]}'
     )
+    for line in confidence_text.unknown_lines(report['none_of_these'], report['examples']):
+      print(line)
     print(f'report   {folder.judgement.for_reading}')
   else:
     print(f'note: there is no {splits.TEST} split, so there is no report.')
@@ -453,6 +473,9 @@ def _announce(job: _Job, folder: run_folder.RunFolder, memory_text: str) -> None
     f'model    {name} on {feature.name}, {feature.shape_words}: '
     f'{words.counted(job.size.values, "number")} a {job.noun}'
   )
+  unknown = held_out.labels_of(found)
+  if unknown:
+    print(f'unknown  {", ".join(unknown)}: learned from nowhere; their test clips are judged apart')
   print(f'memory   {memory_text}')
   print(f'run      {folder.path}', flush=True)
   missing = datasets.unlearned_labels(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas import errors, record
-from tfrecords import reader, storage
+from tfrecords import held_out, reader, storage
 from tfrecords.pipeline import batch_request
 from tfrecords.resources import free_memory
 from tfrecords.wire import codec
@@ -113,15 +114,16 @@ def check_batch(
 
 def _records(asked: batch_request.BatchRequest) -> Iterator[codec.Record]:
   features = [asked.manifest.feature(name) for name in asked.feature_names]
-  num_labels = asked.manifest.num_labels
+  numbers = held_out.numbers(asked.manifest)
   for path, data in _serialized(asked):
     clip = codec.decode(data, features, record_version=asked.manifest.record_version)
-    if clip.label >= num_labels:
+    if clip.label >= len(numbers):
       raise errors.RecordError(
         f'{path}, record {clip.utterance_id!r}: its label is number {clip.label}, and the '
-        f'manifest names {num_labels}. {reader.REMEDY}'
+        f'manifest names {len(numbers)}. {reader.REMEDY}'
       )
-    yield clip
+    if numbers[clip.label] >= 0:
+      yield dataclasses.replace(clip, label=numbers[clip.label])
 
 
 def _serialized(asked: batch_request.BatchRequest) -> Iterator[tuple[str, bytes]]:

@@ -5,6 +5,7 @@ import os
 
 import features
 from schemas import errors, manifest, record, splits
+from tfrecords import held_out
 from trainer.data import computed_feature, named_data
 from trainer.data.raw import files
 
@@ -63,6 +64,8 @@ def load(
   sample_rate_hz: int = 0,
   clip_s: float = 0.0,
   by_tensorflow: bool = True,
+  unknown_labels: str = '',
+  seed: int = 0,
 ) -> Data:
   """Returns the data set in a folder.
 
@@ -73,6 +76,8 @@ def load(
     sample_rate_hz: Of raw files.
     clip_s: Length of the clips of raw files, in seconds.
     by_tensorflow: See named_data.load.
+    unknown_labels: Labels that are left out, as held_out.chosen reads them.
+    seed: Decides which, where their number is given.
 
   Raises:
     DatasetError: if it is missing or unfinished, does not hold the feature, or cannot teach
@@ -89,6 +94,9 @@ def load(
   )
   if files.is_raw(path):
     compute = compute or files.COMPUTE
+  if found.is_labelled:
+    unknown = held_out.chosen(found.labels, unknown_labels, seed=seed)
+    found = held_out.without(found, unknown)
   _check_learnable(found, path)
   names = [spec.name for spec in found.features]
   if compute and not feature_name and computed_feature.WAVEFORM in names:

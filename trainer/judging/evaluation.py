@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from schemas import errors, splits
-from tfrecords import storage
+from tfrecords import held_out, storage
+from tfrecords.pipeline import batch_request
 from trainer.confidence import fitted
 from trainer.data import named_data
 from trainer.data.raw import files
@@ -75,7 +76,9 @@ def predict_split(run: saved_run.SavedRun, asked: Asked) -> judgement_lib.Judgem
     DatasetError: if the data set is missing or damaged, does not fit the run, or has no such split.
   """
   data_dir, split = asked.data_dir or run.data_dir, asked.split
-  dataset, digest = named_data.load_like(data_dir, run.manifest, by_tensorflow=run.pooling is None)
+  whole, digest = named_data.load_like(data_dir, run.manifest, by_tensorflow=run.pooling is None)
+  unknown = [label for label in held_out.labels_of(run.manifest) if label in whole.labels]
+  dataset = held_out.without(whole, unknown)
   compatibility.check_labels(run, dataset, data_dir=data_dir)
   compatibility.check_split(dataset, split, data_dir=data_dir)
   compatibility.check_feature(run, dataset, data_dir=data_dir)
@@ -102,12 +105,35 @@ def predict_split(run: saved_run.SavedRun, asked: Asked) -> judgement_lib.Judgem
   with run_folder.writing(judgement.path):
     os.makedirs(judgement.path, exist_ok=True)
   request = run.request(dataset, split, data_dir=data_dir, batch_size=asked.batch_size)
-  with run_folder.replacing(judgement.predictions_file) as temporary:
+  _write(judgement.predictions_file, model, request, header)
+  if unknown and split == splits.TEST:
+    # Of validation clips they are left alone, as by training.
+    view = held_out.without(whole, dataset.labels)
+    if view.num_records(split):
+      header = dataclasses.replace(header, unknown_labels=view.labels)
+      request = dataclasses.replace(request, manifest=view)
+      _write(judgement.unknown_file, model, request, header)
+  return judgement
+
+
+def _write(
+  path: str,
+  model: answering.Answering,
+  request: batch_request.BatchRequest,
+  header: header_lib.Header,
+) -> None:
+  """Writes what a model says of the records that are asked for.
+
+  Labels that the model does not know are numbered behind those that it does.
+  """
+  first = len(header.labels) if header.unknown_labels else 0
+  with run_folder.replacing(path) as temporary:
     with parquet_writer.writing(temporary, header) as writer:
       for answers in model.of_records(request):
-        writer.add(answers)
-      named_data.check_count(writer.num_examples, dataset, split, data_dir=data_dir)
-  return judgement
+        writer.add(answers._replace(labels=answers.labels + first))
+      named_data.check_count(
+        writer.num_examples, request.manifest, request.split, data_dir=request.data_dir
+      )
 
 
 def report_on(
@@ -130,7 +156,7 @@ def report_on(
   header = predictions.header
   audio = run.manifest.audio
   tallied = tally.Tally(header, clip_s=audio.clip_s if audio else 0.0)
-  probabilities = _probabilities(run, header)
+  probabilities = _probabilities(run, header, judgement)
   for batch in predictions.batches(tallied.columns):
     tallied.add(batch)
     probabilities.add(batch)
@@ -189,13 +215,23 @@ def fit_missing_confidence(run: saved_run.SavedRun, *, batch_size: int = BATCH_S
   return ''
 
 
-def _probabilities(run: saved_run.SavedRun, header: header_lib.Header) -> confidence_json.Gathered:
+def _probabilities(
+  run: saved_run.SavedRun, header: header_lib.Header, judgement: judgement_lib.Judgement
+) -> confidence_json.Gathered:
   """Returns what gathers the part of a report that is of probabilities."""
+  unknown = None
+  if os.path.exists(judgement.unknown_file):
+    unknown = parquet_reader.Reader(judgement.unknown_file)
   if header.checkpoint != run_folder.BEST:
     why = 'Temperature and thresholds are those of the best checkpoint.'
+    return confidence_json.Gathered(header, None, unknown=unknown, why_none=why)
+  if header.split not in splits.SPLITS:
+    why = (
+      'Each fold has a temperature and thresholds of its own, in the confidence.json of its run.'
+    )
     return confidence_json.Gathered(header, None, why_none=why)
   found = fitted.load(run.folder.confidence_file)
   has_validation = splits.VALIDATION in run.manifest.split_names()
   return confidence_json.Gathered(
-    header, found, why_none=_NOT_FITTED if has_validation else _NO_VALIDATION
+    header, found, unknown=unknown, why_none=_NOT_FITTED if has_validation else _NO_VALIDATION
   )

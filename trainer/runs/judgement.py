@@ -12,6 +12,8 @@ class Judgement:
     path: That of a run for what it is judged by: the test split of its data set, its best epoch.
       Else a folder inside of it.
     predictions_file: What the model said of every clip: Parquet. All the others are made of it.
+    unknown_file: The same of clips of labels that the model does not know, where a run left some
+      out.
     report_file: The report: JSON.
     page_file: The same as a page.
     suspects_file: Which clips are the most suspect: CSV.
@@ -22,6 +24,7 @@ class Judgement:
   path: str
 
   predictions_file = property(lambda self: os.path.join(self.path, 'predictions.parquet'))
+  unknown_file = property(lambda self: os.path.join(self.path, 'unknown.parquet'))
   report_file = property(lambda self: os.path.join(self.path, 'report.json'))
   page_file = property(lambda self: os.path.join(self.path, 'report.html'))
   confusion_matrix_file = property(lambda self: os.path.join(self.path, 'confusion_matrix.png'))
@@ -33,6 +36,7 @@ class Judgement:
     """All of them; not each is there."""
     return (
       self.predictions_file,
+      self.unknown_file,
       self.report_file,
       self.page_file,
       self.suspects_file,

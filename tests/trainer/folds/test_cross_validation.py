@@ -240,6 +240,7 @@ def test_overwrite_leaves_nothing_of_the_folds_before(trained, data_dir, tmp_pat
     ({'fold': 1, 'folds': ''}, r'--fold=1 has no effect without --folds'),
     ({'parallel_folds': 2, 'folds': ''}, r'--parallel_folds=2 has no effect without --folds'),
     ({'random_data': True}, 'does not go together with --random_data'),
+    ({'unknown_labels': '1'}, 'does not go together with --unknown_labels=1'),
     ({'find_learning_rate': True}, 'does not go together with --find_learning_rate'),
     ({'data': 'folders:x'}, r'together with raw files \(--data=folders:x\)'),
     ({'strategy': 'mirrored', 'parallel_folds': 2}, 'spreads each run over all devices'),

@@ -136,7 +136,7 @@ def test_a_run_of_before_gets_its_temperature_by_evaluate(run_dir, data, tmp_pat
   assert command.run(evaluate.main, [f'--run_dir={copy}']) == 0
   text = capsys.readouterr().out
   assert 'calibration  ECE ' in text and 'falsely rejected: ' in text
-  assert 'note: no label stands for what is none of these' in text
+  assert 'note: no label stands for what is none of the others' in text
   assert (copy / 'confidence.json').read_bytes() == kept
   assert command.run(predict.main, [*asked, '--calibrated']) == 0
 

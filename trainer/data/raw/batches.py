@@ -30,13 +30,15 @@ def read_batches(request: batch_request.BatchRequest) -> tf.data.Dataset:
       'none: leave --cache away, or let the data job store the files.'
     )
   found = _loaded(request)
-  files = found.splits[request.split]
-  numbers = _numbers(request, files, found.manifest)
+  manifest = request.manifest
+  known = set(manifest.labels)  # Of a view without some labels (held_out), not all.
+  files = [file for file in found.splits[request.split] if file.label in known]
+  numbers = _numbers(request, files, manifest)
   numbers = numbers.batch(
     request.batch_size, drop_remainder=request.drop_remainder or request.repeat
   )
   batches = parts.divided(numbers, request.share).map(
-    _reader(files, found.manifest, request),
+    _reader(files, manifest, request),
     num_parallel_calls=tf.data.AUTOTUNE,
     deterministic=request.deterministic,
   )

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tfrecords import held_out
 from trainer.confidence import calibration, fitted, none_scores
 from trainer.predictions import header as header_lib
 from trainer.predictions import parquet_reader
-
-# Labels that stand for what is none of the others. Of some corpora they have underscores around.
-CATCH_ALLS = ('unknown', 'silence')
 
 
 class Gathered:
@@ -73,8 +70,11 @@ class Gathered:
     return found
 
   def _none_of_these(self) -> dict[str, Any]:
+    labels = self._header.labels
     found: dict[str, Any] = {
-      'missing_labels': list(CATCH_ALLS) if lacks_catch_all(self._header.labels) else [],
+      'missing_labels': []
+      if any(map(held_out.is_catch_all, labels))
+      else list(held_out.CATCH_ALLS),
       'note': '' if self._confidence else self._why_none,
       'scores': {},
       'unknown': None,
@@ -121,8 +121,3 @@ class Gathered:
       'num_examples': confidence.num_examples,
       'is_this_split': confidence.split == self._header.split,
     }
-
-
-def lacks_catch_all(labels: Sequence[str]) -> bool:
-  """Whether no label stands for what is none of the others."""
-  return not any(label.strip('_ ').casefold() in CATCH_ALLS for label in labels)

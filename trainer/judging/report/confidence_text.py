@@ -9,8 +9,8 @@ from pages import words
 
 # Of a data set in which no label stands for all else.
 NO_CATCH_ALL = (
-  'no label stands for what is none of these (`unknown`, `silence`): the model answers whatever '
-  'it hears with one of its labels, unless it is asked with --none_of_these.'
+  'no label stands for what is none of the others (`unknown`, `silence`): the model answers '
+  'everything with one of its labels, unless trainer.predict is given --none_of_these.'
 )
 
 
@@ -45,23 +45,32 @@ def _none_of_these(found: Mapping[str, Any], noun: str) -> Iterator[str]:
       f'{_percent(one["falsely_rejected"])} by {name}' for name, one in scores.items()
     )
     yield (
-      f'none of these  falsely rejected: {shares}; {_percent(found["false_rejections"])} wanted, '
+      f'none         falsely rejected: {shares}; {_percent(found["false_rejections"])} wanted, '
       f'by thresholds of {found["fitted_on"]["split"]}'
     )
-  unknown = found['unknown']
-  if unknown:
-    yield (
-      f'  {words.counted(unknown["num_examples"], noun.removesuffix("s"))} of the unknown labels '
-      f'{", ".join(unknown["labels"])}'
-    )
-    for name, one in unknown['scores'].items():
-      rejected = '' if one['rejected'] is None else f', {_percent(one["rejected"])} rejected'
-      yield (
-        f'  {name}: AUROC {one["auroc"]:.3f}, {_percent(one["false_positive_rate_95"])} accepted '
-        f'where 95 % of the known are{rejected}'
-      )
+  yield from unknown_lines(found, noun)
   if found['missing_labels']:
     yield f'note: {NO_CATCH_ALL}'
+
+
+def unknown_lines(found: Mapping[str, Any], noun: str) -> Iterator[str]:
+  """Yields how well labels that the model does not know are told from those that it does.
+
+  Args:
+    found: What a report says under `none_of_these`.
+    noun: What its examples are, in the plural.
+  """
+  unknown = found['unknown']
+  if not unknown:
+    return
+  count = words.counted(unknown['num_examples'], noun.removesuffix('s'))
+  yield f'unknown      {count} of {", ".join(unknown["labels"])}'
+  for name, one in unknown['scores'].items():
+    rejected = '' if one['rejected'] is None else f'; {_percent(one["rejected"])} rejected'
+    yield (
+      f'  {name:<10} AUROC {one["auroc"]:.3f}, {_percent(one["false_positive_rate_95"])} accepted '
+      f'where 95 % of the known are{rejected}'
+    )
 
 
 def _percent(share: float) -> str:
