@@ -4,8 +4,9 @@
   python -m trainer.evaluate --run_dir=runs/digits --checkpoint=last
   python -m trainer.evaluate --run_dir=runs/digits --data=/data/other_digits --split=validation
 
-Prints accuracy with its 95 % interval, precision, recall and F1 per label, accuracy per speaker and
-the most frequent confusions. Writes what the model said of every clip (predictions.parquet), and
+Prints accuracy with its 95 % interval and what that is over, top-3 and top-5, ROC-AUC, average
+precision, precision, recall and F1 per label, the accuracy of the worst speakers and the most
+frequent confusions. Writes what the model said of every clip (predictions.parquet), and
 report.html, report.json and confusion_matrix.png made of it: into the run folder for the test split
 of the training's data and the best epoch, else into a folder below its `judged`.
 """
