@@ -392,7 +392,6 @@ class TrainConfig:
       f'--unknown_labels={self.unknown_labels}': bool(self.unknown_labels),
       '--recipe=transfer': self.recipe == TRANSFER,
       '--strategy=multi_worker': strategy == 'multi_worker',
-      f'raw files (--data={self.data})': files.is_raw(self.data),
     }
     wrong = [name for name, is_given in others.items() if is_given]
     if wrong:

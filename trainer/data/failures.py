@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from schemas import errors
 from tfrecords.pipeline import read_errors
-from trainer.data.raw import files
+from trainer.data import fold_view
 
 
 @contextlib.contextmanager
@@ -31,7 +31,7 @@ def readable(*, data_dir: str, batch_size: int, num_workers: int = 1) -> Iterato
       'of them again with the same commands: they go on from the last checkpoint in --run_dir.'
     ) from error
   except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
-    if not files.is_raw(data_dir):
+    if not fold_view.is_raw(data_dir):
       raise
     lines = [line.strip() for line in str(error.message).splitlines()]
     said = next((line for line in lines if line and not line.startswith('{{')), 'no reason given')

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from schemas import errors, json_form, manifest, naming, splits
 from tfrecords import manifest_file, storage
 from tfrecords.pipeline import excerpts as excerpts_lib
+from trainer.data.raw import files as files_lib
 
 # In the folder around those of the folds: the group of each record, int32, in the order of the
 # manifest's shards; whether it is a copy, bool; and for each group what _roles says, int32.
@@ -58,17 +59,26 @@ class FoldView:
   Attributes:
     fold: What it is of.
     manifest: The manifest of the data set that is divided.
-    excerpts: What the shards of the fold's own manifest stand for.
+    excerpts: What the shards of the fold's own manifest stand for; {} for raw files.
+    raw: The files of the fold, by split, where it is one of raw files.
   """
 
   fold: Fold
   manifest: manifest.DatasetManifest
-  excerpts: excerpts_lib.Excerpts
+  excerpts: excerpts_lib.Excerpts = dataclasses.field(default_factory=dict)
+  raw: files_lib.RawFiles | None = None
 
 
 def is_fold(data_dir: str) -> bool:
   """Whether a folder is that of a fold."""
   return '://' not in data_dir and os.path.exists(os.path.join(data_dir, naming.FOLD))
+
+
+def is_raw(data_dir: str) -> bool:
+  """Whether it names raw files, or a fold of such."""
+  if not is_fold(data_dir):
+    return files_lib.is_raw(data_dir)
+  return load(data_dir).raw is not None
 
 
 def load(data_dir: str) -> FoldView:
@@ -125,16 +135,30 @@ def _load(data_dir: str, changed_ns: int) -> FoldView:
       f'{data_dir!r} is no whole fold: {str(error).rstrip(".")}. Run the command with --folds that '
       'made it again.'
     ) from error
+  if files_lib.is_raw(fold.data_dir):
+    return _of_raw_files(data_dir, fold, split_masks(fold.number, groups, copies, roles))
   files = storage.storage_of(fold.data_dir)
   found = manifest_file.load(fold.data_dir, files)
-  if manifest_file.digest(fold.data_dir, files) != fold.manifest_sha256:
+  _check_same(data_dir, fold, manifest_file.digest(fold.data_dir, files))
+  return FoldView(
+    fold=fold, manifest=found, excerpts=_excerpts(fold, found, (groups, copies, roles))
+  )
+
+
+def _of_raw_files(data_dir: str, fold: Fold, masks: Mapping[str, NDArray[np.bool_]]) -> FoldView:
+  audio = manifest_file.load(data_dir).audio
+  assert audio is not None  # Raw files are audio.
+  whole = files_lib.load(fold.data_dir, sample_rate_hz=audio.sample_rate_hz, clip_s=audio.clip_s)
+  _check_same(data_dir, fold, whole.digest)
+  return FoldView(fold=fold, manifest=whole.manifest, raw=files_lib.divided(whole, masks))
+
+
+def _check_same(data_dir: str, fold: Fold, digest: str) -> None:
+  if digest != fold.manifest_sha256:
     raise errors.DatasetError(
       f'The data set {fold.data_dir!r} is another now than when it was divided into folds '
       f'({data_dir!r}). Put back the one of before, or train the folds anew in another --run_dir.'
     )
-  return FoldView(
-    fold=fold, manifest=found, excerpts=_excerpts(fold, found, (groups, copies, roles))
-  )
 
 
 def _excerpts(

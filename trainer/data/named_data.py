@@ -82,6 +82,8 @@ def check_shards(
     return
   if fold_view.is_fold(data_dir):
     fold = fold_view.load(data_dir)
+    if fold.raw is not None:
+      return
     data_dir, dataset, splits = fold.fold.data_dir, fold.manifest, ()
   names = splits or dataset.split_names()
   shard_files.check(data_dir, dataset, names, storage.storage_of(data_dir))
@@ -114,7 +116,7 @@ def located(request: batch_request.BatchRequest) -> batch_request.BatchRequest:
 def read_batches(request: batch_request.BatchRequest) -> tf.data.Dataset:
   """Returns the batches that are asked for."""
   # Imported here: TensorFlow takes seconds, and a wrong flag is to be told at once.
-  if files_lib.is_raw(request.data_dir):
+  if fold_view.is_raw(request.data_dir):
     from trainer.data.raw import batches
 
     return batches.read_batches(request)

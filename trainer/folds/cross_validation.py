@@ -13,6 +13,7 @@ from pages import words
 from schemas import errors
 from tfrecords import command_line, manifest_file, storage
 from trainer.data import datasets, fold_view
+from trainer.data.raw import files
 from trainer.folds import (
   fold_flag,
   fold_manifests,
@@ -233,7 +234,7 @@ def _divided(job: Job, standing: _Standing) -> fold_plan.Divided | None:
   divided = fold_plan.divide(job.data, job.config.folds)
   num_records = sum(shard.num_records for shard in job.data.manifest.shards)
   print(
-    f'divided  {errors.counted(num_records, "record")} in {_since(started_s)}: the index takes '
+    f'divided  {num_records:,} {_noun(job)} in {_since(started_s)}: the index takes '
     f'{num_records * fold_view.INDEX_BYTES:,} bytes, nothing is copied',
     flush=True,
   )
@@ -253,6 +254,10 @@ def _plan(
     fold_plan.write(folder, divided)
     plan = divided.plan
   return plan
+
+
+def _noun(job: Job) -> str:
+  return 'files' if files.is_raw(job.data.path) else 'records'
 
 
 def _is_done(job: Job, run: run_folder.RunFolder) -> bool:
@@ -320,7 +325,7 @@ def _announce(
   division, count = plan.division, len(plan.folds)
   sizes = sorted(fold.num_test for fold in plan.folds)
   clips = f'{sizes[0]:,}' if sizes[0] == sizes[-1] else f'{sizes[0]:,} to {sizes[-1]:,}'
-  print(f'data     {job.data.path}: all records, of every split')
+  print(f'data     {job.data.path}: all {_noun(job)}, of every split')
   print(
     f'folds    {count:,} of {division.counted(plan.num_values)}, each judged on {clips} clips; '
     f'{len(where.gpus)} at a time{_on(where)}'

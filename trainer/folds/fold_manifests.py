@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from schemas import manifest, splits
 from tfrecords.finishing import moments as moments_lib
 from trainer.data import fold_view
+from trainer.data.raw import files
 from trainer.folds import record_groups, shard_sums
 
 _OF_SPLITS = re.compile(r'\bsplits?\b')
@@ -65,6 +66,24 @@ def make(
     warnings=warnings(dataset),
   )
   return made, {split: tuple(found) for split, found in of_split.items() if found}
+
+
+def of_files(
+  number: int,
+  raw: files.RawFiles,
+  groups: record_groups.Groups,
+  roles: NDArray[np.int32],
+  *,
+  folds: str,
+) -> manifest.DatasetManifest:
+  """Returns the manifest of a fold of raw files."""
+  masks = fold_view.split_masks(number, groups.of_record, groups.is_copy, roles)
+  made = files.divided(raw, masks).manifest
+  return dataclasses.replace(
+    made,
+    config={**made.config, 'fold': {'number': number, 'folds': folds}},
+    warnings=warnings(raw.manifest),
+  )
 
 
 def warnings(dataset: manifest.DatasetManifest) -> tuple[str, ...]:

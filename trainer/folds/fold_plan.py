@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shutil
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -102,23 +103,31 @@ class Divided:
 def divide(data: datasets.Data, text: str) -> Divided:
   """Divides a data set. The same input, the same folds.
 
-  It is read twice: once to see which voices there are, once to count and to take the mean and
-  variance of what each fold learns from.
+  The records of a data set are read twice: once to see which voices there are, once to count and to
+  take the mean and variance of what each fold learns from.
 
   Raises:
     RecordError, DatasetError: if the data set is damaged, or a fold could learn nothing.
     ConfigError: if it cannot be divided so.
   """
   division, dataset = fold_flag.parse(text), data.manifest
-  groups = record_groups.find(data.path, dataset, division)
+  raw = _raw_files(data)
+  if raw:
+    groups = record_groups.of_files(raw.files, dataset.labels, division, data.path)
+  else:
+    groups = record_groups.find(data.path, dataset, division)
   count = record_groups.check_count(groups, division, text=text)
   roles = dealing.roles(dealing.deal(groups.counts, count), groups.counts)
-  sums = shard_sums.add_up(data.path, dataset, groups, roles)
+  sums = None if raw else shard_sums.add_up(data.path, dataset, groups, roles)
   plans, folds = [], []
   for number in range(count):
-    made, shards = fold_manifests.make(
-      number, dataset, sums=sums, groups=groups, roles=roles, folds=text
-    )
+    shards: Mapping[str, Sequence[int]] = {}
+    if sums:
+      made, shards = fold_manifests.make(
+        number, dataset, sums=sums, groups=groups, roles=roles, folds=text
+      )
+    elif raw:
+      made = fold_manifests.of_files(number, raw, groups, roles, folds=text)
     fold = fold_view.Fold(
       number=number,
       folds=text,
@@ -137,6 +146,13 @@ def divide(data: datasets.Data, text: str) -> Divided:
     without_copies=groups.without_copies,
   )
   return Divided(plan=plan, groups=groups, roles=roles, folds=tuple(folds))
+
+
+def _raw_files(data: datasets.Data) -> files.RawFiles | None:
+  audio = data.manifest.audio
+  if audio is None or not files.is_raw(data.path):
+    return None
+  return files.load(data.path, sample_rate_hz=audio.sample_rate_hz, clip_s=audio.clip_s)
 
 
 def write(folder: cv_folder.CvFolder, divided: Divided) -> None:

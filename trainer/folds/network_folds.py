@@ -28,8 +28,18 @@ def of_fold(config: config_lib.TrainConfig) -> config_lib.TrainConfig:
   """Returns the flags of the run of --fold: an ordinary run on a part of the data set."""
   fold_processes.end_with_parent()
   data_dir, run_dir = cross_validation.of_fold(job(config))
+  form = {}
+  if files.is_raw(config.data):  # The manifest of the fold says it.
+    form = {'sample_rate_hz': 0, 'clip_seconds': 0.0, 'compute': config.compute or files.COMPUTE}
   return dataclasses.replace(
-    config, data=data_dir, run_dir=run_dir, run_name='', folds='', fold=None, parallel_folds=0
+    config,
+    data=data_dir,
+    run_dir=run_dir,
+    run_name='',
+    folds='',
+    fold=None,
+    parallel_folds=0,
+    **form,
   )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from schemas import errors, manifest, record
 from tfrecords import reader, storage
 from tfrecords.wire import codec
+from trainer.data.raw import files
 from trainer.folds import dealing, fold_flag
 
 _MOST_NAMED = 8
@@ -83,6 +84,34 @@ def find(data_dir: str, dataset: manifest.DatasetManifest, division: fold_flag.D
   )
 
 
+def of_files(
+  clips: Sequence[files.File], labels: Sequence[str], division: fold_flag.Division, data: str
+) -> Groups:
+  """Returns the same of raw files, of which only the voice is known.
+
+  Raises:
+    ConfigError: if they are to be divided by something else.
+  """
+  if division.by != fold_flag.SPEAKER:
+    raise errors.ConfigError(
+      f'--folds: of raw files ({data}) nothing is known but labels and voices, and no '
+      f'{division.field!r}. Divide by speaker, or let the data job read them: it keeps the columns '
+      'of a table.'
+    )
+  names = sorted({clip.speaker for clip in clips})
+  number_of = {name: i for i, name in enumerate(names)}
+  label_of = {label: i for i, label in enumerate(labels)}
+  counts: list[collections.Counter[int]] = [collections.Counter() for _ in names]
+  for clip in clips:
+    counts[number_of[clip.speaker]][label_of[clip.label]] += 1
+  return Groups(
+    names=tuple(names),
+    of_record=np.array([number_of[clip.speaker] for clip in clips], np.int32),
+    is_copy=np.zeros(len(clips), np.bool_),
+    counts=tuple(dict(sorted(some.items())) for some in counts),
+  )
+
+
 def check_count(groups: Groups, division: fold_flag.Division, *, text: str) -> int:
   """Returns how many folds there are.
 
@@ -125,10 +154,10 @@ def sized_records(
   features: tuple[record.FeatureSpec, ...] = (),
 ) -> Iterator[tuple[codec.Record, int]]:
   """Yields the records of a shard, each with its bytes."""
-  files = storage.storage_of(data_dir)
-  path = files.join(data_dir, shard.file_name)
+  place = storage.storage_of(data_dir)
+  path = place.join(data_dir, shard.file_name)
   count = 0
-  for data in reader.read_records(path, files):
+  for data in reader.read_records(path, place):
     yield codec.decode(data, features, record_version=dataset.record_version), len(data)
     count += 1
   if count != shard.num_records:

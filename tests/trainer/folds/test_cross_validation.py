@@ -242,7 +242,6 @@ def test_overwrite_leaves_nothing_of_the_folds_before(trained, data_dir, tmp_pat
     ({'random_data': True}, 'does not go together with --random_data'),
     ({'unknown_labels': '1'}, 'does not go together with --unknown_labels=1'),
     ({'find_learning_rate': True}, 'does not go together with --find_learning_rate'),
-    ({'data': 'folders:x'}, r'together with raw files \(--data=folders:x\)'),
     ({'strategy': 'mirrored', 'parallel_folds': 2}, 'spreads each run over all devices'),
   ],
 )

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from schemas import errors, splits
-from tests.helpers import datasets
+from tests.helpers import datasets, wav_files
 from tfrecords import manifest_file, reader, shard_files, writer
 from tfrecords.pipeline import caches
 from tfrecords.pipeline import dataset as dataset_lib
@@ -237,3 +237,38 @@ def test_the_same_data_set_is_divided_into_the_same_bytes(source, folder, tmp_pa
       other = os.path.join(again.data_dir, os.path.relpath(path, folder.data_dir), name)
       with open(os.path.join(path, name), 'rb') as one, open(other, 'rb') as two:
         assert one.read() == two.read(), name
+
+
+def test_raw_files_are_divided_by_their_table_and_nothing_else_is_written(tmp_path):
+  rows = ['path,label,speaker']
+  for voice in ('ada', 'bob', 'cyd', 'dan'):
+    for take in range(4):
+      name = f'{voice}_{take}.wav'
+      (tmp_path / name).write_bytes(wav_files.pcm16(wav_files.int16_noise(800)))
+      rows.append(f'{name},{("no", "yes")[take % 2]},{voice}')
+  (tmp_path / 'clips.csv').write_text('\n'.join(rows) + '\n')
+  path = f'table:{tmp_path}/clips.csv'
+  whole = data_sets.load(path, clip_s=0.1)
+  made = cv_folder.CvFolder(str(tmp_path / 'cv'))
+  fold_plan.write(made, fold_plan.divide(whole, 'speaker:all'))
+  judged = []
+  for number, voice in enumerate(('ada', 'bob', 'cyd', 'dan')):
+    data = data_sets.load(made.data(number), compute='log_mel')
+    named_data.check_shards(data.path, data.manifest)
+    assert data.feature.name == 'waveform'
+    assert data.manifest.labels == ('no', 'yes')
+    found = {}
+    for split in splits.SPLITS:
+      asked = request(data.path, split, feature_names=('waveform',))
+      batches = [dict(batch) for batch in named_data.read_batches(asked)]
+      found[split] = {one.decode() for batch in batches for one in batch['speaker'].numpy()}
+      named_data.check_count(
+        sum(len(batch['label']) for batch in batches), data.manifest, split, data_dir=data.path
+      )
+      if split == splits.TEST:
+        judged += [one for batch in batches for one in batch['id'].numpy().tolist()]
+    assert found['test'] == {voice}
+    assert not found['train'] & (found['validation'] | found['test'])
+  assert len(judged) == len(set(judged)) == 16
+  with pytest.raises(errors.ConfigError, match=r"nothing is known but labels and voices, .*'take'"):
+    fold_plan.divide(whole, 'field:take:2')

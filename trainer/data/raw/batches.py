@@ -10,7 +10,7 @@ from schemas import errors, record
 from schemas.manifest import DatasetManifest
 from tfrecords.pipeline import balance, batch_request, caches, parts
 from tfrecords.pipeline import order as order_lib
-from trainer.data import computed_feature
+from trainer.data import computed_feature, fold_view
 from trainer.data.raw import files as files_lib
 from trainer.data.raw import graph_decoders
 
@@ -80,6 +80,10 @@ def _labels(files: Sequence[files_lib.File], manifest: DatasetManifest) -> tf.Te
 
 
 def _loaded(request: batch_request.BatchRequest) -> files_lib.RawFiles:
+  if fold_view.is_fold(request.data_dir):
+    found = fold_view.load(request.data_dir).raw
+    assert found is not None  # Else it is read from shards.
+    return found
   audio = request.manifest.audio
   if audio is None:
     raise errors.DatasetError(f'{request.data_dir!r} names audio, and the manifest is of pictures.')

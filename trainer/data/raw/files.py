@@ -68,6 +68,11 @@ class RawFiles:
   digest: str
   splits: Mapping[str, Sequence[File]]
 
+  @property
+  def files(self) -> list[File]:
+    """All of them, split by split."""
+    return [file for mine in self.splits.values() for file in mine]
+
 
 def is_raw(data: str) -> bool:
   """Whether --data names raw files."""
@@ -99,9 +104,35 @@ def load(data: str, *, sample_rate_hz: int = 0, clip_s: float = CLIP_S) -> RawFi
     sample_rate_hz=sample_rate_hz or files[0].sample_rate_hz, clip_s=clip_s
   )
   _check_rates(files, audio.sample_rate_hz)
-  made = _split_up(files)
   kind = data.partition(':')[0]
   said = table.passed_by(path, files) if kind == table.FOLDERS else []
+  return _of_splits(kind, _split_up(files), audio=audio, said=said)
+
+
+def divided(raw: RawFiles, is_in: Mapping[str, Sequence[bool]]) -> RawFiles:
+  """Returns the same files, or some of them, split in another way.
+
+  Args:
+    raw: The files.
+    is_in: For each split which of `raw.files` are in it.
+  """
+  made = {
+    split: [file for file, is_mine in zip(raw.files, mask, strict=True) if is_mine]
+    for split, mask in is_in.items()
+  }
+  made = {split: files for split, files in made.items() if files}
+  assert raw.manifest.audio is not None  # Raw files are audio.
+  return _of_splits(raw.manifest.name, made, audio=raw.manifest.audio, said=())
+
+
+def _of_splits(
+  kind: str,
+  made: Mapping[str, Sequence[File]],
+  *,
+  audio: audio_lib.AudioSpec,
+  said: Sequence[str],
+) -> RawFiles:
+  files = [file for mine in made.values() for file in mine]
   found = _manifest(kind, files, made, audio=audio, said=said)
   digest = hashlib.sha256(found.to_text().encode('utf-8', 'surrogateescape')).hexdigest()
   return RawFiles(manifest=found, digest=digest, splits=made)
