@@ -92,16 +92,12 @@ def train(job: Job, run_all: Callable[..., None] = fold_processes.run_all) -> cv
     )
     _announce(job, folder, plan, where)
     telling = _Telling(job, folder, plan, where)
-    waiting = {
-      number: ['-m', job.module, *command_line.arguments(_alone(job.config, folder, number))]
-      for number in range(len(plan.folds))
-      if not _is_done(job, folder.run(number))
-    }
-    for number in range(len(plan.folds)):
-      if number not in waiting:
+    commands = {number: _command(job, folder, number) for number in range(len(plan.folds))}
+    for number, arguments in commands.items():
+      if not arguments:
         telling.end(number, is_kept=True)
     run_all(
-      waiting,
+      {number: arguments for number, arguments in commands.items() if arguments},
       log_of=folder.log_file,
       where=where,
       lock=lock,
@@ -186,7 +182,8 @@ def _standing(job: Job) -> _Standing:
     return _Standing(is_there=False)
   if resume == 'never':
     top.check_usable(overwrite=False)
-  is_finished = os.path.exists(top.outcome_file)
+  is_judged = os.path.exists(top.judgement.report_file) or not job.judges
+  is_finished = os.path.exists(top.outcome_file) and is_judged
   is_longer = job.check_same(top, is_finished)
   return _Standing(is_there=True, is_finished=is_finished and not is_longer, is_longer=is_longer)
 
@@ -260,14 +257,22 @@ def _noun(job: Job) -> str:
   return 'files' if files.is_raw(job.data.path) else 'records'
 
 
-def _is_done(job: Job, run: run_folder.RunFolder) -> bool:
+def _command(job: Job, folder: cv_folder.CvFolder, number: int) -> list[str]:
+  """Returns the arguments of the process that is still to run for a fold; none if it is done."""
+  run = folder.run(number)
+  if not _is_trained(job, run):
+    return ['-m', job.module, *command_line.arguments(_alone(job.config, folder, number))]
+  if job.judges and not os.path.exists(run.judgement.report_file):  # It was trained by --notest.
+    return ['-m', 'trainer.evaluate', f'--run_dir={run.path}']
+  return []
+
+
+def _is_trained(job: Job, run: run_folder.RunFolder) -> bool:
   """Whether the run of a fold has come to the end that is asked for."""
   if not os.path.exists(run.config_file) or run.read_outcome() is None:
     return False
-  flags = run.read_config().get('flags')
-  asked = job.said['flags']
-  is_as_long = isinstance(flags, dict) and all(flags.get(name) == asked.get(name) for name in _MORE)
-  return is_as_long and (os.path.exists(run.judgement.report_file) or not job.judges)
+  flags, asked = run.read_config().get('flags'), job.said['flags']
+  return isinstance(flags, dict) and all(flags.get(name) == asked.get(name) for name in _MORE)
 
 
 class _Telling:

@@ -14,7 +14,7 @@ from trainer import baseline, evaluate
 from trainer import config as config_lib
 from trainer.folds import cross_validation, network_folds, out_of_fold
 from trainer.predictions import parquet_reader
-from trainer.runs import saved_run
+from trainer.runs import run_folder, saved_run
 
 SPEAKERS = {'train': ('ada', 'bob', 'cyd', 'dan'), 'validation': ('eve',), 'test': ('fay', 'gus')}
 
@@ -160,20 +160,25 @@ def test_the_line_of_each_fold_and_the_table_are_said(data_dir, tmp_path, capsys
   assert 'learned from and never judged; every one has some' in said
 
 
-def test_voices_without_copies_are_counted_and_labels_that_a_fold_lacks_are_named(tmp_path, capsys):
-  def write(labels_of):
-    # Each voice says one label: `no` is said by ada alone.
-    datasets.write_dataset(
-      tmp_path / 'data',
-      speakers={'train': ('ada',), 'test': ('bob', 'cyd', 'dan', 'eve')},
-      labels=('no', 'yes', 'zero'),
-      clips_per_speaker=labels_of,
-      copies=1,
-    )
+def stopped(*_, **__):
+  raise KeyboardInterrupt
 
-  write(3)
-  train(asked(str(tmp_path / 'data'), run_dir=str(tmp_path / 'run'), folds='speaker:5'))
-  assert '4 voices have none, as the data job makes them' in capsys.readouterr().out
+
+def test_voices_without_copies_are_counted(data_dir, tmp_path, capsys):
+  with pytest.raises(KeyboardInterrupt):
+    train(asked(data_dir, run_dir=str(tmp_path / 'run')), stopped)
+  assert '3 voices have none, as the data job makes them' in capsys.readouterr().out
+
+
+def test_labels_that_a_fold_does_not_learn_are_named(tmp_path, capsys):
+  # Take number i is of label number i: each fold lacks that of its own and of the next.
+  data = tmp_path / 'data'
+  datasets.write_dataset(data, labels=('a', 'b', 'c', 'd'), clips_per_speaker=4)
+  with pytest.raises(KeyboardInterrupt):
+    train(asked(str(data), folds='field:take:4', run_dir=str(tmp_path / 'run')), stopped)
+  said = capsys.readouterr().out
+  assert 'note: fold 0 learns from no clip of a, b.' in said
+  assert 'note: fold 3 learns from no clip of a, d.' in said
 
 
 def test_one_process_is_given_the_flags_of_all_and_its_number(data_dir, tmp_path):
@@ -262,3 +267,48 @@ def test_the_process_of_a_fold_trains_an_ordinary_run_on_its_part(data_dir, tmp_
     command_line.parse(config_lib.TrainConfig, command_line.arguments(config), description='')
     == config
   )
+
+
+def stand_in(commands, *, on_start, on_end, **_):
+  """Leaves what the process of a fold of `python -m trainer --notest` leaves of itself."""
+  for number, arguments in commands.items():
+    on_start(number)
+    asked_for = command_line.parse(config_lib.TrainConfig, arguments[2:], description='')
+    alone = network_folds.of_fold(asked_for)
+    folder = run_folder.RunFolder(alone.run_dir)
+    os.makedirs(folder.path, exist_ok=True)
+    folder.write_json(folder.config_file, {'flags': alone.to_json()})
+    folder.write_json(folder.outcome_file, {'epochs': alone.epochs, 'steps': 1, 'stopped': ''})
+    on_end(number)
+
+
+def test_more_epochs_train_every_fold_on_and_fewer_are_refused(data_dir, tmp_path, capsys):
+  def train_networks(epochs, run_all=stand_in, **changes):
+    asked_for = {'data': data_dir, 'folds': 'speaker:2', 'run_dir': str(tmp_path / 'run')}
+    config = config_lib.TrainConfig(**{**asked_for, 'epochs': epochs, 'test': False, **changes})
+    cross_validation.train(network_folds.job(config), run_all)
+
+  def one_only(commands, **given):
+    stand_in({0: commands[0]}, **given)
+    raise KeyboardInterrupt
+
+  train_networks(2)
+  assert 'trained and not judged (--notest)' in capsys.readouterr().out
+  train_networks(2, no_process)
+  with pytest.raises(KeyboardInterrupt):
+    train_networks(3, one_only)
+  left = []
+  train_networks(3, lambda commands, **given: left.extend(commands))
+  assert left == [1]
+  with pytest.raises(errors.ConfigError, match='epochs may be added, not taken away'):
+    train_networks(2, no_process)
+  # What was trained without the test is judged, and not trained again.
+  asked_of = {}
+
+  def note(commands, **_):
+    asked_of.update(commands)
+    raise KeyboardInterrupt
+
+  with pytest.raises(KeyboardInterrupt):
+    train_networks(3, note, test=True)
+  assert asked_of[0] == ['-m', 'trainer.evaluate', f'--run_dir={tmp_path}/run/fold-00']
