@@ -93,15 +93,15 @@ def by_epoch(values: Mapping[str, Sequence[float]], *, noun: str, best: int = 0)
 def of_shares(
   lines: Mapping[str, Sequence[tuple[float, float]]], *, name: str, unit: str, noun: str
 ) -> Curves:
-  """Returns lines in the square from 0 to 1, over its diagonal.
+  """Returns lines in the square from 0 to 100 %, over its diagonal.
 
   Args:
-    lines: Points by the name of the line, as many lines as there are colours at most.
+    lines: Shares, from 0 to 1, by the name of the line, as many lines as there are colours at most.
     name: What is shown, for those who do not see it.
     unit: What stands below.
     noun: What stands at the side.
   """
-  ticks = [axis.Tick(i / 5, f'{20 * i} %') for i in range(6)]
+  ticks = [axis.Tick(i / 5, f'{20 * i}') for i in range(6)]
   drawn = [
     Line(name=key, colour=colour, points=points, last='', is_dotted=True)
     for (key, points), colour in zip(lines.items(), COLOURS, strict=False)

@@ -91,7 +91,7 @@ def test_mistakes_are_heard_and_seen_where_their_recordings_are(made, parsed):
   assert tags.count('article') == shown
   assert len(re.findall(r' true ', found)) == shown
   assert 'recordings are not on this machine' in found
-  assert re.search(r'Sound takes 0\.\d\d MB \(at most 8\.39 MB\), pictures 0', found)
+  assert re.search(r'In this page: sound 0\.\d\d MB \(at most 8\.39 MB\), pictures 0', found)
 
 
 def test_what_the_run_was_stands_in_it(parsed):

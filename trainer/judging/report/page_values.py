@@ -23,6 +23,8 @@ MAX_ROWS = 1_000
 FIRST_ROWS = 10
 _SPEAKERS_FOR_INTERVAL = 10
 _MOST_NAMES = 12
+# Of fewer clips the share that is right is chance.
+LEAST_OF_BIN = 10
 # Of the axes of DET curves: what is marked, in percent, and where they end.
 _DET_TICKS = (0.1, 0.5, 2, 5, 10, 20, 40, 60, 80, 90)
 _DET_ENDS = (0.0005, 0.95)
@@ -82,7 +84,7 @@ def notes(report: Report) -> list[tuple[str, str]]:
       (
         'warn',
         f'No label stands for what is none of these ({", ".join(missing)}): the model answers '
-        'whatever it hears with one of its labels.',
+        'whatever it gets with one of its labels.',
       )
     )
   found += [('warn', warning) for warning in report.get('dataset_warnings', ())]
@@ -238,10 +240,11 @@ def calibration(report: Report) -> dict[str, Any] | None:
     'drawn': curves.of_shares(
       lines,
       name='Reliability: share of right answers by probability',
-      unit='probability of the answer',
-      noun='share that is right',
+      unit='probability of the answer (%)',
+      noun='right (%)',
     ),
     'lines': list(lines),
+    'least': LEAST_OF_BIN,
     'sureness': _sureness(found['bins']),
     'facts': facts,
     'note': found.get('note') or '',
@@ -249,7 +252,9 @@ def calibration(report: Report) -> dict[str, Any] | None:
 
 
 def _reliability(bins: Sequence[Mapping[str, Any]]) -> list[tuple[float, float]]:
-  return [(one['confidence'], one['accuracy']) for one in bins if one['num_examples']]
+  return [
+    (one['confidence'], one['accuracy']) for one in bins if one['num_examples'] >= LEAST_OF_BIN
+  ]
 
 
 def _sureness(bins: Sequence[Mapping[str, Any]]) -> charts.Chart:
@@ -257,7 +262,7 @@ def _sureness(bins: Sequence[Mapping[str, Any]]) -> charts.Chart:
   rounds = axis.edges(0.0, float(most), most=5, is_whole=True)
   return charts.Chart(
     name='Clips by the probability of the answer',
-    unit='probability of the answer',
+    unit='probability of the answer (%)',
     noun='clips',
     bars=[
       (
@@ -266,7 +271,7 @@ def _sureness(bins: Sequence[Mapping[str, Any]]) -> charts.Chart:
       )
       for one in bins
     ],
-    x_ticks=[axis.Tick(i / 5, f'{20 * i} %') for i in range(6)],
+    x_ticks=[axis.Tick(i / 5, f'{20 * i}') for i in range(6)],
     y_ticks=[axis.Tick(value / rounds[-1], axis.text(value)) for value in rounds],
   )
 

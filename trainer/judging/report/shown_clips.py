@@ -188,8 +188,9 @@ def _bounded(clips: Sequence[ShownClip], dataset: manifest.DatasetManifest, fold
     clips=kept,
     notes=[
       *_of_missing(clips, dataset, folder),
-      f'Sound takes {_megabytes(audio_bytes)} (at most {_megabytes(MAX_AUDIO_BYTES)}), '
-      f'pictures {_megabytes(picture_bytes)} (at most {_megabytes(MAX_PICTURE_BYTES)}) of this page'
+      'In this page: '
+      + (f'sound {_megabytes(audio_bytes, MAX_AUDIO_BYTES)}, ' if dataset.audio else '')
+      + f'pictures {_megabytes(picture_bytes, MAX_PICTURE_BYTES)}'
       + (f'; {num_unheard:,} clips are left without a player' if num_unheard else '')
       + (f'; {num_unseen:,} clips are left without a picture' if num_unseen else '')
       + '.',
@@ -197,8 +198,8 @@ def _bounded(clips: Sequence[ShownClip], dataset: manifest.DatasetManifest, fold
   )
 
 
-def _megabytes(num_bytes: int) -> str:
-  return f'{num_bytes / 1e6:,.2f} MB'
+def _megabytes(num_bytes: int, most_bytes: int) -> str:
+  return f'{num_bytes / 1e6:,.2f} MB (at most {most_bytes / 1e6:.2f} MB)'
 
 
 def _of_missing(
