@@ -32,7 +32,6 @@ _NO_VALIDATION = (
   'There is no validation split, on which a temperature and the thresholds for "none of these" '
   'could be fitted.'
 )
-_OF_FOLDS = 'Each fold has a temperature and thresholds of its own: see the reports of the folds.'
 _NOT_FITTED = (
   'No temperature and no thresholds were fitted on validation yet: python -m trainer.evaluate does.'
 )
@@ -231,8 +230,6 @@ def _probabilities(
       'Each fold has a temperature and thresholds of its own, in the confidence.json of its run.'
     )
     return confidence_json.Gathered(header, None, why_none=why)
-  if run.is_of_folds:
-    return confidence_json.Gathered(header, None, why_none=_OF_FOLDS)
   found = fitted.load(run.folder.confidence_file)
   has_validation = splits.VALIDATION in run.manifest.split_names()
   return confidence_json.Gathered(

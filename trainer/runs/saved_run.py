@@ -33,7 +33,6 @@ class SavedRun:
     model_text: Such as `cnn:filters=64`.
     pooling: How a baseline of scikit-learn pools clips; None where the run has a Keras model.
     versions_note: What is to be said where it was made with other libraries; '' where it was not.
-    is_of_folds: Whether it is the folder of a cross-validation, whose models lie in its folds.
   """
 
   folder: run_folder.RunFolder
@@ -44,7 +43,6 @@ class SavedRun:
   model_text: str
   pooling: pooling_lib.Pooling | None = None
   versions_note: str = ''
-  is_of_folds: bool = False
 
   def check_network(self) -> None:
     """Raises ConfigError if the run is a baseline's, which has no Keras model."""
@@ -160,7 +158,6 @@ def load(run_dir: str, *, of_folds: bool = False) -> SavedRun:
       model_text=obj.text('model'),
       pooling=_pooling(config, folder.config_file),
       versions_note=library_versions.note(config),
-      is_of_folds=config.get('folds') is not None,
     )
   except (errors.SchemaError, errors.DatasetError) as error:
     raise errors.ConfigError(f'{run_dir!r} holds no whole run: {error}') from error

@@ -84,7 +84,7 @@ def test_the_one_report_has_the_folds_and_their_mean(trained):
   assert report['num_examples'] == 42
   assert report['split'] == 'folds'
   assert report['same_data_as_training']
-  assert 'of its own: see the reports of the folds' in json.dumps(report)
+  assert 'of its own, in the confidence.json of its run' in json.dumps(report)
   accuracies = [one['accuracy'] for one in reports]
   assert [one['accuracy'] for one in report['folds']] == accuracies
   assert [one['num_examples'] for one in report['folds']] == [18, 12, 12]
