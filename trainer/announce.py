@@ -53,9 +53,9 @@ def start(
   print(f'model    {name}: {model.count_params():,} parameters on {_input(data)}')
   for line in _parts(config, model, parts):
     print(line)
-  unknown = held_out.labels_of(data.manifest)
+  unknown = datasets.said_of_unknown(data.manifest)
   if unknown:
-    print(f'unknown  {", ".join(unknown)}: learned from nowhere; their test clips are judged apart')
+    print(f'unknown  {unknown}')
   devices = machine.describe(
     workers, batch_size=config.batch_size, virtual_devices=config.virtual_devices
   )

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from pages import words
 from schemas import command, errors, limits, options, splits
-from tfrecords import command_line, held_out, manifest_file
+from tfrecords import command_line, manifest_file
 from tfrecords.pipeline import batch_request
 from tfrecords.resources import cores, free_memory
 from trainer import baselines
@@ -473,9 +473,9 @@ def _announce(job: _Job, folder: run_folder.RunFolder, memory_text: str) -> None
     f'model    {name} on {feature.name}, {feature.shape_words}: '
     f'{words.counted(job.size.values, "number")} a {job.noun}'
   )
-  unknown = held_out.labels_of(found)
+  unknown = datasets.said_of_unknown(found)
   if unknown:
-    print(f'unknown  {", ".join(unknown)}: learned from nowhere; their test clips are judged apart')
+    print(f'unknown  {unknown}')
   print(f'memory   {memory_text}')
   print(f'run      {folder.path}', flush=True)
   missing = datasets.unlearned_labels(found)

@@ -145,6 +145,21 @@ def unlearned_labels(found: manifest.DatasetManifest) -> list[str]:
   return [label for label, count in zip(found.labels, counts, strict=True) if not count]
 
 
+def said_of_unknown(found: manifest.DatasetManifest) -> str:
+  """Returns what is said of labels that are left out; '' where none are."""
+  unknown = held_out.labels_of(found)
+  if not unknown:
+    return ''
+  whole = held_out.of_files(found)
+  count = whole.num_records(splits.TEST) - found.num_records(splits.TEST)
+  judged = (
+    f'{errors.counted(count, "example")} of the {splits.TEST} split judge what is none of these'
+    if count
+    else f'the {splits.TEST} split has none of them, so nothing is judged by them'
+  )
+  return f'{", ".join(unknown)}: left out of training and validation; {judged}'
+
+
 def _check_learnable(found: manifest.DatasetManifest, path: str) -> None:
   if not found.is_labelled:
     raise errors.DatasetError(

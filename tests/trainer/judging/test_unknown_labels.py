@@ -108,6 +108,19 @@ def test_the_same_command_again_is_finished_and_another_refused(by_baseline, dat
   assert '--unknown_labels=six,nine (here )' in capsys.readouterr().err
 
 
+def test_where_the_test_split_has_none_of_them_it_is_said(tmp_path, capsys):
+  # Speakers say the labels in turn, and do not come to the last.
+  speakers = {'train': ('ada', 'bob'), 'test': ('eve',)}
+  datasets.write_dataset(tmp_path / 'data', labels=LABELS, clips_per_speaker=3, speakers=speakers)
+  argv = [f'--data={tmp_path / "data"}', '--model=logistic', f'--run_dir={tmp_path / "run"}']
+  assert command.run(baseline.main, [*argv, '--unknown_labels=six']) == 0
+  said = capsys.readouterr().out
+  assert (
+    'unknown  six: left out of training and validation; the test split has none of them' in said
+  )
+  assert not (tmp_path / 'run' / 'unknown.parquet').exists()
+
+
 def test_wrong_labels_are_a_sentence(data, tmp_path, capsys):
   asked = [f'--data={data}', f'--run_dir={tmp_path / "run"}']
   assert command.run(baseline.main, [*asked, '--unknown_labels=ten']) == 2

@@ -118,6 +118,23 @@ def test_what_dead_processes_left_half_written_goes(tmp_path):
   assert files_of(folder.path) == sorted([*kept, 'report.json.tmp-0b'])
 
 
+@pytest.mark.parametrize(
+  'begin',
+  [
+    lambda folder: folder.create(overwrite=True),
+    lambda folder: folder.reopen({}),
+  ],
+  ids=['anew', 'longer'],
+)
+def test_what_was_said_of_a_model_goes_where_another_is_trained(tmp_path, begin):
+  folder = make_run(tmp_path / 'run')
+  said = ('confidence.json', 'unknown.parquet', 'report.json', 'predictions.parquet')
+  for name in said:
+    (tmp_path / 'run' / name).write_text('{}')
+  begin(folder)
+  assert not set(said) & set(os.listdir(tmp_path / 'run'))
+
+
 def test_damaged_config_is_named(tmp_path):
   (tmp_path / 'config.json').write_text('{"seed": ')
   with pytest.raises(errors.ConfigError, match=r"config.json' is damaged: .*--overwrite"):
