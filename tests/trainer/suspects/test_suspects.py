@@ -12,7 +12,7 @@ import soundfile
 
 from beam_jobs import featurize
 from schemas import command
-from tests.helpers import exploring, out_of_fold, prediction_files, tiny_manifest
+from tests.helpers import datasets, exploring, out_of_fold, prediction_files, tiny_manifest
 from trainer import suspects
 from trainer.runs import run_folder
 
@@ -227,3 +227,40 @@ def test_nothing_but_copies_is_a_sentence(tmp_path, capsys):
   prediction_files.write(path, 'ab', [0, 1], np.eye(2), ids=['a#copy1', 'b#copy2'])
   assert command.run(suspects.main, [f'--run_dir={tmp_path}/run']) == 2
   assert 'holds no clip but augmented copies' in capsys.readouterr().err
+
+
+def made_of(folder, **changes):
+  """Writes a data set that no corpus is behind, and what folds say of it; returns the page."""
+  datasets.write_dataset(folder / 'data', **changes)
+  out_of_fold.write(folder / 'run', folder / 'data', lambda clip: ord(clip.speaker_id[0]) % 2)
+  assert command.run(suspects.main, [f'--run_dir={folder}/run', '--max_clips=3']) == 0
+  return exploring.Page((folder / 'run' / 'suspects.html').read_text(encoding='utf-8'))
+
+
+def test_stored_waveforms_are_heard_and_measured(tmp_path, capsys):
+  def arrays(spec, label, random):
+    if spec.name == 'waveform':
+      loud = random.random() < 0.2
+      values = datasets.make_array(spec, label=label, num_labels=3, rng=random, noise=0.1)
+      return np.where(np.arange(values.size) % 40 < 10, 32767, values) if loud else values // 20_000
+    return datasets.make_array(spec, label=label, num_labels=3, rng=random, noise=0.3)
+
+  page = made_of(tmp_path, features=(datasets.LOG_MEL, datasets.WAVEFORM), arrays=arrays)
+  assert sum(tag == 'audio' for tag, _ in page.tags) == 3
+  reasons = [row['reasons'].split() for row in listed(tmp_path / 'run').values()]
+  clipped, silent = (sum(name in some for some in reasons) for name in ('clipped', 'silent'))
+  assert clipped > 2
+  assert clipped + silent <= len(reasons)
+  assert 'Silence and clipping are of the files' not in capsys.readouterr().out
+
+
+def test_pictures_are_shown_and_features_without_audio_too(tmp_path, capsys):
+  for name, changes in (
+    ('pictures', {'features': (datasets.PICTURE,), 'audio': None}),
+    ('features', {}),
+  ):
+    page = made_of(tmp_path / name, **changes)
+    images = [values for tag, values in page.tags if tag == 'img']
+    assert len(images) == 3
+    assert not any(tag == 'audio' for tag, _ in page.tags)
+  assert 'No file of a clip is found' in capsys.readouterr().out
