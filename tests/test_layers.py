@@ -69,7 +69,7 @@ ROOMS = {
     'suspects': 'predictions runs',
     'callbacks': 'judging measures runs',
     'rate_range': 'assembly config data devices judging learning memory_demand models runs',
-    'sweep': 'config data devices learning measures models preflight resume runs',
+    'sweep': 'config data folds learning measures models preflight resume runs',
     'trunks': 'compare data devices judging lazy measures models runs',
     'learning': 'augment callbacks data devices judging lazy measures models runs',
   },

@@ -44,7 +44,8 @@ def main(arguments: Sequence[str]) -> None:
   # A bucket is asked through TensorFlow; but no worker waits for another's import of it.
   is_late = '://' in config.data and not resume.is_shared(config)
   checked = None if is_late else preflight.check_together(config)
-  if checked and checked[1] == resume.Start.FINISHED:
+  is_finished = checked and checked[1] == resume.Start.FINISHED
+  if checked and is_finished and not preflight.is_unjudged(config, checked[0]):
     preflight.say_finished(config)
     return
   allocator.keep_freed_memory()

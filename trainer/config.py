@@ -242,7 +242,7 @@ class TrainConfig:
   test: bool = flag(
     True,
     'Judge the best epoch on the test split at the end. --notest leaves it unseen, as where '
-    'settings are compared; python -m trainer.evaluate judges later.',
+    'settings are compared; the same command without it judges later.',
   )
   folds: str = flag(
     '',

@@ -12,7 +12,7 @@ from trainer.data.raw import files
 from trainer.devices import meeting
 from trainer.devices.strategies import multi_worker
 from trainer.learning import teacher as teacher_lib
-from trainer.runs import origin
+from trainer.runs import origin, run_folder
 
 
 def check(config: config_lib.TrainConfig) -> tuple[datasets.Data, resume.Start]:
@@ -93,6 +93,18 @@ def check_together(config: config_lib.TrainConfig) -> tuple[datasets.Data, resum
     'the digest of what --augment reads': resume.recordings_digest(config, data),
   }
   return data, resume.Start(meeting.hold(multi_worker.task(os.environ), start.value, meant))
+
+
+def is_unjudged(config: config_lib.TrainConfig, data: datasets.Data) -> bool:
+  """Whether a finished run was trained with --notest, and is asked for its report now."""
+  folder = run_folder.RunFolder(config.run_dir)
+  return (
+    config.test
+    and data.has_test
+    and not resume.is_shared(config)
+    and not os.path.exists(folder.judgement.report_file)
+    and os.path.exists(folder.checkpoint_file(run_folder.BEST))
+  )
 
 
 def say_finished(config: config_lib.TrainConfig) -> None:

@@ -43,8 +43,13 @@ def train(
   # Everything that may be wrong is found before anything is written.
   data, start = checked or preflight.check_together(config)
   if start == resume.Start.FINISHED:
-    preflight.say_finished(config)
-    return run_folder.RunFolder(config.run_dir)
+    folder = run_folder.RunFolder(config.run_dir)
+    if preflight.is_unjudged(config, data):
+      outcome = folder.read_outcome() or {'steps': 0}
+      announce.results(folder, _judge(folder, step=outcome['steps']), has_test=True)
+    else:
+      preflight.say_finished(config)
+    return folder
   strategy = assembly.strategy(config)
   workers = workers_lib.Workers(strategy)
   with failures.readable(
@@ -142,13 +147,18 @@ def _finish(
   if data.has_validation:
     evaluation.fit_confidence(saved_run.load(folder.path))
   if data.has_test and config.test:
-    # Speakers that neither training nor the choice of the epoch has met.
-    report = evaluation.evaluate_run(folder.path)
-    tensorboard.write_test(
-      folder.logs_dir, step=position.step, accuracy=report['accuracy'], loss=report['loss']
-    )
+    report = _judge(folder, step=position.step)
   folder.write_outcome(epochs=len(outcome.epochs), steps=position.step, stopped=outcome.stopped)
   announce.results(folder, report, has_test=data.has_test)
+
+
+def _judge(folder: run_folder.RunFolder, *, step: int) -> dict[str, Any]:
+  """Returns the report on speakers that neither training nor the choice of the epoch has met."""
+  report = evaluation.evaluate_run(folder.path)
+  tensorboard.write_test(
+    folder.logs_dir, step=step, accuracy=report['accuracy'], loss=report['loss']
+  )
+  return report
 
 
 def _witnesses(

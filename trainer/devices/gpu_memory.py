@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 
 _LIBRARY = 'libnvidia-ml.so.1'
 
@@ -23,30 +22,16 @@ def largest_bytes() -> int | None:
 
   All of it, taken or not: TensorFlow itself may have taken it, for this process.
   """
-  totals = _totals()
-  return max(totals, default=0) or None
-
-
-def visible() -> tuple[str, ...]:
-  """Returns the GPUs that a process may use, as CUDA_VISIBLE_DEVICES names them."""
-  named = os.environ.get('CUDA_VISIBLE_DEVICES')
-  if named is not None:
-    return tuple(part.strip() for part in named.split(',') if part.strip())
-  return tuple(map(str, range(len(_totals()))))
-
-
-def _totals() -> list[int]:
-  """Returns the memory of every GPU of this machine, 0 where it is not told."""
   try:
     library = ctypes.CDLL(_LIBRARY)
     if library.nvmlInit_v2():
-      return []
+      return None
   except (OSError, AttributeError):  # No driver, or an old one.
-    return []
+    return None
   try:
     count = ctypes.c_uint()
     library.nvmlDeviceGetCount_v2(ctypes.byref(count))
-    return [_total(library, index) for index in range(count.value)]
+    return max(map(lambda i: _total(library, i), range(count.value)), default=0) or None
   finally:
     library.nvmlShutdown()
 

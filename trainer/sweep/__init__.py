@@ -33,7 +33,7 @@ from tfrecords import command_line, storage
 from trainer import config as config_lib
 from trainer import preflight, resume
 from trainer.data import datasets
-from trainer.devices import gpu_memory
+from trainer.folds import fold_processes
 from trainer.sweep import (
   final_judging,
   objective,
@@ -163,6 +163,11 @@ def main(arguments: Sequence[str]) -> None:
     space.grid()
   data = _check_data(space)
   _check_output(config.output)
+  if space.base.folds and config.prune == journal_lib.HYPERBAND:
+    raise errors.ConfigError(
+      '--prune=hyperband counts epochs, and with --folds a trial is compared fold by fold. Write '
+      '--prune=median, or none.'
+    )
   sweep(config, space, data)
 
 
@@ -200,7 +205,7 @@ def sweep(
     journal,
     num_trials=config.trials or DEFAULT_TRIALS,
     jobs=config.jobs,
-    devices=gpu_memory.visible() if config.jobs > 1 else (),
+    devices=_devices(config, space),
     say=lambda line: print(line, flush=True),
     **replaced,
   )
@@ -221,18 +226,30 @@ def sweep(
 
   work.run(written)
   found = written()
-  if data.has_test:
+  has_test = data.has_test or bool(space.base.folds)
+  if has_test:
     final_judging.judge(config.judge, found, work)
     found = written()
-  _say(config, space, found, has_test=data.has_test)
+  _say(config, space, found, has_test=has_test)
   return found
+
+
+def _devices(config: SweepConfig, space: search_space.Space) -> tuple[str, ...]:
+  """Returns the GPUs that trials take in turn, where there are several at a time."""
+  if config.jobs == 1 or space.base.folds:  # These share GPUs out themselves.
+    return ()
+  takes_all = space.base.strategy.partition(':')[0] != 'none'
+  where = fold_processes.places(parallel=config.jobs, takes_all_devices=takes_all)
+  return tuple(gpu for gpu in where.gpus if gpu)
 
 
 def _check_data(space: search_space.Space) -> datasets.Data:
   """Returns the data set of the first trial; refuses what the trainer would refuse of any."""
   first, seen = None, set()
   for chosen in space.samples():
-    asked = dataclasses.replace(space.config(chosen), run_dir='', run_name='')
+    asked = dataclasses.replace(
+      space.config(chosen), run_dir='', run_name='', folds='', parallel_folds=0
+    )
     # What is looked up depends on these and no other flags.
     key = [getattr(asked, name) for name in _LOOKED_UP]
     key = repr([*key, asked.init_from and asked.model])
@@ -240,7 +257,7 @@ def _check_data(space: search_space.Space) -> datasets.Data:
       continue
     seen.add(key)
     data, _ = preflight.check(asked)
-    if not data.has_validation:
+    if not (data.has_validation or space.base.folds):
       raise errors.ConfigError(
         f'Trials are compared on the validation split, and {data.path!r} has none. Run the data '
         'job again with one (--validation_fraction, --split_by).'
@@ -346,19 +363,9 @@ def _latest(trial: Any) -> float | None:
 
 def winners_command(space: search_space.Space, winner: standings.Row) -> str:
   """Returns the command that makes the winner's run again, as one line for a shell."""
-  config = space.config(winner.chosen)
-  words = ['python', '-m', 'trainer']
-  for field in dataclasses.fields(config):
-    value = getattr(config, field.name)
-    if value == field.default or field.name in search_space.FORBIDDEN:
-      continue
-    if isinstance(value, tuple):
-      words += [f'--{field.name}={one}' for one in value]
-    elif isinstance(value, bool):
-      words.append(f'--{field.name}' if value else f'--no{field.name}')
-    else:
-      words.append(f'--{field.name}={value}')
-  return shlex.join(words)
+  return command_line.text_of(
+    space.config(winner.chosen), 'python -m trainer', without=search_space.FORBIDDEN
+  )
 
 
 def _say(

@@ -28,7 +28,7 @@ def judge(who: str, found: standings.Standings, work: sweeping.Sweeping) -> None
     work: Where they are.
 
   Raises:
-    ConfigError: in the words of the evaluation, if it fails.
+    ConfigError: in the words of the trainer, if it fails.
   """
   if who == NONE or found.winner is None:
     return
@@ -42,7 +42,9 @@ def judge(who: str, found: standings.Standings, work: sweeping.Sweeping) -> None
       if _is_judged(one):
         continue
       log = work.log(one.number)
-      process = work.start('trainer.evaluate', [f'--run_dir={one.folder}'], log=log, environment={})
+      # The command of the trial without --notest: all that it leaves undone is the judgement.
+      arguments = work.arguments(one.number, one.chosen)
+      process = work.start('trainer', arguments, log=log, environment={})
       work.leases.note_trainer(_LEASE, process.pid)
       code = work.wait(process, _LEASE)
       if code:

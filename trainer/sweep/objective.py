@@ -1,4 +1,7 @@
-"""What a trial is worth: the best epoch of its run by --monitor, on the validation split."""
+"""What a trial is worth: the best epoch of its run by --monitor, on the validation split.
+
+Of a trial with --folds it is the mean of that over the folds.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ import dataclasses
 import json
 import math
 import os
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from trainer.measures import monitor, scores
-from trainer.runs import run_folder
+from trainer.runs import cv_folder, run_folder
 
 # Of which less is better.
 LOSSES = ('loss',)
@@ -17,19 +21,21 @@ LOSSES = ('loss',)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Found:
-  """How good a run is so far.
+  """How good a trial is so far.
 
   Attributes:
-    value: The measure of the best epoch.
+    value: The measure of the best epoch; the mean over folds.
     rank: What it is ranked by, the higher the better: another measure breaks ties.
-    epoch: Which one it is.
+    epoch: Which epoch it is; 0 of folds, which have one each.
     train_s: Seconds of training.
+    interval: Of the mean over folds, to 95 %; None where there is none.
   """
 
   value: float
   rank: tuple[float, ...]
   epoch: int
   train_s: float
+  interval: tuple[float, float] | None = None
 
 
 class Epochs:
@@ -40,46 +46,107 @@ class Epochs:
     self._monitored = monitored
     self._seen = 0
     self._changed: Any = None
-    self.results: list[scores.EpochResult] = []
+    self._results: list[scores.EpochResult] = []
 
-  def new(self) -> list[scores.EpochResult]:
-    """Returns the epochs that came since the last time; the file is written whole."""
-    try:
-      stat = os.stat(self._file)
-      changed = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
-      if changed == self._changed:
-        return []
-      with open(self._file, encoding='utf-8') as stream:
-        found = [scores.EpochResult.from_json(fields) for fields in json.load(stream)]
-    except (OSError, ValueError, KeyError, TypeError):
-      return []  # None yet; or damaged, which the trainer itself says.
-    self._changed = changed
-    self.results = found
-    since, self._seen = self._seen, len(found)
-    return found[since:]
-
-  def value(self, result: scores.EpochResult) -> float:
-    """Returns the measure of an epoch; the worst where it is no number."""
-    value = getattr(result.validation, self._monitored)
-    if value is None or not math.isfinite(value):
-      return math.inf if self._monitored in LOSSES else 0.0
-    return float(value)
+  def new(self) -> list[tuple[int, float]]:
+    """Returns the epochs that came since the last time, each with its measure."""
+    self._read()
+    since, self._seen = self._seen, len(self._results)
+    return [
+      (one.epoch, _number(getattr(one.validation, self._monitored), self._monitored))
+      for one in self._results[since:]
+      if one.validation is not None
+    ]
 
   def best(self) -> Found | None:
     """Returns the best epoch so far; of equals the first."""
+    self._read()
     rank = monitor.RANKS[self._monitored]
-    known = [one for one in self.results if one.validation is not None]
+    known = [one for one in self._results if one.validation is not None]
     if not known:
       return None
     best = max(known, key=lambda one: rank(one.validation))
     return Found(
-      value=self.value(best),
+      value=_number(getattr(best.validation, self._monitored), self._monitored),
       rank=rank(best.validation),
       epoch=best.epoch,
-      train_s=sum(one.train_s for one in self.results),
+      train_s=sum(one.train_s for one in self._results),
     )
+
+  def _read(self) -> None:
+    """Takes what is in the file, which is written whole, where it is another one now."""
+    try:
+      stat = os.stat(self._file)
+      changed = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+      if changed == self._changed:
+        return
+      with open(self._file, encoding='utf-8') as stream:
+        self._results = [scores.EpochResult.from_json(fields) for fields in json.load(stream)]
+      self._changed = changed
+    except (OSError, ValueError, KeyError, TypeError):
+      return  # None yet; or damaged, which the trainer itself says.
+
+
+class Folds:
+  """Follows the folds of a cross-validation; the mean over the first few stands for a step."""
+
+  def __init__(self, run_dir: str, monitored: str) -> None:
+    self._folder = cv_folder.CvFolder(run_dir)
+    self._monitored = monitored
+    self._seen = 0
+
+  def new(self) -> list[tuple[int, float]]:
+    """Returns how many folds are finished and the mean over these, for each that came since."""
+    found = list(self._finished())
+    since, self._seen = self._seen, max(self._seen, len(found))
+    return [
+      (count, _mean([one.value for one in found[:count]]))
+      for count in range(since + 1, len(found) + 1)
+    ]
+
+  def best(self) -> Found | None:
+    """Returns the mean over all folds that are finished, from the first on."""
+    found = list(self._finished())
+    if not found:
+      return None
+    values = [one.value for one in found]
+    return Found(
+      value=_mean(values),
+      rank=tuple(map(_mean, zip(*(one.rank for one in found), strict=True))),
+      epoch=0,
+      train_s=sum(one.train_s for one in found),
+      interval=self._interval(values),
+    )
+
+  def _finished(self) -> Iterator[Found]:
+    number = 0
+    while is_finished(self._folder.run(number).path):
+      one = Epochs(self._folder.run(number).path, self._monitored).best()
+      if one is None:
+        return
+      yield one
+      number += 1
+
+  def _interval(self, values: Sequence[float]) -> tuple[float, float] | None:
+    if len(values) < 2 or self._monitored in LOSSES:
+      return None
+    from trainer.folds import out_of_fold  # It imports what takes a second.
+
+    found = out_of_fold.mean_over_folds(values)
+    return found['low'], found['high']
+
+
+def _mean(values: Sequence[float]) -> float:
+  return math.fsum(values) / len(values)
+
+
+def _number(value: float | None, monitored: str) -> float:
+  """Returns a measure; the worst where it is no number."""
+  if value is None or not math.isfinite(value):
+    return math.inf if monitored in LOSSES else 0.0
+  return float(value)
 
 
 def is_finished(run_dir: str) -> bool:
-  """Whether a run has come to its end."""
+  """Whether a run, or a cross-validation, has come to its end."""
   return os.path.exists(run_folder.RunFolder(run_dir).outcome_file)

@@ -23,6 +23,7 @@ FORBIDDEN: Mapping[str, str] = {
   'find_learning_rate': 'it trains nothing',
   'random_data': 'it has no validation split to choose by',
   'recipe': 'it makes several runs',
+  'fold': 'a trial is all folds',
 }
 # Flags that say what better means, or how it is found out.
 _SAME_FOR_ALL = ('folds', 'monitor')

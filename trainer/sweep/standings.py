@@ -34,10 +34,11 @@ class Row:
     chosen: What it has, by the name of the axis.
     value: The measure of its best epoch; None where there is none.
     rank: What it is ranked by.
-    epoch: The best epoch; 0 where there is none.
+    epoch: The best epoch; 0 where there is none, or there are folds, which have one each.
     train_s: Seconds of training.
     why: Why it failed, or where it was pruned.
     test: What the report on the test split says; None where it was not judged.
+    interval: 95 % of the mean over folds; None where there are no folds.
   """
 
   number: int
@@ -50,6 +51,7 @@ class Row:
   train_s: float = 0.0
   why: str = ''
   test: Mapping[str, Any] | None = None
+  interval: tuple[float, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -84,7 +86,6 @@ def row(
 ) -> Row:
   """Returns what the journal, and the report of its run if there is one, say of a trial."""
   notes = trial.user_attrs
-  pruned_at = notes.get('pruned_at')
   return Row(
     number=trial.number,
     folder=folder,
@@ -94,7 +95,8 @@ def row(
     rank=tuple(notes.get('rank', ())),
     epoch=notes.get('epoch', 0),
     train_s=notes.get('train_s', 0.0),
-    why=f'after epoch {pruned_at}' if pruned_at else notes.get('why', ''),
+    why=notes.get('why', ''),
+    interval=tuple(notes['interval']) if 'interval' in notes else None,
     test=_test(test_file),
   )
 
@@ -114,7 +116,7 @@ def _test(path: str) -> dict[str, Any] | None:
     with open(path, encoding='utf-8') as stream:
       report = json.load(stream)
     return {key: report[key] for key in ('accuracy', 'loss', 'num_examples')} | {
-      'accuracy_interval_95': report.get('accuracy_interval_95')
+      key: report.get(key) for key in ('accuracy_interval_95', 'mean_over_folds')
     }
   except (OSError, ValueError, KeyError, TypeError):
     return None
@@ -124,11 +126,13 @@ def _cells(standings: Standings, one: Row) -> list[str]:
   """Returns the columns of a row as people read them."""
   is_judged = any(row.test for row in standings.rows)
   value = '' if one.value is None else _measure(standings.monitor, one.value)
+  if one.interval:
+    value += ' ({:.1%} to {:.1%})'.format(*one.interval)
   return [
     os.path.basename(one.folder),
     *([one.state] if any(row.state != _DONE for row in standings.rows) else []),
     value,
-    str(one.epoch or ''),
+    *([str(one.epoch or '')] if _has_epochs(standings) else []),
     *(_short(one.chosen.get(name)) for name in standings.names),
     words.duration(one.train_s) if one.train_s else '',
     *([_tested(one.test)] if is_judged else []),
@@ -140,11 +144,16 @@ def _head(standings: Standings) -> list[str]:
     'trial',
     *(['state'] if any(row.state != _DONE for row in standings.rows) else []),
     f'validation {standings.monitor}',
-    'epoch',
+    *(['epoch'] if _has_epochs(standings) else []),
     *standings.names,
     'training',
     *(['test accuracy'] if any(row.test for row in standings.rows) else []),
   ]
+
+
+def _has_epochs(standings: Standings) -> bool:
+  """Whether trials have a best epoch; folds have one each."""
+  return any(row.epoch for row in standings.rows)
 
 
 def _short(text: str | None) -> str:
@@ -158,6 +167,9 @@ def _measure(monitor: str, value: float) -> str:
 def _tested(test: Mapping[str, Any] | None) -> str:
   if test is None:
     return ''
+  mean = test['mean_over_folds']
+  if mean:
+    return f'{mean["accuracy"]:.1%} ({mean["low"]:.1%} to {mean["high"]:.1%})'
   interval = test['accuracy_interval_95']
   between = f' ({interval["low"]:.1%} to {interval["high"]:.1%})' if interval else ''
   return f'{test["accuracy"]:.1%}{between}'
@@ -207,22 +219,23 @@ def _csv(standings: Standings) -> str:
   out = io.StringIO()
   writer = csv.writer(out, lineterminator='\n')
   writer.writerow(
-    ['trial', 'state', standings.monitor, 'epoch', *standings.names, 'train_s', 'test_accuracy',
-     'test_low', 'test_high', 'note']
+    ['trial', 'state', standings.monitor, 'low', 'high', 'epoch', *standings.names, 'train_s',
+     'test_accuracy', 'test_low', 'test_high', 'note']
   )  # fmt: skip
   for one in standings.rows:
-    interval = (one.test or {}).get('accuracy_interval_95') or {}
+    test = one.test or {}
+    # Of folds their mean, which the measure is too.
+    test = test.get('mean_over_folds') or test | (test.get('accuracy_interval_95') or {})
     writer.writerow(
       [
         os.path.basename(one.folder),
         one.state,
         '' if one.value is None else one.value,
+        *(one.interval or ('', '')),
         one.epoch or '',
         *(one.chosen.get(name, '') for name in standings.names),
         round(one.train_s, 3),
-        (one.test or {}).get('accuracy', ''),
-        interval.get('low', ''),
-        interval.get('high', ''),
+        *(test.get(name, '') for name in ('accuracy', 'low', 'high')),
         one.why,
       ]
     )

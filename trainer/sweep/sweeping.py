@@ -35,15 +35,15 @@ class _Running:
   Attributes:
     trial: Optuna's.
     chosen: What it has.
-    epochs: Its history.
+    epochs: Its history, or its folds.
     process: None before the first, and where its run is finished already.
     deaths: How often its process died.
-    pruned_at: The epoch at which it was ended; 0 as long as it was not.
+    pruned_at: The epoch, or the number of folds, at which it was ended; 0 as long as it was not.
   """
 
   trial: Any
   chosen: Mapping[str, str]
-  epochs: objective.Epochs
+  epochs: objective.Epochs | objective.Folds
   process: Any = None
   deaths: int = 0
   pruned_at: int = 0
@@ -97,6 +97,10 @@ class Sweeping:
   def folder(self, number: int) -> str:
     """Returns the run folder of a trial."""
     return os.path.join(self.output, trial_name(number))
+
+  def arguments(self, number: int, chosen: Mapping[str, str], *others: str) -> list[str]:
+    """Returns the flags of the process of a trial."""
+    return self._space.arguments_of_trial(chosen, f'--run_dir={self.folder(number)}', *others)
 
   def log(self, number: int) -> str:
     """Returns the file with what a trial's process said."""
@@ -159,7 +163,8 @@ class Sweeping:
       else:
         return
     chosen = self._journal.chosen(trial.params)
-    epochs = objective.Epochs(self.folder(trial.number), self._space.base.monitor)
+    follow = objective.Folds if self._space.base.folds else objective.Epochs
+    epochs = follow(self.folder(trial.number), self._space.base.monitor)
     running = self._active[slot] = _Running(trial=trial, chosen=chosen, epochs=epochs)
     again = ' (begun before)' if number is not None else ''
     self._say(f'{running.name}  {search_space.describe(chosen)}{again}')
@@ -187,9 +192,7 @@ class Sweeping:
     number = running.trial.number
     if self._is_pruned(running) or objective.is_finished(self.folder(number)):
       return
-    arguments = self._space.arguments_of_trial(
-      running.chosen, f'--run_dir={self.folder(number)}', '--notest'
-    )
+    arguments = self.arguments(number, running.chosen, '--notest')
     devices = self._devices
     running.process = self.start(
       'trainer',
@@ -215,11 +218,9 @@ class Sweeping:
 
   def _is_pruned(self, running: _Running) -> bool:
     """Notes the epochs that are new, up to that at which the trial is to be ended."""
-    for result in running.epochs.new():
-      if running.pruned_at or result.validation is None:
-        continue
-      if self._journal.report(running.trial, result.epoch, running.epochs.value(result)):
-        running.pruned_at = result.epoch
+    for step, value in running.epochs.new():
+      if not running.pruned_at and self._journal.report(running.trial, step, value):
+        running.pruned_at = step
     return bool(running.pruned_at)
 
   def _conclude(self, running: _Running, slot: int, code: int) -> bool:
@@ -241,19 +242,25 @@ class Sweeping:
       return True
     self._failures = 0
     if running.pruned_at:
-      self._end(running, PRUNED, found=found, pruned_at=running.pruned_at)
-      self._say(f'{running.name}  pruned after epoch {running.pruned_at}')
+      self._end(running, PRUNED, found=found, why=f'after {self._unit} {running.pruned_at}')
+      self._say(f'{running.name}  pruned after {self._unit} {running.pruned_at}')
       return True
     assert found is not None
     self._end(running, COMPLETE, found=found)
-    self._say(f'{running.name}  {self._space.base.monitor} {found.value:.4g} (epoch {found.epoch})')
+    where = f'epoch {found.epoch}' if found.epoch else 'mean over folds'
+    self._say(f'{running.name}  {self._space.base.monitor} {found.value:.4g} ({where})')
     return True
+
+  @property
+  def _unit(self) -> str:
+    return 'fold' if self._space.base.folds else 'epoch'
 
   def _end(
     self, running: _Running, state: str, *, found: objective.Found | None = None, **notes: Any
   ) -> None:
     if found is not None:
       notes |= {'epoch': found.epoch, 'rank': list(found.rank), 'train_s': found.train_s}
+      notes |= {'interval': list(found.interval)} if found.interval and state == COMPLETE else {}
     self._journal.note(running.trial, **notes)
     value = found.value if found is not None and state == COMPLETE else None
     self._journal.tell(running.trial, state, value)

@@ -17,7 +17,7 @@ from tensorboard.plugins import base_plugin
 from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_groups
 
 from trainer import __main__ as trainer_main
-from trainer import evaluate, sweep
+from trainer import sweep
 from trainer.sweep import trial_process
 
 ROOT = pathlib.Path(__file__).parent.parent.parent.parent
@@ -46,9 +46,9 @@ class Inside:
 
   def __init__(self, module, arguments, *, log, environment):
     assert not environment
-    main = {'trainer': trainer_main.main, 'trainer.evaluate': evaluate.main}[module]
+    assert module == 'trainer'
     with open(log, 'a', encoding='utf-8') as stream, contextlib.redirect_stdout(stream):
-      main(arguments)
+      trainer_main.main(arguments)
 
   def exit_code(self):
     return 0
@@ -79,6 +79,7 @@ def test_a_trial_is_a_run_as_any_other(data_dir, tmp_path, monkeypatch, capsys):
   ((flags, measures),) = hyperparameters(str(out))
   assert flags['learning_rate'].number_value == float(row['learning_rate'])
   assert measures['validation', 'accuracy'] == pytest.approx(float(row['accuracy']))
+  assert measures['test', 'accuracy'] == pytest.approx(report['accuracy'])
 
 
 @pytest.mark.faults
