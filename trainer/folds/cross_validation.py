@@ -84,6 +84,7 @@ def train(job: Job, run_all: Callable[..., None] = fold_processes.run_all) -> cv
   divided = _divided(job, standing)
   folder = _open(job, standing)
   with fold_processes.locked(folder.lock_file) as lock:
+    folder.top.remove_leftovers()
     plan = _plan(job, folder, divided)
     where = fold_processes.places(
       parallel=job.config.parallel_folds,
@@ -219,7 +220,7 @@ def _is_hardly_begun(path: str) -> bool:
 
 
 def _kept_plan(job: Job, folder: cv_folder.CvFolder) -> fold_plan.Plan | None:
-  return fold_plan.load(folder, text=job.config.folds, digest=job.data.digest)
+  return fold_plan.load(folder, job.data, job.config.folds)
 
 
 def _divided(job: Job, standing: _Standing) -> fold_plan.Divided | None:
@@ -316,7 +317,9 @@ class _Telling:
       with open(self._folder.log_file(number), encoding='utf-8', errors='replace') as stream:
         said = [line.strip() for line in stream if line.startswith(_MEMORY)]
       if said:
-        print(f'{said[-1]}, for each of {len(self._where.gpus)} at a time', flush=True)
+        at_once = len(self._where.gpus)
+        each = f', for each of {at_once} at a time' if at_once > 1 else ''
+        print(f'{said[-1]}{each}', flush=True)
     self._is_memory_said = True
 
 
@@ -356,6 +359,11 @@ def _notes(job: Job, plan: fold_plan.Plan) -> list[str]:
     )
   elif not job.data.manifest.speakers:
     notes.append('nobody knows who speaks, so each clip counts as a voice of its own.')
+  if job.data.manifest.config.get('extracted') is not None:
+    notes.append(
+      'the clips are embeddings of a trunk that was trained before: where it learned from these '
+      'voices, folds know of voices that they are judged on, and look better than they are.'
+    )
   if plan.num_copies:
     notes.append(
       'augmented copies are learned from and never judged; '

@@ -47,7 +47,8 @@ class Plan(json_form.Fields):
 
   Attributes:
     text: What --folds asked for.
-    manifest_sha256: Digest of the data set's manifest.
+    data_dir: The data set, absolute.
+    manifest_sha256: Digest of its manifest.
     folds: The folds.
     num_copies: Records that are augmented copies.
     without_copies: How many voices, or values, have none.
@@ -55,6 +56,7 @@ class Plan(json_form.Fields):
   """
 
   text: str
+  data_dir: str
   manifest_sha256: str
   folds: tuple[FoldPlan, ...]
   num_copies: int
@@ -72,15 +74,16 @@ class Plan(json_form.Fields):
     return sum(len(fold.values) for fold in self.folds)
 
 
-def load(folder: cv_folder.CvFolder, *, text: str, digest: str) -> Plan | None:
-  """Returns the plan in a folder, if it is of this data set and --folds; else None."""
+def load(folder: cv_folder.CvFolder, data: datasets.Data, text: str) -> Plan | None:
+  """Returns the plan in a folder, if it is of these records, here, and --folds; else None."""
   try:
     with open(folder.plan_file, encoding='utf-8', errors='surrogateescape') as stream:
       plan = Plan.from_json(json.load(stream), where=folder.plan_file)
   except (OSError, ValueError):  # None yet, or it is made again.
     return None
-  is_same = (plan.text, plan.manifest_sha256, plan.version) == (text, digest, PLAN_VERSION)
-  return plan if is_same else None
+  wanted = (text, files.absolute(data.path), data.digest, PLAN_VERSION)
+  found = (plan.text, plan.data_dir, plan.manifest_sha256, plan.version)
+  return plan if found == wanted else None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -140,6 +143,7 @@ def divide(data: datasets.Data, text: str) -> Divided:
     folds.append((made, fold))
   plan = Plan(
     text=text,
+    data_dir=files.absolute(data.path),
     manifest_sha256=data.digest,
     folds=tuple(plans),
     num_copies=int(groups.is_copy.sum()),

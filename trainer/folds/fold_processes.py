@@ -21,6 +21,8 @@ from trainer.runs import run_folder
 # Set for a process of a fold: it ends when what it reads from ends, which is with who started it.
 _TIED = 'VOXSHARD_ENDS_WITH_ITS_INPUT'
 _VISIBLE = 'CUDA_VISIBLE_DEVICES'
+# Else TensorFlow takes all memory of a GPU for the first process on it.
+_GROWS = 'TF_FORCE_GPU_ALLOW_GROWTH'
 _GPU_FILES = '/dev/nvidia[0-9]*'
 _POLL_S = 0.2
 # So long processes of a launcher that was killed may take to save their states.
@@ -37,6 +39,13 @@ class Places:
   """
 
   gpus: tuple[str, ...] = ('',)
+
+  def environment(self, gpu: str) -> dict[str, str]:
+    """Returns what the process on a GPU is given to know of it."""
+    if not gpu:
+      return {}
+    shared = {_GROWS: 'true'} if self.gpus.count(gpu) > 1 else {}
+    return {_VISIBLE: gpu, **shared}
 
 
 def places(*, parallel: int, takes_all_devices: bool, uses_gpus: bool = True) -> Places:
@@ -148,7 +157,10 @@ def run_all(
     while waiting or running:
       while waiting and free:
         number = waiting.pop(0)
-        running[number] = _start(commands[number], log_of(number), free.pop(0), lock)
+        gpu = free.pop(0)
+        running[number] = _start(
+          commands[number], log_of(number), environment=where.environment(gpu), gpu=gpu, lock=lock
+        )
         on_start(number)
       time.sleep(_POLL_S)
       for number, one in list(running.items()):
@@ -165,15 +177,19 @@ def run_all(
     _stop(running)
 
 
-def _start(arguments: Sequence[str], log_file: str, gpu: str, lock: int) -> _Running:
-  environment = {**os.environ, _TIED: '1'}
-  if gpu:
-    environment[_VISIBLE] = gpu
+def _start(
+  arguments: Sequence[str],
+  log_file: str,
+  *,
+  environment: Mapping[str, str],
+  gpu: str,
+  lock: int,
+) -> _Running:
   with run_folder.writing(log_file):
     log = open(log_file, 'ab')  # noqa: SIM115 - as long as the process.
   process = subprocess.Popen(
     [sys.executable, *arguments],
-    env=environment,
+    env={**os.environ, _TIED: '1', **environment},
     stdin=subprocess.PIPE,
     stdout=log,
     stderr=subprocess.STDOUT,

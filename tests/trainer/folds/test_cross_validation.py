@@ -153,7 +153,7 @@ def test_the_line_of_each_fold_and_the_table_are_said(data_dir, tmp_path, capsys
   train(asked(data_dir, run_dir=str(tmp_path / 'run'), folds='field:take:2'))
   said = capsys.readouterr().out
   assert "folds    2 of 6 values of 'take', each judged on 21 clips; 1 at a time" in said
-  assert 'memory   about 1 MB, for each of 1 at a time' in said
+  assert 'memory   about 1 MB\n' in said
   assert 'fold 0   0, 2, 4: accuracy ' in said
   assert 'mean     accuracy ' in said
   assert 'gus ' in said
@@ -218,6 +218,21 @@ def test_a_fold_that_could_learn_nothing_is_refused(tmp_path):
   )
   with pytest.raises(errors.DatasetError, match='fold 0 would learn from clips of 1 label'):
     train(asked(str(tmp_path / 'data'), folds='field:take:2', run_dir=str(tmp_path / 'run')))
+
+
+def test_a_data_set_that_was_moved_goes_on_where_it_lies_now(trained, data_dir, tmp_path):
+  moved, copy = str(tmp_path / 'moved'), str(tmp_path / 'run')
+  shutil.copytree(data_dir, moved)
+  shutil.copytree(trained.path, copy)
+  shutil.rmtree(os.path.join(copy, 'fold-01'))
+  os.remove(os.path.join(copy, 'outcome.json'))
+  folder = train(asked(moved, run_dir=copy))
+  with open(f'{folder.data(1)}/fold.json', encoding='utf-8') as stream:
+    assert json.load(stream)['data_dir'] == moved
+  accuracies = [
+    [one['accuracy'] for one in cv.top.read_report()['folds']] for cv in (trained, folder)
+  ]
+  assert accuracies[0] == accuracies[1]
 
 
 def test_other_flags_or_data_or_a_plain_run_are_refused(trained, data_dir, tmp_path):

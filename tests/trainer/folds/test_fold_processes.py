@@ -64,6 +64,13 @@ def test_places_are_the_gpus_that_the_process_may_use(monkeypatch, visible, give
   assert places.gpus == wanted
 
 
+def test_processes_that_share_a_gpu_leave_memory_to_one_another():
+  places = fold_processes.Places(gpus=('0', '1', '0'))
+  assert places.environment('1') == {'CUDA_VISIBLE_DEVICES': '1'}
+  assert places.environment('0')['TF_FORCE_GPU_ALLOW_GROWTH'] == 'true'
+  assert fold_processes.Places().environment('') == {}
+
+
 WAITS = (
   'import signal, sys, time\n'
   'signal.signal(signal.SIGTERM, lambda *_: sys.exit(print("saved", flush=True)))\n'
