@@ -261,11 +261,10 @@ def _noun(job: Job) -> str:
 def _command(job: Job, folder: cv_folder.CvFolder, number: int) -> list[str]:
   """Returns the arguments of the process that is still to run for a fold; none if it is done."""
   run = folder.run(number)
-  if not _is_trained(job, run):
-    return ['-m', job.module, *command_line.arguments(_alone(job.config, folder, number))]
-  if job.judges and not os.path.exists(run.judgement.report_file):  # It was trained by --notest.
-    return ['-m', 'trainer.evaluate', f'--run_dir={run.path}']
-  return []
+  is_judged = os.path.exists(run.judgement.report_file) or not job.judges
+  if _is_trained(job, run) and is_judged:
+    return []
+  return ['-m', job.module, *command_line.arguments(_alone(job.config, folder, number))]
 
 
 def _is_trained(job: Job, run: run_folder.RunFolder) -> bool:
