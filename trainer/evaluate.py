@@ -8,7 +8,8 @@ Prints accuracy with its 95 % interval and what that is over, top-3 and top-5, R
 precision, precision, recall and F1 per label, the accuracy of the worst speakers and the most
 frequent confusions. Writes what the model said of every clip (predictions.parquet), and
 report.html, report.json and confusion_matrix.png made of it: into the run folder for the test split
-of the training's data and the best epoch, else into a folder below its `judged`.
+of the training's data and the best epoch, else into a folder below its `judged`. For a run of
+before it finds on validation, too, what `trainer.predict --calibrated` and `--none_of_these` go by.
 """
 
 from __future__ import annotations

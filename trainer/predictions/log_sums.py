@@ -7,6 +7,7 @@ tests hold them to 0.01 nats.
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -61,9 +62,18 @@ def at_nodes(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def interpolated(nodes: NDArray[np.float32], inverse_temperature: float) -> LogSums:
   """Returns the sums between those of at_nodes: a cubic spline over the logarithm of b."""
+  values, first, second = _weights(inverse_temperature) @ nodes.T.astype(np.float64)
+  b = inverse_temperature
+  return LogSums(np.maximum(0, values), first / b, (second - first) / b**2)
+
+
+@functools.lru_cache(maxsize=8)
+def _weights(inverse_temperature: float) -> NDArray[np.float64]:
+  """Returns by what a spline's value and two derivatives come of its nodes, [3, nodes]."""
   from scipy import interpolate
 
-  spline = interpolate.CubicSpline(np.log(INVERSE_TEMPERATURES), nodes.astype(np.float64), axis=1)
-  place, b = np.log(inverse_temperature), inverse_temperature
-  values, first, second = (spline(place, order) for order in range(3))
-  return LogSums(np.maximum(0, values), first / b, (second - first) / b**2)
+  # A spline is linear in its nodes: that of each node alone, where the others are 0, is enough.
+  spline = interpolate.CubicSpline(
+    np.log(INVERSE_TEMPERATURES), np.eye(len(INVERSE_TEMPERATURES)), axis=0
+  )
+  return np.stack([spline(np.log(inverse_temperature), order) for order in range(3)])
