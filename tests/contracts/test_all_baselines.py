@@ -167,9 +167,9 @@ def test_the_run_folder_is_that_of_a_run(data, runs, name):
   made = {os.path.relpath(os.path.join(folder, file), runs[name])
           for folder, _, files in os.walk(runs[name]) for file in files}  # fmt: skip
   assert made == {
-    'checkpoints/best.skops', 'config.json', 'confusion_matrix.png', 'history.json',
-    'judged/validation/predictions.parquet', 'manifest.json', 'outcome.json',
-    'predictions.parquet', 'report.json',
+    'checkpoints/best.skops', 'confidence.json', 'config.json', 'confusion_matrix.png',
+    'history.json', 'judged/validation/predictions.parquet', 'manifest.json', 'outcome.json',
+    'predictions.parquet', 'report.html', 'report.json',
   }  # fmt: skip
   run = saved_run.load(runs[name])
   assert (run.data_dir, run.feature) == (data, datasets.VARIABLE_LOG_MEL)
