@@ -1,6 +1,6 @@
 """Whether the shard files of a data set are those that its manifest speaks of, by one listing."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from schemas import errors, naming
 from schemas.manifest import DatasetManifest
@@ -41,11 +41,7 @@ def check(
     raise errors.DatasetError(
       f'Could not list the folder {data_dir!r}: {error.strerror or error}.'
     ) from error
-  if naming.FOLD in found:
-    raise errors.DatasetError(
-      f'{data_dir!r} is a fold of a data set: its records lie where {naming.FOLD} there says. The '
-      'trainer and its baselines read it; for other programs name the data set itself.'
-    )
+  check_no_fold(data_dir, found)
   missing = [info for info in wanted if info.file_name not in found]
   if missing:
     of = f' of the split {splits[0]!r}' if len(splits) == 1 else ''
@@ -61,4 +57,21 @@ def check(
       f'The shard {first.file_name!r} in {data_dir!r} has {found[first.file_name]:,} bytes, the '
       f'manifest says {first.num_bytes:,}{more}. It was not copied whole, or is of another data '
       f'set. {_REMEDY}'
+    )
+
+
+def check_no_fold(data_dir: str, names: Collection[str]) -> None:
+  """Refuses the folder of a fold, which has no shards of its own.
+
+  Args:
+    data_dir: The folder.
+    names: The files in it.
+
+  Raises:
+    DatasetError: says who reads it.
+  """
+  if naming.FOLD in names:
+    raise errors.DatasetError(
+      f'{data_dir!r} is a fold of a data set: its records lie where {naming.FOLD} there says. The '
+      'trainer and its baselines read it; for other programs name the data set itself.'
     )

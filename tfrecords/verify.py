@@ -11,7 +11,7 @@ import rich.progress
 
 from schemas import command, errors, naming
 from schemas.manifest import DatasetManifest
-from tfrecords import command_line, manifest_file, shard_check
+from tfrecords import command_line, manifest_file, shard_check, shard_files
 from tfrecords import storage as storage_lib
 
 _PROGRAM = 'python -m tfrecords.verify'
@@ -34,14 +34,19 @@ def find_problems(
     manifest: Its manifest.
     storage: Where the folder lies.
     advance: Called with the bytes of each shard that is done.
+
+  Raises:
+    DatasetError: if it is a fold of a data set, which has no shards.
   """
+  present = storage.list_dir(data_dir)
+  shard_files.check_no_fold(data_dir, present)
   reports = {}
   for shard in manifest.shards:
     reports[shard.file_name] = shard_check.check_shard(data_dir, shard, manifest, storage)
     advance(shard.num_bytes)
   return [
     *(problem for report in reports.values() for problem in report.problems),
-    *_file_problems(manifest, storage.list_dir(data_dir)),
+    *_file_problems(manifest, present),
     *_repeated_ids(reports),
     *_speaker_problems(manifest, reports),
   ]

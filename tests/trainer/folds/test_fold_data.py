@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from schemas import errors, splits
 from tests.helpers import datasets, wav_files
-from tfrecords import manifest_file, reader, shard_files, writer
+from tfrecords import manifest_file, reader, shard_files, verify, writer
 from tfrecords.pipeline import caches
 from tfrecords.pipeline import dataset as dataset_lib
 from tfrecords.wire import codec
@@ -217,6 +217,8 @@ def test_other_programs_are_told_where_the_records_are(folder):
   manifest = manifest_file.load(folder.data(0))
   with pytest.raises(errors.DatasetError, match='is a fold of a data set: its records lie where'):
     shard_files.check(folder.data(0), manifest, ['train'])
+  with pytest.raises(errors.DatasetError, match='for other programs name the data set itself'):
+    verify.find_problems(folder.data(0), manifest)
 
 
 def test_a_data_set_that_changed_is_refused(source, tmp_path):
