@@ -122,10 +122,16 @@ def notes(
 ) -> list[str]:
   """Returns what is to be said of a comparison, sentences."""
   said = []
-  if found.has_intervals:
+  noun = clips.runs[0].header.examples
+  if found.has_intervals and found.num_speakers == found.num_clips:
+    said.append(
+      f'The intervals are of 95 %, over {noun}: each has a speaker of its own. Where several are '
+      'of one voice and nobody says so, they are too narrow.'
+    )
+  elif found.has_intervals:
     said.append(
       f'The intervals are of 95 %, over {found.num_speakers:,} speakers: whole speakers are drawn '
-      'again, for the clips of a voice are not independent. The differences are paired: all runs '
+      f'again, for the {noun} of a voice are not independent. The differences are paired: all runs '
       'are judged on the same draw. What another seed of the training would come to, they do not '
       'say.'
     )
@@ -134,12 +140,6 @@ def notes(
       f'There are no intervals: of {errors.counted(found.num_speakers, "speaker")}, fewer than '
       f'{group_bootstrap.MIN_GROUPS}, none is worth its name. The difference for each is shown.'
     )
-  if found.num_speakers == found.num_clips:
-    said.append(
-      'Every clip has a speaker of its own: where the data set does not say who speaks, the '
-      'intervals are too narrow.'
-    )
-  noun = clips.runs[0].header.examples
   said.append(
     f'Gained are {noun} that the run named first has right and the other wrong, lost the other way '
     'round; of other mistakes both are wrong, with different answers.'

@@ -194,8 +194,11 @@ def _intervals(
 
   low, high = group_bootstrap.intervals(sums, statistic)
   found: list[Interval] = [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
-  for run, num_right in enumerate(sums[:, :num_runs].sum(axis=0)):
-    if num_right in (0, sums[:, num_runs].sum()):  # No draw tells anything.
+  *rights, num_clips = map(int, sums.sum(axis=0))
+  for run, num_right in enumerate(rights):
+    if len(sums) == num_clips:  # As reports have it where each clip has a speaker of its own.
+      found[run] = intervals.wilson(num_right, num_clips)
+    elif num_right in (0, num_clips):  # No draw tells anything.
       found[run] = intervals.share(sums[:, run], sums[:, num_runs])
   return tuple(found[:num_runs]), found[num_runs:]
 

@@ -138,7 +138,9 @@ class SpeakerCounts:
     """Returns the interval of the accuracy over speakers; None where there are too few."""
     if len(self) < group_bootstrap.MIN_GROUPS:
       return None
-    return intervals.share(self.right, self.examples)
+    # The draws are those of a comparison, whatever the order in which clips came.
+    order = sorted(range(len(self)), key=self.names.__getitem__)
+    return intervals.share(self.right[order], self.examples[order])
 
   def _sums(self) -> sparse.csr_array | None:
     width = _KINDS * self._num_labels

@@ -13,7 +13,9 @@ from schemas import command, errors
 from tests.helpers import exploring, prediction_files
 from trainer import compare
 from trainer.compare import compared_runs, markup, results, same_clips
+from trainer.judging.report import tally
 from trainer.measures import intervals, paired
+from trainer.predictions import parquet_reader
 
 LABELS = ('no', 'yes', 'up')
 
@@ -147,6 +149,35 @@ def test_of_few_speakers_there_is_no_interval_and_each_is_shown(tmp_path, capsys
   assert 'There are no intervals: of 9 speakers, fewer than 10' in ' '.join(out.split())
   assert '95 % interval' not in out
   assert all(f'\ns{i}  ' in out for i in range(9))
+
+
+def test_the_interval_is_that_of_the_report(tmp_path):
+  truth = np.arange(240) % 3
+  # Met in another order than that of their names.
+  speakers = [f's{7 * i % 12}' for i in range(240)]
+  paths = [
+    write(tmp_path / f'{i}', truth, noisy(truth, 0.8, i), speakers=speakers) for i in range(2)
+  ]
+  reader = parquet_reader.Reader(f'{paths[0]}/predictions.parquet')
+  tallied = tally.Tally(reader.header)
+  for batch in reader.batches():
+    tallied.add(batch)
+  found = compared(*paths)
+  assert found.accuracy_intervals[0] == tallied.voices.accuracy_interval()
+
+
+def test_of_clips_with_a_speaker_each_the_interval_is_over_clips(tmp_path, capsys):
+  truth = np.arange(40) % 3
+  speakers = [f's{i}' for i in range(40)]
+  paths = [
+    write(tmp_path / f'{i}', truth, noisy(truth, 0.8, i), speakers=speakers) for i in range(2)
+  ]
+  found = compared(*paths)
+  num_right = round(40 * found.accuracies[0])
+  assert found.accuracy_intervals[0] == intervals.wilson(num_right, 40)
+  assert found.pairs[0].interval is not None
+  compare.main(paths)
+  assert 'over clips: each has a speaker of its own' in ' '.join(capsys.readouterr().out.split())
 
 
 def test_all_right_and_no_change(tmp_path):
