@@ -231,7 +231,7 @@ class DatasetManifest(json_form.Fields):
     """
     try:
       parsed = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
       raise errors.SchemaError(
         f'{where} is not JSON ({error}). It is damaged: run the data job again.'
       ) from error

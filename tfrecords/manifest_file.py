@@ -82,7 +82,7 @@ def _check_no_run(data_dir: str, storage: storage_lib.Storage) -> None:
       return
     with storage.open_read(config_file) as stream:
       trained_on = json.loads(stream.read())['data_dir']
-  except (OSError, ValueError, KeyError, TypeError):  # Then it is something else.
+  except (OSError, ValueError, RecursionError, KeyError, TypeError):  # Then it is something else.
     return
   raise errors.DatasetError(
     f'{data_dir!r} is the folder of a run of the trainer, and no data set. The run was trained on '

@@ -21,6 +21,8 @@ from schemas import command, errors, limits
 from tfrecords import command_line, storage
 from trainer.compare import compared_runs, markup, results, same_clips, sections
 
+_PAGE_START = b'<!doctype html>'
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CompareConfig:
@@ -80,6 +82,20 @@ def _check_output(path: str) -> None:
   if os.path.isdir(path) or not os.path.isdir(folder):
     what = 'is a folder' if os.path.isdir(path) else f'would lie in {folder!r}, which is not there'
     raise errors.ConfigError(f'--output={path} {what}. Name a file such as compared.html.')
+  # Whoever names the predictions of a run by mistake would lose them.
+  if os.path.exists(path) and os.path.getsize(path) and not _is_page(path):
+    raise errors.ConfigError(
+      f'--output={path} is a file already, and no page: it is not replaced. Name another file, '
+      'such as compared.html.'
+    )
+
+
+def _is_page(path: str) -> bool:
+  try:
+    with open(path, 'rb') as stream:
+      return stream.read(len(_PAGE_START)).lower() == _PAGE_START
+  except OSError:
+    return False
 
 
 def _write(path: str, page: str) -> None:

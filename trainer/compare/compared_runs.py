@@ -43,12 +43,14 @@ def find(paths: Sequence[str]) -> list[ComparedRun]:
   """
   real: dict[str, str] = {}
   for path in paths:
-    earlier = real.setdefault(os.path.realpath(path), path)
-    if earlier is not path:
+    place = os.path.realpath(path)
+    earlier = real.get(place)
+    if earlier is not None:
       raise errors.ConfigError(
         f'{path!r} is named twice{"" if path == earlier else f": it is {earlier!r} too"}. Name two '
         'different runs.'
       )
+    real[place] = path
   return [
     _run(path, name, chr(ord('A') + i) if len(paths) <= 26 else str(i + 1))
     for i, (path, name) in enumerate(zip(paths, names(paths), strict=True))

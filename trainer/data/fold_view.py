@@ -130,7 +130,7 @@ def _load(data_dir: str, changed_ns: int) -> FoldView:
       np.load(os.path.join(around, name), mmap_mode='r', allow_pickle=False)
       for name in (GROUPS, COPIES, ROLES)
     )
-  except (OSError, ValueError, errors.SchemaError) as error:
+  except (OSError, ValueError, RecursionError, errors.SchemaError) as error:
     raise errors.DatasetError(
       f'{data_dir!r} is no whole fold: {str(error).rstrip(".")}. Run the command with --folds that '
       'made it again.'

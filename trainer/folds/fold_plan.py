@@ -79,7 +79,7 @@ def load(folder: cv_folder.CvFolder, data: datasets.Data, text: str) -> Plan | N
   try:
     with open(folder.plan_file, encoding='utf-8', errors='surrogateescape') as stream:
       plan = Plan.from_json(json.load(stream), where=folder.plan_file)
-  except (OSError, ValueError):  # None yet, or it is made again.
+  except (OSError, ValueError, RecursionError):  # None yet, or it is made again.
     return None
   wanted = (text, files.absolute(data.path), data.digest, PLAN_VERSION)
   found = (plan.text, plan.data_dir, plan.manifest_sha256, plan.version)

@@ -14,7 +14,7 @@ from pyarrow import parquet
 from scipy import special
 
 from schemas import errors
-from trainer.predictions import clip_answers, log_sums, parquet_writer
+from trainer.predictions import clip_answers, log_sums, parquet_writer, row_checks
 from trainer.predictions import header as header_lib
 
 _ODD_BYTES = re.compile(r'\\u(dc[89a-f][0-9a-f])')
@@ -169,14 +169,16 @@ class Reader:
         f'There are no predictions {path!r}. `python -m trainer.evaluate --run_dir=RUN` writes '
         'those of a run.'
       ) from error
-    except (OSError, pa.ArrowException, ValueError, errors.SchemaError) as error:
-      raise self._damaged(error) from error
+    except (OSError, pa.ArrowException, ValueError, RecursionError, errors.SchemaError) as error:
+      raise self._damaged(_said(error)) from error
     if self.header.predictions_version != header_lib.PREDICTIONS_VERSION:
       raise errors.ConfigError(
         f'{path!r} is of version {self.header.predictions_version} of predictions, and this '
         f'program reads {header_lib.PREDICTIONS_VERSION}. Write it again with '
         '`python -m trainer.evaluate`.'
       )
+    if fault := row_checks.columns_fault(self._file.schema_arrow, self.header):
+      raise self._damaged(fault)
 
   @property
   def num_examples(self) -> int:
@@ -194,14 +196,16 @@ class Reader:
     """
     try:
       for rows in self._file.iter_batches(_BATCH_ROWS, columns=columns):
+        if fault := row_checks.rows_fault(rows, self.header):
+          raise self._damaged(fault)
         yield Batch(rows, self.header)
     except (OSError, pa.ArrowException) as error:
-      raise self._damaged(error) from error
+      raise self._damaged(_said(error)) from error
 
-  def _damaged(self, error: Exception) -> errors.ConfigError:
+  def _damaged(self, fault: str) -> errors.ConfigError:
     return errors.ConfigError(
-      f'{self.path!r} holds no predictions that can be read ({type(error).__name__}: '
-      f'{str(error)[:200]}). Write it again with `python -m trainer.evaluate`.'
+      f'{self.path!r} holds no predictions that can be read: {fault}. Write it again with '
+      '`python -m trainer.evaluate`.'
     )
 
 
@@ -237,6 +241,11 @@ def answers_of(batch: Batch) -> clip_answers.Answers:
     augmentations=batch.texts(header_lib.AUGMENTATION),
   )
   return clip_answers.Answers(origins, batch.labels, batch.logits)
+
+
+def _said(error: Exception) -> str:
+  """Returns what an error says, in one line."""
+  return f'{type(error).__name__}: {" ".join(str(error).split()).rstrip(".")[:200]}'
 
 
 def _original(text: str) -> str:

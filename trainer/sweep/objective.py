@@ -83,7 +83,7 @@ class Epochs:
       with open(self._file, encoding='utf-8') as stream:
         self._results = [scores.EpochResult.from_json(fields) for fields in json.load(stream)]
       self._changed = changed
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
       return  # None yet; or damaged, which the trainer itself says.
 
 

@@ -118,7 +118,7 @@ def _test(path: str) -> dict[str, Any] | None:
     return {key: report[key] for key in ('accuracy', 'loss', 'num_examples')} | {
       key: report.get(key) for key in ('accuracy_interval_95', 'mean_over_folds')
     }
-  except (OSError, ValueError, KeyError, TypeError):
+  except (OSError, ValueError, RecursionError, KeyError, TypeError):
     return None
 
 

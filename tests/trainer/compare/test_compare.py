@@ -322,18 +322,24 @@ def test_of_many_runs_each_is_held_against_the_first(tmp_path, capsys):
   assert 'each is held against the first alone' in out
 
 
+# One text, not two that are equal.
+_SAME = 'a'
+
+
 @pytest.mark.parametrize(
   ('arguments', 'sentence'),
   [
     ([], 'Expected two runs or more, got none. Write: python -m trainer.compare RUN RUN...'),
     (['a'], "Expected two runs or more, got 'a' alone"),
     (['a', 'nowhere'], "'nowhere' is not there"),
+    ([_SAME, _SAME], "'a' is named twice. Name two different runs"),
     (['a', './a'], "'./a' is named twice: it is 'a' too"),
     (['a', 'file'], "'file' is a file"),
     (['a', 'empty'], "'empty' holds no run: there is no config.json"),
     (['a', 'unjudged'], '--run_dir=unjudged`. Or name one of unjudged/judged/validation.'),
     (['a', 'b', '--output=nowhere/x.html'], "would lie in 'nowhere', which is not there"),
     (['a', 'b', '--output=empty'], '--output=empty is a folder'),
+    (['a', 'b', '--output=b/predictions.parquet'], 'is a file already, and no page'),
     (['a', 'b', '--format=pdf'], '--format: expected one of text, markdown, latex'),
   ],
 )

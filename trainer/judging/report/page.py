@@ -117,7 +117,7 @@ def _history(folder: run_folder.RunFolder) -> Sequence[Mapping[str, Any]]:
   try:
     with open(folder.history_file, encoding='utf-8') as stream:
       found = json.load(stream)
-  except (OSError, ValueError):
+  except (OSError, ValueError, RecursionError):
     return []  # A folder of folds has none; of a damaged one no curve is drawn.
   return found if isinstance(found, list) else []
 
