@@ -86,7 +86,7 @@ def test_shapes_are_learned(run_dir):
 def test_pictures_are_called_pictures(trained, capsys):
   run_dir, said = trained
   assert '3 labels; pictures: train 360, validation 90, test 180' in said
-  assert 'on image 20x20x3' in said
+  assert 'on image, 20 x 20 x 3' in said
   assert 'on 180 pictures' in said
   assert command.run(evaluate.main, [f'--run_dir={run_dir}']) == 0
   said = capsys.readouterr().out

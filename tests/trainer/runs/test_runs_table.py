@@ -67,6 +67,11 @@ def runs(tmp_path):
   return folder
 
 
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch):
+  monkeypatch.setenv('COLUMNS', '400')  # Narrow ones have tests of their own.
+
+
 def lines(out):
   """Returns the cells of each line of the table by the name of the run."""
   return {line.split()[0]: line.split() for line in out.splitlines() if line}
