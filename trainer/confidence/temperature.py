@@ -60,7 +60,7 @@ def fit(predictions: parquet_reader.Reader) -> Temperature:
   """
   sums = before = _sums(predictions, 1.0)
   if before.num_correct == before.num_examples:
-    clips = words.counted(before.num_examples, 'clip')
+    clips = words.counted(before.num_examples, predictions.header.examples.removesuffix('s'))
     return _as_it_is(
       before,
       f'Every answer to the {clips} is right: the best temperature would be 0, and say that the '

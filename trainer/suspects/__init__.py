@@ -109,7 +109,10 @@ def _tell(found: gathering.Suspects, output: str) -> None:
   print(f'{header.model} on {header.data_dir}: {errors.counted(found.num_clips, "clip")}')
   if found.num_copies:
     print(f'augmented copies and repetitions, left out: {found.num_copies:,}')
-  print(f'{100 * found.error_share:.1f} % of the labels are estimated to be wrong\n')
+  print(
+    f'{100 * found.error_share:.1f} % of the labels are estimated to be wrong, as far as the model '
+    'is to be trusted: what it takes for another label may be its own mistake\n'
+  )
   for reason, count in found.counts.items():
     print(f'{count:>9,}  {reason:<15} {ranking.REASONS[reason]}')
   for given, confident, count in found.pairs[:_SHOWN_PAIRS]:

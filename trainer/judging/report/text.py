@@ -55,8 +55,8 @@ def _head(report: Mapping[str, Any]) -> str:
   ]
   tops = {k: share for k, share in report['top_k'].items() if share is not None}
   if tops:
-    said = ', '.join(f'{percent(share)} the {k}' for k, share in tops.items())
-    lines.append(f'top       the label is among {said} most likely')
+    said = ', '.join(f'the {k} for {percent(share)}' for k, share in tops.items())
+    lines.append(f'top       the label is among the likeliest: {said} of {_noun(report)}')
   for name, key in (('AUC', 'roc_auc'), ('AP', 'average_precision')):
     if report[key]:
       found = report[key]
