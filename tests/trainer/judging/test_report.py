@@ -266,7 +266,7 @@ def test_what_is_seen_of_areas_and_ranks_is_in_the_report_and_its_text():
   said = text.describe(report)
   assert f'AUC       {report["roc_auc"]["macro"]:.4f} macro' in said
   assert f'AP        {report["average_precision"]["macro"]:.4f} macro' in said
-  assert f'{100 * report["top_k"]["3"]:.1f} % the 3' in said
+  assert f'the 3 for {100 * report["top_k"]["3"]:.1f} %' in said
 
 
 def test_among_as_many_labels_as_that_every_answer_is():
