@@ -3,6 +3,7 @@
 import base64
 import io
 import wave
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,11 @@ def shades(values: NDArray[np.floating[Any]]) -> str:
   image = PIL.Image.fromarray(levels, 'P')
   image.putpalette(colormaps.table(_COLORMAP).astype(np.uint8).tobytes())
   return _png(image)
+
+
+def is_picture(shape: Sequence[int | None], dtype: Any) -> bool:
+  """Whether an array of this shape and dtype is a picture itself: uint8 [height, width, 1 or 3]."""
+  return len(shape) == 3 and dtype == 'uint8' and shape[2] in (1, 3)
 
 
 def picture(stored: NDArray[Any]) -> str:

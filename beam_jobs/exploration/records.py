@@ -13,6 +13,7 @@ from beam_jobs.exploration import duplicates, findings, measuring, sampling
 from beam_jobs.exploration import sound as sound_lib
 from features import stored_form
 from features.decoding import cutting
+from pages import embedded
 from schemas.manifest import DatasetManifest
 from tfrecords import reader
 from tfrecords import storage as storage_lib
@@ -143,9 +144,7 @@ class Records:
   def _sound(self, item: codec.Record) -> sound_lib.Sound:
     audio = self._manifest.audio
     padded = stored_form.from_stored(item.arrays[WAVEFORM])
-    length = min(max(1, item.num_samples), len(padded))
-    begin = cutting.offset(len(padded), length, audio.position)
-    samples = padded[begin : begin + length]
+    samples = cutting.unpadded(padded, item.num_samples, audio.position)
     return sound_lib.of_samples(samples, audio.sample_rate_hz, coding='as stored')
 
 
@@ -176,7 +175,7 @@ def digest_of(item: codec.Record) -> int:
 def _shown_feature(manifest: DatasetManifest) -> str:
   """Returns the feature that can be shown as a picture: [time, bins], or a picture itself."""
   for spec in manifest.features:
-    if len(spec.shape) == 3 and spec.dtype == 'uint8' and spec.shape[2] in (1, 3):
+    if embedded.is_picture(spec.shape, spec.dtype):
       return spec.name
   for spec in manifest.features:
     if len(spec.shape) == 2 and spec.dtype != 'uint8':

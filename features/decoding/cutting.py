@@ -30,6 +30,19 @@ def cut(samples: NDArray[np.float32], audio: audio_schema.AudioSpec) -> NDArray[
   return samples[start : start + wanted]
 
 
+def unpadded(clip: NDArray[np.float32], num_samples: int, position: str) -> NDArray[np.float32]:
+  """Returns the samples of a clip [clip_samples] without the padding around them: a view.
+
+  Args:
+    clip: As `padded` made it.
+    num_samples: How many of the clip are audio; of none one is left.
+    position: Where they stand in it.
+  """
+  length = min(max(1, num_samples), len(clip))
+  start = offset(len(clip), length, position)
+  return clip[start : start + length]
+
+
 def padded(samples: NDArray[np.float32], audio: audio_schema.AudioSpec) -> NDArray[np.float32]:
   """Returns samples [num_samples], at most a clip, in zeros [clip_samples]; always a copy."""
   wanted = audio.clip_samples

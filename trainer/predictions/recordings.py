@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas import audio, errors, manifest, utterance
 from tfrecords import manifest_file, storage
+
+if TYPE_CHECKING:
+  from features.decoding import clips
 
 _ROOT = 'root='  # Of the source `table`: where its paths start from.
 
@@ -56,11 +59,8 @@ class Recordings:
       end_s: Where it ends; 0: at the end of the file.
       max_s: No more than so many seconds.
     """
-    # Here, as whatever only some programs need.
-    from features.decoding import byte_ranges, clips
-
-    path, form = self.path(file), self._dataset.audio
-    if not path or form is None:
+    form = self._dataset.audio
+    if form is None:
       return None
     spec = audio.AudioSpec(
       sample_rate_hz=form.sample_rate_hz,
@@ -68,15 +68,29 @@ class Recordings:
       channel=form.channel,
       full_scale=form.full_scale,
     )
-    excerpt = (
-      utterance.Excerpt(start_s=start_s, duration_s=spec.clip_s) if end_s > start_s else None
-    )
+    clip = self.decoded(file, spec, start_s=start_s, end_s=end_s, max_s=max_s)
+    if clip is None:
+      return None
+    return Heard(clip.samples[: max(1, clip.num_samples)], spec.sample_rate_hz)
+
+  def decoded(
+    self, file: str, spec: audio.AudioSpec, *, start_s: float, end_s: float, max_s: float
+  ) -> clips.Clip | None:
+    """Returns the beginning of a clip in a form of its own, or None if it cannot be had."""
+    # Here, as whatever only some programs need.
+    from features.decoding import byte_ranges, clips
+
+    path = self.path(file)
+    if not path:
+      return None
+    excerpt = None
+    if end_s > start_s:
+      excerpt = utterance.Excerpt(start_s=start_s, duration_s=min(end_s - start_s, max_s))
     try:
       with clips.opened_file(path) as stream:
-        clip = clips.decode(byte_ranges.ByteRanges(stream), spec, excerpt)
+        return clips.decode(byte_ranges.ByteRanges(stream), spec, excerpt)
     except (clips.ClipError, errors.VoxshardError):
-      return None  # It was replaced by something else, or holds records.
-    return Heard(clip.samples[: max(1, clip.num_samples)], spec.sample_rate_hz)
+      return None  # It was replaced by something else, holds records, or is too long as a whole.
 
   def picture(self, file: str, *, side: int) -> NDArray[np.uint8] | None:
     """Returns a picture in a square of so many pixels, uint8 [side, side, 3], or None."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from features.decoding import byte_ranges, clips
-from schemas import audio, errors, manifest, utterance
+from schemas import audio, manifest
 from trainer.predictions import recordings as recordings_lib
 from trainer.suspects import stored_clips
 
@@ -52,17 +51,10 @@ def faults(
 def _fault(
   place: Place, recordings: recordings_lib.Recordings, spec: audio.AudioSpec
 ) -> Fault | None:
-  path = recordings.path(place.file)
-  if not path:
+  clip = recordings.decoded(
+    place.file, spec, start_s=place.start_s, end_s=place.end_s, max_s=_MOST_S
+  )
+  if clip is None:
     return None
-  excerpt = None
-  if place.end_s > place.start_s:
-    length_s = min(_MOST_S, place.end_s - place.start_s)
-    excerpt = utterance.Excerpt(start_s=place.start_s, duration_s=length_s)
-  try:
-    with clips.opened_file(path) as stream:
-      clip = clips.decode(byte_ranges.ByteRanges(stream), spec, excerpt)
-  except (clips.ClipError, errors.VoxshardError):
-    return None  # It was replaced, or is too long to be heard as a whole.
   quiet = stored_clips.level_dbfs(clip.samples[: clip.num_samples]) < stored_clips.SILENT_DBFS
   return Fault(is_silent=_SILENT in clip.noted or quiet, is_clipped=_CLIPPED in clip.noted)

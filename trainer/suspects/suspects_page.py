@@ -121,9 +121,8 @@ def _heard(
     return None
   if record is not None and stored_clips.WAVEFORM in record.arrays:
     padded = stored_form.from_stored(record.arrays[stored_clips.WAVEFORM])
-    length = min(max(1, record.num_samples), len(padded))
-    begin = cutting.offset(len(padded), length, form.position)
-    return recordings_lib.Heard(padded[begin : begin + length], form.sample_rate_hz)
+    samples = cutting.unpadded(padded, record.num_samples, form.position)
+    return recordings_lib.Heard(samples, form.sample_rate_hz)
   return recordings.heard(
     one.file, start_s=one.start_s, end_s=one.end_s, max_s=analysis.MAX_SECONDS
   )
@@ -133,8 +132,9 @@ def _stored_picture(record: codec.Record | None) -> str:
   """Returns a stored array as a picture; '' where there is none that can be shown."""
   arrays: Sequence[NDArray[Any]] = list(record.arrays.values()) if record else []
   for values in arrays:
-    is_picture = values.ndim == 3 and values.dtype == np.uint8 and values.shape[2] in (1, 3)
-    if is_picture or (values.ndim == 2 and values.dtype != np.uint8):
+    if embedded.is_picture(values.shape, values.dtype) or (
+      values.ndim == 2 and values.dtype != np.uint8
+    ):
       return embedded.picture(values)
   return ''
 

@@ -116,12 +116,11 @@ def _of_record(
     return ShownClip(clip=clip)
   if dataset.audio is not None and _WAVEFORM in item.arrays:
     padded = stored_form.from_stored(item.arrays[_WAVEFORM])
-    length = min(max(1, item.num_samples), len(padded))
-    begin = cutting.offset(len(padded), length, dataset.audio.position)
-    return _heard(clip, padded[begin : begin + length], dataset.audio.sample_rate_hz)
+    samples = cutting.unpadded(padded, item.num_samples, dataset.audio.position)
+    return _heard(clip, samples, dataset.audio.sample_rate_hz)
   name, values = next(iter(item.arrays.items()))
   values = np.asarray(values)
-  if values.ndim == 3 and values.dtype == np.uint8 and values.shape[2] in (1, 3):
+  if embedded.is_picture(values.shape, values.dtype):
     return ShownClip(clip=clip, picture=embedded.picture(values))
   if values.ndim not in (1, 2) or not values.size:
     return ShownClip(clip=clip)
