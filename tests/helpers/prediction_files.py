@@ -36,9 +36,34 @@ def write(
   with parquet_writer.writing(str(path), header_of(labels, **changes)) as writer:
     for start in range(0, len(truth), batch_size):
       part = slice(start, start + batch_size)
-      origins = clip_answers.unknown_origins(ids[part], speakers[part])
+      origins = unknown_origins(ids[part], speakers[part])
       if seconds is not None:
         ends_us = [round(1e6 * length) for length in seconds[part]]
         origins = origins._replace(end_us=ends_us)
       writer.add(clip_answers.Answers(origins, truth[part], logits[part]))
   return parquet_reader.Reader(str(path))
+
+
+def unknown_origins(ids, speakers):
+  """Returns clips of which only ids and speakers are known."""
+  nothing, zeros = [''] * len(ids), [0] * len(ids)
+  return clip_answers.Origins(ids, speakers, nothing, zeros, zeros, ['{}'] * len(ids), nothing)
+
+
+def answers_of(batch):
+  """Returns what a writer was given, of a batch with all columns and all logits."""
+  microseconds = (
+    np.round(batch.numbers(name).astype(np.float64) * 1e6).astype(np.int64).tolist()
+    for name in (header.START_S, header.END_S)
+  )
+  start_us, end_us = microseconds
+  origins = clip_answers.Origins(
+    ids=batch.ids,
+    speakers=batch.speakers,
+    files=batch.texts(header.FILE),
+    start_us=start_us,
+    end_us=end_us,
+    fields=batch.texts(header.FIELDS),
+    augmentations=batch.texts(header.AUGMENTATION),
+  )
+  return clip_answers.Answers(origins, batch.labels, batch.logits)

@@ -70,7 +70,8 @@ def _record(corpus, num_files, rng):
 
 def _origins(num_clips, speakers, num_files):
   ids = [f'"clip" <{i}> & co' for i in range(num_clips)]
-  found = clip_answers.unknown_origins(ids, [speakers[i % len(speakers)] for i in range(num_clips)])
+  in_turn = [speakers[i % len(speakers)] for i in range(num_clips)]
+  found = prediction_files.unknown_origins(ids, in_turn)
   return found._replace(
     files=[f'{i}.wav' if i < num_files else 'gone.wav' for i in range(num_clips)]
   )

@@ -31,12 +31,6 @@ class Origins(NamedTuple):
   augmentations: Sequence[str]
 
 
-def unknown_origins(ids: Sequence[str], speakers: Sequence[str]) -> Origins:
-  """Returns clips of which only ids and speakers are known."""
-  nothing, zeros = [''] * len(ids), [0] * len(ids)
-  return Origins(ids, speakers, nothing, zeros, zeros, ['{}'] * len(ids), nothing)
-
-
 class Answers(NamedTuple):
   """Logits of some clips.
 

@@ -14,13 +14,12 @@ from pyarrow import parquet
 from scipy import special
 
 from schemas import errors
-from trainer.predictions import clip_answers, log_sums, parquet_writer, row_checks
 from trainer.predictions import header as header_lib
+from trainer.predictions import log_sums, parquet_writer, row_checks
 
 _ODD_BYTES = re.compile(r'\\u(dc[89a-f][0-9a-f])')
 _BATCH_ROWS = 1 << 14
 _BUFFER_BYTES = 1 << 20
-_MICROSECONDS_PER_S = 1e6
 
 
 class Batch:
@@ -222,25 +221,6 @@ def logit_columns(header: header_lib.Header) -> list[str]:
     header_lib.TOP_LOGITS,
     header_lib.SCALED_LOG_SUM_EXPS,
   ]
-
-
-def answers_of(batch: Batch) -> clip_answers.Answers:
-  """Returns what a writer was given, of a batch with all columns and all logits."""
-  microseconds = (
-    np.round(batch.numbers(name).astype(np.float64) * _MICROSECONDS_PER_S).astype(np.int64).tolist()
-    for name in (header_lib.START_S, header_lib.END_S)
-  )
-  start_us, end_us = microseconds
-  origins = clip_answers.Origins(
-    ids=batch.ids,
-    speakers=batch.speakers,
-    files=batch.texts(header_lib.FILE),
-    start_us=start_us,
-    end_us=end_us,
-    fields=batch.texts(header_lib.FIELDS),
-    augmentations=batch.texts(header_lib.AUGMENTATION),
-  )
-  return clip_answers.Answers(origins, batch.labels, batch.logits)
 
 
 def _said(error: Exception) -> str:

@@ -17,7 +17,7 @@ from beam_jobs import featurize
 from features import stored_form as feature_storage
 from schemas import command, errors
 from tests.beam_jobs import corpora
-from tests.helpers import signals
+from tests.helpers import prediction_files, signals
 from tfrecords import manifest_file, reader
 from tfrecords.wire import codec
 from trainer import config, evaluate, predict, run
@@ -106,7 +106,7 @@ def test_the_predictions_of_a_run_are_what_its_model_says_of_the_records(data, r
   for split, folder in (('test', run_dir), ('validation', f'{run_dir}/judged/validation')):
     found = parquet_reader.Reader(f'{folder}/predictions.parquet')
     (batch,) = found.batches()
-    answers = parquet_reader.answers_of(batch)
+    answers = prediction_files.answers_of(batch)
     expected = list(records_of(data, split))
     assert found.header.split == split
     assert answers.origins == clip_answers.Origins(

@@ -57,7 +57,7 @@ def test_texts_and_places_come_back_and_other_tools_read_them(tmp_path):
   )
   with parquet_writer.writing(str(path), prediction_files.header_of(['no', ODD])) as writer:
     writer.add(answers, fold=3)
-  found = parquet_reader.answers_of(columns(path))
+  found = prediction_files.answers_of(columns(path))
   assert found.origins == origins
   np.testing.assert_array_equal(found.logits, answers.logits)
   assert parquet_reader.Reader(str(path)).header.labels == ('no', ODD)
