@@ -23,6 +23,11 @@ def percent(share: float) -> str:
   return f'{value:.1f} %' if 99 < value < 100 else f'{value:.0f} %'
 
 
+def share(part: float) -> str:
+  """Returns such as `93.3 %`: with a tenth whatever it is, for figures that stand side by side."""
+  return f'{100 * part:.1f} %'
+
+
 def duration(seconds: float) -> str:
   """Returns such as `12.5 s`, `14.6 min` or `3.2 h`."""
   if seconds < 120:

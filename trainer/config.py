@@ -244,12 +244,7 @@ class TrainConfig:
     'Judge the best epoch on the test split at the end. --notest leaves it unseen, as where '
     'settings are compared; the same command without it judges later.',
   )
-  folds: str = flag(
-    '',
-    'Cross-validation: divide all records of the data set into parts and train a run for each, '
-    'which is judged on that part and never meets its voices. speaker:5: five parts; speaker:all: '
-    'each voice is one; field:take:5: by what records say of `take`. One report over all.',
-  )
+  folds: str = flag('', fold_flag.HELP)
   parallel_folds: int = flag(
     0,
     'Of --folds: so many are trained at a time. 0: one on each GPU, and on a machine without any '
@@ -258,8 +253,7 @@ class TrainConfig:
   )
   fold: int | None = flag(
     None,
-    'Of --folds: train this one alone, from 0. What the process of each fold is started with; for '
-    'who shares folds out among machines.',
+    f'{fold_flag.HELP_OF_ONE}; for who shares folds out among machines.',
     limits=limits.NATURAL,
   )
   label_smoothing: float = flag(

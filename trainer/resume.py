@@ -9,15 +9,17 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from schemas import errors
+from schemas import errors, options
 from tfrecords import command_line
 from trainer import config as config_lib
+from trainer import models
 from trainer.augment import chain
 from trainer.data import datasets
+from trainer.data.raw import files
 from trainer.devices import strategies
 from trainer.devices.strategies import multi_worker
 from trainer.learning import teacher as teacher_lib
-from trainer.runs import run_folder
+from trainer.runs import library_versions, run_folder
 
 # Flags that may be others when a run goes on: they name places and rhythms, or the devices.
 FREE = frozenset(
@@ -138,6 +140,23 @@ def binding_flags(config: config_lib.TrainConfig) -> dict[str, Any]:
 def extended(config: config_lib.TrainConfig, stored: Mapping[str, Any]) -> dict[str, Any]:
   """Returns config.json of a run that goes on with other flags."""
   return {**stored, 'flags': config.to_json(), 'command': command_text(config)}
+
+
+def record(config: config_lib.TrainConfig, data: datasets.Data) -> dict[str, Any]:
+  """Returns what config.json says of what was asked for: by it a command goes on, or is refused."""
+  return {
+    'flags': config.to_json(),
+    'command': command_text(config),
+    'data_dir': files.absolute(data.path),
+    'dataset': data.manifest.name,
+    'manifest_sha256': data.digest,
+    'teacher_sha256': teacher_lib.digest(config.teacher),
+    'recordings_sha256': recordings_digest(config, data),
+    'feature': data.feature.to_json(),
+    'computed': data.computed.to_json() if data.computed else None,
+    'model': options.format_option(*models.parse(config.model)),
+    'versions': library_versions.here(),
+  }
 
 
 def command_text(config: config_lib.TrainConfig) -> str:

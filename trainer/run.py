@@ -8,22 +8,20 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from schemas import options, splits
+from schemas import splits
 from tfrecords import manifest_file
 from trainer import announce, assembly, memory_demand, models, preflight, resume
 from trainer import config as config_lib
 from trainer.callbacks import best as best_lib
 from trainer.callbacks import callback, checkpoints, early_stopping, history, tensorboard, terminal
 from trainer.data import culprits, datasets, failures, input_pipeline, sample_pictures
-from trainer.data.raw import files
 from trainer.devices import agreement
 from trainer.devices import workers as workers_lib
 from trainer.judging import evaluation, judge
 from trainer.learning import loop, schedules, steps
 from trainer.learning import position as position_lib
-from trainer.learning import teacher as teacher_lib
 from trainer.models import saved_model
-from trainer.runs import checkpointer, library_versions, run_folder, saved_run
+from trainer.runs import checkpointer, run_folder
 from trainer.trunks import weights as weights_lib
 
 
@@ -46,7 +44,9 @@ def train(
     folder = run_folder.RunFolder(config.run_dir)
     if preflight.is_unjudged(config, data):
       outcome = folder.read_outcome() or {'steps': 0}
-      announce.results(folder, _judge(folder, step=outcome['steps']), has_test=True)
+      report = evaluation.evaluate_run(folder.path)
+      _write_test(folder, report, step=outcome['steps'])
+      announce.results(folder, report, has_test=True)
     else:
       preflight.say_finished(config)
     return folder
@@ -143,22 +143,20 @@ def _finish(
   position: position_lib.Position,
 ) -> None:
   """Judges the best epoch, and writes that the run is finished."""
-  report = None
-  if data.has_validation:
-    evaluation.fit_confidence(saved_run.load(folder.path))
-  if data.has_test and config.test:
-    report = _judge(folder, step=position.step)
+  # The test split is of speakers that neither training nor the choice of the epoch has met.
+  report = evaluation.judge_finished(
+    folder.path, on_validation=data.has_validation, on_test=data.has_test and config.test
+  )
+  if report:
+    _write_test(folder, report, step=position.step)
   folder.write_outcome(epochs=len(outcome.epochs), steps=position.step, stopped=outcome.stopped)
   announce.results(folder, report, has_test=data.has_test)
 
 
-def _judge(folder: run_folder.RunFolder, *, step: int) -> dict[str, Any]:
-  """Returns the report on speakers that neither training nor the choice of the epoch has met."""
-  report = evaluation.evaluate_run(folder.path)
+def _write_test(folder: run_folder.RunFolder, report: dict[str, Any], *, step: int) -> None:
   tensorboard.write_test(
     folder.logs_dir, step=step, accuracy=report['accuracy'], loss=report['loss']
   )
-  return report
 
 
 def _witnesses(
@@ -291,17 +289,7 @@ def _record(
 ) -> dict[str, Any]:
   """Returns what config.json says: enough to repeat the run, and to judge it later."""
   return {
-    'flags': config.to_json(),
-    'command': resume.command_text(config),
-    'data_dir': files.absolute(data.path),
-    'dataset': data.manifest.name,
-    'manifest_sha256': data.digest,
-    'teacher_sha256': teacher_lib.digest(config.teacher),
-    'recordings_sha256': resume.recordings_digest(config, data),
-    'feature': data.feature.to_json(),
-    'computed': data.computed.to_json() if data.computed else None,
-    'model': options.format_option(*models.parse(config.model)),
+    **resume.record(config, data),
     'num_parameters': model.count_params(),
     'init_from': origin.to_json() if origin else None,
-    'versions': library_versions.here(),
   }

@@ -40,7 +40,7 @@ from trainer.judging.report import confidence_text
 from trainer.learning import class_weights
 from trainer.measures import counting, monitor
 from trainer.measures import scores as scores_lib
-from trainer.runs import library_versions, run_folder, saved_run
+from trainer.runs import library_versions, run_folder
 
 _BATCH_SIZE = 256
 # Flags that may be others in the command of a finished run: they name places, or the threads.
@@ -103,18 +103,13 @@ class BaselineConfig:
     limits=limits.within(0, 4096),
   )
 
-  folds: str = flag(
-    '',
-    'Cross-validation: divide all records of the data set into parts and train a run for each, '
-    'which is judged on that part and never meets its voices. speaker:5: five parts; speaker:all: '
-    'each voice is one; field:take:5: by what records say of `take`. One report over all.',
-  )
+  folds: str = flag('', fold_flag.HELP)
   parallel_folds: int = flag(
     0, 'Of --folds: so many are trained at a time; 0: one.', limits=limits.NATURAL
   )
   fold: int | None = flag(
     None,
-    'Of --folds: train this one alone, from 0. What the process of each fold is started with.',
+    f'{fold_flag.HELP_OF_ONE}.',
     limits=limits.NATURAL,
   )
 
@@ -318,10 +313,10 @@ def _validated(job: _Job, found: classifier.Classifier) -> scores_lib.Scores:
 def _finish(job: _Job, folder: run_folder.RunFolder, model_text: str) -> None:
   """Judges what was learned, and writes that the run is finished."""
   folder.write_json(folder.config_file, {**folder.read_config(), 'model': model_text})
-  if job.data.has_validation:
-    evaluation.fit_confidence(saved_run.load(folder.path))
-  if job.data.has_test:
-    report = evaluation.evaluate_run(folder.path)
+  report = evaluation.judge_finished(
+    folder.path, on_validation=job.data.has_validation, on_test=job.data.has_test
+  )
+  if report:
     print(
       f'test     accuracy {report["accuracy"]:.1%} on {report["num_examples"]:,} '
       f'{report["examples"]}'

@@ -12,6 +12,15 @@ _WANTED = (
   'speaker:5 (five parts, no voice in two of them), speaker:all (each voice a part) or '
   'field:take:5 (the same by what records say of `take`)'
 )
+# What --help says of --folds and --fold, in every program that has them.
+HELP = (
+  'Cross-validation: divide all records of the data set into parts and train a run for each, '
+  'which is judged on that part and never meets its voices. speaker:5: five parts; speaker:all: '
+  'each voice is one; field:take:5: by what records say of `take`. One report over all.'
+)
+HELP_OF_ONE = (
+  'Of --folds: train this one alone, from 0. What the process of each fold is started with'
+)
 # What is held for each fold is small, but somebody must train them.
 MOST_FOLDS = 9_999
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
-from schemas import options
 from trainer import config as config_lib
 from trainer import models, preflight, resume
-from trainer.data import datasets
 from trainer.data.raw import files
 from trainer.devices import strategies
 from trainer.folds import cross_validation, fold_processes
-from trainer.learning import teacher as teacher_lib
-from trainer.runs import library_versions, run_folder
+from trainer.runs import run_folder
 
 
 def train(config: config_lib.TrainConfig) -> None:
@@ -58,36 +55,21 @@ def job(config: config_lib.TrainConfig) -> cross_validation.Job:
     stored = resume.stored_flags(folder)
     return resume.check_same(config, data, folder, stored, is_finished=is_finished)
 
-  name, settings = models.parse(config.model)
   return cross_validation.Job(
     module='trainer',
     config=config,
     data=data,
-    model=name,
-    said={
-      'flags': config.to_json(),
-      'command': resume.command_text(config),
-      'data_dir': files.absolute(data.path),
-      'dataset': data.manifest.name,
-      'manifest_sha256': data.digest,
-      'teacher_sha256': teacher_lib.digest(config.teacher),
-      'recordings_sha256': resume.recordings_digest(config, data),
-      'feature': data.feature.to_json(),
-      'computed': data.computed.to_json() if data.computed else None,
-      'model': options.format_option(name, settings),
-      'init_from': None,
-      'versions': library_versions.here(),
-    },
+    model=models.parse(config.model)[0],
+    said={**resume.record(config, data), 'init_from': None},
     check_same=check_same,
     takes_all_devices=strategies.parse(config.strategy)[0] != 'none',
     judges=config.test,
-    notes=_notes(config, data),
+    notes=_notes(config),
   )
 
 
-def _notes(config: config_lib.TrainConfig, data: datasets.Data) -> tuple[str, ...]:
+def _notes(config: config_lib.TrainConfig) -> tuple[str, ...]:
   """Returns what else the folds may know of the voices that they are judged on."""
-  del data
   return tuple(
     f'--{name}={getattr(config, name)}: where that run was trained on voices of this data set, '
     'folds know of voices that they are judged on, and look better than they are.'

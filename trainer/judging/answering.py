@@ -6,7 +6,7 @@ A baseline is asked without TensorFlow.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -65,6 +65,13 @@ class Network:
     self._run = run
     self._model = model
 
+  @functools.cached_property
+  def _compiled(self) -> Callable[[Any], Any]:
+    """The model as a graph, which all splits share. One file alone does without."""
+    call = functools.partial(self._model, training=False)
+    graph: Callable[[Any], Any] = tf.function(call, reduce_retracing=True)
+    return graph
+
   def check_memory(
     self, dataset: manifest.DatasetManifest, *, batch_size: int, num_examples: int
   ) -> None:
@@ -82,10 +89,10 @@ class Network:
     """As Answering says."""
     from trainer.data import failures, input_pipeline
 
-    compiled = tf.function(functools.partial(self._model, training=False), reduce_retracing=True)
     with failures.readable(data_dir=asked.data_dir, batch_size=asked.batch_size):
       for batch in named_data.read_batches(asked):
-        logits = np.asarray(compiled(input_pipeline.model_input(batch, self._run.feature.name)))
+        inputs = input_pipeline.model_input(batch, self._run.feature.name)
+        logits = np.asarray(self._compiled(inputs))
         yield clip_answers.Answers(_origins(batch), batch[record.LABEL].numpy(), logits)
 
   def of_arrays(self, arrays: Sequence[NDArray[Any]]) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from pages import words
 from schemas import errors, splits
 from tfrecords import held_out, storage
 from tfrecords.pipeline import batch_request
@@ -20,7 +21,6 @@ from trainer.judging.report import (
   picture,
   report_json,
   tally,
-  text,
 )
 from trainer.predictions import header as header_lib
 from trainer.predictions import parquet_reader, parquet_writer
@@ -68,8 +68,38 @@ def evaluate_run(run_dir: str, **asked: Any) -> dict[str, Any]:
   return report_on(run, predict_split(run, Asked(**asked)))
 
 
-def predict_split(run: saved_run.SavedRun, asked: Asked) -> judgement_lib.Judgement:
+def judge_finished(run_dir: str, *, on_validation: bool, on_test: bool) -> dict[str, Any] | None:
+  """Judges the best epoch of a run that has come to its end; its model is opened once.
+
+  Args:
+    run_dir: Folder of the run.
+    on_validation: Whether what is fitted to its probabilities is made: see fit_confidence.
+    on_test: Whether the report is made.
+
+  Returns:
+    The report; None where it is not asked for.
+
+  Raises:
+    ConfigError, DatasetError: as predict_split.
+  """
+  if not (on_validation or on_test):
+    return None
+  run = saved_run.load(run_dir)
+  model = answering.load(run, run_folder.BEST)
+  if on_validation:
+    fit_confidence(run, model)
+  return report_on(run, predict_split(run, Asked(), model)) if on_test else None
+
+
+def predict_split(
+  run: saved_run.SavedRun, asked: Asked, model: answering.Answering | None = None
+) -> judgement_lib.Judgement:
   """Writes what a run says of every clip of a split, and returns where that lies.
+
+  Args:
+    run: The run.
+    asked: What is to be judged.
+    model: Its model, of the checkpoint that is asked for, where it is open already.
 
   Raises:
     ConfigError: if there is no such checkpoint, or the model gives what is no number.
@@ -84,7 +114,7 @@ def predict_split(run: saved_run.SavedRun, asked: Asked) -> judgement_lib.Judgem
   compatibility.check_feature(run, dataset, data_dir=data_dir)
   compatibility.check_longest(run, dataset, split, data_dir=data_dir)
   named_data.check_shards(data_dir, dataset, [split])
-  model = answering.load(run, asked.checkpoint)
+  model = model or answering.load(run, asked.checkpoint)
   model.check_memory(dataset, batch_size=asked.batch_size, num_examples=dataset.num_records(split))
   header = header_lib.Header(
     labels=tuple(dataset.labels),
@@ -171,9 +201,7 @@ def report_on(
     },
   )
   report |= further or {}
-  title = (
-    f'{run.model_text} on {header.dataset}, {header.split}: {text.percent(report["accuracy"])}'
-  )
+  title = f'{run.model_text} on {header.dataset}, {header.split}: {words.share(report["accuracy"])}'
   png = picture.excerpt_png(matrix_excerpt.of(report), title=title)
   run.folder.write_json(judgement.report_file, report)
   with run_folder.writing(judgement.confusion_matrix_file):
@@ -182,13 +210,23 @@ def report_on(
   return report
 
 
-def fit_confidence(run: saved_run.SavedRun, *, batch_size: int = BATCH_SIZE) -> None:
+def fit_confidence(
+  run: saved_run.SavedRun,
+  model: answering.Answering | None = None,
+  *,
+  batch_size: int = BATCH_SIZE,
+) -> None:
   """Judges the best epoch on validation, and keeps what that says of its probabilities.
+
+  Args:
+    run: The run.
+    model: Its best epoch, where it is open already.
+    batch_size: Examples per batch.
 
   Raises:
     ConfigError, DatasetError: as predict_split.
   """
-  judgement = predict_split(run, Asked(split=splits.VALIDATION, batch_size=batch_size))
+  judgement = predict_split(run, Asked(split=splits.VALIDATION, batch_size=batch_size), model)
   found = fitted.fit(parquet_reader.Reader(judgement.predictions_file))
   run.folder.write_json(run.folder.confidence_file, found.to_json())
 

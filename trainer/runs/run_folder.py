@@ -75,12 +75,9 @@ class RunFolder:
     """
     if (split, checkpoint, data_digest) == (splits.TEST, BEST, ''):
       return self.judgement
-    parts = [
-      split,
-      *([LAST] if checkpoint == LAST else []),
-      *([data_digest[:8]] * bool(data_digest)),
-    ]
-    return judgement_lib.Judgement(os.path.join(self.judged_dir, '-'.join(parts)))
+    parts = (split, LAST if checkpoint == LAST else '', data_digest[:8])
+    name = '-'.join(part for part in parts if part)
+    return judgement_lib.Judgement(os.path.join(self.judged_dir, name))
 
   def state_file(self, step: int) -> str:
     """All that the step after `step` depends on, for a run that is continued."""
