@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pages import rendering
+from pages import rendering, words
 from trainer.compare import compared_runs, results, same_clips, sections
 
 # A page of all labels would be slow to open.
@@ -35,7 +35,7 @@ def make(
     title=' and '.join(found.names) if len(found.names) == 2 else f'{len(found.names)} runs',
     kind=f'comparison on the same {header.examples}',
     numbers=[
-      (sections.percent(accuracy), f'{run.letter}: {run.name}')
+      (words.share(accuracy), f'{run.letter}: {run.name}')
       for run, accuracy in zip(runs, found.accuracies, strict=True)
     ],
     runs=of_runs,

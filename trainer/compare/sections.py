@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from pages import words
 from trainer.compare import compared_runs, results, same_clips
 
 TEXT, NUMBER, LETTER = 'text', 'number', 'letter'
@@ -61,11 +62,6 @@ def make(
   ]
 
 
-def percent(share: float) -> str:
-  """Returns such as `93.3 %`."""
-  return f'{100 * share:.1f} %'
-
-
 def points(share: float) -> str:
   """Returns a difference of shares in points of a hundred, such as `+1.5`; `0.0` has no sign."""
   return f'{100 * share:+.1f}' if abs(100 * share) >= 0.05 else '0.0'
@@ -88,10 +84,10 @@ def _runs(
     header = clips.runs[i].header
     of_accuracy = found.accuracy_intervals[i]
     cells = [
-      run.letter, run.name, header.model, header.feature, percent(found.accuracies[i])
+      run.letter, run.name, header.model, header.feature, words.share(found.accuracies[i])
     ]  # fmt: skip
     if of_accuracy:
-      cells.append(f'{100 * of_accuracy[0]:.1f} to {percent(of_accuracy[1])}')
+      cells.append(f'{100 * of_accuracy[0]:.1f} to {words.share(of_accuracy[1])}')
     pair = found.pair(0, i) if i else None
     cells.append(points(pair.difference) if pair else _NOTHING)
     if of_accuracy:
@@ -148,7 +144,7 @@ def _parts(
   for part in parts[:most]:
     shares = [count / part.num_clips for count in part.num_correct]
     gains = [points(share - shares[0]) for share in shares[1:]]
-    rows.append((part.name, f'{part.num_clips:,}', *map(percent, shares), *gains))
+    rows.append((part.name, f'{part.num_clips:,}', *map(words.share, shares), *gains))
   left_out = ''
   if len(parts) > len(rows):
     left_out = f'{len(parts) - len(rows):,} more {kind}s differ no more than these.'

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pages import words
+from pages import text_table, words
 from schemas import errors
 from tfrecords import command_line, manifest_file, storage
 from trainer.data import datasets, fold_view
@@ -22,7 +22,6 @@ from trainer.folds import (
   out_of_fold,
 )
 from trainer.judging import evaluation
-from trainer.judging.report import text as text_lib
 from trainer.runs import cv_folder, run_folder, saved_run
 
 _MOST_NAMED = 4
@@ -306,7 +305,7 @@ class _Telling:
       return
     report = run.read_report()
     print(
-      f'{name}{values}: accuracy {text_lib.percent(report["accuracy"])} of '
+      f'{name}{values}: accuracy {words.share(report["accuracy"])} of '
       f'{report["num_examples"]:,} {report["examples"]} ({took})',
       flush=True,
     )
@@ -414,18 +413,17 @@ def _say_results(
     voices = sorted(voices, key=lambda one: one['accuracy'])[:_MOST_VOICES]
   rows = [(title, 'accuracy', report['examples'])]
   rows += [
-    (one['speaker'], text_lib.percent(one['accuracy']), f'{one["num_examples"]:,}')
-    for one in voices
+    (one['speaker'], words.share(one['accuracy']), f'{one["num_examples"]:,}') for one in voices
   ]
-  print(f'\n{text_lib.table(rows)}\n')
+  print(f'\n{text_table.lay_out(rows)}\n')
   mean = report['mean_over_folds']
-  low, high = text_lib.percent(mean['low']), text_lib.percent(mean['high'])
+  low, high = words.share(mean['low']), words.share(mean['high'])
   print(
-    f'mean     accuracy {text_lib.percent(mean["accuracy"])} over {len(plan.folds):,} folds, '
+    f'mean     accuracy {words.share(mean["accuracy"])} over {len(plan.folds):,} folds, '
     f'95 % interval {low} to {high}'
   )
   print(
-    f'all      accuracy {text_lib.percent(report["accuracy"])} of {report["num_examples"]:,} '
+    f'all      accuracy {words.share(report["accuracy"])} of {report["num_examples"]:,} '
     f'{report["examples"]}, each judged once'
   )
   print(f'note: {mean["note"]}')

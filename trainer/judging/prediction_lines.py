@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from pages import words
 from schemas import errors
 from trainer.confidence import caution as caution_lib
 from trainer.judging import prediction
-from trainer.judging.report import text
 
 TEXT = 'text'
 JSONL = 'jsonl'
@@ -140,7 +140,7 @@ def _said(
 
 def _line(name: str, said: _Said, form: str, key: str) -> str:
   if form == TEXT:
-    probable = ', '.join(f'{label} {text.percent(p)}' for label, p in said.labels)
+    probable = ', '.join(f'{label} {words.share(p)}' for label, p in said.labels)
     return f'{name}: {caution_lib.NONE} ({probable})' if said.is_none else f'{name}: {probable}'
   if form == CSV:
     pairs = ((label, f'{p:.6f}') for label, p in said.labels)

@@ -206,7 +206,7 @@ def _row(run: run_summary.Summary, folder: str) -> list[str]:
 
 
 def _percent(share: float | None) -> str:
-  return _UNKNOWN if share is None else f'{100 * share:.1f} %'
+  return _UNKNOWN if share is None else words.share(share)
 
 
 def _epochs(run: run_summary.Summary) -> str:

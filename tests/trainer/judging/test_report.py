@@ -14,6 +14,7 @@ from PIL import Image
 from scipy import stats
 from sklearn import metrics
 
+from pages import text_table
 from schemas import json_form
 from tests.helpers import prediction_files
 from trainer.judging.report import matrix_excerpt, picture, report_json, tally, text
@@ -173,7 +174,7 @@ def test_the_text_of_many_labels_shows_the_worst():
 
 
 def test_columns_of_chinese_labels_line_up():
-  lines = text.table([('标签', '1'), ('ab', '22')]).splitlines()
+  lines = text_table.lay_out([('标签', '1'), ('ab', '22')]).splitlines()
   assert lines == ['标签   1', 'ab    22']
 
 

@@ -23,14 +23,14 @@ def lines(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _calibration(found: Mapping[str, Any]) -> Iterator[str]:
-  text = f'ECE {_percent(found["ece"])}'
+  text = f'ECE {words.share(found["ece"])}'
   calibrated = found['calibrated']
   if calibrated:
     on = found['fitted_on']
     here = ', these very clips' if on['is_this_split'] else ''
     text += (
-      f', {_percent(calibrated["ece"])} at the temperature {found["temperature"]:.3g} (fitted on '
-      f'{on["num_examples"]:,} of {on["split"]}{here}); loss {found["loss"]:.4f}, '
+      f', {words.share(calibrated["ece"])} at the temperature {found["temperature"]:.3g} (fitted '
+      f'on {on["num_examples"]:,} of {on["split"]}{here}); loss {found["loss"]:.4f}, '
       f'{calibrated["loss"]:.4f} at it'
     )
   yield f'calibration  {text}'
@@ -42,10 +42,10 @@ def _none_of_these(found: Mapping[str, Any], noun: str) -> Iterator[str]:
   scores = found['scores']
   if scores:
     shares = ', '.join(
-      f'{_percent(one["falsely_rejected"])} by {name}' for name, one in scores.items()
+      f'{words.share(one["falsely_rejected"])} by {name}' for name, one in scores.items()
     )
     yield (
-      f'none         falsely rejected: {shares}; {_percent(found["false_rejections"])} wanted, '
+      f'none         falsely rejected: {shares}; {words.share(found["false_rejections"])} wanted, '
       f'by thresholds of {found["fitted_on"]["split"]}'
     )
   yield from unknown_lines(found, noun)
@@ -66,12 +66,8 @@ def unknown_lines(found: Mapping[str, Any], noun: str) -> Iterator[str]:
   count = words.counted(unknown['num_examples'], noun.removesuffix('s'))
   yield f'unknown      {count} of {", ".join(unknown["labels"])}'
   for name, one in unknown['scores'].items():
-    rejected = '' if one['rejected'] is None else f'; {_percent(one["rejected"])} rejected'
+    rejected = '' if one['rejected'] is None else f'; {words.share(one["rejected"])} rejected'
     yield (
-      f'  {name:<10} AUROC {one["auroc"]:.3f}, {_percent(one["false_positive_rate_95"])} accepted '
-      f'where 95 % of the known are{rejected}'
+      f'  {name:<10} AUROC {one["auroc"]:.3f}, {words.share(one["false_positive_rate_95"])} '
+      f'accepted where 95 % of the known are{rejected}'
     )
-
-
-def _percent(share: float) -> str:
-  return f'{100 * share:.1f} %'

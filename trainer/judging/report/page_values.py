@@ -32,7 +32,7 @@ _DET_ENDS = (0.0005, 0.95)
 
 def share(value: float | None) -> str:
   """Returns such as `93.3 %`; a dash for what is not known."""
-  return '–' if value is None else f'{100 * value:.1f} %'
+  return '–' if value is None else words.share(value)
 
 
 def decimal(value: float | None) -> str:

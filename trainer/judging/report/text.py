@@ -1,6 +1,6 @@
 """The report as text for a terminal."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pages import text_table, words
@@ -25,16 +25,6 @@ def describe(report: Mapping[str, Any]) -> str:
   return '\n\n'.join(part for part in parts if part) + '\n'
 
 
-def table(rows: Sequence[Sequence[str]]) -> str:
-  """Returns aligned lines: the first column to the left, the others to the right."""
-  return text_table.lay_out(rows)
-
-
-def percent(share: float) -> str:
-  """Returns such as `93.3 %`."""
-  return f'{100 * share:.1f} %'
-
-
 def _noun(report: Mapping[str, Any]) -> str:
   """Returns what the examples are: clips or pictures."""
   return str(report.get('examples', 'clips'))
@@ -43,19 +33,19 @@ def _noun(report: Mapping[str, Any]) -> str:
 def _head(report: Mapping[str, Any]) -> str:
   baseline = report['majority_baseline']
   macro, weighted = report['averages']['macro'], report['averages']['weighted']
-  between = _between(report, 'accuracy_interval_95', percent)
+  between = _between(report, 'accuracy_interval_95', words.share)
   between_f1 = _between(report, 'macro_f1_interval_95', '{:.3f}'.format)
   lines = [
-    f'accuracy  {percent(report["accuracy"])} of {report["num_examples"]:,} {_noun(report)}'
+    f'accuracy  {words.share(report["accuracy"])} of {report["num_examples"]:,} {_noun(report)}'
     f'{between}',
-    f'baseline  {percent(baseline["accuracy"])} by always saying {baseline["label"]!r}, '
+    f'baseline  {words.share(baseline["accuracy"])} by always saying {baseline["label"]!r}, '
     'the most frequent label in training',
     f'loss      {report["loss"]:.4f}',
     f'F1        {macro["f1"]:.3f} macro{between_f1}, {weighted["f1"]:.3f} weighted',
   ]
   tops = {k: share for k, share in report['top_k'].items() if share is not None}
   if tops:
-    said = ', '.join(f'the {k} for {percent(share)}' for k, share in tops.items())
+    said = ', '.join(f'the {k} for {words.share(share)}' for k, share in tops.items())
     lines.append(f'top       the label is among the likeliest: {said} of {_noun(report)}')
   for name, key in (('AUC', 'roc_auc'), ('AP', 'average_precision')):
     if report[key]:
@@ -93,7 +83,7 @@ def _labels(report: Mapping[str, Any]) -> str:
     )
     for label in shown
   ]
-  return table(rows)
+  return text_table.lay_out(rows)
 
 
 def _speakers(report: Mapping[str, Any]) -> str:
@@ -106,17 +96,17 @@ def _speakers(report: Mapping[str, Any]) -> str:
     title = f'speaker (the {MAX_SPEAKERS} of {count:,} recognised worst)'
   rows = [(title, 'accuracy', _noun(report))]
   rows += [
-    (speaker['speaker'], percent(speaker['accuracy']), f'{speaker["num_examples"]:,}')
+    (speaker['speaker'], words.share(speaker['accuracy']), f'{speaker["num_examples"]:,}')
     for speaker in shown
   ]
-  return table(rows)
+  return text_table.lay_out(rows)
 
 
 def _mixups(report: Mapping[str, Any]) -> str:
   lines = [
     f'{mixup["label"]!r} taken for {mixup["predicted"]!r}: '
     f'{words.counted(mixup["count"], "time")}, '
-    f'{percent(mixup["share_of_label"])} of its {_noun(report)}'
+    f'{words.share(mixup["share_of_label"])} of its {_noun(report)}'
     for mixup in report['worst_mixups'][:MAX_MIXUPS]
   ]
   return '\n'.join(['most frequent confusions', *lines]) if lines else ''
