@@ -1,7 +1,7 @@
 """From samples to arrays: one definition of each feature with two faces, NumPy and TensorFlow.
 
 FEATURES is the table of kinds. A new one is a file of this folder and a line here. Nothing that is
-imported from here imports TensorFlow; features.layers has the faces that do.
+imported from here imports TensorFlow; features.keras_twins has the faces that do.
 """
 
 import dataclasses

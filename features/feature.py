@@ -30,7 +30,7 @@ class Feature:
     min_samples: Samples of the shortest clip that gives anything; where clips have lengths of
       their own, shorter ones are padded to it.
     medium: What it is computed from: one of schemas.medium.MEDIA.
-    has_twin: Whether a model can compute it: features.layers has its TensorFlow face.
+    has_twin: Whether a model can compute it: features.keras_twins has that face.
     bins_hz: From settings and AudioSpec to the frequency of each bin of its frames, rising, float64
       [bins]; None where it has no frames, or bins are no frequencies.
   """

@@ -5,6 +5,7 @@ An error of this project is one sentence on stderr and exit code 2; a traceback 
 """
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -20,6 +21,11 @@ EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 
 AGAIN = 'run the same command again'
+
+# What a disk or the rights of the user refuse: no defect of the program, whoever forgot to say so.
+_REFUSALS = frozenset(
+  (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM)
+)
 
 # As absl reads them.
 _TRUE = ('true', 't', '1')
@@ -69,6 +75,7 @@ def run(
   """
   arguments = list(sys.argv[1:] if argv is None else argv)
   debug = is_on('debug', arguments)
+  _open_what_is_closed()
   try:
     with _terminating() if stopped else contextlib.nullcontext():
       main(arguments)
@@ -84,8 +91,45 @@ def run(
     return EXIT_TERMINATED if isinstance(error, _Terminated) else EXIT_INTERRUPTED
   except BrokenPipeError:
     # The reader (`| head`) has had enough. Python would complain again when it closes stdout.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _let_go_of_stdout()
+  except OSError as error:
+    if error.errno not in _REFUSALS:
+      raise
+    if debug:
+      traceback.print_exc()
+    print(f'error: {_refused(error)}', file=sys.stderr)
+    _let_go_of_stdout()
+    return EXIT_BAD_INPUT
   return EXIT_OK
+
+
+def _open_what_is_closed() -> None:
+  """Gives a process that was started without stdout or stderr (`>&-`) ones that keep nothing.
+
+  The next file to be opened would take their numbers, and what a library prints would go into it.
+  """
+  for name in ('stdout', 'stderr'):
+    if getattr(sys, name) is None:
+      setattr(sys, name, open(os.devnull, 'w', encoding='utf-8'))
+
+
+def _let_go_of_stdout() -> None:
+  """Sends what is still to be written nowhere, so that Python's end has nothing to complain of."""
+  with contextlib.suppress(OSError, ValueError):
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _refused(error: OSError) -> str:
+  """Returns the sentences for what the system refused."""
+  if error.filename is None:
+    return (
+      f'Could not write: {error.strerror}. Is there room where the output goes (standard output '
+      'too), and may this user write there? Then run the same command again.'
+    )
+  return (
+    f'Could not use {error.filename!r}: {error.strerror}. Is there room on the disk, and may this '
+    'user read and write there? Then run the same command again.'
+  )
 
 
 @contextlib.contextmanager

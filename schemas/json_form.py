@@ -37,7 +37,10 @@ class Reader:
     if typing.get_origin(form) is Mapping:
       objects = self.mapping(key).items()
       return {name: self._inner(inner[1], item, f'{where}.{name}') for name, item in objects}
-    return None if self.is_null(key) else self._inner(inner[0], self.mapping(key), where)
+    # One, or where the type says so None.
+    if inner and self.is_null(key):
+      return None
+    return self._inner(inner[0] if inner else form, self.mapping(key), where)
 
   def _inner(self, form: Any, value: Any, where: str) -> Any:
     return form.from_json(value, where=where, is_older=self._is_older)
@@ -68,6 +71,14 @@ class Reader:
   def is_null(self, key: str) -> bool:
     """Returns whether the field is there and is null."""
     return key in self._value and self._value[key] is None
+
+  def truth(self, key: str) -> bool | None:
+    """Returns true or false, or None where it is null."""
+    value = self._value.get(key)
+    if isinstance(value, bool) or self.is_null(key):
+      return value
+    self._get(key, (), 'true, false or null')  # Which there is no type for.
+    return None
 
   def items(self, key: str) -> list[Any]:
     """Returns a list."""
@@ -146,6 +157,7 @@ _READERS: Mapping[Any, Callable[[Reader, str], Any]] = {
   int: Reader.integer,
   float: Reader.number,
   str: Reader.text,
+  bool | None: Reader.truth,
   tuple[int, ...]: Reader.integers,
   tuple[int | None, ...]: Reader.sizes,
   tuple[float, ...]: Reader.numbers,

@@ -2,18 +2,21 @@
 
 import dataclasses
 import hashlib
+import heapq
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from schemas import audio, errors, json_form, naming, record, splits, utterance
+from schemas import medium as media
 from schemas import rejects as rejects_lib
 
 # The file's own digest, taken with zeros in its place: so it finds every changed bit of the file.
 _NO_DIGEST = '0' * 64
-# So many speakers of a split are named.
+# So many voices of a split are named, and recordings of noise beside them.
 MOST_SPEAKERS = 20
+MOST_NOISES = 100
 _DIGEST = re.compile(r'^  "digest": "([0-9a-f]{64})",$', re.MULTILINE)
 
 
@@ -99,9 +102,9 @@ class DatasetManifest(json_form.Fields):
     shards: Every shard file, by split (train, validation, test) and index.
     statistics: By feature name.
     num_speakers: Number of speakers by split, each counted once however many shards it has; where
-      nobody knows who speaks, every clip has one of its own.
-    speakers: The first of them by code point, MOST_SPEAKERS at most, by split; empty where nobody
-      knows who speaks.
+      nobody knows who speaks, every clip has one of its own. Recordings of noise count too; what
+      people read is num_voices.
+    speakers: Some of them by split, of named_speakers; empty where nobody knows who speaks.
     rejects: Number of rejected clips by reason.
     left_out: Number of good clips that were not asked for, by reason.
     noted: What is to be said of clips that are in it, and of what the listing passed by.
@@ -145,6 +148,11 @@ class DatasetManifest(json_form.Fields):
         )
 
   @property
+  def medium(self) -> str:
+    """What was featurized: one of medium.MEDIA."""
+    return media.AUDIO if self.audio else media.PICTURES
+
+  @property
   def num_labels(self) -> int:
     """How many labels there are."""
     return len(self.labels)
@@ -165,6 +173,31 @@ class DatasetManifest(json_form.Fields):
     """Examples per label in a split."""
     shards = self.shards_of(split)
     return tuple(sum(shard.label_counts[i] for shard in shards) for i in range(self.num_labels))
+
+  def num_voices(self, split: str) -> int | None:
+    """Speakers of a split without its recordings of noise; None where it names too few to tell."""
+    names, count = self.speakers.get(split, ()), self.num_speakers.get(split, 0)
+    noises = sum(map(utterance.is_noise, names))
+    voices = len(names) - noises
+    if len(names) > MOST_SPEAKERS and voices < MOST_SPEAKERS:
+      return voices  # All are named, whatever there is of noises.
+    # Earlier the first were named, in order: whether a noise comes behind them cannot be told.
+    is_told = (
+      len(names) == count
+      or (len(names) > MOST_SPEAKERS and noises < MOST_NOISES)
+      or names[-1:] > (f'{utterance.NOISE_FOLDER}0',)
+    )
+    return count - noises if is_told else None
+
+  def voices_and_noises(self, split: str) -> tuple[int, int]:
+    """How many voices a split has, and recordings of noise; 0 of these where nobody can tell."""
+    count, voices = self.num_speakers.get(split, 0), self.num_voices(split)
+    return (count, 0) if voices is None else (voices, count - voices)
+
+  def some_voices(self, split: str) -> str:
+    """Returns the names of voices of a split, with dots where there are more."""
+    names = [name for name in self.speakers.get(split, ()) if not utterance.is_noise(name)]
+    return errors.some(names, MOST_SPEAKERS, of=self.voices_and_noises(split)[0])
 
   @property
   def is_labelled(self) -> bool:
@@ -251,6 +284,17 @@ class DatasetManifest(json_form.Fields):
       if where in str(error):
         raise
       raise errors.SchemaError(f'{where}: {error}') from error
+
+
+def named_speakers(speakers: Collection[str]) -> tuple[str, ...]:
+  """Returns those that a manifest names, by code point: MOST_SPEAKERS voices, and the noises.
+
+  By these it can be told how many voices there are, up to MOST_NOISES of them.
+  """
+  voices = (name for name in speakers if not utterance.is_noise(name))
+  noises = filter(utterance.is_noise, speakers)
+  named = [*heapq.nsmallest(MOST_SPEAKERS, voices), *heapq.nsmallest(MOST_NOISES, noises)]
+  return tuple(sorted(named))
 
 
 def _digest(text: str) -> str:

@@ -7,6 +7,26 @@ AUDIO = 'audio'
 PICTURES = 'pictures'
 MEDIA = (AUDIO, PICTURES)
 
+
+def example(examples: str) -> str:
+  """Returns what one example is called: `clip`, or `picture`.
+
+  Args:
+    examples: What several are called, or one of MEDIA.
+  """
+  return 'picture' if examples == PICTURES else 'clip'
+
+
+def speaker(examples: str) -> str:
+  """Returns what a speaker is called: pictures have nobody who speaks, but groups."""
+  return 'group' if examples == PICTURES else 'speaker'
+
+
+def voice(examples: str) -> str:
+  """Returns what a voice is called, likewise."""
+  return 'group' if examples == PICTURES else 'voice'
+
+
 # What libsndfile reads, by the names that such files go by.
 _SNDFILE_SUFFIXES = (
   '.wav',

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,7 +29,21 @@ SCALARS = (ID, SPEAKER, LABEL, NUM_SAMPLES, AUGMENTATION, FILE, START_US, END_US
 OF_ORIGIN = (FILE, START_US, END_US, FIELDS)
 FIRST_WITH_ORIGIN = 3
 
+# Behind the id of a clip that is repeated, for balance or to be augmented.
+_COPY_MARK = '#copy'
+_OF_COPY = re.compile(f'.+{_COPY_MARK}[0-9]+', re.DOTALL)
+
 ITEM_BYTES = {'float16': 2, 'float32': 4, 'int16': 2, 'uint8': 1}
+
+
+def copy_id(utterance_id: str, number: int) -> str:
+  """Returns the id of the record of a copy of a clip, from 1 on; of 0 that of the clip itself."""
+  return f'{utterance_id}{_COPY_MARK}{number}' if number else utterance_id
+
+
+def is_copy(record_id: str, augmentation: str) -> bool:
+  """Whether a record repeats or changes another one, by what its fields ID and AUGMENTATION say."""
+  return bool(augmentation or _OF_COPY.fullmatch(record_id))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

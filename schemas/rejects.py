@@ -156,7 +156,7 @@ class Reject(json_form.Fields):
 
   Attributes:
     utterance_id: Its id, or its path relative to the corpus where it has no id.
-    uri: The file.
+    uri: The file, as errors.shown has it.
     reason: One of ADVICE.
     detail: What was wanted and what was got, in one sentence, without the path.
   """
@@ -189,7 +189,7 @@ class ClipError(errors.FeatureError):
     # Both go to the base class, so that the error survives pickling between processes.
     super().__init__(reason, detail)
     self.reason = reason
-    self.detail = detail
+    self.detail = errors.without_secrets(detail)
 
   def __str__(self) -> str:
     return f'{self.detail} {ADVICE[self.reason]}'
@@ -197,4 +197,9 @@ class ClipError(errors.FeatureError):
   def reject(self, utterance_id: str, uri: str, origin: str = '') -> Reject:
     """Returns the reject of the clip; `origin` says where it is listed, if in a table."""
     detail = f'{origin}: {self.detail}' if origin else self.detail
-    return Reject(utterance_id=utterance_id, uri=uri, reason=self.reason, detail=detail)
+    return Reject(
+      utterance_id=errors.shown(utterance_id),
+      uri=errors.shown(uri),
+      reason=self.reason,
+      detail=detail,
+    )

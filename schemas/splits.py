@@ -136,6 +136,41 @@ def hashed_groups(
   return dict(zip(ranked, names, strict=True))
 
 
+def hashed_apart(
+  groups: Collection[str],
+  given: Mapping[str, str],
+  fractions: SplitFractions,
+  seed: int,
+  *,
+  noises: Collection[str],
+  start: float = 0.0,
+) -> dict[str, str]:
+  """Hashes voices as hashed_groups does, and recordings of noise apart from them.
+
+  Dealt out together, noises could take the places of the few voices in a split, or voices theirs.
+  Noises go to splits with voices alone.
+
+  Args:
+    groups: Their names.
+    given: The splits of groups that have one already.
+    fractions: Shares of the voices, and of the noises.
+    seed: Salts the hash.
+    noises: Which groups, hashed or given, are recordings of noise.
+    start: As in hashed_groups.
+  """
+  heard = {split for group, split in given.items() if group not in noises}
+  voices = [group for group in groups if group not in noises]
+  result = hashed_groups(voices, heard, fractions, seed, start=start)
+  heard |= set(result.values())
+  if heard:
+    fractions = SplitFractions(
+      validation=fractions.validation * (VALIDATION in heard), test=fractions.test * (TEST in heard)
+    )
+  mine = [group for group in groups if group in noises]
+  filled = {split for group, split in given.items() if group in noises}
+  return result | hashed_groups(mine, filled, fractions, seed, start=start)
+
+
 def _unit(text: str, seed: int) -> float:
   return stable_hash.unit_interval(text, salt=f'split{seed}')
 

@@ -13,6 +13,9 @@ from schemas import errors, splits
 _MOST_ALIKE = 5
 # The one label of a corpus that has none.
 UNLABELLED = 'unlabelled'
+# The folder of recordings of noise in the layout of Speech Commands. What is cut from one of them
+# has the recording for its speaker, a path with this folder in it: the mark of is_noise.
+NOISE_FOLDER = '_background_noise_'
 
 # So much of a further field is kept: a cell may hold a whole document, and each clip carries it.
 MAX_FIELD_CHARS = 1_000
@@ -156,6 +159,21 @@ class Utterance:
 def tidy(name: str) -> str:
   """Returns the name of a label or a speaker without spaces around it, composed (NFC)."""
   return (name if name.isascii() else unicodedata.normalize('NFC', name)).strip()
+
+
+def is_noise(speaker: str) -> bool:
+  """Whether a speaker is a recording of noise, from which several clips were cut, and no voice.
+
+  Its clips belong together, as those of a voice do, so they stay in one split and are drawn
+  together; but they say nothing of how a model does on a voice that it never heard.
+  """
+  return NOISE_FOLDER in speaker.split('/')[:-1]
+
+
+def counted_groups(num_voices: int, num_noises: int, noun: str = 'speaker') -> str:
+  """Returns such as `4 speakers`, or `4 speakers and 7 noises` where there are noises."""
+  said = errors.counted(num_voices, noun)
+  return f'{said} and {errors.counted(num_noises, "noise")}' if num_noises else said
 
 
 def alike(labels: Iterable[str]) -> str:

@@ -57,6 +57,8 @@ def flag(
   limits: limits_lib.Limits | None = None,
   lower_bound: float | None = None,
   is_path: bool = False,
+  needs: Sequence[str] = (),
+  idle_with: Sequence[str] = (),
 ) -> Any:
   """Returns a field of a config class that is a flag too, of the type of the field.
 
@@ -67,10 +69,13 @@ def flag(
     limits: The numbers that it takes, to which `check` holds the config.
     lower_bound: The least number, in absl's words, of which --help speaks.
     is_path: Whether `~` stands for the user's home.
+    needs: Without one of these it has no effect, and `check` refuses it: other flags as `window_s`,
+      or what they say as `format=submission`.
+    idle_with: The same: with any of these it has no effect.
   """
   bounds = {} if lower_bound is None else {'lower_bound': lower_bound}
   metadata = {'help': text, 'choices': list(choices), 'limits': limits, 'bounds': bounds,
-              'is_path': is_path}  # fmt: skip
+              'is_path': is_path, 'needs': tuple(needs), 'idle_with': tuple(idle_with)}  # fmt: skip
   return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -119,7 +124,7 @@ def arguments(config: Any) -> list[str]:
 
 
 def check(config: Any) -> None:
-  """Raises ConfigError for a field that is none of its choices, or outside of its limits."""
+  """Raises ConfigError for a field that is none of its choices, outside of its limits, or idle."""
   for field in _fields(type(config)):
     value, choices = getattr(config, field.name), field.metadata['choices']
     if choices and value not in choices:
@@ -127,6 +132,72 @@ def check(config: Any) -> None:
     limits = field.metadata['limits']
     if limits and value is not None and not limits.hold(value):
       raise errors.ConfigError(f'--{field.name} must be {limits.wanted}, got {value}{limits.hint}.')
+  check_idle(config)
+
+
+def check_idle(config: Any) -> None:
+  """Raises ConfigError for a flag that was given, and has no effect beside the others.
+
+  A flag that says what it says by default is taken for one that was not given.
+  """
+  for field in _fields(type(config)):
+    if getattr(config, field.name) == field.default:
+      continue
+    why = why_idle(config, field)
+    if why:
+      raise errors.ConfigError(f'{written(config, field)} {why}')
+
+
+def why_idle(config: Any, field: dataclasses.Field[Any]) -> str:
+  """Returns what is to be said of a flag that has no effect beside the others, whatever it is.
+
+  Args:
+    config: What the others say; of its own value nothing is asked.
+    field: The flag.
+
+  Returns:
+    Such as `has no effect without --teacher. ...`; '' where it has one.
+  """
+  needs = field.metadata['needs']
+  if needs and not any(_holds(config, condition) for condition in needs):
+    wanted = ' or '.join(f'--{condition}' for condition in needs)
+    return f'has no effect without {wanted}. Write both, or leave it away.'
+  for condition in field.metadata['idle_with']:
+    if _holds(config, condition):
+      other = next(one for one in _fields(type(config)) if one.name == condition.split('=')[0])
+      return f'has no effect with {written(config, other)}. Leave one of them away.'
+  return ''
+
+
+def conditions(field: dataclasses.Field[Any]) -> set[str]:
+  """Returns the names of the flags on which it depends whether a flag has an effect."""
+  told = (*field.metadata['needs'], *field.metadata['idle_with'])
+  return {condition.partition('=')[0] for condition in told}
+
+
+def _holds(config: Any, condition: str) -> bool:
+  """Whether a flag was given, or says something: of `mirrored:num_devices=2` the name counts."""
+  name, equals, wanted = condition.partition('=')
+  value = getattr(config, name, None)  # A base of several programs names what some of them have.
+  if not equals:
+    default = next(field.default for field in _fields(type(config)) if field.name == name)
+    return bool(value != default)
+  values = value if isinstance(value, tuple) else (value,)
+  said = [part.partition(':')[0].strip() for one in values for part in f'{one}'.split(',')]
+  try:
+    return wanted in said or float(wanted) == value
+  except ValueError:
+    return wanted in said
+
+
+def written(config: Any, field: dataclasses.Field[Any]) -> str:
+  """Returns the flag of a field as it is written."""
+  value = getattr(config, field.name)
+  if isinstance(value, bool):
+    return f'--{"" if value else "no"}{field.name}'
+  if isinstance(value, tuple):
+    return f'--{field.name}={",".join(value)}'
+  return f'--{field.name}={value:g}' if isinstance(value, float) else f'--{field.name}={value}'
 
 
 def text_of(config: Any, program: str, *, without: Collection[str] = ()) -> str:
@@ -190,13 +261,41 @@ def given(config_class: type, arguments: Sequence[str]) -> tuple[str, ...]:
   Raises:
     ConfigError: as `parse`, but for what the config class itself refuses.
   """
+  flag_values = _read_flags(config_class, arguments)
+  names = (field.name for field in dataclasses.fields(config_class))
+  return tuple(name for name in names if name in flag_values and flag_values[name].present)
+
+
+def _read_flags(config_class: type, arguments: Sequence[str]) -> flags.FlagValues:
   flag_values = flags.FlagValues()  # type: ignore[no-untyped-call]
   define(config_class, flag_values)
-  names = tuple(flag_values)
   flags.DEFINE_bool('help', False, '', flag_values=flag_values)
   flags.DEFINE_bool('debug', False, '', flag_values=flag_values)
   _parsed(flag_values, arguments)
-  return tuple(name for name in names if flag_values[name].present)
+  return flag_values
+
+
+def taken_out(
+  config_class: type, arguments: Sequence[str], names: Collection[str]
+) -> tuple[tuple[str, ...], dict[str, Any]]:
+  """Returns the arguments without some flags, and the values that these were given.
+
+  Args:
+    config_class: Whose flags they are.
+    arguments: Flags and no files, which `given` has read.
+    names: The flags to be taken out.
+  """
+  flag_values = _read_flags(config_class, arguments)
+  kept: list[str] = []
+  rest = iter(arguments)
+  for argument in rest:
+    name, equals, _ = argument.lstrip('-').partition('=')
+    name = name if name in flag_values else name.removeprefix('no')
+    is_flag = argument.startswith('-') and name in flag_values
+    is_alone = equals or not is_flag or flag_values[name].boolean
+    words = [argument] if is_alone else [argument, next(rest)]
+    kept += [] if is_flag and name in names else words
+  return tuple(kept), {n: flag_values[n].value for n in names if flag_values[n].present}
 
 
 def parse_folder(argv: Sequence[str], *, description: str, program: str) -> str | None:
@@ -236,8 +335,9 @@ def parse_folder(argv: Sequence[str], *, description: str, program: str) -> str 
 
 
 def _fields(config_class: type) -> Iterator[dataclasses.Field[Any]]:
-  """Yields the fields that are flags."""
-  for field in dataclasses.fields(config_class):
+  """Yields the fields that are flags: those of the class, then those of its bases."""
+  own = vars(config_class).get('__annotations__', {})
+  for field in sorted(dataclasses.fields(config_class), key=lambda field: field.name not in own):
     if 'help' in field.metadata:
       yield field
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from schemas import audio, command, errors, rejects
+from schemas import audio, command, errors, medium, rejects
 from schemas.manifest import DatasetManifest
 from tfrecords import command_line, manifest_file
 from tfrecords import storage as storage_lib
@@ -89,10 +89,14 @@ def _split_columns(manifest: DatasetManifest) -> Mapping[str, Callable[[str], st
   """Returns what is told of a split, by the column's title."""
   is_audio = manifest.audio is not None
   columns: dict[str, Callable[[str], str]] = {
-    'clips' if is_audio else 'pictures': lambda split: f'{manifest.num_records(split):,}',
+    f'{medium.example(manifest.medium)}s': lambda split: f'{manifest.num_records(split):,}',
   }
   if manifest.speakers:
-    columns['speakers'] = lambda split: f'{manifest.num_speakers.get(split, 0):,}'
+    columns[f'{medium.speaker(manifest.medium)}s'] = lambda split: (
+      f'{manifest.voices_and_noises(split)[0]:,}'
+    )
+    if any(manifest.voices_and_noises(split)[1] for split in manifest.split_names()):
+      columns['noises'] = lambda split: f'{manifest.voices_and_noises(split)[1]:,}'
   if is_audio:
     columns['hours'] = lambda split: _hours(manifest, split)[0]
   if manifest.audio is not None and manifest.audio.is_variable:
@@ -107,17 +111,16 @@ def _split_columns(manifest: DatasetManifest) -> Mapping[str, Callable[[str], st
 def _speakers(manifest: DatasetManifest) -> Iterator[str]:
   if not manifest.speakers:
     return
-  yield 'speakers'
+  yield f'{medium.speaker(manifest.medium)}s'
   rows = []
   for split in manifest.split_names():
-    names = manifest.speakers.get(split, ())
-    rows.append((split, errors.some(names, len(names), of=manifest.num_speakers.get(split, 0))))
+    rows.append((split, manifest.some_voices(split) or 'none, recordings of noise alone'))
   yield from _table(rows, text_columns=(0, 1))
 
 
 def _labels(manifest: DatasetManifest) -> Iterator[str]:
   if not manifest.is_labelled:
-    yield 'labels: none, the clips are there to be predicted'
+    yield f'labels: none, the {medium.example(manifest.medium)}s are there to be predicted'
     return
   splits = manifest.split_names()
   counts = [manifest.label_counts(split) for split in splits]
@@ -129,13 +132,14 @@ def _labels(manifest: DatasetManifest) -> Iterator[str]:
 
 
 def _rejects(manifest: DatasetManifest) -> Iterator[str]:
-  yield f'rejected clips: {sum(manifest.rejects.values()):,}'
+  yield f'rejected {medium.example(manifest.medium)}s: {sum(manifest.rejects.values()):,}'
   yield from _reasons(manifest.rejects, rejects.ADVICE)
 
 
 def _left_out(manifest: DatasetManifest) -> Iterator[str]:
   if manifest.left_out:
-    yield f'clips that were not asked for: {sum(manifest.left_out.values()):,}'
+    total = sum(manifest.left_out.values())
+    yield f'{medium.example(manifest.medium)}s that were not asked for: {total:,}'
     yield from _reasons(manifest.left_out, rejects.LEFT_OUT)
 
 

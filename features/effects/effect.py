@@ -20,7 +20,10 @@ class Effect:
     make: From settings and the sample rate in Hz to the filter, with its tables made; ConfigError
       where the two do not fit. A filter gives finite samples for finite ones and silence for
       silence, and knows nothing of the clips before.
+    is_endless: Whether a sample goes into all that follow it, so that a model computes it for
+      clips of one length only (features/effect_twins.py).
   """
 
   settings: type
   make: Callable[[Any, int], Filter]
+  is_endless: bool = False

@@ -1,6 +1,7 @@
 """What a user meets when a program ends: exit codes, one sentence, a traceback on demand."""
 
 import ast
+import errno
 import importlib
 import os
 import pathlib
@@ -65,6 +66,52 @@ def test_what_to_do_is_said_when_a_signal_ends_the_program(capsys, number, code)
   assert command.run(main, [], stopped='run it again.') == code
   assert capsys.readouterr().err == 'interrupted: run it again.\n'
   assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize(
+  ('error', 'sentence'),
+  [
+    (OSError(errno.ENOSPC, 'No space left on device'), 'Could not write: No space left on device.'),
+    (OSError(errno.EIO, 'Input/output error', 'a b'), "Could not use 'a b': Input/output error."),
+    (PermissionError(errno.EACCES, 'Permission denied', 'x'), "Could not use 'x': Permission deni"),
+  ],
+)
+def test_what_the_disk_or_the_rights_refuse_is_a_sentence(capfd, error, sentence):
+  def main(argv):
+    raise error
+
+  kept = os.dup(1)  # It is let go of.
+  try:
+    assert command.run(main, []) == 2
+  finally:
+    os.dup2(kept, 1)
+    os.close(kept)
+  err = capfd.readouterr().err
+  assert err.startswith(f'error: {sentence}') and 'Traceback' not in err
+
+
+def test_other_errors_of_the_system_are_defects_and_keep_their_traceback():
+  def main(argv):
+    raise FileNotFoundError(errno.ENOENT, 'No such file or directory', 'x')
+
+  with pytest.raises(FileNotFoundError):
+    command.run(main, [])
+
+
+@pytest.mark.parametrize(('where', 'code', 'said'), [('>/dev/full', 2, 'error: Could not write: '),
+                                                     ('>&-', 0, '')])  # fmt: skip
+def test_a_full_or_closed_stdout_is_no_traceback(where, code, said):
+  program = (
+    'import sys; from schemas import command; '
+    'sys.exit(command.run(lambda argv: (print("x"), sys.stdout.flush())))'
+  )
+  done = subprocess.run(
+    ['sh', '-c', f'"$0" -c \'{program}\' {where}', sys.executable],
+    capture_output=True, text=True, check=False,
+  )  # fmt: skip
+  assert done.returncode == code, done.stderr
+  assert done.stderr.startswith(said) and 'Traceback' not in done.stderr
+  assert 'Exception ignored' not in done.stderr
 
 
 def test_a_program_may_have_its_own_words_for_an_interrupt(capsys):

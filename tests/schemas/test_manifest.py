@@ -243,3 +243,39 @@ def test_a_feature_by_name():
 def test_a_feature_that_cannot_be_told_is_refused(name, sentence):
   with pytest.raises(errors.DatasetError, match=re.escape(sentence)):
     MANIFEST.feature(name)
+
+
+@pytest.mark.parametrize(
+  ('names', 'count', 'voices'),
+  [
+    (('ann', 'bob'), 2, 2),
+    (('_background_noise_/wind.wav', 'ann', 'bob'), 3, 2),
+    (('_background_noise_/wind.wav',), 30, None),  # Of whom nobody knows which are noises.
+    (('_background_noise_/wind.wav', 'ann'), 30, 29),  # Noises stand before her.
+    (('00fa', '01cd'), 30, None),
+    (tuple(map(str, range(20))), 30, None),  # Of before noises were all named.
+    ((*map(str, range(20)), '_background_noise_/wind.wav'), 30, 29),
+    ((*map(str, range(20)), *(f'_background_noise_/{i}' for i in range(100))), 150, None),
+    ((*map(str, range(5)), *(f'_background_noise_/{i}' for i in range(100))), 155, 5),
+    ((), 30, None),
+    (('ann', 'bob'), 30, 30),
+  ],
+)
+def test_recordings_of_noise_are_no_voices(names, count, voices):
+  made = dataclasses.replace(MANIFEST, speakers={'test': names}, num_speakers={'test': count})
+  assert made.num_voices('test') == voices
+  noises = 0 if voices is None else count - voices
+  assert made.voices_and_noises('test') == (count - noises, noises)
+
+
+def test_voices_are_named_and_noises_are_not():
+  voices = [f'v{i:02}' for i in range(25)]
+  noises = [f'_background_noise_/{i}' for i in range(3)]
+  named = manifest.named_speakers({*voices, *noises})
+  assert named == (*noises, *voices[:20])
+  made = dataclasses.replace(MANIFEST, speakers={'test': named}, num_speakers={'test': 28})
+  assert made.voices_and_noises('test') == (25, 3)
+  assert made.some_voices('test') == f'{", ".join(voices[:20])}, ...'
+  assert manifest.named_speakers(['_background_noise_/a', 'ann', 'Bob']) == (
+    'Bob', '_background_noise_/a', 'ann',
+  )  # fmt: skip

@@ -181,3 +181,11 @@ def test_every_error_is_of_the_family_and_a_value_error(name):
 )
 def test_shapes_in_words(shape, words):
   assert dataclasses.replace(SPEC, shape=shape).shape_words == words
+
+
+def test_copies_are_told_by_their_ids_and_by_what_was_done_to_them():
+  assert record.copy_id('a.wav', 0) == 'a.wav'
+  assert record.is_copy(record.copy_id('a\n.wav', 12), '')
+  assert record.is_copy('a.wav', 'gain:gain_db=3')
+  for name in ('a.wav', '#copy1', 'a#copy', 'a#copyx', 'a#copy1\n', 'a#copy\u00b2'):
+    assert not record.is_copy(name, '')

@@ -77,6 +77,19 @@ def test_warnings_are_shown(manifest):
   assert 'warning: Only one speaker.\n' in describe.describe(warned)
 
 
+def test_recordings_of_noise_are_no_speakers(tmp_path):
+  noise = '_background_noise_/hum'
+  made = datasets.write_dataset(
+    tmp_path, speakers={'train': ('ada', 'bob', f'{noise}-train'), 'test': (f'{noise}-test',)}
+  )
+  text = describe.describe(made)
+  assert row(text, 'split ')[:4] == ['split', 'clips', 'speakers', 'noises']
+  assert row(text, 'train ')[2:4] == ['2', '1']
+  assert row(text, 'test ')[2:4] == ['0', '1']
+  of_speakers = text.partition('\nspeakers\n')[2].partition('\n\n')[0]
+  assert of_speakers == '  train  ada, bob\n  test   none, recordings of noise alone'
+
+
 def test_a_data_set_without_train_split_is_described(tmp_path):
   text = describe.describe(datasets.write_dataset(tmp_path, speakers={'test': ('fay',)}))
   assert row(text, 'test ')[:3] == ['test', '6', '1']
@@ -106,7 +119,7 @@ def test_pictures_are_described(tmp_path):
   text = describe.describe(made)
   assert text.startswith('tiny: 42 pictures\nrecord version')
   assert '  image: uint8 [16, 16, 3], 768 bytes per picture\n' in text
-  assert row(text, 'split ') == ['split', 'pictures', 'speakers', 'shards', 'bytes']
+  assert row(text, 'split ') == ['split', 'pictures', 'groups', 'shards', 'bytes']
   assert 'image: 3 bins of 6,144 values' in text
   assert 'audio' not in text
 

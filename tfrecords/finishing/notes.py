@@ -9,6 +9,8 @@ from tfrecords import storage
 from tfrecords.storage import passing_faults
 
 FOLDER = '.voxshard'
+# A name of a file or a label may be no UTF-8.
+_ENCODING = ('utf-8', 'surrogateescape')
 
 
 class Notes:
@@ -42,7 +44,7 @@ class Notes:
     if data is None:
       return None
     try:
-      value = json.loads(data)
+      value = json.loads(data.decode(*_ENCODING))
     except ValueError:
       return None
     return value if isinstance(value, dict) else None
@@ -53,7 +55,7 @@ class Notes:
     Raises:
       DatasetError: if the storage refuses.
     """
-    content = json_form.dumps(value).encode()
+    content = json_form.dumps(value).encode(*_ENCODING)
     path = self._files.join(self.path, name)
     storage.write_or_refuse(path, content, self._files, what=self._what)
 

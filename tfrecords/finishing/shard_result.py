@@ -18,6 +18,8 @@ from tfrecords.finishing import moments as moments_lib
 # clips are others, it is not whole, files changed, or files are tried again that were not readable.
 KEPT, NEW, OTHER = 'kept', 'new', 'other'
 DAMAGED, CHANGED, RETRIED = 'damaged', 'changed', 'retried'
+# Of shards of answers: another model said them.
+OTHER_MODEL = 'other_model'
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

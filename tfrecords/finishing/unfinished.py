@@ -8,14 +8,14 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from schemas import errors, naming, rejects
 from schemas.manifest import DatasetManifest
 from tfrecords import manifest_file, storage
 from tfrecords.finishing import notes, shard_result
-from tfrecords.storage import passing_faults
+from tfrecords.storage import half_written, passing_faults
 
 
 class Unfinished:
@@ -27,8 +27,21 @@ class Unfinished:
     notes: What is remembered beside the shards.
   """
 
-  def __init__(self, folder: str, files: storage.Storage = storage.LOCAL) -> None:
-    """Takes the folder; nothing is made yet."""
+  def __init__(
+    self,
+    folder: str,
+    files: storage.Storage = storage.LOCAL,
+    *,
+    is_ours: Callable[[str], bool] | None = None,
+  ) -> None:
+    """Takes the folder; nothing is made yet.
+
+    Args:
+      folder: The folder.
+      files: Where it lies.
+      is_ours: Which names in it are those of what is made; by default those of a data set.
+    """
+    self._is_ours = is_ours
     self.folder = folder
     self.files = files
     self.notes = notes.Notes(folder, files)
@@ -52,8 +65,12 @@ class Unfinished:
 
   def is_whole(self, result: shard_result.ShardResult) -> bool:
     """Whether a shard's file is as it was written: reads all of it."""
-    path = self.path(result.info.file_name)
-    return self.files.exists(path) and _sha256(path, self.files) == result.info.sha256
+    return self.holds(result.info.file_name, result.info.sha256)
+
+  def holds(self, file_name: str, sha256: str) -> bool:
+    """Whether a file is there with this digest: reads all of it."""
+    path = self.path(file_name)
+    return self.files.exists(path) and _sha256(path, self.files) == sha256
 
   def note_shard(self, key: str, result: shard_result.ShardResult, **more: Any) -> None:
     """Remembers a shard that is whole, with what else the caller wants to find in its note.
@@ -120,15 +137,24 @@ class Unfinished:
         self.files.remove(self.path(name))
     manifest_file.save(manifest, self.folder, self.files)
 
-  def remove_leftovers(self) -> None:
-    """Removes what killed processes left half-written. Nobody may be writing at this time."""
+  def remove_leftovers(self, *, says: bool = True) -> None:
+    """Removes what killed processes left half-written. Nobody may be writing at this time.
+
+    Args:
+      says: Whether a line says so; not of a job that ends badly, whose error tells enough.
+    """
+    ours = self._is_ours or is_ours
+    removed = []
     for folder in (self.folder, self.notes.path):
       # A new data set has no notes; what cannot be removed is in nobody's way.
       with contextlib.suppress(OSError):
         for name in self.files.list_dir(folder):
-          if storage.TEMPORARY_MARK in name and (folder == self.notes.path or is_ours(name)):
+          if storage.TEMPORARY_MARK in name and (folder == self.notes.path or ours(name)):
             with contextlib.suppress(OSError):
               self.files.remove(self.files.join(folder, name))
+              removed.append(self.files.join(folder, name))
+    if says:
+      half_written.say_removed(removed)
 
   def remove_all(self, names: Collection[str]) -> None:
     """Removes files of the folder and the notes, to begin anew.

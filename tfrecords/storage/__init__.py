@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from schemas import errors
 from tfrecords.storage import local
-from tfrecords.storage.local import TEMPORARY_MARK as TEMPORARY_MARK
+from tfrecords.storage.half_written import TEMPORARY_MARK as TEMPORARY_MARK
 from tfrecords.storage.place import Storage as Storage
 
 LOCAL: Storage = local.LocalStorage()
@@ -50,12 +50,17 @@ def is_web(path: str) -> bool:
   return path.partition('://')[0].lower() in WEB and '://' in path
 
 
-def check_output(path: str) -> None:
-  """Raises ConfigError for an --output to which nothing can be written."""
+def check_output(path: str, *, flag: str = '--output') -> None:
+  """Raises ConfigError for a flag that names a place to which nothing can be written."""
   if is_web(path):
     raise errors.ConfigError(
-      f'--output={path!r} is on a web server, which only delivers files. Name a place on a disk of '
+      f'{flag}={path!r} is on a web server, which only delivers files. Name a place on a disk of '
       'this machine, or in a bucket: s3://BUCKET/FOLDER, gs://BUCKET/FOLDER.'
+    )
+  if '://' not in path and local.is_device(path):
+    raise errors.ConfigError(
+      f'{flag}={path} is a device or a pipe, which would be replaced. Name a place on a disk of '
+      'this machine.'
     )
 
 

@@ -7,8 +7,12 @@ imported here.
 import contextlib
 import errno
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from tfrecords.storage import waiting
+
+_Item = TypeVar('_Item')
 
 _SIGN_IN = 'no sign-in was found that it accepts (`gcloud auth application-default login`)'
 _MEANING = {
@@ -71,9 +75,13 @@ def why(error: Any) -> str:
 
 @contextlib.contextmanager
 def as_os_errors(path: str) -> Iterator[None]:
-  """Raises whatever a client complains of as the OSErrors that a Storage promises."""
+  """Raises whatever a client complains of as the OSErrors that a Storage promises.
+
+  Where the body lasts, it is said what is waited for: clients ask again without a word.
+  """
   try:
-    yield
+    with waiting.told(path):
+      yield
   except Exception as error:  # No common class: Google's, Amazon's, HTTP's, Beam's.
     status = status_of(error)
     if status is None and isinstance(error, OSError) and error.errno is not None:
@@ -85,6 +93,19 @@ def as_os_errors(path: str) -> Iterator[None]:
       number = _NUMBERS.get(status, errno.EINVAL if 400 <= status < 500 else errno.EIO)
     # OSError makes a FileNotFoundError and its like of these numbers.
     raise OSError(number, why(error), path) from error
+
+
+def each(path: str, listed: Callable[[], Iterable[_Item]]) -> Iterator[_Item]:
+  """Yields what a client lists, page by page, with its failures as as_os_errors has them."""
+  with as_os_errors(path):
+    found = iter(listed())
+  end = object()
+  while True:
+    with as_os_errors(path):
+      item: Any = next(found, end)
+    if item is end:
+      return
+    yield item
 
 
 def _innermost(error: Any) -> Any:

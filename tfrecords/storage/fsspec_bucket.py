@@ -105,8 +105,9 @@ class FsspecStorage(place.Bucket):
     """Yields the names, relative to `path`, and the states of all objects below."""
     start = len(fsspec.core.strip_protocol(path)) + 1
     with cloud_errors.as_os_errors(path):
-      for name, info in self._files.find(path, detail=True).items():
-        yield name[start:], _state_of(info)
+      found = self._files.find(path, detail=True)
+    for name, info in found.items():
+      yield name[start:], _state_of(info)
 
 
 def _state_of(info: Mapping[str, Any]) -> str:

@@ -93,9 +93,9 @@ class GcsStorage(place.Bucket):
   def walk(self, path: str) -> Iterator[tuple[str, str]]:
     """Yields the names, relative to `path`, and the states of all objects below."""
     start = len(_prefix(path))
-    with cloud_errors.as_os_errors(path):
-      for blob in _listed(path, fields='items(name,generation),nextPageToken'):
-        yield blob.name[start:], str(blob.generation)
+    fields = 'items(name,generation),nextPageToken'
+    for blob in cloud_errors.each(path, lambda: _listed(path, fields=fields)):
+      yield blob.name[start:], str(blob.generation)
 
 
 class _Reader(fileio.BlobReader):  # type: ignore[misc]

@@ -1,15 +1,29 @@
 """The disk of this machine as a Storage."""
 
 import contextlib
+import errno
+import hashlib
 import os
-import uuid
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from tfrecords.storage import place, write_behind
+from tfrecords.storage import half_written, place, write_behind
 
-# In the names of files that are being written.
-TEMPORARY_MARK = '.tmp-'
+
+def sha256(path: str) -> str:
+  """Returns the SHA-256 of a file of this machine, as hexadecimal digits; OSError if unreadable."""
+  with open(path, 'rb') as stream:
+    return hashlib.file_digest(stream, 'sha256').hexdigest()
+
+
+def is_device(path: str) -> bool:
+  """Whether a path names what is neither a file nor a folder, or a name of the system's in /dev.
+
+  A file that takes its place when it is whole would do away with /dev/null for everybody.
+  """
+  if os.path.dirname(os.path.abspath(path)) == '/dev':
+    return True
+  return os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))
 
 
 class LocalStorage:
@@ -22,21 +36,21 @@ class LocalStorage:
     It grows under a name of its own. Without the fsync a file system may store the new name before
     the data, and a power cut leaves an empty file under the final name.
     """
-    temporary = f'{path}{TEMPORARY_MARK}{uuid.uuid4().hex}'
-    stream = write_behind.open_new(temporary)
-    try:
-      yield stream
-      stream.flush()
-      os.fsync(stream.fileno())
-      stream.close()
-      os.replace(temporary, path)
-    except BaseException:
-      # The first failure is the one to report.
-      with contextlib.suppress(OSError):
+    if is_device(path):
+      raise OSError(errno.EPERM, 'A device or a pipe has this name, and would be replaced', path)
+    with half_written.file(path) as temporary:
+      stream = write_behind.open_new(temporary)
+      try:
+        yield stream
+        stream.flush()
+        os.fsync(stream.fileno())
         stream.close()
-      with contextlib.suppress(OSError):
-        os.remove(temporary)
-      raise
+        os.replace(temporary, path)
+      except BaseException:
+        # The first failure is the one to report.
+        with contextlib.suppress(OSError):
+          stream.close()
+        raise
 
   def create(self, path: str, data: bytes) -> None:
     """Writes a small file where there is none; raises FileExistsError where there is one."""

@@ -5,6 +5,7 @@ So it is waited out, here and nowhere else, and ends the work where it stays. Wh
 not to be read by this user, never is such a fault.
 """
 
+import contextlib
 import errno
 import io
 import time
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO, TypeVar
 
 from schemas import errors
+from tfrecords.storage import waiting
 
 # Between five tries; ten seconds in all.
 WAITS_S = (0.3, 1.0, 2.5, 6.0)
@@ -73,16 +75,19 @@ def patiently(attempt: Callable[[], _Result], path: str) -> _Result:
     StorageError: if the fault does not pass; every other error is the attempt's own.
   """
   waits_s = () if path.startswith(_ASKED_AGAIN) else WAITS_S
-  for wait_s in (*waits_s, None):
-    try:
-      return attempt()
-    except Exception as error:
-      fault = fault_in(error)
-      if fault is None:
-        raise
-      if wait_s is None:
-        raise _lasting(path, fault, len(waits_s) + 1, sum(waits_s)) from error
-    sleep(wait_s)
+  with contextlib.ExitStack() as stack:
+    for number, wait_s in enumerate((*waits_s, None)):
+      try:
+        return attempt()
+      except Exception as error:
+        fault = fault_in(error)
+        if fault is None:
+          raise
+        if wait_s is None:
+          raise _lasting(path, fault, len(waits_s) + 1, sum(waits_s)) from error
+      if not number:
+        stack.enter_context(waiting.told(path))
+      sleep(wait_s)
   raise AssertionError('The last try returns or raises.')
 
 
@@ -165,6 +170,7 @@ class _Reopened(io.RawIOBase):
 
 def _lasting(path: str, fault: OSError, num_tries: int, seconds: float) -> errors.StorageError:
   tries = f' ({num_tries} tries in {seconds:.0f} s)' if num_tries > 1 else ''
+  path = errors.shown(path)
   return errors.StorageError(
     f'Could not read {path}: {fault.strerror or fault}{tries}. Such a fault mostly passes, so it '
     'is not taken for one of the file: run the same command again, whole shards are kept. Where it '

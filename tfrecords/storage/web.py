@@ -18,7 +18,8 @@ import requests
 import requests.adapters
 import urllib3
 
-from tfrecords.storage import place
+from schemas import errors
+from tfrecords.storage import place, waiting
 
 # Seconds until a connection stands, and between two pieces of what comes by it.
 CONNECT_S, SILENCE_S = 10, 30
@@ -157,7 +158,7 @@ class _Ranges(io.RawIOBase):
     with answer(self._path, headers) as response:
       if range_of(response) != (start, end, self._num_bytes):
         # Rather no clip than one of two states: whoever reads begins anew.
-        raise OSError(errno.ESTALE, 'the file was changed while it was read', self._path)
+        raise _error(errno.ESTALE, 'the file was changed while it was read', self._path)
       data = b''.join(pieces(response, self._path, end - start))
     buffer[: len(data)] = data
     self._position += len(data)
@@ -178,7 +179,7 @@ def answer(
   Raises:
     OSError: if there is no good one, as place.Storage says; 416 is one.
   """
-  with _as_os_errors(path):
+  with _as_os_errors(path), waiting.told(path):
     response = _session().request(
       method,
       path,
@@ -193,7 +194,7 @@ def answer(
     if status >= 400 and status != requests.codes.requested_range_not_satisfiable:
       number = _NUMBERS.get(status, errno.EINVAL if status < 500 else errno.EIO)
       why = f'the server answered {status} {response.reason or ""}'.strip()
-      raise OSError(number, why, path)
+      raise _error(number, why, path)
     yield response
 
 
@@ -224,7 +225,7 @@ def pieces(
     wanted = _PIECE_BYTES if num_bytes is None else min(_PIECE_BYTES, num_bytes - got)
     try:
       # What has come, however little: to wait for more would let a server drip for hours.
-      with _as_os_errors(path):
+      with _as_os_errors(path), waiting.told(path):
         piece = response.raw.read1(wanted, decode_content=False)
     except ConnectionResetError:
       if num_bytes is None:
@@ -235,10 +236,10 @@ def pieces(
     got += len(piece)
     yield piece
     if time.monotonic() > deadline_s:
-      raise OSError(errno.ETIMEDOUT, f'no whole answer in {limit_s:g} s', path)
+      raise _error(errno.ETIMEDOUT, f'no whole answer in {limit_s:g} s', path)
   if num_bytes is not None and got < num_bytes:
     why = f'the connection ended after {got:,} of {num_bytes:,} bytes'
-    raise OSError(errno.ECONNRESET, why, path)
+    raise _error(errno.ECONNRESET, why, path)
 
 
 def length_of(response: requests.Response) -> int | None:
@@ -291,27 +292,34 @@ def _whole(response: requests.Response, path: str) -> BinaryIO:
 
 def _check_size(num_bytes: int, path: str) -> None:
   if num_bytes > MOST_BYTES:
-    raise OSError(errno.EFBIG, f'the file is larger than {MOST_BYTES >> 30} GiB', path)
+    raise _error(errno.EFBIG, f'the file is larger than {MOST_BYTES >> 30} GiB', path)
 
 
 def _only_read(path: str) -> OSError:
   why = 'a web server only delivers single files; name a folder of this machine, s3:// or gs://'
-  return OSError(errno.EINVAL, why, path)
+  return _error(errno.EINVAL, why, path)
+
+
+def _error(number: int, why: str, path: str) -> OSError:
+  """Returns an error that names the address without its secrets."""
+  shown = errors.shown(path)
+  return OSError(number, errors.without_secrets(why.replace(path, shown)), shown)
 
 
 @contextlib.contextmanager
 def _as_os_errors(path: str) -> Iterator[None]:
+  # What the library says is not kept behind it: it names whole addresses, also without a host.
   try:
     yield
   except _NEVER as error:
-    raise OSError(errno.EINVAL, _said(error), path) from error
+    raise _error(errno.EINVAL, _said(error), path) from None
   except requests.exceptions.SSLError as error:
     number = errno.EINVAL if 'CERTIFICATE' in str(error).upper() else errno.ECONNRESET
-    raise OSError(number, _said(error), path) from error
-  except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError) as error:
-    raise OSError(errno.ETIMEDOUT, 'the server is silent', path) from error
+    raise _error(number, _said(error), path) from None
+  except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
+    raise _error(errno.ETIMEDOUT, 'the server is silent', path) from None
   except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-    raise OSError(errno.ECONNRESET, _said(error), path) from error
+    raise _error(errno.ECONNRESET, _said(error), path) from None
 
 
 def _said(error: BaseException) -> str:

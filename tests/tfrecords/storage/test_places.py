@@ -139,6 +139,17 @@ def test_an_atomic_write_that_fails_leaves_nothing(failing):
   assert files.files == {}
 
 
+def test_a_device_or_a_pipe_is_not_replaced(tmp_path):
+  pipe = tmp_path / 'pipe'
+  os.mkfifo(pipe)
+  with pytest.raises(PermissionError, match='would be replaced'):
+    storage.write_atomically(str(pipe), b'x')
+  assert pipe.is_fifo() and os.listdir(tmp_path) == ['pipe']
+  for path in (str(pipe), '/dev/null', '/dev/stdout', '/dev/odd'):
+    with pytest.raises(errors.ConfigError, match='is a device or a pipe'):
+      storage.check_output(path)
+
+
 def test_a_path_with_a_scheme_is_a_buckets():
   assert storage.storage_of('/data/set') is storage.LOCAL
   found = storage.storage_of(f'{bucket.SCHEME}://set')
