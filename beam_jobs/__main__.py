@@ -7,6 +7,7 @@ from schemas import command
 PROGRAMS = {
   'download': 'Fetches a corpus to a folder.',
   'featurize': 'Turns raw audio, or pictures, into a data set.',
+  'predict': 'Asks a trained model about every clip of a corpus.',
   'explore': 'Shows a corpus or a data set as one page.',
 }
 

@@ -3,10 +3,10 @@
 import dataclasses
 import hashlib
 import json
-from typing import Any
+from typing import Any, Protocol
 
 import features
-from beam_jobs import rules
+from beam_jobs import rules, sources
 from beam_jobs.sources import corrections as corrections_lib
 from features import augmentations, effects
 from features.decoding import deadline
@@ -16,6 +16,30 @@ from tfrecords import storage
 # Where clips have lengths of their own, shards are sized as if they had this one: nobody knows
 # before they are decoded.
 TYPICAL_CLIP_S = 4.0
+
+
+class Listed(Protocol):
+  """What a job says of the corpus that it lists; see FeaturizeConfig."""
+
+  @property
+  def source(self) -> str:
+    """Name of the source."""
+
+  @property
+  def source_settings(self) -> Any:
+    """Its settings."""
+
+  @property
+  def input(self) -> str:
+    """Folder of the corpus, or its table."""
+
+  @property
+  def all_files(self) -> bool:
+    """Whether files of any ending are taken."""
+
+  @property
+  def corrected(self) -> corrections_lib.Corrections:
+    """What is wrong in it."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,6 +118,13 @@ class FeaturizeConfig:
       raise errors.ConfigError(
         f'--max_reject_fraction must be in [0, 1], got {self.max_reject_fraction}.'
       )
+    for split in (splits.VALIDATION, splits.TEST):
+      share, named = (getattr(of, split) for of in (self.fractions, self.split_by.settings))
+      if named and share != getattr(splits.SplitFractions, split):
+        raise errors.ConfigError(
+          f'--{split}_fraction={share:g} has no effect with --split_by={self.split_by}, which '
+          f'names what is in the {split} split. Leave one of them away.'
+        )
     if bool(self.augmentations) != bool(self.augment_copies):
       raise errors.ConfigError(
         '--augment says what is done to copies of the train clips, --augment_copies how many '
@@ -141,8 +172,8 @@ class FeaturizeConfig:
     Neither the runner, nor the number of workers, nor where the data set lies is in it.
     """
     return {
-      'source': options.format_option(self.source, self.source_settings),
-      'input': self.input,
+      'source': sources.shown(self.source, self.source_settings),
+      'input': errors.shown(self.input),
       'name': self.name,
       'features': [
         options.format_option(spec.name, features.settings_of(spec)) for spec in self.features
@@ -153,7 +184,7 @@ class FeaturizeConfig:
       **({'all_files': True} if self.all_files else {}),
       **({'corrections': corrected} if (corrected := self.corrected.to_json()) else {}),
       'selection': dataclasses.asdict(self.selection),
-      'augmentations': list(self.augmentations),
+      'augmentations': [errors.without_secrets(text) for text in self.augmentations],
       'augment_copies': self.augment_copies,
       'noise': _digest(self.noise),
       'fields': str(self.fields),

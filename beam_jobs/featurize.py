@@ -12,11 +12,13 @@ Without flags it makes the embedded demo corpus and featurizes that.
 """
 
 import importlib.util
+import shlex
 import sys
 import time
 from collections.abc import Sequence
 
-from schemas import command, errors, naming
+from beam_jobs.processes import lean_beam
+from schemas import command, errors, naming, splits
 from schemas.manifest import DatasetManifest
 from tfrecords import manifest_file, storage
 
@@ -26,6 +28,7 @@ def main(argv: Sequence[str]) -> None:
   start_s = time.monotonic()
   # Here, not above: Beam takes seconds to load. They are a part of the time that is told, and who
   # presses Ctrl-C meanwhile is told how to go on.
+  lean_beam.load()
   from beam_jobs.launching import dry_run, flags, launch, summary  # noqa: PLC0415
   from beam_jobs.output import folder, taken_over  # noqa: PLC0415
 
@@ -49,6 +52,9 @@ def main(argv: Sequence[str]) -> None:
     is_same = earlier == _digest(output, files)
     if not (is_same and {*naming.TFDS_FILES} <= {*files.list_dir(output)}):
       _write_tfds_metadata(output, manifest)
+  if splits.TRAIN in manifest.split_names():
+    data = errors.without_secrets(output)
+    print(f'Next:\n  python -m trainer --data={shlex.quote(data)}')
 
 
 def _digest(output: str, files: storage.Storage) -> str:

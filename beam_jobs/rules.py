@@ -133,6 +133,11 @@ class SplitRule:
             f'--split_by names {value!r} for {seen[value]} and for {split}. Name it once.'
           )
         seen[value] = split
+    if self.field != SPEAKER and not self.settings.official:
+      raise errors.ConfigError(
+        f'--split_by={self}: official=false has no effect, as the own lists of a corpus are '
+        f'followed by --split_by=speaker alone. Write --split_by={self.field} without it.'
+      )
     if self.field == CLIP and seen:
       raise errors.ConfigError(
         '--split_by=clip takes no values: clips go by a hash. Use --validation_fraction and '

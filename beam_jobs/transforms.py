@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import apache_beam as beam
 from apache_beam import pvalue
@@ -22,6 +22,8 @@ from tfrecords.finishing import shard_result
 UTTERANCES = 'utterances'
 REJECTS = 'rejects'
 
+# What a job is asked to do: of featurizing, or of asking a model.
+_Config = TypeVar('_Config')
 _Keyed = tuple[plan_lib.ShardKey, blocks.Block]
 # What the side channel calls the steps; a shard goes by its file's name.
 _LISTING, _PLANNING, _FINISHING = 'listing', 'planning', 'finishing'
@@ -29,7 +31,7 @@ _LISTING, _PLANNING, _FINISHING = 'listing', 'planning', 'finishing'
 
 # Beam writes the text of every transform's arguments into the pipeline: thousands of noise files.
 @dataclasses.dataclass(frozen=True, repr=False)
-class Job:
+class Job(Generic[_Config]):
   """What every step is given.
 
   Attributes:
@@ -37,19 +39,22 @@ class Job:
     channel: How workers speak to the launcher; by default nobody listens.
   """
 
-  config: config_lib.FeaturizeConfig
+  config: _Config
   channel: side_channel.SideChannel = dataclasses.field(default_factory=side_channel.SideChannel)
+
+
+FeaturizeJob = Job[config_lib.FeaturizeConfig]
 
 
 class JobDoFn(beam.DoFn):
   """A step that knows its job."""
 
-  def __init__(self, job: Job) -> None:
+  def __init__(self, job: Job[Any]) -> None:
     self._job = job
 
 
 @beam.ptransform_fn
-def list_utterances(root: beam.Pipeline, job: Job) -> Any:
+def list_utterances(root: beam.Pipeline, job: FeaturizeJob) -> Any:
   """The corpus -> its utterances in blocks, and what cannot be used or was not asked for.
 
   Opens no audio.
@@ -64,19 +69,34 @@ def list_utterances(root: beam.Pipeline, job: Job) -> Any:
 class _ListDoFn(JobDoFn):
   # Any: Beam would take the tagged rejects for a part of the main output's type.
   def process(self, element: None) -> Iterator[Any]:
-    config = self._job.config
-    with self._job.channel.reporting(_LISTING):
-      source = sources.SOURCES[config.source]
-      folder = corpus.Corpus(config.input, all_files=config.all_files)
-      listed = source.entries(folder, config.source_settings, config.corrected)
-      unusable: list[Reject | LeftOut | Noted] = []
-      for block in blocks.packed(_usable(listed, unusable)):
-        yield block
-        # It comes last of all that is listed, and thus at once.
-        self._job.channel.announce(undecoded.sentence(unusable))
-        yield from _tagged(unusable)
-      self._job.channel.announce(undecoded.sentence(unusable))
+    for found in listed(self._job.config, self._job.channel):
+      yield blocks.pack(found) if isinstance(found, list) else found
+
+
+def listed(
+  config: config_lib.Listed,
+  channel: side_channel.SideChannel,
+  most_clips: int = blocks.BLOCK_CLIPS,
+) -> Iterator[Any]:
+  """Yields lists of the utterances of a corpus, and tagged as REJECTS what else is listed.
+
+  Args:
+    config: The job's, which names the corpus.
+    channel: Is told what is to be announced.
+    most_clips: Of a list.
+  """
+  with channel.reporting(_LISTING):
+    source = sources.SOURCES[config.source]
+    found = corpus.Corpus(config.input, all_files=config.all_files)
+    entries = source.entries(found, config.source_settings, config.corrected)
+    unusable: list[Reject | LeftOut | Noted] = []
+    for some in blocks.lists(_usable(entries, unusable), most_clips):
+      yield some
+      # It comes last of all that is listed, and thus at once.
+      channel.announce(undecoded.sentence(unusable))
       yield from _tagged(unusable)
+    channel.announce(undecoded.sentence(unusable))
+    yield from _tagged(unusable)
 
 
 def _usable(
@@ -98,7 +118,7 @@ def _tagged(unusable: list[Reject | LeftOut | Noted]) -> Iterator[pvalue.TaggedO
 
 
 @beam.ptransform_fn
-def make_plan(utterances: Any, job: Job) -> Any:
+def make_plan(utterances: Any, job: FeaturizeJob) -> Any:
   """Blocks of utterances -> the one Plan of labels, splits and shards."""
   return (
     utterances
@@ -108,7 +128,7 @@ def make_plan(utterances: Any, job: Job) -> Any:
 
 
 class _CensusFn(beam.CombineFn):
-  def __init__(self, job: Job) -> None:
+  def __init__(self, job: FeaturizeJob) -> None:
     self._job = job
 
   def create_accumulator(self) -> plan_lib.Census:
@@ -141,7 +161,7 @@ class _PlanDoFn(JobDoFn):
 
 
 @beam.ptransform_fn
-def assign_shards(utterances: Any, job: Job, plan: pvalue.AsSingleton) -> Any:
+def assign_shards(utterances: Any, job: FeaturizeJob, plan: pvalue.AsSingleton) -> Any:
   """Blocks of utterances -> ((split, shard), block of utterances) of those that are taken.
 
   Every shard also has an empty block, and it comes first: so a shard that no clip is hashed to is
@@ -175,7 +195,7 @@ class _AssignDoFn(JobDoFn):
 
 
 @beam.ptransform_fn
-def write_shards(groups: Any, job: Job, plan: pvalue.AsSingleton) -> Any:
+def write_shards(groups: Any, job: FeaturizeJob, plan: pvalue.AsSingleton) -> Any:
   """((split, shard), blocks of utterances) -> the shard's file, and its ShardResult."""
   return groups | 'Write' >> beam.ParDo(_WriteDoFn(job), plan)
 
@@ -200,7 +220,7 @@ class _WriteDoFn(JobDoFn):
 
 
 @beam.ptransform_fn
-def write_manifest(inputs: Any, job: Job, plan: pvalue.AsSingleton) -> Any:
+def write_manifest(inputs: Any, job: FeaturizeJob, plan: pvalue.AsSingleton) -> Any:
   """Everything that the shards and the listing said -> rejects.jsonl and, last, manifest.json."""
   results, unusable = inputs
   return (

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from beam_jobs.downloading import offered, transfer, unpacking
-from beam_jobs.processes import held_folder
 from schemas import errors, json_form
 from tfrecords import storage
+from tfrecords.storage import half_written
 
 NOTE = '.voxshard-corpus.json'
 # In place of a digest: whatever it is.
@@ -136,7 +136,7 @@ def _held(folder: str) -> Iterator[str]:
   os.makedirs(partial, exist_ok=True)
   with contextlib.ExitStack() as stack:
     try:
-      stack.callback(os.close, held_folder.locked(partial))
+      stack.callback(os.close, half_written.locked(partial))
     except BlockingIOError:
       raise errors.SourceError(
         f'Another process is downloading to {folder!r}. Wait for it, or name another --output=DIR.'

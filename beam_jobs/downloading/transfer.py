@@ -115,7 +115,7 @@ class _Part:
     with open(self.path, 'wb'):
       pass
     if validator:
-      state = {'url': self._url, 'validator': validator}
+      state = {'url': errors.shown(self._url), 'validator': validator}
       storage.write_atomically(self.state_path, json.dumps(state).encode())
 
   def _validator(self) -> str:
@@ -125,7 +125,7 @@ class _Part:
       open(self.state_path, encoding='utf-8') as stream,
     ):
       state: Any = json.load(stream)
-      if isinstance(state, dict) and state.get('url') == self._url:
+      if isinstance(state, dict) and state.get('url') == errors.shown(self._url):
         return str(state.get('validator') or '')
     return ''
 

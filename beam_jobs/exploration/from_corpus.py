@@ -11,8 +11,8 @@ from beam_jobs.exploration import census as census_lib
 from beam_jobs.exploration import duplicates, findings, measuring, originals, request, sampling
 from beam_jobs.sources import source as source_lib
 from pages import words
+from schemas import errors, rejects
 from schemas import medium as media
-from schemas import options, rejects
 from schemas.utterance import Utterance
 
 
@@ -47,12 +47,12 @@ def gather(wanted: request.Request) -> findings.Findings:
   source = sources.SOURCES[wanted.source]
   listing = list_corpus(source, wanted)
   common = findings.Findings(
-    title=wanted.input,
+    title=errors.shown(wanted.input),
     kind='corpus',
     medium=source.medium,
     facts=[
-      ('source', options.format_option(wanted.source, wanted.source_settings)),
-      ('input', wanted.input),
+      ('source', sources.shown(wanted.source, wanted.source_settings)),
+      ('input', errors.shown(wanted.input)),
     ],
     census=listing.census,
     is_labelled=source.is_labelled,

@@ -168,9 +168,10 @@ def _facts(data_dir: str, manifest: DatasetManifest) -> list[tuple[str, str]]:
     for name in ('source', 'input', 'split_by', 'seed')
     if manifest.config.get(name) not in (None, '')
   ]
-  for split, names in manifest.speakers.items():
-    some = errors.some(names, len(names), of=manifest.num_speakers.get(split, 0))
-    facts.append((f'speakers of {split}', some))
+  for split in manifest.speakers:
+    num_noises = manifest.voices_and_noises(split)[1]
+    noises = f' and {errors.counted(num_noises, "noise")}' if num_noises else ''
+    facts.append((f'speakers of {split}', f'{manifest.some_voices(split) or "none"}{noises}'))
   if manifest.config.get('augmentations'):
     count = manifest.config.get('augment_copies')
     copies = f'{count} {"copy" if count == 1 else "copies"} of each train clip'

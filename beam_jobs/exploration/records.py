@@ -2,8 +2,6 @@
 
 import array
 import dataclasses
-import hashlib
-import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,14 +12,13 @@ from beam_jobs.exploration import sound as sound_lib
 from features import stored_form
 from features.decoding import cutting
 from pages import embedded
+from schemas import record
 from schemas.manifest import DatasetManifest
 from tfrecords import reader
 from tfrecords import storage as storage_lib
-from tfrecords.wire import codec
+from tfrecords.wire import codec, same_arrays
 
 WAVEFORM = 'waveform'
-# A clip that is repeated, for balance or to be augmented, has this behind its id.
-_COPY = re.compile(r'#copy[0-9]+\Z')
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -76,7 +73,7 @@ class Records:
     )
     for split, item in self._read():
       clip = self._named(item, split)
-      is_original = not is_copy(item)
+      is_original = not _is_copy(item)
       found.census.add(label=clip.label, split=split, speaker=clip.speaker, is_copy=not is_original)
       if is_original:
         self._add(found, clip, item)
@@ -91,17 +88,19 @@ class Records:
     pairs = (
       (self._named(item, split), digest.to_bytes(8, 'big'))
       for split, item in self._read()
-      if not is_copy(item) and (digest := digest_of(item)) in repeated and not is_silent(item)
+      if not _is_copy(item)
+      and (digest := same_arrays.digest(item.arrays)) in repeated
+      and not same_arrays.are_constant(item.arrays)
     )
     return list(duplicates.equal(pairs))
 
   def _add(self, found: Scan, clip: duplicates.Clip, item: codec.Record) -> None:
     if self._manifest.audio:
       found.durations_s.append(item.num_samples / self._manifest.audio.sample_rate_hz)
-    if is_silent(item):
+    if same_arrays.are_constant(item.arrays):
       found.num_silent += 1
     else:
-      found.digests.append(digest_of(item))
+      found.digests.append(same_arrays.digest(item.arrays))
     if not self._has_waveform:
       found.picked.offer(clip.clip_id, clip)
     elif found.measured.wants(clip.clip_id):
@@ -153,23 +152,8 @@ def has_waveform(manifest: DatasetManifest) -> bool:
   return manifest.audio is not None and WAVEFORM in [spec.name for spec in manifest.features]
 
 
-def is_copy(item: codec.Record) -> bool:
-  """Whether a record repeats or changes another one."""
-  return bool(item.augmentation or _COPY.search(item.utterance_id))
-
-
-def is_silent(item: codec.Record) -> bool:
-  """Whether every array has one value only: nothing that could be the same as something."""
-  return all(values.min() == values.max() for values in item.arrays.values())
-
-
-def digest_of(item: codec.Record) -> int:
-  """Returns 64 bits of BLAKE2b of all arrays."""
-  hasher = hashlib.blake2b(digest_size=8)
-  for name, values in item.arrays.items():
-    hasher.update(f'{name} {values.shape} '.encode())
-    hasher.update(values.tobytes())
-  return int.from_bytes(hasher.digest(), 'big')
+def _is_copy(item: codec.Record) -> bool:
+  return record.is_copy(item.utterance_id, item.augmentation)
 
 
 def _shown_feature(manifest: DatasetManifest) -> str:

@@ -34,7 +34,9 @@ class Request:
   input: str = flag('', "Where that corpus is. The source's own folder where it has one.")
   output: str = flag(DEFAULT_OUTPUT, 'The page to write.', is_path=True)
   all_files: bool = flag(
-    False, 'Take every file for audio that is not named like text, pictures or archives.'
+    False,
+    'Take every file for audio that is not named like text, pictures or archives.',
+    needs=('source',),
   )
   max_clips: int = flag(
     2_000,
@@ -74,10 +76,12 @@ def parse(argv: Sequence[str]) -> Request:
     )
   wanted = command_line.read(Request, flag_values)
   _check_one_thing(wanted)
+  command_line.check_idle(wanted)
   _check_output(wanted.output)
   if wanted.data:
     return dataclasses.replace(wanted, data=paths.folder(wanted.data))
   name, settings = sources.parse(wanted.source)
+  sources.check_of_audio(name, wanted, ['all_files'])
   place = sources.input_of(name, wanted.input)
   return dataclasses.replace(wanted, source=name, source_settings=settings, input=place)
 

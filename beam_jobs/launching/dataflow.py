@@ -8,15 +8,19 @@ import os
 from apache_beam.io import filesystems
 from apache_beam.options import pipeline_options
 
-from beam_jobs import config as config_lib
 from schemas import errors
 from tfrecords.storage import cloud_errors
 
 RUNNERS = ('DataflowRunner', 'apache_beam.runners.dataflow.dataflow_runner.DataflowRunner')
 
 
-def check(options: pipeline_options.PipelineOptions, config: config_lib.FeaturizeConfig) -> None:
+def check(options: pipeline_options.PipelineOptions, *, source: str, output: str) -> None:
   """Checks options, places, sign-in and buckets of a job for Dataflow.
+
+  Args:
+    options: Beam's.
+    source: The job's --input.
+    output: Its --output.
 
   Raises:
     ConfigError: with what is missing, and what to add.
@@ -25,11 +29,11 @@ def check(options: pipeline_options.PipelineOptions, config: config_lib.Featuriz
   _check_given(google)
   if google.template_location:
     raise errors.ConfigError(
-      '--template_location makes a template and runs nothing, and this launcher waits for a data '
-      'set. Leave it out.'
+      '--template_location makes a template and runs nothing, and this launcher waits for what the '
+      'job makes. Leave it out.'
     )
-  _check_remote('--input', config.input)
-  _check_remote('--output', config.output)
+  _check_remote('--input', source)
+  _check_remote('--output', output)
   _check_package(options)
   if not google.no_auth:
     _check_sign_in()

@@ -16,6 +16,7 @@ from beam_jobs.planning import plan as plan_lib
 from beam_jobs.sources import corpus
 from features import extractor
 from pages import words
+from schemas import medium as media
 from schemas import naming, rejects, splits
 from schemas.utterance import Utterance
 
@@ -51,15 +52,21 @@ def rows(
   plan = plan_lib.make_plan(listing.census, config)
   left_out.update(plan.left_out)
   num_records = sum(plan.num_records.values())
+  medium = sources.SOURCES[config.source].medium
   for split in splits.SPLITS:
     if plan.shards_by_split.get(split):
       parts = (
         words.counted(plan.num_records[split], 'record'),
-        summary.speakers(plan.num_speakers[split], plan.speakers.get(split, ())),
+        summary.speakers(
+          plan.voices[split].count,
+          plan.voices[split].num_noises,
+          plan.speakers.get(split, ()),
+          medium,
+        ),
         words.counted(plan.shards_by_split[split], 'shard'),
       )
       yield split, ', '.join(filter(None, parts))
-  yield 'clips', f'{plan.num_clips:,}'
+  yield f'{media.example(medium)}s', f'{plan.num_clips:,}'
   yield 'labels', f'{len(plan.labels)}: {summary.some(plan.labels)}'
   if sample is not None:
     yield from probing.rows(sample, config)

@@ -38,6 +38,11 @@ _AUDIO_FLAGS = {
   'position': 'clip_position',
   'trim_db': 'trim_silence_db',
 }
+# What is said of audio alone.
+_OF_AUDIO = (
+  'sample_rate_hz', 'channel', 'full_scale', 'clip_seconds', 'clip_position', 'min_clip_seconds',
+  'max_clip_seconds', 'trim_silence_db', 'effect', 'max_decode_s',
+)  # fmt: skip
 # What the flags are about, for --help.
 _GROUPS = {
   'What is read': (
@@ -100,6 +105,7 @@ class _Flags:
     audio.START,
     'Which part of longer audio is kept, and where shorter audio stands in the padding.',
     choices=audio.POSITIONS,
+    idle_with=('clip_seconds=0',),
   )
   balance: str = flag(
     rules.NONE,
@@ -139,7 +145,10 @@ class _Flags:
     is_path=True,
   )
   max_clip_seconds: float = flag(
-    60.0, 'With --clip_seconds=0, longer clips are rejected.', lower_bound=0
+    60.0,
+    'With --clip_seconds=0, longer clips are rejected.',
+    lower_bound=0,
+    needs=('clip_seconds=0',),
   )
   trim_silence_db: float = flag(
     0.0, 'Drop what is so far below the loudest, at both ends; 0: nothing.', lower_bound=0
@@ -177,15 +186,13 @@ class _Flags:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Invocation:
-  """What one command line asks for: the job, and the flags that are not the job's.
+class Launch:
+  """How a job is run, whatever it does.
 
   Attributes:
-    config: The job, as its workers see it.
     beam_arguments: Options that are Beam's.
   """
 
-  config: config_lib.FeaturizeConfig
   beam_arguments: tuple[str, ...]
   runner: str = flag(
     '', 'A Beam runner, such as DataflowRunner. By default local worker processes.'
@@ -196,17 +203,29 @@ class Invocation:
     'this process may use (affinity, the share of a container).',
     lower_bound=0,
   )
-  plan: bool = flag(False, 'Say what would be done, without opening any audio.')
-  probe: bool = flag(
-    False,
-    f'With --plan: read the headers of up to {probing.MOST_CLIPS:,} clips, for their lengths.',
-  )
   debug: bool = flag(False, 'Show tracebacks and logs.')
 
   @property
   def is_local(self) -> bool:
     """Whether launcher and workers are on this machine."""
     return self.runner in LOCAL_RUNNERS
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Invocation(Launch):
+  """What one command line asks for: the job, and the flags that are not the job's.
+
+  Attributes:
+    config: The job, as its workers see it.
+  """
+
+  config: config_lib.FeaturizeConfig
+  plan: bool = flag(False, 'Say what would be done, without opening any audio.')
+  probe: bool = flag(
+    False,
+    f'With --plan: read the headers of up to {probing.MOST_CLIPS:,} clips, for their lengths.',
+    needs=('plan',),
+  )
 
 
 def define() -> absl_flags.FlagValues:
@@ -235,26 +254,35 @@ def parse(argv: Sequence[str]) -> Invocation:
     ConfigError: for a flag that neither we nor Beam know, and for every wrong value.
   """
   flag_values = define()
+  left_over = beams(flag_values, argv)
+  config = _config(command_line.read(_Flags, flag_values))
+  invocation: Invocation = command_line.read(
+    Invocation, flag_values, config=config, beam_arguments=left_over
+  )
+  command_line.check_idle(invocation)
+  return invocation
+
+
+def beams(flag_values: absl_flags.FlagValues, argv: Sequence[str]) -> tuple[str, ...]:
+  """Reads the flags that are ours; returns the options that are Beam's.
+
+  Raises:
+    ConfigError: for a flag that neither we nor Beam know, and for a value of another type.
+  """
   try:
-    left_over = flag_values(['featurize', *argv], known_only=True)[1:]
+    left_over = flag_values(['program', *argv], known_only=True)[1:]
   except absl_flags.Error as error:
     raise command_line.reworded(flag_values, str(error)) from error
   check_beam_arguments(left_over, known=list(flag_values))
-  config = _config(command_line.read(_Flags, flag_values))
-  invocation: Invocation = command_line.read(
-    Invocation, flag_values, config=config, beam_arguments=tuple(left_over)
-  )
-  if invocation.probe and not invocation.plan:
-    raise errors.ConfigError(
-      '--probe reads lengths for --plan. Give both, or neither: the job says itself what it cuts.'
-    )
-  return invocation
+  return tuple(left_over)
 
 
 def _config(typed: _Flags) -> config_lib.FeaturizeConfig:
   """Turns the flags into the job's configuration."""
+  command_line.check_idle(typed)
   source, source_settings = sources.parse(typed.source)
   medium = sources.SOURCES[source].medium
+  sources.check_of_audio(source, typed, _OF_AUDIO)
   spec = _audio(typed) if medium == media.AUDIO else None
   copies = typed.augment_copies
   return config_lib.FeaturizeConfig(

@@ -1,11 +1,13 @@
 """The corpus before the job begins: made where the source makes its own, and looked at."""
 
 import dataclasses
+from typing import Any
 
 from beam_jobs import config as config_lib
-from beam_jobs import sources
+from beam_jobs import rules, sources
 from beam_jobs.shards import noise_recordings
-from beam_jobs.sources import corrected
+from beam_jobs.sources import corpus, corrected
+from beam_jobs.sources import source as source_lib
 from schemas import errors
 
 
@@ -24,12 +26,36 @@ def prepare(config: config_lib.FeaturizeConfig) -> config_lib.FeaturizeConfig:
       f'--corrections={config.corrections} is for labels, and clips of --source={config.source} '
       'have none. Leave one of the two out.'
     )
+  balance = config.selection.balance
+  if balance != rules.NONE and not source.is_labelled:
+    raise errors.ConfigError(
+      f'--balance={balance} has no effect with --source={config.source}, whose clips have no '
+      'labels. Leave it away.'
+    )
   config = dataclasses.replace(config, corrected=corrected.read(config.corrections))
-  folder = source.opened(config.input, config.source_settings, all_files=config.all_files)
-  if source.is_streamed:
-    next(source.entries(folder, config.source_settings), None)
+  folder = opened(source, config.input, settings=config.source_settings, all_files=config.all_files)
   found = noise_recordings.find(config.augmentations, source, folder, config.source_settings)
   if not found or config.audio is None:
     return config
   noise, noted = noise_recordings.usable(found, config.audio.sample_rate_hz)
   return dataclasses.replace(config, noise=noise, noted=noted)
+
+
+def opened(
+  source: source_lib.Source, place: str, *, settings: Any, all_files: bool
+) -> corpus.Corpus:
+  """Makes or checks a corpus; returns it.
+
+  Args:
+    source: Of its kind.
+    place: What --input names.
+    settings: Those of the source.
+    all_files: Whether files of any ending are taken.
+
+  Raises:
+    SourceError: if the corpus is not there, or its table cannot be read.
+  """
+  folder = source.opened(place, settings, all_files=all_files)
+  if source.is_streamed:
+    next(source.entries(folder, settings), None)
+  return folder

@@ -7,7 +7,8 @@ from rich import console as rich_console
 from rich import table as rich_table
 
 from pages import words
-from schemas import errors, naming, record, rejects
+from schemas import errors, naming, record, rejects, utterance
+from schemas import medium as media
 from schemas.manifest import DatasetManifest
 
 
@@ -23,16 +24,19 @@ def rows(manifest: DatasetManifest, elapsed_s: float, *, kept: str = '') -> list
   length = f' ({hours(manifest.seconds())})' if manifest.audio else ''
   num_clips = sum(shard.num_records for shard in manifest.shards)
   num_bytes = sum(shard.num_bytes for shard in manifest.shards)
+  noun = media.example(manifest.medium)
   result = []
   for split in manifest.split_names():
     parts = (
-      words.counted(manifest.num_records(split), 'clip' if manifest.audio else 'picture'),
-      speakers(manifest.num_speakers.get(split, 0), manifest.speakers.get(split, ())),
+      words.counted(manifest.num_records(split), noun),
+      speakers(
+        *manifest.voices_and_noises(split), manifest.speakers.get(split, ()), manifest.medium
+      ),
       words.counted(len(manifest.shards_of(split)), 'shard'),
     )
     result.append((split, ', '.join(filter(None, parts))))
   result += [
-    ('all clips', f'{num_clips:,}{length}'),
+    (f'all {noun}s', f'{num_clips:,}{length}'),
     ('labels', f'{manifest.num_labels}: {some(manifest.labels)}'),
     ('features', ', '.join(map(feature, manifest.features))),
     ('size', f'{num_bytes / 1e6:,.1f} MB in {words.counted(len(manifest.shards), "shard")}'),
@@ -40,30 +44,40 @@ def rows(manifest: DatasetManifest, elapsed_s: float, *, kept: str = '') -> list
     ('rejects', _rejects(manifest)),
     *left_out(manifest.left_out),
     *noted(manifest.noted),
-    ('time', _time(num_clips, audio_s, elapsed_s)),
+    ('time', _time(num_clips, noun, audio_s, elapsed_s)),
     *(('warning', warning) for warning in manifest.warnings),
   ]
   return result
 
 
 def print_table(lines: Iterable[tuple[str, str]], *, title: str) -> None:
-  """Prints lines of a name and a value to stdout."""
+  """Prints lines of a name and a value to stdout, no secrets of addresses."""
+  title = markup.escape(errors.without_secrets(title))
   table = rich_table.Table(title=title, box=box.SIMPLE, show_header=False, title_justify='left')
   for name, value in lines:
-    table.add_row(name, markup.escape(value))
+    table.add_row(name, markup.escape(errors.without_secrets(value)))
   rich_console.Console(highlight=False).print(table)
 
 
-def speakers(number: int, names: Sequence[str]) -> str:
-  """Returns such as `2 speakers (ann, bob)`, '' where nobody knows who speaks.
+def speakers(num_voices: int, num_noises: int, names: Sequence[str], medium: str) -> str:
+  """Returns such as `2 speakers (ann, bob) and 7 noises`, '' where nobody knows who speaks.
+
+  Of pictures it is `2 groups (ann, bob)`.
 
   Args:
-    number: How many there are.
-    names: The first of them. Of more speakers than these only the number is told.
+    num_voices: How many speakers there are.
+    num_noises: How many recordings of noise, which are among `names` too.
+    names: Some of them. Of more speakers than these only the number is told.
+    medium: One of medium.MEDIA.
   """
   if not names:
     return ''
-  return words.counted(number, 'speaker') + (f' ({", ".join(names)})' * (number == len(names)))
+  said = utterance.counted_groups(num_voices, num_noises, media.speaker(medium))
+  voices = [name for name in names if not utterance.is_noise(name)]
+  if not voices or len(voices) != num_voices:
+    return said
+  number, _, noises = said.partition(' and ')
+  return f'{number} ({", ".join(voices)})' + (f' and {noises}' if noises else '')
 
 
 def left_out(counts: Mapping[str, int]) -> Iterator[tuple[str, str]]:
@@ -84,11 +98,16 @@ def hours(seconds: tuple[float, float]) -> str:
   return f'{stored} of audio' + (f', made of {source} of recordings' if source != stored else '')
 
 
-def _time(num_clips: int, audio_s: float, elapsed_s: float) -> str:
-  rates = f'{num_clips / elapsed_s:,.0f} clips/s'
+def _time(num_clips: int, noun: str, audio_s: float, elapsed_s: float) -> str:
+  rates = f'{_rate(num_clips / elapsed_s)} {noun}s/s'
   if audio_s:
-    rates += f', {audio_s / elapsed_s:,.0f} x realtime'
+    rates += f', {_rate(audio_s / elapsed_s)} x realtime'
   return f'{elapsed_s:.1f} s: {rates}, loading and start-up included'
+
+
+def _rate(value: float) -> str:
+  """Returns such as `1,200` or `0.3`: of a small job it is no zero."""
+  return f'{value:,.0f}' if value >= 10 else f'{value:.1f}'
 
 
 def feature(spec: record.FeatureSpec) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from beam_jobs.processes import worker_page
 from beam_jobs.sources.tfds_records import clip_uri
-from schemas import rejects
+from schemas import errors, rejects
 from schemas.utterance import Utterance
 from tfrecords import storage
 
@@ -47,11 +47,11 @@ def after_rejects(files: Mapping[str, str], before: str, rejected: Iterable[reje
   Of one that was away for a moment, or otherwise another one than before, nobody can tell to which
   state of it the reject belongs.
   """
-  bad = {clip_uri.file_of(reject.uri) for reject in rejected}
+  bad = {clip_uri.file_of(reject.uri) for reject in rejected}  # As errors.shown has them.
   noted = []
   for i, path in enumerate(files):
     state = before[i * _CHARS : (i + 1) * _CHARS]
-    is_same = path not in bad or state == states({path: ''}) or bool(files[path])
+    is_same = errors.shown(path) not in bad or state == states({path: ''}) or bool(files[path])
     noted.append(state if is_same else _UNKNOWN)
   return ''.join(noted)
 

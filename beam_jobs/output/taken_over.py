@@ -2,19 +2,32 @@
 
 import collections
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from pages import words
 from tfrecords.finishing import shard_result
 
 _REASONS = {
   shard_result.OTHER: 'because other clips are listed for {them}',
+  shard_result.OTHER_MODEL: 'because the model is another one',
   shard_result.DAMAGED: 'because {they_were} not whole any more',
   shard_result.RETRIED: 'because files may be readable now that were not',
 }
 
 
-def to_json(results: Sequence[shard_result.ShardResult]) -> dict[str, Any]:
+class Made(Protocol):
+  """How a shard came to be; see shard_result.ShardResult."""
+
+  @property
+  def how(self) -> str:
+    """How it came to be in this run."""
+
+  @property
+  def changed_files(self) -> int:
+    """Files for whose sake it was made anew."""
+
+
+def to_json(results: Sequence[Made]) -> dict[str, Any]:
   """Returns how many shards came to be in which way, for a note."""
   counts = collections.Counter(result.how for result in results)
   return {'shards': dict(sorted(counts.items())), 'files': sum(r.changed_files for r in results)}

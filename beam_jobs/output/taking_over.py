@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from beam_jobs import config as config_lib
@@ -12,8 +12,9 @@ from beam_jobs.planning import plan as plan_lib
 from beam_jobs.processes import worker_page
 from beam_jobs.shards import items as items_lib
 from beam_jobs.shards import shard
+from schemas import rejects
 from schemas.utterance import Utterance
-from tfrecords.finishing import shard_result, unfinished
+from tfrecords.finishing import shard_result
 
 
 def write_or_take_over(
@@ -57,10 +58,17 @@ def write_or_take_over(
   earlier = dataset.earlier_shard(file_name)
   how, changed_files = shard_result.NEW, 0
   if earlier:
-    how, changed_files = _how(dataset, *earlier, key=key, states=states)
+    result, note = earlier
+    how, changed_files = how_made(
+      note,
+      key=key,
+      states=states,
+      rejected=result.rejects,
+      is_whole=lambda: dataset.is_whole(result),
+    )
     if how == shard_result.KEPT:
-      page.advance(len(items), earlier[0].info.audio_s)
-      return dataclasses.replace(earlier[0], how=how)
+      page.advance(len(items), result.info.audio_s)
+      return dataclasses.replace(result, how=how)
   dataset.forget_manifest()
   result = shard.write_shard(
     dataset.path(file_name),
@@ -76,19 +84,27 @@ def write_or_take_over(
   return dataclasses.replace(result, how=how, changed_files=changed_files)
 
 
-def _how(
-  dataset: unfinished.Unfinished,
-  result: shard_result.ShardResult,
+def how_made(
   note: Mapping[str, Any],
   *,
   key: str,
   states: str,
+  rejected: Sequence[rejects.Reject],
+  is_whole: Callable[[], bool],
 ) -> tuple[str, int]:
-  """Returns whether an earlier shard is kept or why it is not, and how many files changed."""
+  """Returns whether an earlier shard is kept or why it is not, and how many files changed.
+
+  Args:
+    note: What was remembered of it, its `key` and the `states` of its files among it.
+    key: A digest of all that decides the shard's bytes, but for the files.
+    states: Those of the files now.
+    rejected: Clips that the earlier run left out of it.
+    is_whole: Reads the shard.
+  """
   if note.get('key') != key:
     return shard_result.OTHER, 0
   if changed := file_state.num_changed(note.get('states'), states):
     return shard_result.CHANGED, changed
-  if file_state.may_pass(result.rejects):
+  if file_state.may_pass(rejected):
     return shard_result.RETRIED, 0
-  return (shard_result.KEPT if dataset.is_whole(result) else shard_result.DAMAGED), 0
+  return (shard_result.KEPT if is_whole() else shard_result.DAMAGED), 0

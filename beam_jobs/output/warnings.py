@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from beam_jobs import config as config_lib
 from beam_jobs import rules, sources
-from beam_jobs.output import cut_clips, twins
+from beam_jobs.output import cut_clips, few_voices, twins
 from beam_jobs.planning import plan as plan_lib
+from beam_jobs.planning import voice_counts
 from pages import words
 from schemas import errors, rejects, splits, utterance
 from schemas import medium as media
@@ -24,11 +25,13 @@ class _Content:
     label_counts: Clips by split and label, in the order of the plan's labels; copies do not count.
     shared: Speakers who are in train and in another split, the first of them at least.
     num_shared: How many they are.
+    voices: By split, who speaks in it.
   """
 
   label_counts: Mapping[str, Sequence[int]]
   shared: Sequence[str]
   num_shared: int
+  voices: Mapping[str, voice_counts.Voices]
 
 
 def of(
@@ -42,16 +45,22 @@ def of(
     yield from cut_clips.warnings(lengths, config.audio)
   yield from twins.warnings(results, config)
   speakers = shard_result.speakers_by_split(results)
+  voices = {split: voice_counts.Voices.of(names) for split, names in speakers.items() if names}
   train = speakers.pop(splits.TRAIN, set())
   shared = sorted(train.intersection(set().union(*speakers.values())))
   counts = {split: _clips_by_label(plan, results, config, split) for split in splits.SPLITS}
-  content = _Content(label_counts=counts, shared=shared, num_shared=len(shared))
+  content = _Content(label_counts=counts, shared=shared, num_shared=len(shared), voices=voices)
   yield from _sentences(plan, content, config)
 
 
 def planned(plan: plan_lib.Plan, config: config_lib.FeaturizeConfig) -> Iterator[str]:
   """Yields what can be told of it before any audio is read."""
-  content = _Content(label_counts=plan.label_counts, shared=plan.shared, num_shared=plan.num_shared)
+  content = _Content(
+    label_counts=plan.label_counts,
+    shared=plan.shared,
+    num_shared=plan.num_shared,
+    voices={split: found for split, found in plan.voices.items() if plan.num_records[split]},
+  )
   yield from _sentences(plan, content, config)
 
 
@@ -59,10 +68,11 @@ def _sentences(
   plan: plan_lib.Plan, content: _Content, config: config_lib.FeaturizeConfig
 ) -> Iterator[str]:
   source = sources.SOURCES[config.source]
-  yield from _shared_voices(content)
+  yield from _shared_voices(content, medium=source.medium)
   yield from _unknown_voices(plan, content, medium=source.medium)
   if plan.mixed_groups:
-    stand = words.counted(len(plan.mixed_groups), 'speaker', 'stands', 'stand')
+    speaker = media.speaker(source.medium)
+    stand = words.counted(len(plan.mixed_groups), speaker, 'stands', 'stand')
     yield (
       f'{stand} in more than one official split '
       f'({_some(plan.mixed_groups)}). Each went whole to test, else to validation, so results are '
@@ -70,22 +80,30 @@ def _sentences(
     )
   if plan.is_train_as_listed:
     yield (
-      'The test voices that --split_by names are of the own validation or test list of the corpus: '
-      'train is as it is without naming them, and the same for every such fold. '
-      'speaker:official=false sets the lists aside.'
+      f'The test {media.voice(source.medium)}s that --split_by names are of the own validation or '
+      'test list of the corpus: train is as it is without naming them, and the same for every such '
+      'fold. speaker:official=false sets the lists aside.'
     )
   if alike := utterance.alike(plan.labels):
     yield alike
   if source.is_labelled:
+    noun = media.example(source.medium)
     for split in splits.SPLITS:
       if any(plan.label_counts[split]) and not any(content.label_counts[split]):
-        yield f'Every clip of the {split} split was rejected.'
+        yield f'Every {noun} of the {split} split was rejected.'
         continue
-      yield from _thin_split(plan.labels, content.label_counts[split], split, config)
+      yield from _thin_split(plan.labels, content.label_counts[split], split, config, noun=noun)
+    if source.medium != media.PICTURES and plan.speakers:
+      yield from _few_voices(content, config)
 
 
 def _thin_split(
-  labels: Sequence[str], counts: Sequence[int], split: str, config: config_lib.FeaturizeConfig
+  labels: Sequence[str],
+  counts: Sequence[int],
+  split: str,
+  config: config_lib.FeaturizeConfig,
+  *,
+  noun: str,
 ) -> Iterator[str]:
   """Yields what a split lacks: all clips, those of a label, or enough of them."""
   if not any(counts):
@@ -103,13 +121,14 @@ def _thin_split(
   lacking = [label for label, count in numbered if not count]
   if lacking:
     yield (
-      f'The {split} split has no clip of {words.counted(len(lacking), "label")}: {_some(lacking)}.'
+      f'The {split} split has no {noun} of {words.counted(len(lacking), "label")}: '
+      f'{_some(lacking)}.'
     )
   few = [f'{label} ({count})' for label, count in numbered if 0 < count < _FEW_CLIPS]
   if few:
     yield (
-      f'The {split} split has fewer than {_FEW_CLIPS} clips of {words.counted(len(few), "label")}: '
-      f'{_some(few)}.'
+      f'The {split} split has fewer than {_FEW_CLIPS} {noun}s of '
+      f'{words.counted(len(few), "label")}: {_some(few)}.'
     )
 
 
@@ -119,12 +138,12 @@ def _is_wanted(split: str, config: config_lib.FeaturizeConfig) -> bool:
   return bool(shares.get(split, 1.0))
 
 
-def _shared_voices(content: _Content) -> Iterator[str]:
+def _shared_voices(content: _Content, *, medium: str) -> Iterator[str]:
   if content.num_shared:
-    are = words.counted(content.num_shared, 'speaker', 'is', 'are')
+    are = words.counted(content.num_shared, media.speaker(medium), 'is', 'are')
     yield (
       f'{are} in train and in another split ({_some(content.shared, of=content.num_shared)}): the '
-      'accuracy is that on known voices.'
+      f'accuracy is that on known {media.voice(medium)}s.'
     )
 
 
@@ -143,6 +162,13 @@ def _unknown_voices(plan: plan_lib.Plan, content: _Content, *, medium: str) -> I
       'Every clip has a speaker of its own. If a person speaks in several clips, train and test '
       'share voices and the accuracy looks better than it is: tell the source where the speaker is.'
     )
+
+
+def _few_voices(content: _Content, config: config_lib.FeaturizeConfig) -> Iterator[str]:
+  rule = config.split_by
+  if rule.field == rules.SPEAKER:  # Else voices are in several splits, as is asked for.
+    named = {splits.VALIDATION: rule.settings.validation, splits.TEST: rule.settings.test}
+    yield from few_voices.warnings(content.voices, [split for split in named if named[split]])
 
 
 def _clips_by_label(

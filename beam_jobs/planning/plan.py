@@ -8,13 +8,12 @@ import array
 import collections
 import dataclasses
 import functools
-import heapq
 import math
 from collections.abc import Collection, Mapping, Sequence
 
 from beam_jobs import config as config_lib
 from beam_jobs import rules, sources
-from beam_jobs.planning import packing, selection, splitting
+from beam_jobs.planning import packing, selection, splitting, voice_counts
 from pages import words
 from schemas import errors, manifest, naming, rejects, splits
 from schemas.utterance import Utterance
@@ -82,8 +81,10 @@ class Plan:
     num_clips: Clips that are taken.
     num_records: By split, the records that they make: copies and repetitions count.
     label_counts: By split, the clips that are taken of each label, in the order of `labels`.
-    num_speakers: By split, the speakers of whom clips are taken.
-    speakers: By split, the first of them; empty where it is not known who speaks.
+    num_speakers: By split, the speakers of whom clips are taken, noises among them.
+    voices: The same without recordings of noise, which are counted beside them.
+    speakers: By split, some of them, of manifest.named_speakers; empty where it is not known who
+      speaks.
     num_shared: Speakers of whom clips are taken in train and in another split.
     shared: The first of them.
     ring_start: Where the ring of hashes begins, of splitting.ring_start.
@@ -102,6 +103,7 @@ class Plan:
   num_records: Mapping[str, int]
   label_counts: Mapping[str, Sequence[int]]
   num_speakers: Mapping[str, int]
+  voices: Mapping[str, voice_counts.Voices]
   speakers: Mapping[str, tuple[str, ...]]
   num_shared: int
   shared: tuple[str, ...]
@@ -199,6 +201,7 @@ def make_plan(census: Census, config: config_lib.FeaturizeConfig) -> Plan:
   official: dict[str, set[str]] = collections.defaultdict(set)
   for _, group, split, _ in census.clips:
     official[group].add(split)
+  splitting.check_fractions(official, config.split_by, config.fractions)
   split_of_group = splitting.assign_splits(
     official, config.split_by, config.fractions, config.seed, sharing=census.sharing.values()
   )
@@ -212,9 +215,24 @@ def make_plan(census: Census, config: config_lib.FeaturizeConfig) -> Plan:
       if bound
       else ''
     )
+    listed = (
+      sorted(set().union(*official.values()) - {''})
+      if splitting.follows_lists(config.split_by)
+      else []
+    )
+    remedy = (
+      f'The corpus itself says what is {" and ".join(listed)}: --split_by=speaker:official=false '
+      'deals its voices out anew, --split_by=clip its clips.'
+      if listed
+      else 'Name fewer values, or make --test_fraction and --validation_fraction smaller.'
+    )
     raise errors.ConfigError(
-      f'--split_by={config.split_by} leaves no clip for the train split. '
-      f'Name fewer values, or make --test_fraction and --validation_fraction smaller.{said}'
+      f'--split_by={config.split_by} leaves no clip for the train split. {remedy}{said}'
+    )
+  if config.augmentations and not cells[splits.TRAIN]:
+    raise errors.ConfigError(
+      f'--augment={",".join(config.augmentations)} has no effect: it makes copies of train clips, '
+      f'and --source={config.source} lists none. Leave it away.'
     )
   selections = {
     split: selection.select(found, config.selection, split=split, seed=config.seed)
@@ -244,8 +262,9 @@ def make_plan(census: Census, config: config_lib.FeaturizeConfig) -> Plan:
       for split, chosen in selections.items()
     },
     num_speakers={split: len(records) for split, records in records_by_split.items()},
+    voices={split: voice_counts.Voices.of(records) for split, records in records_by_split.items()},
     speakers={
-      split: tuple(heapq.nsmallest(manifest.MOST_SPEAKERS, records))
+      split: manifest.named_speakers(records)
       for split, records in records_by_split.items()
       if records and census.has_speakers
     },

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from beam_jobs import rules
 from schemas import errors, options, splits
+from schemas import utterance as utterance_lib
 from schemas.utterance import Utterance
 
 # So many values of a field are named where one is wanted that is not there.
@@ -79,10 +80,10 @@ def assign_splits(
     else:
       hashed.append(group)
   by_hash = set(hashed)
-  filled = set(result.values())
   start = ring_start(groups, rule, seed)
-  result.update(
-    splits.hashed_groups(hashed, filled, _of_hashed(rule, fractions), seed, start=start)
+  noises = set(filter(utterance_lib.is_noise, groups)) if rule.field == rules.SPEAKER else set()
+  result |= splits.hashed_apart(
+    hashed, result, _of_hashed(rule, fractions), seed, noises=noises, start=start
   )
   trains = splits.TRAIN in result.values()
   free = []
@@ -96,6 +97,48 @@ def assign_splits(
   if free and trains and splits.TRAIN not in result.values():
     result.update(dict.fromkeys(max(free, key=len), splits.TRAIN))
   return result
+
+
+def check_fractions(
+  groups: Mapping[str, Collection[str]], rule: rules.SplitRule, fractions: splits.SplitFractions
+) -> None:
+  """Refuses shares of splits that decide nothing, as other things say where every voice goes.
+
+  A share that is what it is by default is taken for one that was not given. Recordings of noise do
+  not count: who gives a share means voices.
+
+  Args:
+    groups: As assign_splits takes them.
+    rule: The same.
+    fractions: The same.
+
+  Raises:
+    ConfigError: if one was given for nothing.
+  """
+  shares = {split: getattr(fractions, split) for split in (splits.VALIDATION, splits.TEST)}
+  idle = [s for s, share in shares.items() if share != getattr(splits.SplitFractions, s)]
+  if not idle or rule.field == rules.CLIP:
+    return
+  voices = [group for group in groups if not utterance_lib.is_noise(group)] or groups
+  given = {_given_split(group, groups[group], rule) for group in voices}
+  # Who wants no split has none where nobody is in it.
+  idle = [split for split in idle if shares[split] or split in given]
+  if '' in given or not idle:
+    return
+  named = sum(bool(rule.named_split(group)) for group in voices)
+  if named:
+    who = f'--split_by={rule}' + (' and the corpus itself' if named < len(voices) else '')
+    remedy = 'Leave it away, or name fewer values.'
+  else:
+    who = 'the corpus itself'
+    remedy = (
+      'Leave it away, or write --split_by=speaker:official=false, which sets its lists aside.'
+    )
+  verb = 'say' if ' and ' in who else 'says'
+  raise errors.ConfigError(
+    f'--{idle[0]}_fraction={shares[idle[0]]:g} has no effect: {who} {verb} of '
+    f'every {rule.field} in which split it is. {remedy}'
+  )
 
 
 def _joined(sharing: Iterable[Collection[str]]) -> list[list[str]]:
@@ -176,8 +219,12 @@ def split_by_itself(
 
 def _given_split(group: str, official: Collection[str], rule: rules.SplitRule) -> str:
   """Returns the split that the settings or the corpus name for a group; '' if neither does."""
-  is_listed = rule.settings.official and rule.field == rules.SPEAKER
-  return rule.named_split(group) or (splits.official(official) if is_listed else '')
+  return rule.named_split(group) or (splits.official(official) if follows_lists(rule) else '')
+
+
+def follows_lists(rule: rules.SplitRule) -> bool:
+  """Whether the corpus's own lists say where a group goes."""
+  return rule.settings.official and rule.field == rules.SPEAKER
 
 
 @functools.cache

@@ -21,10 +21,12 @@ from beam_jobs.processes import worker_page
 from schemas import errors
 from tfrecords import storage
 from tfrecords.finishing import notes as notes_lib
+from tfrecords.storage import waiting
 
 _FAILURE = 'failure.json'
 _TOTAL = 'total'
 _NOTICE = 'notice'
+_WAITING = 'waiting'
 
 
 class SideChannel:
@@ -43,6 +45,7 @@ class SideChannel:
 
   def worker_page(self) -> worker_page.WorkerPage:
     """Returns a new page for a worker, to be closed by it."""
+    self._tell_waits()
     return worker_page.WorkerPage(self._folder)
 
   def set_total(self, num_clips: int) -> None:
@@ -64,6 +67,24 @@ class SideChannel:
       with open(os.path.join(self._folder, _NOTICE), encoding='utf-8') as stream:
         return stream.read()
     return ''
+
+  def waiting(self) -> str:
+    """Returns what the worker that spoke last waits for, or waited; '' if none did."""
+    with contextlib.suppress(OSError):
+      with open(os.path.join(self._folder, _WAITING), encoding='utf-8') as stream:
+        return stream.read()
+    return ''
+
+  def _tell_waits(self) -> None:
+    """Lets the launcher say what this process waits for; what it prints itself is not shown."""
+    if self._folder:
+      waiting.listener = self._waits
+
+  def _waits(self, sentence: str) -> None:
+    try:
+      storage.write_atomically(os.path.join(self._folder, _WAITING), sentence.encode())
+    except OSError:  # The job is over, and this is the launcher.
+      waiting.print_note(sentence)
 
   def counts(self) -> tuple[int, int, float]:
     """Returns (all clips or 0 while unknown, clips done, seconds of audio done)."""
@@ -87,6 +108,7 @@ class SideChannel:
       work: Names the work, such as a shard: the same for every attempt, of no other work.
       in_part: The body is not all of it, so that its end says nothing of an earlier attempt.
     """
+    self._tell_waits()
     try:
       yield
     except (errors.VoxshardError, OSError, MemoryError) as error:

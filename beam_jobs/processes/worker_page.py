@@ -14,10 +14,13 @@ import time
 import uuid
 from collections.abc import Iterator
 
+from schemas import errors
+
 _PREFIX = 'worker-'
 _COUNTS = struct.Struct('<qd')  # Clips, seconds of audio.
 # The counts stand in the first slot, names in the others: one for every thread that decodes.
 _SLOT_BYTES = 1_024
+_NAME_BYTES = _SLOT_BYTES - 1
 # Threads that decode at a time, at most.
 MAX_THREADS = 16
 _DEATH_S = 2.0
@@ -52,17 +55,18 @@ class WorkerPage:
     """Adds to the count."""
     self._num_clips += num_clips
     self._audio_s += audio_s
-    self._write(0, _COUNTS.pack(self._num_clips, self._audio_s))
+    if self._page is not None:
+      _COUNTS.pack_into(self._page, 0, self._num_clips, self._audio_s)
 
   @contextlib.contextmanager
   def decoding(self, uri: str) -> Iterator[None]:
     """Names a file that is read while the body runs. For up to MAX_THREADS at a time."""
     slot = self._free.pop()
-    self._write(slot, uri.encode('utf-8', 'surrogateescape')[-_SLOT_BYTES:])
+    self._name(slot, errors.shown(uri).encode('utf-8', 'surrogateescape')[-_NAME_BYTES:])
     try:
       yield
     finally:
-      self._write(slot, b'')
+      self._name(slot, b'')
       self._free.append(slot)
 
   def close(self) -> None:
@@ -72,10 +76,11 @@ class WorkerPage:
       self._page = None
       os.close(self._file)
 
-  def _write(self, slot: int, content: bytes) -> None:
+  def _name(self, slot: int, name: bytes) -> None:
     if self._page is not None:
       at = slot * _SLOT_BYTES
-      self._page[at : at + _SLOT_BYTES] = content.ljust(_SLOT_BYTES, b'\0')
+      # What stands behind the zero is of longer names before.
+      self._page[at : at + len(name) + 1] = name + b'\0'
 
 
 def counts(folder: str) -> tuple[int, float]:
@@ -110,7 +115,7 @@ def _of_dead(folder: str) -> list[str]:
       fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
       stream.seek(_SLOT_BYTES)
       while slot := stream.read(_SLOT_BYTES):
-        found.add(slot.rstrip(b'\0').decode('utf-8', 'surrogateescape'))
+        found.add(slot.partition(b'\0')[0].decode('utf-8', 'surrogateescape'))
   return sorted(found - {''})
 
 

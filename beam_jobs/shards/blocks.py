@@ -8,19 +8,20 @@ import itertools
 import pickle
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 # A block that is unpacked takes some 5 MB.
 BLOCK_CLIPS = 4_096
 
 Block = bytes
+_Item = TypeVar('_Item')
 
 
-def packed(items: Iterable[Any]) -> Iterator[Block]:
-  """Yields items, such as utterances, in blocks, in their order."""
+def lists(items: Iterable[_Item], most: int = BLOCK_CLIPS) -> Iterator[list[_Item]]:
+  """Yields items, such as utterances, in lists of so many at most, in their order."""
   source = iter(items)
-  while some := list(itertools.islice(source, BLOCK_CLIPS)):
-    yield pack(some)
+  while some := list(itertools.islice(source, most)):
+    yield some
 
 
 def pack(items: Sequence[Any]) -> Block:

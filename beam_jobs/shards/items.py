@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterable
 
-from schemas import stable_hash
+from schemas import record, stable_hash
 from schemas.utterance import Utterance
 
 
@@ -24,8 +24,7 @@ class Item:
   @property
   def record_id(self) -> str:
     """The record's id: the utterance's, with the number of the copy behind it."""
-    utterance_id = self.utterance.utterance_id
-    return f'{utterance_id}#copy{self.copy}' if self.copy else utterance_id
+    return record.copy_id(self.utterance.utterance_id, self.copy)
 
 
 def in_order(items: Iterable[Item], seed: int) -> list[Item]:

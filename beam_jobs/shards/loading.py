@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,6 +22,9 @@ from schemas.utterance import Utterance
 # turns; a bucket answers after some 50 ms, in which 16 requests can be under way.
 LOCAL_THREADS = 1
 REMOTE_THREADS = worker_page.MAX_THREADS
+
+_Item = TypeVar('_Item')
+_Result = TypeVar('_Result')
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -73,7 +77,7 @@ class Loader:
   def load_all(self, items: Sequence[items_lib.Item]) -> Iterator[Loaded]:
     """Yields every record with its clip, in the given order."""
     remote = any(reading.is_remote(item.utterance.uri) for item in items)
-    return _map_ahead(self.load, items, REMOTE_THREADS if remote else LOCAL_THREADS)
+    return map_ahead(self.load, items, REMOTE_THREADS if remote else LOCAL_THREADS)
 
   def _decoded(self, utterance: Utterance) -> clips.Clip:
     if self._config.audio is None:
@@ -118,16 +122,14 @@ class Loader:
     return tuple(damaged)
 
 
-def _map_ahead(
-  function: Callable[[items_lib.Item], Loaded],
-  items: Sequence[items_lib.Item],
-  num_threads: int,
-) -> Iterator[Loaded]:
+def map_ahead(
+  function: Callable[[_Item], _Result], items: Sequence[_Item], num_threads: int
+) -> Iterator[_Result]:
   """Maps in order with a bounded number of results waiting: memory stays flat."""
   if num_threads == 1:
     yield from map(function, items)
     return
-  waiting: collections.deque[concurrent.futures.Future[Loaded]] = collections.deque()
+  waiting: collections.deque[concurrent.futures.Future[_Result]] = collections.deque()
   with concurrent.futures.ThreadPoolExecutor(num_threads) as pool:
     for item in items:
       waiting.append(pool.submit(function, item))

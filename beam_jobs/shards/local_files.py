@@ -26,7 +26,7 @@ def read_whole(path: str, most_bytes: int) -> bytes | None:
   Raises:
     clips.ClipError: as `opened` does.
   """
-  with clips.telling_of_file(path):
+  try:
     # Not blocking: to open a named pipe would wait for ever. Files are as without.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -40,6 +40,11 @@ def read_whole(path: str, most_bytes: int) -> bytes | None:
       return data
     finally:
       os.close(descriptor)
+  except (OSError, ValueError) as error:
+    told = clips.told_of_file(error, path)
+    if told is None:
+      raise
+    raise told from error
 
 
 @contextlib.contextmanager

@@ -6,22 +6,28 @@ from beam_jobs import config as config_lib
 from beam_jobs import sources
 from beam_jobs.sources.tfds_records import clip_uri
 from features.decoding import clips
-from schemas import record
+from schemas import errors, record
 from schemas.utterance import Utterance
 
 
 class Provenance:
   """The fields of origin of all records of a data set."""
 
-  def __init__(self, config: config_lib.FeaturizeConfig) -> None:
+  def __init__(self, config: config_lib.Listed) -> None:
     """Takes the configuration, which names the corpus."""
     source = sources.SOURCES[config.source]
-    self._prefix = f'{source.folder_of(config.input, config.source_settings)}/'
+    folder = source.folder_of(config.input, config.source_settings)
+    self._prefix = errors.shown(f'{folder}/')
+
+  def file(self, utterance: Utterance) -> str:
+    """Returns the file of a clip, as it is called in the corpus; no secrets of an address."""
+    # First what may be shown: without its beginning nobody tells an address from a name.
+    return errors.shown(clip_uri.file_of(utterance.uri)).removeprefix(self._prefix)
 
   def of(self, utterance: Utterance, clip: clips.Clip) -> dict[str, Any]:
     """Returns the values of record.OF_ORIGIN for a clip."""
     return {
-      record.FILE: clip_uri.file_of(utterance.uri).removeprefix(self._prefix),
+      record.FILE: self.file(utterance),
       record.START_US: _microseconds(clip.start_s),
       record.END_US: _microseconds(clip.start_s + clip.source_s),
       record.FIELDS: dict(utterance.fields),

@@ -90,6 +90,24 @@ def _load(
   return clips.decode(data, spec, **limits)
 
 
+@contextlib.contextmanager
+def seekable(uri: str) -> Iterator[byte_ranges.Bytes]:
+  """Gives the content of a clip's file, of which only what is asked for is read.
+
+  To be called by passing_faults.patiently; raises what `opened` does.
+  """
+  if clip_uri.is_uri(uri):
+    yield _read(uri)
+    return
+  with opened(uri) as stream:
+    yield byte_ranges.ByteRanges(stream)
+
+
+def file_of(uri: str) -> str:
+  """Returns the file in which a clip lies, that of a record too."""
+  return clip_uri.file_of(uri)
+
+
 def read(uri: str) -> bytes:
   """Returns the content of a local file, of an object in a bucket, or of a clip in a record file.
 

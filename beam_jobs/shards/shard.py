@@ -6,10 +6,9 @@ import sys
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import threadpoolctl
 
 from beam_jobs import config as config_lib
-from beam_jobs.processes import worker_page
+from beam_jobs.processes import thread_pools, worker_page
 from beam_jobs.shards import items as items_lib
 from beam_jobs.shards import loading, provenance
 from features import extractor
@@ -52,7 +51,7 @@ def write_shard(
   expected_bytes = len(items) * config.record_bytes
   with (
     # Several workers with a BLAS pool each would fight over the cores.
-    threadpoolctl.threadpool_limits(limits=1),
+    thread_pools.one(),
     writer.ShardWriter(path, files, expected_bytes=expected_bytes) as out,
   ):
     loaded = loading.Loader(config, page).load_all(items_lib.in_order(items, config.seed))

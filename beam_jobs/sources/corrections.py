@@ -94,8 +94,8 @@ def parse(content: bytes, *, where: str) -> Corrections:
   if len(content) > MAX_BYTES:
     raise _refused(
       where,
-      f'Wanted at most {MAX_BYTES >> 20} MiB, got {len(content) / (1 << 20):,.0f}. So many '
-      'corrections are a corpus of its own: write its labels into a table (--source=table).',
+      f'Wanted at most {MAX_BYTES >> 20} MiB, and there are more. So many corrections are a corpus '
+      'of its own: write its labels into a table (--source=table).',
     )
   actions: dict[str, tuple[str, str]] = {}
   row_of: dict[str, int] = {}
@@ -155,8 +155,8 @@ def _rows(content: bytes, where: str) -> Iterator[tuple[int, dict[str, str]]]:
     except csv.Error as error:
       raise _refused(
         where,
-        f'It cannot be read: {error}. Double quotes come in pairs, and stand twice inside of '
-        'quotes.',
+        f'It cannot be read: {error}. A cell has at most {csv.field_size_limit():,} characters; '
+        'double quotes come in pairs, and stand twice inside of quotes.',
         number,
       ) from error
     if cells is None:

@@ -84,6 +84,18 @@ class SpeechCommands:
         'validation_percentage and testing_percentage must be from 0 on and leave something of '
         f'100 for train, got {validation} and {testing}.'
       )
+    idle = {
+      'unknown': (self.words is None, f'as wanted_words={ALL} leaves no word for it'),
+      'silence_s': (not self.silence, 'without silence'),
+      'seed': (
+        not self.silence and (self.words is None or not self.unknown),
+        'without silence, or unknown of some wanted_words, for which it draws',
+      ),
+    }
+    for name, (is_idle, why) in idle.items():
+      value = getattr(self, name)
+      if is_idle and value not in (getattr(type(self), name), 0):
+        raise errors.ConfigError(f'{name}={value} has no effect {why}. Leave it away.')
 
   @property
   def words(self) -> tuple[str, ...] | None:
@@ -168,6 +180,15 @@ def _split_rule(
 ) -> SplitRule:
   listed = official_split.read_lists(corpus, files.list_folders)
   if listed is not None:
+    for name in ('validation_percentage', 'testing_percentage'):
+      # 0 asks for nothing.
+      if (value := getattr(settings, name)) not in (getattr(SpeechCommands, name), 0):
+        raise errors.SourceError(
+          f'{name}={value:g} has no effect: {corpus.folder} has the lists of the official splits '
+          f'({official_split.VALIDATION_LIST}, {official_split.TESTING_LIST}), which are followed. '
+          'Leave it away, or write --split_by=speaker:official=false with --validation_fraction '
+          'and --test_fraction.'
+        )
     return lambda match: listed.get(match[0], splits.TRAIN)
   if not (settings.validation_percentage or settings.testing_percentage):
     return lambda match: ''
@@ -234,7 +255,7 @@ def _silence(
     return iter(())
   if not files.noise:
     raise errors.SourceError(
-      f'silence={settings.silence} needs recordings of noise in {word_folders.NOISE_FOLDER}, '
+      f'silence={settings.silence} needs recordings of noise in {utterance.NOISE_FOLDER}, '
       f'beside the folders of the words below {corpus.folder}, and there are none. Put some '
       'there, or do without with silence=0.'
     )

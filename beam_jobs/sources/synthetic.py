@@ -151,7 +151,7 @@ def list_utterances(corpus: corpus_lib.Corpus, settings: Synthetic) -> Iterator[
     silence=settings.silence,
     validation_percentage=0.0,  # Too few voices for lists are too few for a rule.
     testing_percentage=0.0,
-    seed=settings.seed,
+    seed=settings.seed if settings.unknown or settings.silence else 0,  # Else it draws nothing.
   )
   return speech_commands.list_utterances(corpus, layout)
 

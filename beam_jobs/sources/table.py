@@ -175,14 +175,16 @@ class _RowReader:
 def _utterance(row: cells.Cells, found_at: places.Places, origin: str) -> utterance.Utterance:
   path, uri = found_at.find(row.required('path'))
   excerpt = row.excerpt()
-  clip_id = row.required('id') if row.has('id') else _part_id(path, excerpt)
+  clip_id = errors.shown(row.required('id')) if row.has('id') else _part_id(path, excerpt)
   return utterance.Utterance(
     utterance_id=clip_id,
     label=row.required('label', reason='no_label'),
     speaker_id=row.required('speaker', reason='no_speaker') if row.has('speaker') else clip_id,
     uri=uri,
     split=row.split(),
-    fields=tuple((name, row.values.get(name, '')) for name in row.columns.fields),
+    fields=tuple(
+      (name, errors.without_secrets(row.values.get(name, ''))) for name in row.columns.fields
+    ),
     excerpt=excerpt,
     origin=origin,
   )

@@ -6,8 +6,7 @@ import re
 from collections.abc import Sequence
 
 from beam_jobs.sources import listing
-
-NOISE_FOLDER = '_background_noise_'
+from schemas import utterance
 
 _CLIP = re.compile(
   r'(?P<word>[^/]+)/(?P<speaker>[^/]+?)_nohash_(?P<take>[0-9]+)\.[^./]+', re.DOTALL
@@ -59,7 +58,7 @@ def find(paths: Sequence[str]) -> WordFolders:
   ignored: tuple[str, ...] = ()
   if base.endswith(_CHALLENGE_TRAIN):
     ignored = (base.removesuffix(_CHALLENGE_TRAIN) + _CHALLENGE_TEST,)
-  noise = f'{base}{NOISE_FOLDER}/'
+  noise = f'{base}{utterance.NOISE_FOLDER}/'
   return WordFolders(
     base,
     clips=[path for path in paths if not path.startswith((noise, *ignored))],

@@ -138,7 +138,7 @@ def test_another_rule_is_another_data_set(corpus, kept, tmp_path, capsys):
   assert 'duplicates' in capsys.readouterr().err
 
 
-def test_the_same_picture_twice_is_named(tmp_path):
+def test_the_same_picture_twice_is_named(tmp_path, capfd):
   rng = np.random.default_rng(0)
   for label in ('cat', 'dog'):
     (tmp_path / 'in' / label).mkdir(parents=True)
@@ -157,3 +157,6 @@ def test_the_same_picture_twice_is_named(tmp_path):
     '2 pictures have the same pixels as another: 1 picture, each in one split (cat/0.png (train) = '
     'cat/x.png (train)).'
   )
+  printed = capfd.readouterr().out
+  assert 'all pictures' in printed and ' pictures/s' in printed
+  assert printed.endswith(f'Next:\n  python -m trainer --data={tmp_path / "out"}\n')

@@ -108,11 +108,6 @@ def test_padding_is_counted(data):
   assert {record.num_samples for record in records(data, 'test')} == {3_200}
 
 
-def test_worker_processes_write_the_same_bytes(corpus, data, tmp_path):
-  """Three; two in test_workers_import_no_tensorflow_and_write_the_same_bytes."""
-  assert digests(featurized(corpus, tmp_path / 'out', '--workers=3')) == digests(data)
-
-
 def test_threads_of_beams_own_runner_write_the_same_bytes(corpus, data, tmp_path):
   argv = ['--direct_num_workers=2', '--direct_running_mode=multi_threading']
   assert digests(featurized(corpus, tmp_path / 'out', *argv)) == digests(data)

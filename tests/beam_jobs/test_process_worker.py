@@ -1,6 +1,7 @@
 """The worker that a cluster starts as a process, against a runner's provision service."""
 
 import concurrent.futures
+import gc
 import os
 import subprocess
 import sys
@@ -47,48 +48,58 @@ def provision():
   server.stop(0)
 
 
-@pytest.fixture
-def became(provision, monkeypatch):
-  """What the process turns into: program, arguments and environment."""
-  calls = []
-  monkeypatch.setattr(os, 'execve', lambda *call: calls.append(call))
-  monkeypatch.delenv('OPENBLAS_NUM_THREADS', raising=False)
+def run(provision, monkeypatch):
+  """Starts the worker; returns the environment variables with which Beam's own begins."""
+  found = {}
+  monkeypatch.setattr(os, 'environ', dict(os.environ))
+  monkeypatch.setattr(sdk_worker_main, 'main', lambda _: found.update(os.environ))
+  monkeypatch.setattr(gc, 'freeze', lambda: None)
+  monkeypatch.setattr(gc, 'set_threshold', lambda *_: None)
   # Runners give endpoints that a container would want, too.
   process_worker.main(
     ['--id=3-1', f'--provision_endpoint={provision.endpoint}', '--artifact_endpoint=x:1']
   )
-  return calls[0]
+  return found
 
 
-def test_it_becomes_beams_worker(became):
-  program, arguments, environment = became
-  assert program == sys.executable
-  assert arguments == [sys.executable, '-m', 'apache_beam.runners.worker.sdk_worker_main']
-  assert environment['PATH'] == os.environ['PATH']
+@pytest.fixture
+def became(provision, monkeypatch):
+  return run(provision, monkeypatch)
 
 
 def test_the_worker_is_told_what_the_runner_said(became, provision):
-  environment = became[2]
-  assert provision.asked_by == ['3-1'] and environment['WORKER_ID'] == '3-1'
+  assert provision.asked_by == ['3-1'] and became['WORKER_ID'] == '3-1'
   for name, url in (('LOGGING', 'localhost:1001'), ('CONTROL', 'localhost:1002')):
     endpoint = endpoints_pb2.ApiServiceDescriptor()
-    text_format.Merge(environment[f'{name}_API_SERVICE_DESCRIPTOR'], endpoint)
+    text_format.Merge(became[f'{name}_API_SERVICE_DESCRIPTOR'], endpoint)
     assert endpoint.url == url
-  assert environment['RUNNER_CAPABILITIES'] == 'one two'
-  assert environment['OPENBLAS_NUM_THREADS'] == '1'
+  assert became['RUNNER_CAPABILITIES'] == 'one two'
 
 
 def test_beam_reads_the_options_back(became):
-  options = sdk_worker_main._load_pipeline_options(became[2]['PIPELINE_OPTIONS'])
+  options = sdk_worker_main._load_pipeline_options(became['PIPELINE_OPTIONS'])
   assert options == {'job_name': 'digits'}
 
 
-def test_a_number_of_blas_threads_that_is_set_stays(provision, monkeypatch):
-  monkeypatch.setenv('OPENBLAS_NUM_THREADS', '4')
-  info = beam_provision_api_pb2.ProvisionInfo()
-  assert process_worker.worker_environment(info, '1')['OPENBLAS_NUM_THREADS'] == '4'
+@pytest.mark.parametrize('given, expected', [(None, '1'), ('4', '4')])
+def test_blas_has_one_thread_where_no_number_is_set(provision, monkeypatch, given, expected):
+  if given:
+    monkeypatch.setenv('OPENBLAS_NUM_THREADS', given)
+  else:
+    monkeypatch.delenv('OPENBLAS_NUM_THREADS', raising=False)
+  assert run(provision, monkeypatch)['OPENBLAS_NUM_THREADS'] == expected
 
 
-def test_it_imports_no_tensorflow():
-  code = 'import beam_jobs.process_worker, sys; assert "tensorflow" not in sys.modules'
-  subprocess.run([sys.executable, '-c', code], check=True)
+# NumPy looks at that number when it is imported, and never again.
+IMPORTS = """
+import sys
+from beam_jobs import process_worker
+assert 'numpy' not in sys.modules, 'too early'
+process_worker.lean_beam.load()
+from apache_beam.runners.worker import sdk_worker_main
+assert 'numpy' in sys.modules and 'tensorflow' not in sys.modules
+"""
+
+
+def test_it_imports_no_tensorflow_and_numpy_only_when_it_runs():
+  subprocess.run([sys.executable, '-c', IMPORTS], check=True)

@@ -13,11 +13,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from beam_jobs.processes import held_folder
 from beam_jobs.sources import corpus as corpus_lib
-from beam_jobs.sources import official_split, word_folders
+from beam_jobs.sources import official_split
 from beam_jobs.sources.synthesis import script
-from schemas import errors, json_form, splits
+from schemas import errors, json_form, splits, utterance
+from tfrecords import storage
+from tfrecords.storage import half_written
 
 MARKER = 'corpus.json'
 _PACKAGE = 'espeakng-loader'
@@ -45,8 +46,7 @@ def build(corpus: corpus_lib.Corpus, corpus_plan: script.CorpusPlan) -> None:
   if _is_made(corpus.folder, made_of):
     return
   try:
-    # Those of killed runs are removed.
-    with held_folder.held(f'{corpus.folder}.tmp-') as temporary:
+    with half_written.folder(f'{corpus.folder}{storage.TEMPORARY_MARK}') as temporary:
       split_of_speaker = script.split_of_speakers(corpus_plan.speakers)
       _speak(clips, split_of_speaker, temporary, seed=corpus_plan.seed)
       _write_lists(clips, split_of_speaker, temporary)
@@ -126,7 +126,7 @@ def _speak(
     'data': data,
     'folder': folder,
     'clips': [dataclasses.asdict(clip) for clip in clips],
-    'noise_folder': word_folders.NOISE_FOLDER,
+    'noise_folder': utterance.NOISE_FOLDER,
     'babblers': _babblers(clips, split_of_speaker),
     'seed': seed,
     'parent_pid': os.getpid(),

@@ -17,8 +17,8 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from beam_jobs.processes import lifeline
 from beam_jobs.sources.synthesis import backgrounds, espeak, script
+from tfrecords.resources import lifeline
 
 SAMPLE_RATE_HZ = backgrounds.SAMPLE_RATE_HZ
 

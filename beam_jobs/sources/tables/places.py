@@ -32,7 +32,7 @@ class Places:
     self.noted: tuple[rejects.Noted, ...] = ()
 
   def find(self, path: str) -> tuple[str, str]:
-    """Returns a path as a part of ids, and what opens the file.
+    """Returns a path as a part of ids, without secrets, and what opens the file.
 
     Raises:
       ClipError: if it leads out of the folder, or to no file in it, or nothing here opens it.
@@ -40,13 +40,13 @@ class Places:
     written = path
     if match := _SCHEME.match(path):
       if match[1].lower() != 'file':
-        return path, _checked(path)
+        return errors.shown(path), _checked(path)
       path = _of_file_uri(path)
     if _WINDOWS_DISK.match(path):
       raise ClipError(
         'outside',
-        f'Wanted a path inside of {self._root}, got {written!r} on a disk of Windows. Write it '
-        "from the table's folder on, such as yes/1.wav.",
+        f'Wanted a path inside of {errors.shown(self._root)}, got {written!r} on a disk of '
+        "Windows. Write it from the table's folder on, such as yes/1.wav.",
       )
     inside = self._inside(path, written)
     if '\\' in path:
@@ -67,8 +67,8 @@ class Places:
     if inside.startswith(('/', '../')) or inside == '..':
       raise ClipError(
         'outside',
-        f'Wanted a path inside of {self._root}, got {written!r}. Another folder is named by '
-        'table:root=FOLDER.',
+        f'Wanted a path inside of {errors.shown(self._root)}, got {written!r}. Another folder is '
+        'named by table:root=FOLDER.',
       )
     if inside == '.':
       raise ClipError('bad_row', f'Wanted the path of an audio file, got {written!r}.')
@@ -113,6 +113,7 @@ def _of_file_uri(uri: str) -> str:
   host, slash, path = rest.partition('/')
   if host not in ('', 'localhost'):
     raise ClipError(
-      'bad_uri', f'Wanted file:///PATH of this machine, got {uri!r} of the machine {host!r}.'
+      'bad_uri',
+      f'Wanted file:///PATH of this machine, got {errors.shown(uri)!r} of another machine.',
     )
   return urllib.parse.unquote(slash + path)

@@ -20,11 +20,10 @@ import soundfile
 
 from beam_jobs import download, downloading, featurize
 from beam_jobs.downloading import getting, offered, showing, unpacking
-from beam_jobs.processes import held_folder
 from schemas import command, errors
 from tests.helpers import web_server
 from tfrecords import storage
-from tfrecords.storage import passing_faults
+from tfrecords.storage import half_written, passing_faults
 
 NOISE = random.Random(0).randbytes(300_000)
 FILES = {'c/yes/1.wav': b'yes', 'c/no/1.wav': NOISE, 'c/list.txt': b'yes/1.wav\n'}
@@ -403,7 +402,7 @@ def test_what_is_there_is_not_touched(tmp_path, address, pages):
 
 def test_two_do_not_download_to_one_folder(tmp_path, address):
   os.mkdir(tmp_path / 'data.partial')
-  descriptor = held_folder.locked(str(tmp_path / 'data.partial'))
+  descriptor = half_written.locked(str(tmp_path / 'data.partial'))
   with pytest.raises(errors.SourceError, match='Another process is downloading'):
     get(archive_of(b'x'), tmp_path / 'data', address)
   os.close(descriptor)

@@ -5,9 +5,11 @@ import json
 import threading
 
 import apache_beam as beam
+import grpc
 import pytest
 from apache_beam.options import pipeline_options
-from apache_beam.runners.portability import flink_runner
+from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
+from apache_beam.runners.portability import flink_runner, local_job_service, portable_runner
 
 from beam_jobs.launching import cancelling
 
@@ -35,7 +37,7 @@ class _Flink(http.server.BaseHTTPRequestHandler):
 def flink():
   server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), _Flink)
   server.jobs, server.cancelled = [], []
-  threading.Thread(target=server.serve_forever, daemon=True).start()
+  threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
   yield server
   server.shutdown()
   server.server_close()
@@ -101,3 +103,89 @@ def test_a_cluster_that_does_not_answer_is_said(capsys):
 def test_a_flink_in_the_launcher_is_asked_nothing(capsys):
   run(Interrupted(), '--flink_master=[local]')
   assert not capsys.readouterr().err
+
+
+_RELEASED = threading.Event()
+
+
+def wait_for_release(element):
+  _RELEASED.wait(60)
+  return element
+
+
+@pytest.fixture
+def job_server(tmp_path):
+  """Beam's own, in this process: so are the workers, which do not end before the test does."""
+  _RELEASED.clear()
+  server = local_job_service.LocalJobServicer(staging_dir=str(tmp_path))
+  endpoint = f'localhost:{server.start_grpc_server()}'
+  with grpc.insecure_channel(endpoint) as channel:
+    yield endpoint, beam_job_api_pb2_grpc.JobServiceStub(channel)
+    _RELEASED.set()
+    for job in server._jobs.values():
+      job._run_thread.join(30)
+  server.stop()
+
+
+def waiting_pipeline(endpoint, *arguments):
+  options = [f'--job_endpoint={endpoint}', '--environment_type=LOOPBACK', *arguments]
+  root = beam.Pipeline('PortableRunner', pipeline_options.PipelineOptions(options))
+  root | beam.Create([1]) | beam.Map(wait_for_release)
+  return root
+
+
+def interrupted_on(endpoint, *arguments):
+  with pytest.raises(KeyboardInterrupt):
+    cancelling.run(waiting_pipeline(endpoint, *arguments))
+
+
+def how_each_ended(jobs):
+  ends = []
+  for one in jobs.GetJobs(beam_job_api_pb2.GetJobsRequest()).job_info:
+    request = beam_job_api_pb2.GetJobStateRequest(job_id=one.job_id)
+    ends.append([state.state for state in jobs.GetStateStream(request, timeout=30)][-1])
+  return [beam_job_api_pb2.JobState.Enum.Name(end) for end in ends]
+
+
+def interrupt(*args, **kwargs):
+  raise KeyboardInterrupt
+
+
+def test_a_job_that_runs_is_cancelled_before_its_workers_end(job_server, monkeypatch, capsys):
+  endpoint, jobs = job_server
+  monkeypatch.setattr(portable_runner.time, 'sleep', interrupt)
+  interrupted_on(endpoint)
+  assert how_each_ended(jobs) == ['CANCELLED'] and not capsys.readouterr().err
+
+
+def test_a_job_whose_number_the_launcher_does_not_know_is_cancelled(
+  job_server, monkeypatch, capsys
+):
+  endpoint, jobs = job_server
+  monkeypatch.setattr(portable_runner.PipelineResult, '__init__', interrupt)
+  interrupted_on(endpoint)
+  assert how_each_ended(jobs) == ['CANCELLED'] and not capsys.readouterr().err
+
+
+def test_of_two_jobs_of_one_name_on_a_job_server_none_is_cancelled(job_server, monkeypatch, capsys):
+  endpoint, jobs = job_server
+  first = waiting_pipeline(endpoint, '--job_name=words').run()
+  monkeypatch.setattr(portable_runner.PipelineResult, '__init__', interrupt)
+  interrupted_on(endpoint, '--job_name=words')
+  assert f"2 jobs on {endpoint} are called 'words': none was cancelled" in capsys.readouterr().err
+  _RELEASED.set()
+  first.wait_until_finish()
+  assert how_each_ended(jobs) == ['DONE', 'DONE']
+
+
+def test_a_job_server_that_has_gone_is_said(job_server, monkeypatch, capsys):
+  endpoint, _ = job_server
+
+  def gone(self, *args, **kwargs):
+    raise grpc.RpcError('Nobody answers.\nNot a word.')
+
+  monkeypatch.setattr(portable_runner.PipelineResult, 'cancel', gone)
+  monkeypatch.setattr(portable_runner.time, 'sleep', interrupt)
+  interrupted_on(endpoint)
+  said = capsys.readouterr().err
+  assert said == 'The job may go on: its job server did not cancel it (Nobody answers.).\n'

@@ -133,7 +133,8 @@ def test_the_help_heads_every_flag_by_what_it_is_about_and_lists_families_with_d
     ('--sample_rate_hz=fast', "--sample_rate_hz: expected a whole number, got 'fast'."),
     ('--clip_seconds=-1', "--clip_seconds: expected a number of at least 0, got '-1'."),
     ('--workers=-2', "--workers: expected a whole number of at least 0, got '-2'."),
-    ('--max_clip_seconds=0', '--max_clip_seconds must be positive, got 0.0 seconds.'),
+    ('--max_clip_seconds=0', '--max_clip_seconds=0 has no effect without --clip_seconds=0.'),
+    (['--clip_seconds=0', '--max_clip_seconds=0'], '--max_clip_seconds must be positive, got 0.0'),
     ('--clip_seconds=1e-9', '--clip_seconds must be 0 (clips as long as they are), or positive'),
     ('--channel=top', '--channel must be mix, loudest, left, right, or a number from 1'),
     ('--clip_seconds=1s', "--clip_seconds: expected a number, got '1s'."),
@@ -144,7 +145,7 @@ def test_the_help_heads_every_flag_by_what_it_is_about_and_lists_families_with_d
 )
 def test_a_value_of_another_type_is_a_sentence(argument, sentence):
   with pytest.raises(errors.ConfigError) as caught:
-    flags.parse([*BASE, argument])
+    flags.parse([*BASE, *([argument] if isinstance(argument, str) else argument)])
   assert sentence in str(caught.value)
 
 

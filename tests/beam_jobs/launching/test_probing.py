@@ -82,4 +82,6 @@ def test_of_many_clips_some_are_picked_whatever_their_order(monkeypatch):
 
 def test_a_probe_without_a_plan_is_refused(corpus, tmp_path, capsys):
   assert command.run(featurize.main, corpora.argv(corpus, tmp_path / 'out', '--probe')) == 2
-  assert '--probe reads lengths for --plan. Give both, or neither' in capsys.readouterr().err
+  assert (
+    '--probe has no effect without --plan. Write both, or leave it away.' in capsys.readouterr().err
+  )

@@ -85,6 +85,13 @@ def test_hours_are_of_what_is_stored_and_the_recordings_are_told_beside(manifest
   )
 
 
+def test_the_speed_of_a_slow_job_is_no_zero(manifest):
+  num_records = sum(shard.num_records for shard in manifest.shards)
+  said = dict(summary.rows(manifest, 40.0))['time']
+  assert said.startswith(f'40.0 s: {num_records / 40:.1f} clips/s, 0.2 x realtime, ')
+  assert f': {num_records * 1_000:,} clips/s, ' in dict(summary.rows(manifest, 0.001))['time']
+
+
 def test_where_both_are_the_same_hours_they_are_said_once():
   assert summary.hours((3_600.0, 3_600.0)) == '60.0 min of audio'
   assert summary.hours((2_280.0, 6_624.0)) == '38.0 min of audio, made of 110.4 min of recordings'

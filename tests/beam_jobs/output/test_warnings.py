@@ -4,6 +4,7 @@ import pytest
 
 from beam_jobs import config as config_lib
 from beam_jobs import rules
+from beam_jobs.launching import summary
 from beam_jobs.output import warnings
 from beam_jobs.planning import plan
 from schemas import audio, record, splits
@@ -34,12 +35,12 @@ def planned(clips, **changes):
 
 
 def clips(counts):
-  """Returns clips of one speaker a split: {split: {label: count}}."""
+  """Returns clips of two speakers a split: {split: {label: count}}."""
   return [
-    (f'{split} voice', label, split)
+    (f'{split} voice{" 2" * (number % 2)}', label, split)
     for split, by_label in counts.items()
     for label, count in by_label.items()
-    for _ in range(count)
+    for number in range(count)
   ]
 
 
@@ -131,6 +132,76 @@ def test_who_is_in_which_split_is_named_up_to_twenty():
     'train': tuple(f's{number:03}' for number in range(20)), 'test': ('t0', 't1'),
   }  # fmt: skip
   assert made.num_speakers == {'train': 30, 'validation': 0, 'test': 2}
+
+
+def of_voices(**names):
+  """Returns ten clips of every speaker: validation=('ann',)."""
+  return [
+    (name, label, split)
+    for split, voices in names.items()
+    for name in voices
+    for label in ('no', 'yes')
+    for _ in range(5)
+  ]
+
+
+NOISES = ('_background_noise_/hum', '_background_noise_/tap', '_background_noise_/wind')
+
+
+def test_a_split_of_noises_alone_is_named_with_what_to_do():
+  _, (said,) = planned(
+    of_voices(train=('ann', 'bob'), validation=('cyd', 'dan', NOISES[2]), test=NOISES[:2])
+  )
+  assert said == (
+    'The test split has no voice: all its clips are cut from 2 recordings of noise, so figures on '
+    'it say nothing of voices. Name its voices, with --split_by=speaker:test=NAME+NAME, or let '
+    'every voice judge once: `python -m trainer --data=FOLDER --folds=speaker:all`.'
+  )
+
+
+def test_splits_of_one_voice_are_named_unless_somebody_wants_them_so():
+  train = tuple('abcdefg')
+  listed = of_voices(train=train, validation=('eve', NOISES[0]), test=('fay',))
+  _, (said,) = planned(listed)
+  assert said.startswith('2 splits have one voice (validation: eve, test: fay), which may be an ')
+  assert '--split_by=speaker:test=NAME+NAME, or let every voice judge once: ' in said
+  assert said.endswith('--folds=speaker:5`.')
+  for rule, wanted in (
+    ('speaker:test=fay', ['1 split has one voice (validation: eve)']),
+    ('speaker:test=fay,validation=eve', []),
+    ('clip', []),
+  ):
+    _, said = planned(listed, split_by=rules.SplitRule.parse(rule))
+    assert [text.partition(', which')[0] for text in said if 'one voice' in text] == wanted
+  _, (said,) = planned(of_voices(train=('eve', *NOISES), test=train[:4], validation=train[4:]))
+  assert said.startswith('1 split has one voice (train: eve), ')
+  assert 'Leave it more, with a smaller --validation_fraction' in said
+
+
+def test_one_voice_alone_is_told_how_it_is_judged_on_new_clips():
+  _, said = planned(of_voices(**{'': ('ann',)}))
+  assert said[-1].startswith('All clips are of one voice (ann): ')
+  assert said[-1].endswith('is said by --split_by=clip.')
+  _, said = planned(of_voices(**{'': ('ann', *NOISES)}))  # The noises fill no split for her.
+  assert [text for text in said if 'voice' in text] == [
+    '1 split has one voice (train: ann), which may be an easy or a hard one: what is found on one '
+    'says little of others. Leave it more, with a smaller --validation_fraction and '
+    '--test_fraction, or name the voices of the others with '
+    '--split_by=speaker:validation=NAME,test=NAME.'
+  ]
+
+
+def test_voices_are_counted_and_noises_beside_them():
+  made, _ = planned(of_voices(train=('ann', 'bob', *NOISES), test=('cyd', 'dan')))
+  found = {split: (one.count, one.first, one.num_noises) for split, one in made.voices.items()}
+  assert found == {'train': (2, 'ann', 3), 'validation': (0, '', 0), 'test': (2, 'cyd', 0)}
+  names = made.speakers['train']
+  assert summary.speakers(2, 3, names, 'audio') == '2 speakers (ann, bob) and 3 noises'
+  assert summary.speakers(2, 0, ('ann', 'bob'), 'pictures') == '2 groups (ann, bob)'
+  assert summary.speakers(2, 0, made.speakers['test'], 'audio') == '2 speakers (cyd, dan)'
+  assert summary.speakers(30, 3, made.speakers['train'], 'audio') == '30 speakers and 3 noises'
+  assert summary.speakers(0, 3, NOISES, 'audio') == '0 speakers and 3 noises'
+  assert summary.speakers(9, 0, (), 'audio') == ''
 
 
 def test_where_nobody_knows_who_speaks_nobody_is_named():

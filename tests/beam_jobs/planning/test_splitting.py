@@ -125,6 +125,41 @@ def test_no_fraction_no_split():
   assert set(result.values()) == {'train'}
 
 
+NOISES = tuple(f'_background_noise_/n{i}' for i in range(7))
+
+
+@pytest.mark.parametrize('num_voices', [3, 4, 12, 40])
+@pytest.mark.parametrize('num_noises', [1, 2, 3, 7])
+def test_noises_are_dealt_apart_from_voices(num_voices, num_noises):
+  voices = [f's{i}' for i in range(num_voices)]
+  alone = splitting.assign_splits({name: {''} for name in voices}, rules.SplitRule(), FRACTIONS)
+  both = {name: {''} for name in (*voices, *NOISES[:num_noises])}
+  found = splitting.assign_splits(both, rules.SplitRule(), FRACTIONS)
+  assert {name: found[name] for name in voices} == alone  # They take no voice's place.
+  of_noises = {found[name] for name in NOISES[:num_noises]}
+  assert 'train' in of_noises and len(of_noises) == min(num_noises, 3)
+
+
+def test_noises_go_to_splits_with_voices_alone():
+  groups = {name: {''} for name in ('ann', 'bob', *NOISES)}  # Too few voices for validation.
+  found = splitting.assign_splits(groups, rules.SplitRule(), FRACTIONS)
+  assert {found['ann'], found['bob']} == {'test', 'train'} == set(found.values())
+  groups = {'ann': {'test'}, 'bob': {'train'}} | {name: {''} for name in NOISES}
+  found = splitting.assign_splits(groups, rules.SplitRule(), FRACTIONS)
+  assert {found[name] for name in NOISES} == {'test', 'train'}
+
+
+def test_noises_that_are_listed_fill_no_split_for_the_voices():
+  listed = {name: {split} for name, split in zip(NOISES, splits.SPLITS, strict=False)}
+  found = splitting.assign_splits({'ann': {''}, **listed}, rules.SplitRule(), FRACTIONS)
+  assert found['ann'] == 'train'
+
+
+def test_noises_alone_are_dealt_as_ever():
+  found = splitting.assign_splits({name: {''} for name in NOISES}, rules.SplitRule(), FRACTIONS)
+  assert set(found.values()) == set(splits.SPLITS)
+
+
 def test_one_speaker_trains():
   assert splitting.assign_splits({'a': {''}}, rules.SplitRule(), FRACTIONS) == {'a': 'train'}
 
@@ -137,11 +172,47 @@ def test_one_speaker_trains():
     ('speaker:test=a,validation=a', "names 'a' for validation and for test"),
     ('clip:test=a', '--split_by=clip takes no values'),
     ('take:test=9-1', 'must run upwards'),
+    ('take:official=false', '--split_by=take:official=false: official=false has no effect'),
   ],
 )
 def test_a_wrong_rule_is_refused(text, sentence):
   with pytest.raises(errors.ConfigError, match=sentence):
     rules.SplitRule.parse(text)
+
+
+LISTED = {'a': {'validation'}, 'b': {'test'}, 'c': {'train', 'test'}}
+
+
+@pytest.mark.parametrize(
+  ('groups', 'rule', 'fractions', 'sentence'),
+  [
+    (LISTED, 'speaker', {'validation': 0.2}, 'fraction=0.2 has .*: the corpus itself says'),
+    (LISTED, 'speaker', {'test': 0.0}, '--test_fraction=0 has no .*speaker:official=false'),
+    # Recordings of noise are no voices.
+    ({**LISTED, '_background_noise_/x': {''}}, 'speaker', {'test': 0.3}, 'of every speaker in whi'),
+    (
+      {'1': {''}, '2': {''}}, 'take:test=1,train=2', {'validation': 0.2},
+      r'--split_by=take:test=1,train=2 says of every take .* or name fewer values',
+    ),
+    (
+      {**LISTED, 'd': {''}}, 'speaker:train=d', {'test': 0.3},
+      '--split_by=speaker:train=d and the corpus itself say of every speaker',
+    ),
+  ],
+)  # fmt: skip
+def test_a_share_that_decides_nothing_is_refused(groups, rule, fractions, sentence):
+  rule = rules.SplitRule.parse(rule)
+  with pytest.raises(errors.ConfigError, match=sentence):
+    splitting.check_fractions(groups, rule, splits.SplitFractions(**fractions))
+  splitting.check_fractions(groups, rule, FRACTIONS)  # Nobody gave any.
+  # With a voice that is dealt out they decide something.
+  splitting.check_fractions({**groups, 'new': {''}}, rule, splits.SplitFractions(**fractions))
+
+
+@pytest.mark.parametrize('rule', ['clip', 'speaker:official=false'])
+def test_a_share_counts_where_the_lists_of_the_corpus_do_not(rule):
+  shares = splits.SplitFractions(test=0.3)
+  splitting.check_fractions(LISTED, rules.SplitRule.parse(rule), shares)
 
 
 def test_a_value_that_no_clip_has_is_refused_with_the_nearest():

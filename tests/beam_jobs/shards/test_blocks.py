@@ -27,7 +27,7 @@ def test_a_block_holds_what_was_packed(utterances):
 
 @pytest.mark.parametrize('count', [0, 1, blocks.BLOCK_CLIPS, 2 * blocks.BLOCK_CLIPS + 1])
 def test_blocks_hold_all_in_order_and_none_too_many(count):
-  packed = [blocks.unpack(block) for block in blocks.packed(iter(range(count)))]
+  packed = [blocks.unpack(blocks.pack(some)) for some in blocks.lists(iter(range(count)))]
   assert [item for block in packed for item in block] == list(range(count))
   assert all(0 < len(block) <= blocks.BLOCK_CLIPS for block in packed)
 

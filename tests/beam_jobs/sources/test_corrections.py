@@ -75,7 +75,7 @@ def test_other_bytes_than_utf8_and_too_much_are_refused(monkeypatch):
   with pytest.raises(errors.ConfigError, match='row 4: Wanted at most 2 corrections'):
     parsed('id,action\na,keep\nb,keep\nc,keep\n')
   monkeypatch.setattr(corrections, 'MAX_BYTES', 1 << 20)
-  with pytest.raises(errors.ConfigError, match='Wanted at most 1 MiB, got 2'):
+  with pytest.raises(errors.ConfigError, match='Wanted at most 1 MiB, and there are more'):
     parsed('id,action\n' + 'x' * (2 << 20))
 
 

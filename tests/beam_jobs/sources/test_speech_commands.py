@@ -205,7 +205,7 @@ def test_without_unknown_the_rest_is_counted_and_all_words_have_no_rest(tmp_path
   assert {clip.label for clip in good.values()} == {'yes', 'no'}
   assert not bad
   assert trees.left_out('speech_commands', corpus, **settings) == {'not_wanted': 240}
-  good, _ = trees.listed('speech_commands', corpus, wanted_words='all', unknown=0.5)
+  good, _ = trees.listed('speech_commands', corpus, wanted_words='all')
   assert {clip.label for clip in good.values()} == {'yes', 'no', 'bed', 'cat'}
 
 
@@ -350,6 +350,17 @@ def test_a_list_that_is_no_text_is_an_error(tmp_path):
     trees.listed('speech_commands', corpus)
 
 
+@pytest.mark.parametrize('name', ['validation_percentage', 'testing_percentage'])
+def test_shares_have_no_effect_where_there_are_lists(tmp_path, name):
+  corpus = trees.make(tmp_path, *CLIPS)
+  (tmp_path / 'testing_list.txt').write_text(CLIPS[0])
+  with pytest.raises(
+    errors.SourceError, match=f'{name}=20 has no effect: .* lists of the official'
+  ):
+    trees.listed('speech_commands', corpus, **{name: 20.0})
+  assert trees.listed('speech_commands', corpus, **{name: 0.0})[0]
+
+
 @pytest.mark.parametrize(
   ('settings', 'sentence'),
   [
@@ -360,6 +371,9 @@ def test_a_list_that_is_no_text_is_an_error(tmp_path):
     ({'silence': 1.5}, 'silence must be .* whole number of clips'),
     ({'silence_s': 0}, 'silence_s must be more than 0 seconds, got 0'),
     ({'validation_percentage': -1}, 'leave something of 100 for train, got -1 and 10'),
+    ({'unknown': 0.3}, 'unknown=0.3 has no effect as wanted_words=all leaves no word for it'),
+    ({'silence_s': 2.0}, 'silence_s=2.0 has no effect without silence'),
+    ({'wanted_words': 'no', 'unknown': 0, 'seed': 3}, 'seed=3 has no effect without silence, or'),
     ({'testing_percentage': 90}, 'leave something of 100 for train, got 10.* and 90'),
   ],
 )
