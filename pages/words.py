@@ -3,6 +3,7 @@
 from typing import Any
 
 from schemas.errors import counted as counted
+from schemas.errors import share as share
 
 # What may turn the writing direction of the text around a name.
 _DIRECTIONS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F), '�')
@@ -23,9 +24,9 @@ def percent(share: float) -> str:
   return f'{value:.1f} %' if 99 < value < 100 else f'{value:.0f} %'
 
 
-def share(part: float) -> str:
-  """Returns such as `93.3 %`: with a tenth whatever it is, for figures that stand side by side."""
-  return f'{100 * part:.1f} %'
+def gain(difference: float) -> str:
+  """Returns a difference of shares, such as `+1.5 points` or `-0.3 points`."""
+  return f'{100 * difference:+.1f} points'
 
 
 def duration(seconds: float) -> str:

@@ -21,6 +21,7 @@ from schemas import command
 from tfrecords import command_line
 from trainer import config as config_lib
 from trainer import preflight, resume
+from trainer.child_processes import parent_tie
 from trainer.devices import allocator, meeting, quiet
 
 
@@ -64,7 +65,9 @@ def main(arguments: Sequence[str]) -> None:
 def _follow_recipe(config: config_lib.TrainConfig, arguments: Sequence[str]) -> None:
   if '://' not in config.data:  # What can be refused at once.
     preflight.check(
-      dataclasses.replace(config, recipe=config_lib.NO_RECIPE, run_dir='', run_name='')
+      dataclasses.replace(
+        config, recipe=config_lib.NO_RECIPE, run_dir='', run_name='', overwrite=False
+      )
     )
   allocator.keep_freed_memory()
   quiet.import_tensorflow(debug=command.is_on('debug', arguments))
@@ -75,6 +78,7 @@ def _follow_recipe(config: config_lib.TrainConfig, arguments: Sequence[str]) -> 
 
 def run() -> int:
   """Entry point of the command voxshard-train."""
+  parent_tie.end_with_parent()
   return command.run(main, stopped=command.AGAIN)
 
 

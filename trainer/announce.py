@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -242,9 +243,10 @@ def interrupted(
   """Prints where a run was stopped from outside; returns how to go on."""
   named = '' if config.run_dir else f' with --run_dir={folder.path}'
   again = f'{command.AGAIN}{named}, it goes on from there'
+  is_within = position.num_examples > 0
+  epoch = f'in epoch {position.epoch}' if is_within else f'the last of epoch {position.epoch - 1}'
   print(
-    f'stopped by {outcome.interrupted} behind step {position.step:,}, in epoch {position.epoch}; '
-    f'saved: {again}.',
+    f'stopped by {outcome.interrupted} behind step {position.step:,}, {epoch}; saved: {again}.',
     flush=True,
   )
   return again
@@ -317,9 +319,9 @@ def end(config: config_lib.TrainConfig, outcome: loop.Outcome, best: best_lib.Be
   if outcome.stopped:
     print(f'stopped early: {outcome.stopped}')
   if best.validation is not None:
-    shown = f'accuracy {best.validation.accuracy:.1%}, loss {best.validation.loss:.4f}'
+    shown = f'accuracy {words.share(best.validation.accuracy)}, loss {best.validation.loss:.4f}'
     if config.monitor not in ('accuracy', 'loss'):
-      shown = f'{config.monitor} {getattr(best.validation, config.monitor):.1%}, {shown}'
+      shown = f'{config.monitor} {words.share(getattr(best.validation, config.monitor))}, {shown}'
     print(f'best     epoch {best.epoch}: validation {shown}')
 
 
@@ -334,11 +336,12 @@ def results(folder: run_folder.RunFolder, report: dict[str, Any] | None, *, has_
     print(f'note: {why}, so there is no report.')
   else:
     print(
-      f'test     accuracy {report["accuracy"]:.1%} on {report["num_examples"]:,} '
+      f'test     accuracy {words.share(report["accuracy"])} on {report["num_examples"]:,} '
       f'{report["examples"]}'
     )
     for line in confidence_text.unknown_lines(report['none_of_these'], report['examples']):
       print(line)
     print(f'report   {folder.judgement.for_reading}')
   print(f'model    {folder.checkpoint_file(run_folder.BEST)}')
-  print(f'curves   tensorboard --logdir {folder.logs_dir}', flush=True)
+  logs = shlex.quote(str(folder.logs_dir))
+  print(f'curves   python -m tensorboard.main --logdir={logs}', flush=True)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from schemas import errors, splits
+from schemas import errors, manifest, splits
+from tfrecords import held_out, manifest_file
 from trainer import config as config_lib
 from trainer import models
 from trainer.augment import chain
-from trainer.data import datasets, failures, input_pipeline, padded_lengths
-from trainer.devices import machine
+from trainer.data import datasets, failures, input_pipeline, padded_lengths, record_moments
+from trainer.devices import agreement, machine
 from trainer.devices import workers as workers_lib
 from trainer.learning import (
   averaging,
@@ -31,7 +33,7 @@ from trainer.learning import (
 from trainer.learning import teacher as teacher_lib
 from trainer.models import anatomy, freezing, front_end
 from trainer.runs import origin as origin_lib
-from trainer.runs import run_folder
+from trainer.runs import run_folder, written_checkpoints
 from trainer.trunks import weights as weights_lib
 
 
@@ -68,6 +70,44 @@ def strategy(config: config_lib.TrainConfig) -> tf.distribute.Strategy:
     deterministic=config.deterministic,
     seed=config.seed,
   )
+
+
+def with_own_statistics(
+  config: config_lib.TrainConfig,
+  data: datasets.Data,
+  workers: workers_lib.Workers,
+  *,
+  goes_on: bool = False,
+) -> datasets.Data:
+  """Returns a data set whose mean and variance are of what is learned from, and of nothing else.
+
+  Those that the data job wrote are of its whole train split. With --unknown_labels clips of it are
+  left out, so it is read once more; a run that goes on keeps those that it began with.
+
+  Raises:
+    RecordError, DatasetError: if the data set is damaged.
+  """
+  whole = data.manifest
+  if config.random_data or not whole.statistics or not held_out.labels_of(whole):
+    return data
+
+  def found() -> bytes:
+    if goes_on:
+      statistics = dict(manifest_file.load(config.run_dir, of_run=True).statistics)
+    else:
+      # What is computed and not stored is measured, of the same clips.
+      computed, name = data.computed, data.feature.name
+      name = computed_statistics.stored_name(whole, computed) if computed else name
+      wanted = [spec for spec in whole.features if spec.name == name]
+      statistics = record_moments.of_train_split(data.path, whole, wanted) if wanted else {}
+    return json.dumps({name: one.to_json() for name, one in statistics.items()}).encode()
+
+  said = json.loads(agreement.made_by_chief(found, workers))
+  own = {
+    name: manifest.FeatureStatistics.from_json(one, where=f'statistics of {name}')
+    for name, one in said.items()
+  }
+  return dataclasses.replace(data, manifest=dataclasses.replace(whole, statistics=own))
 
 
 def build(
@@ -147,11 +187,15 @@ def model_of(config: config_lib.TrainConfig, *, goes_on: bool) -> tuple[str, Any
     config: What is asked for.
     goes_on: Whether the run is in its folder already.
   """
+  folder = None
   if goes_on:
-    kept = run_folder.RunFolder(config.run_dir).graphs_dir
-  else:
-    kept = origin_lib.find(config.init_from).graphs_dir if config.init_from else ''
-  return models.parse_of_run(config.model, kept)
+    folder = run_folder.RunFolder(config.run_dir)
+  elif config.init_from and (run := origin_lib.find(config.init_from).run):
+    folder = run.folder
+  if folder is None:
+    return models.parse_of_run(config.model, '')
+  written_checkpoints.check_below(folder, folder.graphs_dir)
+  return models.parse_of_run(config.model, folder.graphs_dir)
 
 
 def origin(

@@ -50,9 +50,11 @@ class TrainConfig:
   )
   run_name: str = flag(
     '',
-    'The same as --run_dir=runs/NAME. `tensorboard --logdir runs` compares runs by these names.',
+    'The same as --run_dir=runs/NAME. TensorBoard on `runs` compares runs by these names.',
   )
-  overwrite: bool = flag(False, 'Replace the run in --run_dir, if there is one.')
+  overwrite: bool = flag(
+    False, 'Replace the run in --run_dir, if there is one.', needs=('run_dir', 'run_name')
+  )
   resume: str = flag(
     RESUME_AUTO,
     'Whether to go on with the run in --run_dir, if it was stopped before its end. auto: if there '
@@ -118,7 +120,9 @@ class TrainConfig:
     'copies of the shards in --cache_dir, for data that lies far away. The batches are the same.',
     choices=caches.CACHES,
   )
-  cache_dir: str = flag('', 'Folder for --cache=disk, which runs may share.', is_path=True)
+  cache_dir: str = flag(
+    '', 'Folder for --cache=disk, which runs may share.', is_path=True, needs=('cache=disk',)
+  )
   random_data: bool = flag(
     False,
     "Train on a made-up batch of the data set's shapes that stays on the devices, without "
@@ -155,6 +159,7 @@ class TrainConfig:
     0,
     'Split the GPU, or else the CPU, into so many devices, to try --strategy=mirrored on one.',
     limits=limits.NATURAL,
+    needs=('strategy=mirrored',),
   )
   precision: str = flag(
     precision.FLOAT32,
@@ -216,6 +221,7 @@ class TrainConfig:
     'Another rate for the trunk, such as a tenth of --learning_rate, which is then that of the '
     'head. Both are scaled and scheduled alike.',
     limits=limits.POSITIVE,
+    idle_with=('freeze=trunk',),
   )
   schedule: str = flag(
     'constant',
@@ -238,6 +244,7 @@ class TrainConfig:
     'accuracy',
     'What of the validation split makes an epoch the best one, which is kept.',
     choices=monitor.RANKS,
+    idle_with=('random_data',),
   )
   test: bool = flag(
     True,
@@ -260,6 +267,7 @@ class TrainConfig:
     0.0,
     "Share of each label's weight that the loss of training spreads over all labels: 0.1 is usual.",
     limits=_SHARE,
+    idle_with=('teacher_weight=1',),
   )
   class_weights: str = flag(
     'none',
@@ -279,13 +287,17 @@ class TrainConfig:
     is_path=True,
   )
   teacher_weight: float = flag(
-    0.9, "Share of the loss that is the distance from --teacher's labels.", limits=_PART
+    0.9,
+    "Share of the loss that is the distance from --teacher's labels.",
+    limits=_PART,
+    needs=('teacher',),
   )
   teacher_temperature: float = flag(
     4.0,
     'What the logits of both are divided by for that distance: the higher, the more the labels '
     'count that the teacher takes for less likely.',
     limits=limits.within(0.01, 1000),
+    needs=('teacher',),
   )
   clip_norm: float = flag(
     0.0,
@@ -332,11 +344,6 @@ class TrainConfig:
       )
     schedules.check(self.schedule, epochs=self.epochs)
     self._check_folds(strategy)
-    if self.virtual_devices and strategy != 'mirrored':
-      raise errors.ConfigError(
-        f'--virtual_devices={self.virtual_devices} has no effect with --strategy={strategy}. Write '
-        '--strategy=mirrored, or leave --virtual_devices away.'
-      )
 
   @property
   def step_examples(self) -> int:
@@ -352,10 +359,9 @@ class TrainConfig:
     return int(first), int(last)
 
   def _check_input(self) -> None:
-    if (self.cache == caches.DISK) != bool(self.cache_dir):
+    if self.cache == caches.DISK and not self.cache_dir:
       raise errors.ConfigError(
-        f'--cache={self.cache} and --cache_dir={self.cache_dir!r} do not fit: name the folder for '
-        'the copies with --cache=disk, and only there.'
+        '--cache=disk copies shards: name the folder for the copies by --cache_dir=FOLDER.'
       )
     if self.random_data and (self.data_service or self.cache != caches.NONE):
       raise errors.ConfigError(
@@ -417,14 +423,8 @@ class TrainConfig:
 
   def _check_teacher(self) -> None:
     if not self.teacher:
-      for field in dataclasses.fields(self):
-        value = getattr(self, field.name)
-        if field.name.startswith('teacher_') and value != field.default:
-          raise errors.ConfigError(
-            f'--{field.name}={value:g} has no effect without --teacher. Name the run that teaches, '
-            'or leave it away.'
-          )
-    elif self.run_dir and os.path.realpath(self.run_dir) == os.path.realpath(self.teacher):
+      return
+    if self.run_dir and os.path.realpath(self.run_dir) == os.path.realpath(self.teacher):
       raise errors.ConfigError(
         f'--teacher={self.teacher} is the --run_dir too: what is trained is another model than its '
         'teacher. Name another folder for one of them.'
@@ -435,11 +435,6 @@ class TrainConfig:
     if self.init_from:
       object.__setattr__(self, 'model', self._model_of_origin())
     models.parse(self.model)
-    if self.freeze == freezing.TRUNK and self.trunk_learning_rate is not None:
-      raise errors.ConfigError(
-        '--freeze=trunk lets no weight of the trunk move, so --trunk_learning_rate='
-        f'{self.trunk_learning_rate:g} has no effect. Leave one of them away.'
-      )
     if self.recipe == TRANSFER:
       self._check_recipe(strategy)
 

@@ -39,7 +39,9 @@ class ServerConfig:
     'Where it listens; 0: at any free port, which is printed.',
     limits=limits.Limits(lambda value: 0 <= value < 65536, '0 (any) to 65535'),
   )
-  dispatcher: str = command_line.flag('', 'Of a worker: whom it serves, grpc://HOST:PORT.')
+  dispatcher: str = command_line.flag(
+    '', 'Of a worker: whom it serves, grpc://HOST:PORT.', needs=('role=worker',)
+  )
   host: str = command_line.flag(
     '', 'The name under which others reach this machine; empty: its own name for itself.'
   )
@@ -48,6 +50,7 @@ class ServerConfig:
     'Of a dispatcher: a folder for its journal, with which it can be started anew in the middle of '
     'a training.',
     is_path=True,
+    needs=('role=dispatcher',),
   )
 
   def __post_init__(self) -> None:
@@ -59,12 +62,6 @@ class ServerConfig:
     command_line.check(self)
     if self.role == WORKER:
       service_address.split(self.dispatcher, 'dispatcher')
-      if self.work_dir:
-        raise errors.ConfigError('--work_dir is for --role=dispatcher: workers keep nothing.')
-    elif self.dispatcher:
-      raise errors.ConfigError(
-        '--dispatcher is for --role=worker: it names whom the worker serves.'
-      )
 
 
 def start(config: ServerConfig) -> tuple[Any, str]:

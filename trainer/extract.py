@@ -38,7 +38,10 @@ class ExtractConfig:
 
   run_dir: str = command_line.flag('', 'A run of the trainer, whose trunk is taken.', is_path=True)
   checkpoint: str = command_line.flag(
-    run_folder.BEST, 'Which model of the run.', choices=saved_run.CHECKPOINTS
+    run_folder.BEST,
+    'Which model of the run.',
+    choices=saved_run.CHECKPOINTS,
+    needs=('run_dir',),
   )
   model: str = command_line.flag(
     '',
@@ -62,6 +65,7 @@ class ExtractConfig:
     0,
     'Split the GPU, or else the CPU, into so many devices.',
     limits=limits.Limits(lambda value: 0 <= value < 2**31, 'at least 0'),
+    needs=('strategy=mirrored',),
   )
   batch_size: int = command_line.flag(64, 'Clips per batch.', limits=limits.COUNT)
 

@@ -5,16 +5,20 @@ taken already when they are made. Measured on 2 cores with 480 clips of log-mel 
 resident memory less what was taken at the start:
 
   model  batch  precision       estimated  measured
-  cnn      256  float32            0.76 GB   0.88 GB
-  cnn    1,024  float32            2.98      3.49
-  cnn    1,024  mixed_bfloat16     1.60      1.82
-  vgg16      8  float32            0.35      0.63
-  vgg16     64  float32            1.12      1.33
+  cnn      256  float32            0.78 GB   0.93 GB
+  cnn    1,024  float32            3.0       3.5
+  cnn    1,024  mixed_bfloat16     1.6       1.8
+  vgg16      8  float32            0.56      0.82
+  vgg16     64  float32            1.3       1.3
   cnn:dense_units=5000
-             8  float32            1.13      2.70
+             8  float32            2.7       2.8
+  the same until it is saved first, as with --find_learning_rate
+             8  float32            1.6       1.7
+  cnn:dense_units=2000, sgd, --ema
+             8  float32            1.09      1.12
 
-The last has 66 million weights: while its state is saved and its best model written, more copies of
-them exist, which are not counted.
+The last three have 66 and 26 million weights: what an optimizer computes on the way to the largest,
+and the copies that are taken while a run is saved, are most of what they take.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ from collections.abc import Iterator
 import keras
 import tensorflow as tf
 
+from pages import words
 from schemas import options, record, splits
 from tfrecords.pipeline import buffers, caches, order
 from tfrecords.pipeline import dataset as dataset_lib
@@ -34,7 +39,7 @@ from trainer import config as config_lib
 from trainer.augment import chain
 from trainer.data import datasets, device_feed
 from trainer.data.raw import files
-from trainer.devices import gpu_memory, memory_budget
+from trainer.devices import gpu_memory, machine, memory_budget
 from trainer.devices import workers as workers_lib
 from trainer.learning import optimizers
 from trainer.learning import teacher as teacher_lib
@@ -44,6 +49,10 @@ _FLOAT32_BYTES = 4
 _LABEL_BYTES = 8
 # Of a batch that is parsed: being parsed and waiting; then on the devices and in the step.
 _READ_COPIES, _FED_COPIES = 1 + dataset_lib.READY_BATCHES, device_feed.DEVICE_BATCHES + 1
+# Arrays as large as the largest weight that an optimizer computes on the way to its new value.
+_UPDATE_COPIES = 2
+# Of the weights, while they are written as a Keras file.
+_FILE_COPIES = 2
 _CACHED = (
   '--cache=memory holds all records that are trained on: keep copies on a disk of this machine '
   '(--cache=disk), or read them where they lie (--cache=none).'
@@ -84,12 +93,17 @@ def check(
   # The gradient, that of the parts before, and what is kept of each.
   per_weight = 1 + (config.accumulate > 1) + slots + bool(config.ema)
   learning_bytes = found.weights_bytes + per_weight * found.num_trained * _FLOAT32_BYTES
+  if not config.jit_compile:  # Which puts what an optimizer computes into one operation.
+    learning_bytes += _UPDATE_COPIES * found.largest_trained * _FLOAT32_BYTES
   if config.teacher:
     lesson = teacher_lib.find(config.teacher, data)
     taught = teacher_lib.outline(lesson, num_rows=data.typical_rows)
     learning_bytes += taught.weights_bytes
     found = dataclasses.replace(found, training_bytes=found.training_bytes + taught.answering_bytes)
-  budgets = list(_budgets(config, data, workers, found, learning_bytes=learning_bytes))
+  saving_bytes = 0 if config.find_learning_rate else _saving_bytes(found, slots + bool(config.ema))
+  budgets = list(
+    _budgets(config, data, workers, found, learning_bytes=learning_bytes, saving_bytes=saving_bytes)
+  )
   share = found.largest_weights / max(1, found.num_weights)
   for budget in budgets:
     memory_budget.check(
@@ -98,8 +112,9 @@ def check(
       model=options.format_option(*models.parse(config.model)),
       what_of_model=(
         f'It has {found.num_weights:,} weights ({memory_budget.size_text(found.weights_bytes)}), '
-        f'{share:.0%} of them in the layer {found.largest_layer!r}; learning with '
-        f'{config.optimizer} keeps {per_weight} more numbers for each.'
+        f'{words.percent(share)} of them in the layer {found.largest_layer!r}; learning with '
+        f'{config.optimizer} keeps {per_weight} more numbers for each, and while the run is saved '
+        f'{memory_budget.size_text(saving_bytes)} more are taken on the machine.'
       ),
       what_of_buffers=_CACHED if config.cache == caches.MEMORY else '',
       num_memories=_num_memories(budget, workers),
@@ -115,6 +130,7 @@ def _budgets(
   found: footprint.Footprint,
   *,
   learning_bytes: int,
+  saving_bytes: int,
 ) -> Iterator[memory_budget.Budget]:
   replicas = workers.strategy.num_replicas_in_sync // workers.count
   here = -(-config.batch_size // workers.count)
@@ -132,7 +148,7 @@ def _budgets(
   yield memory_budget.Budget(
     place=memory_budget.MACHINE,
     free_bytes=free_memory.free_bytes(),
-    model_bytes=0 if on_gpu else replicas * learning_bytes,
+    model_bytes=saving_bytes + (0 if on_gpu else replicas * learning_bytes),
     buffer_bytes=_buffer_bytes(config, data) + augmented.held_bytes,
     example_bytes=waiting_bytes + (0 if on_gpu else computing_bytes),
     batch_size=here,
@@ -140,11 +156,28 @@ def _budgets(
   if on_gpu:
     yield memory_budget.Budget(
       place=memory_budget.GPU,
-      free_bytes=gpu_memory.largest_bytes(),
+      # Whole, or the part of it that is a device.
+      free_bytes=machine.VIRTUAL_GPU_BYTES
+      if config.virtual_devices
+      else gpu_memory.largest_bytes(),
       model_bytes=learning_bytes,
       example_bytes=fed_bytes * device_feed.DEVICE_BATCHES + computing_bytes,
       batch_size=-(-here // replicas),
     )
+
+
+def _saving_bytes(found: footprint.Footprint, num_kept: int) -> int:
+  """Returns what is taken in the machine's memory while a run is saved, wherever it computes.
+
+  The state is copied, array by array, before it is written beside the next steps; of models Keras
+  makes the whole file in memory, from a copy of the weights.
+
+  Args:
+    found: The model.
+    num_kept: Numbers for each weight that trains, that the next step depends on.
+  """
+  state = found.num_weights + num_kept * found.num_trained
+  return _FLOAT32_BYTES * max(state + found.largest_trained, _FILE_COPIES * found.num_weights)
 
 
 def _num_memories(budget: memory_budget.Budget, workers: workers_lib.Workers) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -163,6 +164,25 @@ def command_text(config: config_lib.TrainConfig) -> str:
   """Returns the command that trains the same again, into a folder of its own."""
   places = ('run_dir', 'run_name', 'overwrite')
   return command_line.text_of(config, 'python -m trainer', without=places)
+
+
+def identity(stored: Mapping[str, Any]) -> str:
+  """Returns by what a run is told from others: what decides its weights, as a digest.
+
+  It stays where a run goes on with more epochs, and with a version that knows more flags.
+
+  Args:
+    stored: What its config.json says.
+  """
+  flags = stored.get('flags')
+  defaults = json.loads(json.dumps({f.name: f.default for f in _fields()}))
+  decisive = {
+    name: value
+    for name, value in (flags.items() if isinstance(flags, dict) else ())
+    if name not in FREE | _MAY_BE_MORE and value != defaults.get(name)
+  }
+  others = [stored.get(name) for name in ('manifest_sha256', 'teacher_sha256', 'model')]
+  return hashlib.sha256(json.dumps([decisive, others], sort_keys=True).encode()).hexdigest()
 
 
 def finished_sentence(path: str) -> str:

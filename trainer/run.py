@@ -21,7 +21,7 @@ from trainer.judging import evaluation, judge
 from trainer.learning import loop, schedules, steps
 from trainer.learning import position as position_lib
 from trainer.models import saved_model
-from trainer.runs import checkpointer, run_folder
+from trainer.runs import checkpointer, run_folder, written_checkpoints
 from trainer.trunks import weights as weights_lib
 
 
@@ -56,6 +56,7 @@ def train(
     data_dir=data.path, batch_size=config.batch_size, num_workers=workers.count
   ):
     plan = _plan(config, data)
+    data = assembly.with_own_statistics(config, data, workers, goes_on=start.goes_on)
     budgets = agreement.together(
       lambda: memory_demand.check(config, data, workers, goes_on=start.goes_on), workers
     )
@@ -71,7 +72,7 @@ def train(
     )
     folder, position = run_folder.RunFolder(config.run_dir), position_lib.Position()
     if start.goes_on:
-      saved = checkpointer.load(folder, compiled.variables, workers)
+      saved = checkpointer.load(folder, compiled.variables, workers, run=_identity(folder, workers))
       position = position_lib.Position.from_json(saved)
     batches = _batches(config, data, strategy, start_step=position.step)
     before = json.loads(
@@ -81,7 +82,7 @@ def train(
     )
     folder = run_folder.RunFolder(before['path'])
     if workers.is_chief:
-      saved_model.settle(model, folder.graphs_dir)
+      written_checkpoints.note(folder, *saved_model.settle(model, folder.graphs_dir))
     announce.start(
       config,
       data,
@@ -118,6 +119,7 @@ def train(
         every_steps=config.checkpoint_steps,
         every_minutes=config.checkpoint_minutes,
         keep=config.keep_checkpoints,
+        run=_identity(folder, workers),
       ),
       blame=lambda step: _blame(config, data, folder, step) if workers.is_chief else '',
     )
@@ -237,6 +239,11 @@ def _origin(
   return weights_lib.of_resumed(json.loads(said))
 
 
+def _identity(folder: run_folder.RunFolder, workers: workers_lib.Workers) -> str:
+  """Returns by what the states of a run are told; others than the chief may not see its folder."""
+  return resume.identity(folder.read_config()) if workers.is_chief else ''
+
+
 def _plan(config: config_lib.TrainConfig, data: datasets.Data) -> loop.Plan:
   num_examples = data.manifest.num_records(splits.TRAIN)
   return loop.Plan(
@@ -277,6 +284,7 @@ def _open_folder(
   folder.create(overwrite=config.overwrite or start == resume.Start.ANEW)
   folder.remove_leftovers()
   manifest_file.save(data.manifest, folder.path)
+  written_checkpoints.note(folder, folder.manifest_file)
   folder.write_json(folder.config_file, _record(config, data, model, origin))
   return json.dumps({'path': folder.path, 'config': {}}).encode()
 

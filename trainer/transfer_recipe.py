@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import keras
 
+from pages import words
 from schemas import errors, options
 from tfrecords import storage
 from trainer import assembly, models, preflight, resume, run
@@ -66,6 +67,8 @@ def _from_random_numbers(model_text: str) -> str:
 def train(config: config_lib.TrainConfig) -> str:
   """Trains the runs that are not finished yet, and writes the comparison; returns its page.
 
+  SIGTERM ends it with the run that it came in, and without a page: '' then.
+
   Raises:
     DatasetError, ConfigError: as run.train; and if there is no test split to compare on.
   """
@@ -86,6 +89,8 @@ def train(config: config_lib.TrainConfig) -> str:
       print(resume.finished_sentence(one.run_dir), flush=True)
     else:
       run.train(one, checked)
+      if preflight.check(one)[1] != resume.Start.FINISHED:
+        return ''  # SIGTERM came: its state is saved, and how to go on was said.
   found = comparison.gather(
     {name: one.run_dir for name, one in asked.items()},
     {
@@ -104,18 +109,18 @@ def train(config: config_lib.TrainConfig) -> str:
   return page
 
 
-def _between(interval: Mapping[str, float] | None, form: str) -> str:
+def _between(interval: Mapping[str, float] | None, shown: Callable[[float], str]) -> str:
   """Returns such as ` (81.2 % to 92.0 %)`; nothing without an interval."""
-  return f' ({form} to {form})'.format(interval['low'], interval['high']) if interval else ''
+  return f' ({shown(interval["low"])} to {shown(interval["high"])})' if interval else ''
 
 
 def _say(found: dict, page: str) -> None:
   print()
   for name, one in found['runs'].items():
-    print(f'{name:<12} {one["accuracy"]:.1%}{_between(one["interval_95"], "{:.1%}")}')
+    print(f'{name:<12} {words.share(one["accuracy"])}{_between(one["interval_95"], words.share)}')
   for name, gain in found['differences'].items():
-    said = _between(gain['interval_95'], '{:+.1%}')
-    print(f'{name} over {found["compared_with"]}: {gain["difference"]:+.1%}{said}')
+    said = _between(gain['interval_95'], words.gain)
+    print(f'{name} over {found["compared_with"]}: {words.gain(gain["difference"])}{said}')
   print(found['runs'][found['compared_with']]['interval_note'])
   print(f'page     {page}', flush=True)
 

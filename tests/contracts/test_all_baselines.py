@@ -167,9 +167,9 @@ def test_the_run_folder_is_that_of_a_run(data, runs, name):
   made = {os.path.relpath(os.path.join(folder, file), runs[name])
           for folder, _, files in os.walk(runs[name]) for file in files}  # fmt: skip
   assert made == {
-    'checkpoints/best.skops', 'confidence.json', 'config.json', 'confusion_matrix.png',
-    'history.json', 'judged/validation/predictions.parquet', 'manifest.json', 'outcome.json',
-    'predictions.parquet', 'report.html', 'report.json',
+    'checkpoints.json', 'checkpoints/best.skops', 'confidence.json', 'config.json',
+    'confusion_matrix.png', 'history.json', 'judged/validation/predictions.parquet',
+    'manifest.json', 'outcome.json', 'predictions.parquet', 'report.html', 'report.json',
   }  # fmt: skip
   run = saved_run.load(runs[name])
   assert (run.data_dir, run.feature) == (data, datasets.VARIABLE_LOG_MEL)
@@ -189,7 +189,7 @@ def test_evaluate_and_predict_take_its_run(data, runs, name, capsys):
   argv = [f'--run_dir={runs[name]}', f'--data={data}', '--split=test', '--format=csv', '--top=1']
   assert command.run(predict.main, argv) == 0
   rows = [line.split(',') for line in capsys.readouterr().out.splitlines()[1:]]
-  right = [clip.partition('/')[0] == label for clip, label, _ in rows]
+  right = [clip.partition('/')[0] == label for clip, label, *_ in rows]
   assert len(right) == 40 and np.mean(right) == pytest.approx(accuracy)
 
 

@@ -1,16 +1,12 @@
 """The page of explore in Chromium."""
 
+import numpy as np
 import pytest
+import soundfile
 
-from tests.helpers import browser, exploring
+from tests.helpers import browser, exploring, page_layout
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope='module')
-def chromium(tmp_path_factory):
-  with browser.running(tmp_path_factory.mktemp('chromium')) as found:
-    yield found
 
 
 @pytest.fixture(scope='module')
@@ -30,6 +26,7 @@ def explored(tmp_path_factory):
 def test_it_stands_alone_and_fits(chromium, explored, width, dark):
   page = chromium.opened(explored, width=width, dark=dark)
   assert not page.is_too_wide()
+  assert page_layout.misfits(page, most_columns=100 if width > 1_000 else 4) == []
   lightness = page.evaluate(
     'getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).reduce((a, b) => a + +b, 0)'
   )
@@ -47,6 +44,46 @@ def test_the_browser_tells_what_is_wrong_with_a_page(chromium, tmp_path):
   )
   page = chromium.opened(tmp_path / 'page.html', width=400)
   assert page.is_too_wide()
-  assert ['x'] in page.errors
+  assert 'x' in page.errors
   assert page.requests == ['http://voxshard.invalid/x.png']
   page.close()
+
+
+_LOUDEST_HZ = """(async () => {
+  const stream = await navigator.mediaDevices.getUserMedia({audio: {
+    echoCancellation: false, noiseSuppression: false, autoGainControl: false}});
+  const context = new AudioContext();
+  const analyser = new AnalyserNode(context, {fftSize: 4096});
+  context.createMediaStreamSource(stream).connect(analyser);
+  const levels_db = new Float32Array(analyser.frequencyBinCount);
+  do {
+    await new Promise(done => setTimeout(done, 50));
+    analyser.getFloatFrequencyData(levels_db);
+  } while (Math.max(...levels_db) < -60);
+  return levels_db.indexOf(Math.max(...levels_db)) * context.sampleRate / 4096;
+})()"""
+
+
+def test_a_file_is_what_the_microphone_hears(chromium, tmp_path):
+  (tmp_path / 'page.html').write_text('<title>listens</title>')
+  samples = 0.5 * np.sin(2 * np.pi * 1_000 * np.arange(3 * 16_000) / 16_000)
+  soundfile.write(tmp_path / 'tone.wav', samples, 16_000, subtype='PCM_16')
+  with chromium.beside(*browser.hearing(tmp_path / 'tone.wav')) as listening:
+    page = listening.opened(tmp_path / 'page.html')
+    assert page.evaluate(_LOUDEST_HZ) == pytest.approx(1_000, abs=30)
+
+
+def test_what_a_page_saves_is_read(chromium, tmp_path):
+  (tmp_path / 'page.html').write_text('<a href="data:text/csv,a,b" download="x.csv">save</a>')
+  page = chromium.opened(tmp_path / 'page.html')
+  saved = page.saved('a', tmp_path / 'there')
+  assert (saved.name, saved.read_text()) == ('x.csv', 'a,b')
+  page.close()
+
+
+def test_without_chromium_it_is_skipped_with_a_sentence(monkeypatch, tmp_path):
+  monkeypatch.setenv('PATH', str(tmp_path))
+  monkeypatch.delenv('VOXSHARD_CHROMIUM', raising=False)
+  with pytest.raises(pytest.skip.Exception, match='no Chromium .*apt install chromium'):
+    with browser.running():
+      pass

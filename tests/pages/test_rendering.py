@@ -1,5 +1,6 @@
 """Templates: what is shown, and what is never run."""
 
+import html
 import os
 import subprocess
 import sys
@@ -26,6 +27,23 @@ def test_text_is_shown_and_never_read_as_html(words):
   assert [tag for tag, _ in exploring.Page(source).tags] == [tag for tag, _ in plain.tags]
   assert '\u202e' not in source
   source.encode('utf-8')
+
+
+@pytest.mark.parametrize(
+  ('name', 'lines'),
+  [
+    ('tc_resnet:width=1.5,dropout=0.2', ['tc_', 'resnet:', 'width=1.5,', 'dropout=0.2']),
+    ('a/b/1.wav', ['a/', 'b/', '1.wav']),
+    ('words-of-2026-11-26', ['words-', 'of-2026-11-26']),
+    ('-0.5 of 1,000', ['-0.5 of 1,000']),
+    ("it's", ['it&#39;s']),
+    ('<b>no</b>', ['&lt;b&gt;', 'no&lt;/', 'b&gt;']),
+    ('零', ['零']),
+  ],
+)
+def test_a_name_goes_on_in_the_next_line_behind_a_joint(name, lines):
+  assert rendering.named(name).split('<wbr>') == lines
+  assert rendering.named(5) == 5
 
 
 @pytest.mark.parametrize(
@@ -62,3 +80,16 @@ def test_without_jinja2_the_sentence_names_the_extra(tmp_path):
   assert done.returncode == 2
   assert "pip install 'voxshard[report]'" in done.stderr
   assert 'Traceback' not in done.stderr
+
+
+@given(st.text(st.sampled_from('<&"ab1 %שع\u202e')))
+def test_words_from_right_to_left_are_set_apart_and_nothing_is_lost(text):
+  found = rendering.isolated(text)
+  shown = found.replace('<bdi>', '').replace('</bdi>', '').replace('<wbr>', '')
+  assert html.unescape(shown) == text.replace('\u202e', '�')
+  assert '<' not in shown
+  assert rendering.isolated(found) == found
+
+
+def test_a_number_stays_behind_a_word_from_right_to_left():
+  assert rendering.isolated('שלום עולם 93 %') == '<bdi>שלום עולם</bdi> 93 %'

@@ -155,10 +155,10 @@ def test_a_batch_that_cannot_fit_is_refused_before_anything_is_made(
   with pytest.raises(errors.ConfigError, match=r"in the layer 'dense'; .* batch does not help"):
     train(model='cnn:dense_units=100000000,conv_layers=1')
   monkeypatch.setattr(free_memory, 'free_bytes', lambda: 50_000)
-  with pytest.raises(errors.ConfigError, match=r'needs 66 kB, .* adam keeps 3 more'):
+  with pytest.raises(errors.ConfigError, match=r'needs 164 kB, .* 3 more .* 66 kB more are taken'):
     train(model=TOY)
-  monkeypatch.setattr(free_memory, 'free_bytes', lambda: 70_000)
-  with pytest.raises(errors.ConfigError, match=r'--cache=disk.* is \d+ kB, the model .* 66 kB'):
+  monkeypatch.setattr(free_memory, 'free_bytes', lambda: 170_000)
+  with pytest.raises(errors.ConfigError, match=r'--cache=disk.* is \d+ kB, the model .* 164 kB'):
     train(model=TOY, cache='memory')
   assert not (tmp_path / 'run').exists()
 
@@ -200,6 +200,44 @@ def test_a_step_of_several_batches_takes_the_memory_of_one(untested_dir):
   # What is drawn is drawn for the step's examples: these wait together, and compute apart.
   augmented, drawn = budget(augment=('mixup',)), budget(augment=('mixup',), accumulate=4)
   assert plain.batch_bytes == augmented.batch_bytes < drawn.batch_bytes < 4 * plain.batch_bytes
+
+
+def test_what_is_computed_on_the_way_and_taken_while_a_run_is_saved_is_counted(untested_dir):
+  def model_bytes(**settings):
+    asked = config.TrainConfig(data=untested_dir, model=TOY, batch_size=8, **settings)
+    data = datasets_lib.load(untested_dir)
+    alone = workers.Workers(tf.distribute.get_strategy())
+    return memory_demand.check(asked, data, alone)[0].model_bytes // 4
+
+  found = footprint.outline(*models.parse(TOY), *_of(untested_dir))
+  weights, trained, largest = found.num_weights, found.num_trained, found.largest_trained
+  assert largest == 7 * 9 * 4 * 16  # The kernel of the dense layer.
+  # Weights, gradient, two slots; two numbers for each of the largest array on the way to its own.
+  learning = weights + 3 * trained + 2 * largest
+  assert model_bytes(find_learning_rate=True) == learning  # It saves nothing.
+  # The state is the weights and the slots; an array is copied twice.
+  assert model_bytes() == learning + weights + 2 * trained + largest
+  assert model_bytes(ema=0.9) == learning + trained + weights + 3 * trained + largest
+  # Of the weights alone there is a file, twice as large in memory as they are.
+  plain = model_bytes(optimizer='sgd:momentum=0')
+  assert plain == weights + trained + 2 * largest + max(weights + largest, 2 * weights)
+  assert model_bytes(jit_compile=True, deterministic=False) == model_bytes() - 2 * largest
+
+
+def test_a_part_of_a_gpu_has_less_than_the_whole(untested_dir, monkeypatch):
+  monkeypatch.setattr(gpu_memory, 'largest_bytes', lambda: 80 << 30)
+  monkeypatch.setattr(tf.config, 'list_physical_devices', lambda kind: ['a GPU'])
+
+  def check(**settings):
+    asked = config.TrainConfig(data=untested_dir, model='vgg16', batch_size=16_384, **settings)
+    # Prepared by the tests' processors: only what is asked of memory believes in the GPU.
+    alone = workers.Workers(tf.distribute.get_strategy())
+    return memory_demand.check(asked, data, alone)
+
+  data = datasets_lib.load(untested_dir)
+  assert check()[-1].free_bytes == 80 << 30
+  with pytest.raises(errors.ConfigError, match=r'=16384 is too large.* 3\.2 GB on a GPU.*largest'):
+    check(strategy='mirrored', virtual_devices=1)
 
 
 def _of(data_dir):

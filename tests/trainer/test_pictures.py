@@ -1,21 +1,28 @@
 """Pictures: trained, judged and predicted as sounds are."""
 
 import contextlib
+import dataclasses
 import io
+import itertools
 import json
+import pathlib
+import re
+import shutil
 
 import numpy as np
 import PIL.Image
 import pytest
 
 import features
+from exports import export_file
 from schemas import command
-from tests.helpers import datasets
-from tfrecords import manifest_file, reader
+from tests.helpers import datasets, exploring
+from tfrecords import describe, manifest_file, reader
 from tfrecords.wire import codec
-from trainer import config, evaluate, predict, run
+from trainer import compare, config, evaluate, predict, run, suspects
+from trainer.export import exporting
 from trainer.judging import answering, prediction
-from trainer.runs import saved_run
+from trainer.runs import runs_table, saved_run
 
 SIZE = 20
 SHAPES = ('disc', 'frame', 'stripe')
@@ -92,6 +99,65 @@ def test_pictures_are_called_pictures(trained, capsys):
   said = capsys.readouterr().out
   assert 'of 180 pictures' in said
   assert 'clips' not in said
+
+
+# What is said of sounds, and of nobody who made a picture. Flags and columns have their names.
+OF_SOUNDS = re.compile(
+  r'(?<![-=\w])(speakers?|voices?|clips?|heard|hears?|listen\w*|audio|sounds?|spoke\w*)(?![-:=\w])',
+  re.IGNORECASE,
+)
+
+
+def of_sounds(text):
+  """Returns where a text speaks of sounds."""
+  text = re.sub(r'split_by\s+speaker', '', text)  # A setting.
+  return [text[max(0, found.start() - 50) : found.end() + 20] for found in OF_SOUNDS.finditer(text)]
+
+
+def test_no_page_and_no_sentence_speaks_of_sounds(run_dir, tmp_path, capsys):
+  assert OF_SOUNDS.search('a clip of a voice, heard') and not OF_SOUNDS.search('--folds=speaker:5')
+  other = tmp_path / 'a_copy'
+  other.mkdir()
+  shutil.copy(pathlib.Path(run_dir) / 'predictions.parquet', other)
+  page = tmp_path / 'compared.html'
+  assert command.run(compare.main, [run_dir, str(other), f'--output={page}']) == 0
+  assert command.run(suspects.main, [f'--run_dir={run_dir}', f'--output={tmp_path}']) == 0
+  assert command.run(runs_table.main, [str(pathlib.Path(run_dir).parent)]) == 0
+  said = capsys.readouterr()
+  assert of_sounds(said.out) == [] == of_sounds(said.err)
+  assert 'By group, those that differ most first' in said.out and 'of 2 groups' in said.out
+  for path in (pathlib.Path(run_dir) / 'report.html', page, tmp_path / 'suspects.html'):
+    assert of_sounds(exploring.Page(path.read_text(encoding='utf-8')).text) == [], path
+  assert command.run(describe.main, [saved_run.load(run_dir).data_dir]) == 0
+  said = capsys.readouterr().out
+  assert of_sounds(said) == [] and 'groups' in said
+
+
+def test_an_export_is_measured_on_pictures_and_its_card_speaks_of_them(
+  data, run_dir, tmp_path, capsys
+):
+  manifest = dataclasses.replace(
+    manifest_file.load(str(data)), config={'input': str(tmp_path / 'files')}
+  )
+  for clip in itertools.islice(stored_pictures(data), 4):
+    path = tmp_path / 'files' / clip.file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    PIL.Image.fromarray(clip.arrays['image']).save(path, 'png')
+  folder = tmp_path / 'run'
+  shutil.copytree(run_dir, folder)
+  copy = tmp_path / 'data'
+  shutil.copytree(data, copy)
+  manifest_file.save(manifest, str(copy))
+  config = json.loads((folder / 'config.json').read_text())
+  (folder / 'config.json').write_text(json.dumps({**config, 'data_dir': str(copy)}))
+  flags = [f'--run_dir={folder}', f'--output={tmp_path / "x"}', '--measure', '--measure_clips=4']
+  assert command.run(exporting.main, flags) == 0
+  said = capsys.readouterr().out
+  assert of_sounds(said) == [] and 'ms a picture  accuracy' in said
+  found = export_file.load(str(tmp_path / 'x'))
+  assert found.measured['num_clips'] and found.moved_in_time is None
+  card = (tmp_path / 'x' / 'MODEL_CARD.md').read_text()
+  assert of_sounds(card) == [] and 'train: 360 pictures, 4 groups' in card
 
 
 def stored_pictures(data):

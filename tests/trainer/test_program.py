@@ -60,7 +60,7 @@ def test_trains_without_a_word_on_stderr_whatever_keras_the_user_has(
   lines = done.stdout.splitlines()
   assert 'devices  CPU:0, CPU:1, batches of 8, 4 examples on each, mixed_float16' in lines
   assert sum(line.startswith('epoch ') for line in lines) == 2
-  assert lines[-1] == f'curves   tensorboard --logdir {pathlib.Path("runs/tiny-cnn/logs")}'
+  assert lines[-1] == 'curves   python -m tensorboard.main --logdir=runs/tiny-cnn/logs'
 
   # Prediction and evaluation, in one process: the numbers of this one, whose Keras is as it ships.
   run_dir = str(tmp_path / 'runs' / 'tiny-cnn')

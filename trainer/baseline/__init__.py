@@ -31,16 +31,17 @@ from tfrecords.resources import cores, free_memory
 from trainer import baselines
 from trainer.baselines import classifier, family, pooled_split, skops_file
 from trainer.baselines import pooling as pooling_lib
+from trainer.child_processes import parent_tie
 from trainer.data import datasets, named_data
 from trainer.data.raw import files
 from trainer.devices import memory_budget
-from trainer.folds import cross_validation, fold_flag, fold_processes
+from trainer.folds import cross_validation, fold_flag
 from trainer.judging import evaluation, judged
 from trainer.judging.report import confidence_text
 from trainer.learning import class_weights
 from trainer.measures import counting, monitor
 from trainer.measures import scores as scores_lib
-from trainer.runs import library_versions, run_folder
+from trainer.runs import library_versions, run_folder, written_checkpoints
 
 _BATCH_SIZE = 256
 # Flags that may be others in the command of a finished run: they name places, or the threads.
@@ -63,7 +64,9 @@ class BaselineConfig:
     is_path=True,
   )
   run_name: str = flag('', 'The same as --run_dir=runs/NAME.')
-  overwrite: bool = flag(False, 'Replace the run in --run_dir, if there is one.')
+  overwrite: bool = flag(
+    False, 'Replace the run in --run_dir, if there is one.', needs=('run_dir', 'run_name')
+  )
   model: str = flag(
     'random_forest',
     'What to train, with settings as in random_forest:trees=500. With c=0 the validation split '
@@ -159,7 +162,6 @@ def main(arguments: Sequence[str]) -> None:
     if config.fold is None:
       cross_validation.train(job)
       return
-    fold_processes.end_with_parent()
     data_dir, run_dir = cross_validation.of_fold(job)
     config = dataclasses.replace(
       config, data=data_dir, run_dir=run_dir, run_name='', folds='', fold=None, parallel_folds=0
@@ -229,7 +231,7 @@ def train(config: BaselineConfig) -> run_folder.RunFolder:
   vectors, labels = pooled_split.read(job.request(splits.TRAIN), config.pooling)
   print(f'pooled   {words.counted(len(labels), job.noun)} in {_since(started_s)}', flush=True)
   found, chosen = _learned(job, folder, vectors, labels)
-  with run_folder.replacing(folder.baseline_file) as temporary:
+  with written_checkpoints.writing(folder, folder.baseline_file) as temporary:
     skops_file.save(temporary, found.estimator)
   _finish(job, folder, chosen)
   return folder
@@ -275,7 +277,11 @@ def _learned(
     )
     learned_s = time.monotonic() - started_s
     scores = _validated(job, found) if job.data.has_validation else None
-    said = f': validation accuracy {scores.accuracy:.1%}, loss {scores.loss:.4f}' if scores else ''
+    said = (
+      f': validation accuracy {words.share(scores.accuracy)}, loss {scores.loss:.4f}'
+      if scores
+      else ''
+    )
     print(f'learned  {text} in {words.duration(learned_s)}{said}', flush=True)
     for note in notes:
       print(f'note: {note}', flush=True)
@@ -318,7 +324,7 @@ def _finish(job: _Job, folder: run_folder.RunFolder, model_text: str) -> None:
   )
   if report:
     print(
-      f'test     accuracy {report["accuracy"]:.1%} on {report["num_examples"]:,} '
+      f'test     accuracy {words.share(report["accuracy"])} on {report["num_examples"]:,} '
       f'{report["examples"]}'
     )
     for line in confidence_text.unknown_lines(report['none_of_these'], report['examples']):
@@ -374,6 +380,7 @@ def _folds(config: BaselineConfig) -> cross_validation.Job:
     model=name,
     check_same=check_same,
     uses_gpus=False,
+    free=_FREE,
   )
 
 
@@ -433,6 +440,7 @@ def _open_folder(job: _Job) -> run_folder.RunFolder:
   folder.create(overwrite=True)  # Whether it may be was asked before.
   folder.remove_leftovers()
   manifest_file.save(data.manifest, folder.path)
+  written_checkpoints.note(folder, folder.manifest_file)
   model_text = options.format_option(job.name, job.settings)
   folder.write_json(folder.config_file, _said(config, data, model_text))
   return folder
@@ -485,4 +493,5 @@ def _since(started_s: float) -> str:
 
 def run() -> int:
   """Entry point of `python -m trainer.baseline`."""
+  parent_tie.end_with_parent()
   return command.run(main, stopped=command.AGAIN)

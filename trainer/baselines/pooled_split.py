@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas import errors, record
-from tfrecords import held_out, reader, storage
+from tfrecords import examples
 from tfrecords.pipeline import batch_request
 from tfrecords.resources import free_memory
 from tfrecords.wire import codec
@@ -49,7 +48,7 @@ def read_batches(
   size = pooling.num_values(feature)
   clips: list[codec.Record] = []
   vectors: list[NDArray[np.float32]] = []
-  for clip in _records(asked):
+  for clip in examples.records(named_data.located(asked)):
     with np.errstate(over='ignore', invalid='ignore'):  # It is looked at here, and said.
       vector = pooling.pooled(clip.arrays[feature.name], feature)
     if not np.isfinite(vector).all():
@@ -110,37 +109,6 @@ def check_batch(
     batch_size=min(batch_size, num_clips),
   )
   memory_budget.check(budget, asked=batch_size, model='of scikit-learn')
-
-
-def _records(asked: batch_request.BatchRequest) -> Iterator[codec.Record]:
-  features = [asked.manifest.feature(name) for name in asked.feature_names]
-  numbers = held_out.numbers(asked.manifest)
-  for path, data in _serialized(asked):
-    clip = codec.decode(data, features, record_version=asked.manifest.record_version)
-    if clip.label >= len(numbers):
-      raise errors.RecordError(
-        f'{path}, record {clip.utterance_id!r}: its label is number {clip.label}, and the '
-        f'manifest names {len(numbers)}. {reader.REMEDY}'
-      )
-    if numbers[clip.label] >= 0:
-      yield dataclasses.replace(clip, label=numbers[clip.label])
-
-
-def _serialized(asked: batch_request.BatchRequest) -> Iterator[tuple[str, bytes]]:
-  """Yields the records of a split, each with the path of its file."""
-  found = named_data.located(asked).excerpts
-  files = storage.storage_of(asked.data_dir)
-  for shard in asked.manifest.shards_of(asked.split):
-    if shard.file_name in found:
-      one = found[shard.file_name]
-      whole = reader.read_records(one.path, storage.storage_of(one.data_dir))
-      for data, is_taken in zip(whole, one.is_taken.tolist(), strict=True):
-        if is_taken:
-          yield one.path, data
-    else:
-      path = files.join(asked.data_dir, shard.file_name)
-      for data in reader.read_records(path, files):
-        yield path, data
 
 
 def _together(clips: list[codec.Record], vectors: list[NDArray[np.float32]], size: int) -> Pooled:

@@ -6,7 +6,7 @@ import keras
 
 from trainer.callbacks import best, callback
 from trainer.measures import scores
-from trainer.runs import run_folder
+from trainer.runs import run_folder, written_checkpoints
 
 
 class Checkpoints(callback.Callback):
@@ -25,15 +25,17 @@ class Checkpoints(callback.Callback):
     if self._best.epoch == result.epoch:
       names.append(run_folder.BEST)
     for name in names:
-      save(self._model, self._folder.checkpoint_file(name))
+      save(self._model, self._folder, name)
     return ''
 
 
-def save(model: keras.Model, path: str) -> None:
-  """Writes a model to a `.keras` file that is there whole or not at all.
+def save(model: keras.Model, folder: run_folder.RunFolder, name: str) -> None:
+  """Writes a model as a checkpoint of a run, a `.keras` file that is there whole or not at all.
 
   Raises:
-    ConfigError: if the file system refuses; what was at `path` stays.
+    ConfigError: if the file system refuses; what was there stays.
   """
-  with run_folder.replacing(path, ending='.keras') as temporary:  # Keras insists on it.
+  path = folder.checkpoint_file(name)
+  # Keras insists on the ending.
+  with written_checkpoints.writing(folder, path, ending='.keras') as temporary:
     model.save(temporary)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TextIO
 
+from pages import words
 from trainer.callbacks import best, callback
 from trainer.measures import scores
 
@@ -35,7 +36,7 @@ class Progress(callback.Callback):
     text = (
       f'{self._epoch(done.epoch)}  step {done.step_in_epoch}/{self._steps_per_epoch}  '
       f'loss {_loss(done)}  {done.examples_per_s:,.0f} examples/s  '
-      f'{self._left(done)} left in the epoch  waits for input {done.wait_share:.0%}'
+      f'{self._left(done)} left in the epoch  waits for input {words.percent(done.wait_share)}'
     )
     if self._is_terminal:
       self._rewrite(text)
@@ -52,7 +53,7 @@ class Progress(callback.Callback):
     if result.skipped_steps:
       parts.append(f'{result.skipped_steps} step{"s" if result.skipped_steps > 1 else ""} skipped')
     parts.append(f'{result.examples_per_s:,.0f} examples/s')
-    parts.append(f'waits {result.wait_share:.0%}')
+    parts.append(f'waits {words.percent(result.wait_share)}')
     if result.validation is not None and self._best.epoch == result.epoch:
       parts.append('best')
     if self._is_terminal:
@@ -82,4 +83,4 @@ def _loss(done: callback.StepsDone) -> str:
 
 
 def _shown(found: scores.Scores) -> str:
-  return f'loss {found.loss:.4f} accuracy {found.accuracy:6.1%}'
+  return f'loss {found.loss:.4f} accuracy {words.share(found.accuracy):>7}'

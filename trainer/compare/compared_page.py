@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pages import rendering, words
+from schemas import errors, medium
 from trainer.compare import compared_runs, results, same_clips, sections
 
 # A page of all labels would be slow to open.
@@ -42,6 +43,7 @@ def make(
     pairs=of_pairs,
     labels=of_labels,
     speakers=of_speakers,
+    speaker=medium.speaker(header.examples),
     drawn=_drawn(runs, found),
     changes=_changes(runs, found, noun=header.examples),
     letters=[run.letter for run in runs],
@@ -94,7 +96,7 @@ def _changes(
       if count:
         made.append(
           {
-            'heading': f'{count:,} {noun if count > 1 else noun.removesuffix("s")} that {heading}',
+            'heading': f'{errors.counted(count, medium.example(noun))} that {heading}',
             'rest': count - len(shown),
             'clips': [
               {

@@ -8,10 +8,10 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from schemas import errors
+from schemas import errors, medium, utterance
 from trainer.compare import results, same_clips
 from trainer.measures import group_bootstrap
-from trainer.runs import judgement, run_folder
+from trainer.runs import judgement, run_folder, written_checkpoints
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,7 @@ class ComparedRun:
     predictions_file: What it said.
     trained_on: Digest of the data set of its training; '' where config.json does not say.
     trained_in: Where that lay.
+    run_dir: The folder of the run; '' where only the predictions were kept.
   """
 
   letter: str
@@ -33,6 +34,7 @@ class ComparedRun:
   predictions_file: str
   trained_on: str
   trained_in: str
+  run_dir: str = ''
 
 
 def find(paths: Sequence[str]) -> list[ComparedRun]:
@@ -93,7 +95,17 @@ def _run(path: str, name: str, letter: str) -> ComparedRun:
     predictions_file=predictions,
     trained_on=str(config.get('manifest_sha256') or ''),
     trained_in=str(config.get('data_dir') or ''),
+    run_dir=folder.path if config else '',
   )
+
+
+def _why_foreign(run: ComparedRun, checkpoint: str) -> str:
+  folder = run_folder.RunFolder(run.run_dir)
+  said = [
+    written_checkpoints.why_foreign(folder, path)
+    for path in (folder.checkpoint_file(checkpoint), folder.baseline_file)
+  ]
+  return next(filter(None, said), '')
 
 
 def _judged_name() -> str:
@@ -106,16 +118,21 @@ def _config(folder: run_folder.RunFolder) -> dict[str, Any]:
 
 
 def _refuse(folder: run_folder.RunFolder, predictions: str) -> None:
-  folder.read_config()  # A data set, and a folder of something else, are told by their names.
+  # A data set, and a folder of something else, are told by their names.
+  if folder.read_config().get('folds') is not None:
+    raise errors.ConfigError(
+      f'There are no predictions {predictions!r}: the folds are not finished, or were not judged '
+      '(--notest). Run the same command again, which goes on with what is left.'
+    )
   judged = folder.judged_dir
   others = sorted(os.listdir(judged)) if os.path.isdir(judged) else []
   advice = f' Or name one of {", ".join(os.path.join(judged, one) for one in others)}.' * bool(
     others
   )
   raise errors.ConfigError(
-    f'There are no predictions {predictions!r}: the run is not finished, has no test split, or is '
-    'of an earlier version. Write them with `python -m trainer.evaluate '
-    f'--run_dir={folder.path}`.{advice}'
+    f'There are no predictions {predictions!r}: the run is not finished, was trained with '
+    '--notest, has no test split, or is of an earlier version. Write them with `python -m '
+    f'trainer.evaluate --run_dir={folder.path}`.{advice}'
   )
 
 
@@ -123,32 +140,17 @@ def notes(
   runs: Sequence[ComparedRun], clips: same_clips.SameClips, found: results.Comparison
 ) -> list[str]:
   """Returns what is to be said of a comparison, sentences."""
-  said = []
   noun = clips.runs[0].header.examples
-  if found.has_intervals and found.num_speakers == found.num_clips:
-    said.append(
-      f'The intervals are of 95 %, over {noun}: each has a speaker of its own. Where several are '
-      'of one voice and nobody says so, they are too narrow.'
-    )
-  elif found.has_intervals:
-    said.append(
-      f'The intervals are of 95 %, over {found.num_speakers:,} speakers: whole speakers are drawn '
-      f'again, for the {noun} of a voice are not independent. The differences are paired: all runs '
-      'are judged on the same draw. What another seed of the training would come to, they do not '
-      'say.'
-    )
-  else:
-    said.append(
-      f'There are no intervals: of {errors.counted(found.num_speakers, "speaker")}, fewer than '
-      f'{group_bootstrap.MIN_GROUPS}, none is worth its name. The difference for each is shown.'
-    )
+  one, speaker = medium.example(noun), medium.speaker(noun)
+  together = 'that belong together' if noun == medium.PICTURES else 'of a voice'
+  said = [_of_intervals(found, noun)]
   said.append(
     f'Gained are {noun} that the run named first has right and the other wrong, lost the other way '
     'round; of other mistakes both are wrong, with different answers.'
   )
   said.append(
-    "p is that of McNemar's exact test, two-sided. It takes clips for independent: with several "
-    'clips of a voice it is too small.'
+    f"p is that of McNemar's exact test, two-sided. It takes {noun} for independent: with several "
+    f'{together} it is too small.'
   )
   if len(found.pairs) > 1:
     said.append(
@@ -160,7 +162,7 @@ def notes(
   digests = {run.header.manifest_sha256 for run in clips.runs}
   if len(digests) > 1:
     said.append(
-      'They were judged on different data sets, which hold the same clips with the same labels: '
+      f'They were judged on different data sets, which hold the same {noun} with the same labels: '
       f'{_by_letter(runs, [run.header.data_dir for run in clips.runs])}.'
     )
   trained = [run.trained_on for run in runs]
@@ -169,12 +171,41 @@ def notes(
       'They were trained on different data sets: '
       f'{_by_letter(runs, [run.trained_in or "unknown" for run in runs])}.'
     )
+  for run, judged in zip(runs, clips.runs, strict=True):
+    why = _why_foreign(run, judged.header.checkpoint) if run.run_dir else ''
+    if why:
+      said.append(f'{run.letter}: {why}. The figures are of the model that was judged.')
   if clips.other_speakers:
     said.append(
-      f'{errors.counted(clips.other_speakers, "clip", "is", "are")} said to be of another speaker '
+      f'{errors.counted(clips.other_speakers, one, "is", "are")} said to be of another {speaker} '
       'in another run: those of the first count.'
     )
   return said
+
+
+def _of_intervals(found: results.Comparison, noun: str) -> str:
+  """Returns what the intervals of a comparison are over, or why there are none."""
+  speaker, voice = medium.speaker(noun), medium.voice(noun)
+  groups = utterance.counted_groups(found.num_speakers, found.num_noises, speaker)
+  if found.has_intervals and found.num_speakers == found.num_clips:
+    alone, together = ('has a speaker of its own', 'are of one voice')
+    if noun == medium.PICTURES:
+      alone, together = ('stands for itself', 'belong together')
+    return (
+      f'The intervals are of 95 %, over {noun}: each {alone}. Where several {together} and nobody '
+      'says so, they are too narrow.'
+    )
+  if found.has_intervals:
+    return (
+      f'The intervals are of 95 %, over {groups}: whole {speaker}s are drawn again, for '
+      f'the {noun} of a {voice} are not independent. The differences are paired: all runs are '
+      'judged on the same draw. What another seed of the training would come to, they do not say.'
+    )
+  return (
+    f'There are no intervals: of {groups}, fewer than '
+    f'{group_bootstrap.MIN_GROUPS} {voice}s, none is worth its name. The difference for each is '
+    'shown.'
+  )
 
 
 def _by_letter(runs: Sequence[ComparedRun], texts: Sequence[str]) -> str:

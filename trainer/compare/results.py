@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas import utterance
 from trainer.compare import same_clips
 from trainer.measures import group_bootstrap, intervals, paired
 
@@ -91,12 +92,13 @@ class Comparison:
   Attributes:
     names: Of the runs.
     num_clips: On which they were judged.
-    num_speakers: Of whom.
+    num_speakers: Of whom; recordings of noise are none.
+    num_noises: From how many recordings of noise some of them were cut.
     accuracies: Of each run.
     accuracy_intervals: 95 % over speakers; None of too few.
     pairs: All of few runs, else each run against the first.
     labels: The labels that clips have, those that change most first.
-    speakers: The speakers, likewise.
+    speakers: The speakers, likewise; no noises.
     lost: By index of the second of a pair with the first run: the most telling of the clips that
       the first run alone has right.
     won: Likewise of those that the other alone has right.
@@ -105,6 +107,7 @@ class Comparison:
   names: tuple[str, ...]
   num_clips: int
   num_speakers: int
+  num_noises: int
   accuracies: tuple[float, ...]
   accuracy_intervals: tuple[Interval, ...]
   pairs: tuple[Pair, ...]
@@ -134,7 +137,10 @@ def compare(names: Sequence[str], clips: same_clips.SameClips, *, most_clips: in
   right = np.stack([run.answers == clips.labels for run in clips.runs], axis=1)  # [clips, runs]
   of_speakers = _sums(clips.speakers, right, len(clips.speaker_names))
   index_pairs = _index_pairs(len(names))
-  accuracy_intervals, difference_intervals = _intervals(of_speakers, index_pairs)
+  # Noises are groups of clips that are drawn as voices are, and no voices.
+  is_voice = np.array([not utterance.is_noise(name) for name in clips.speaker_names], np.bool_)
+  num_voices = int(is_voice.sum())
+  accuracy_intervals, difference_intervals = _intervals(of_speakers, index_pairs, num_voices)
   pairs = [
     _pair(pair, clips, right, interval)
     for pair, interval in zip(index_pairs, difference_intervals, strict=True)
@@ -144,7 +150,8 @@ def compare(names: Sequence[str], clips: same_clips.SameClips, *, most_clips: in
   return Comparison(
     names=tuple(names),
     num_clips=len(clips),
-    num_speakers=len(clips.speaker_names),
+    num_speakers=num_voices,
+    num_noises=len(is_voice) - num_voices,
     accuracies=tuple(float(share) for share in right.mean(axis=0)),
     accuracy_intervals=accuracy_intervals,
     pairs=tuple(
@@ -152,7 +159,9 @@ def compare(names: Sequence[str], clips: same_clips.SameClips, *, most_clips: in
       for pair, p_value in zip(pairs, corrected, strict=True)
     ),
     labels=_parts(clips.label_names, _sums(clips.labels, right, len(clips.label_names))),
-    speakers=_parts(clips.speaker_names, of_speakers),
+    speakers=_parts(
+      [clips.speaker_names[i] for i in np.flatnonzero(is_voice)], of_speakers[is_voice]
+    ),
     lost=lost,
     won=won,
   )
@@ -177,11 +186,11 @@ def _sums(
 
 
 def _intervals(
-  sums: NDArray[np.float64], index_pairs: Sequence[tuple[int, int]]
+  sums: NDArray[np.float64], index_pairs: Sequence[tuple[int, int]], num_voices: int
 ) -> tuple[tuple[Interval, ...], list[Interval]]:
   """Returns the intervals of the accuracies and of the differences, from the same draws."""
   num_runs = sums.shape[1] - 1
-  if len(sums) < group_bootstrap.MIN_GROUPS:
+  if num_voices < group_bootstrap.MIN_GROUPS:
     return (None,) * num_runs, [None] * len(index_pairs)
   columns = [[second, first, num_runs] for first, second in index_pairs]
 
@@ -199,7 +208,7 @@ def _intervals(
     if len(sums) == num_clips:  # As reports have it where each clip has a speaker of its own.
       found[run] = intervals.wilson(num_right, num_clips)
     elif num_right in (0, num_clips):  # No draw tells anything.
-      found[run] = intervals.share(sums[:, run], sums[:, num_runs])
+      found[run] = intervals.share(sums[:, run], sums[:, num_runs], num_trials=num_voices)
   return tuple(found[:num_runs]), found[num_runs:]
 
 

@@ -158,7 +158,7 @@ class _Table:
     twice = np.flatnonzero((self.digests[1:] == self.digests[:-1]).all(axis=1))
     if len(twice):
       raise errors.ConfigError(
-        f'{self.reader.path!r} has {errors.counted(len(twice), "clip")} more than once, such as '
+        f'{self.reader.path!r} has {self.header.counted(len(twice))} more than once, such as '
         f'{self.id_of(twice[0])!r}: nobody can tell which answer counts. Write it again with '
         '`python -m trainer.evaluate`.'
       )
@@ -187,7 +187,7 @@ def _check_same(first: _Table, other: _Table) -> None:
   if len(differing):
     row = differing[0]
     raise errors.ConfigError(
-      f'{errors.counted(len(differing), "clip", "has", "have")} another true label in '
+      f'{first.header.counted(len(differing), "has", "have")} another true label in '
       f'{other.name} than in {first.name}, such as {first.id_of(row)!r}: '
       f'{ours[first.labels[row]]!r} in {first.name}, {ours[other.labels[row]]!r} in {other.name}. '
       f'One data set was made with other labels. {_REMEDY}'
@@ -200,7 +200,7 @@ def _other_clips(first: _Table, other: _Table) -> errors.ConfigError:
     # Half of a digest is enough to say how many.
     missing = np.flatnonzero(~np.isin(one.digests[:, 0], against.digests[:, 0]))
     example = f', such as {one.id_of(missing[0])!r}' if len(missing) else ''
-    said.append(f'{errors.counted(len(missing), "clip", "is", "are")} in {one.name} alone{example}')
+    said.append(f'{one.header.counted(len(missing), "is", "are")} in {one.name} alone{example}')
   return errors.ConfigError(
     f'{first.name} ({_judged(first)}) and {other.name} ({_judged(other)}) were not judged on the '
     f'same clips: {said[0]}; {said[1]}. {_REMEDY}'
@@ -208,9 +208,8 @@ def _other_clips(first: _Table, other: _Table) -> errors.ConfigError:
 
 
 def _judged(table: _Table) -> str:
-  return (
-    f'{table.header.split} of {table.header.dataset}, {errors.counted(len(table.labels), "clip")}'
-  )
+  header = table.header
+  return f'{header.split} of {header.dataset}, {header.counted(len(table.labels))}'
 
 
 def _alone(labels: Sequence[str], name: str) -> str:

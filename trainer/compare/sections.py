@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from pages import words
+from schemas import errors, medium, utterance
 from trainer.compare import compared_runs, results, same_clips
 
 TEXT, NUMBER, LETTER = 'text', 'number', 'letter'
@@ -55,9 +56,9 @@ def make(
   num_speakers = most_parts if found.has_intervals else len(found.speakers)
   return [
     _runs(runs, clips, found),
-    _pairs(letters, found),
+    _pairs(letters, found, noun=noun),
     _parts('label', letters, found.labels, noun=noun, most=most_parts),
-    _parts('speaker', letters, found.speakers, noun=noun, most=num_speakers),
+    _parts(medium.speaker(noun), letters, found.speakers, noun=noun, most=num_speakers),
     *_changes(letters, found, noun=noun, most=most_clips),
   ]
 
@@ -87,7 +88,7 @@ def _runs(
       run.letter, run.name, header.model, header.feature, words.share(found.accuracies[i])
     ]  # fmt: skip
     if of_accuracy:
-      cells.append(f'{100 * of_accuracy[0]:.1f} to {words.share(of_accuracy[1])}')
+      cells.append(f'{words.share(of_accuracy[0])} to {words.share(of_accuracy[1])}')
     pair = found.pair(0, i) if i else None
     cells.append(points(pair.difference) if pair else _NOTHING)
     if of_accuracy:
@@ -96,8 +97,8 @@ def _runs(
     rows.append(tuple(cells))
   first = runs[0].letter
   return Section(
-    title=f'Accuracy on {found.num_clips:,} {noun} of {found.num_speakers:,} '
-    f'{"speaker" if found.num_speakers == 1 else "speakers"}',
+    title=f'Accuracy on {found.num_clips:,} {noun} of '
+    f'{utterance.counted_groups(found.num_speakers, found.num_noises, medium.speaker(noun))}',
     columns=(
       ('', LETTER), ('run', TEXT), ('model', TEXT), ('feature', TEXT), ('accuracy', NUMBER),
       *with_interval, (f'points over {first}', NUMBER), *with_interval, ('p', NUMBER),
@@ -111,7 +112,7 @@ def interval_text(interval: tuple[float, float]) -> str:
   return f'{points(interval[0])} to {points(interval[1])}'
 
 
-def _pairs(letters: Sequence[str], found: results.Comparison) -> Section:
+def _pairs(letters: Sequence[str], found: results.Comparison, *, noun: str) -> Section:
   is_corrected = len(found.pairs) > 1
   rows = []
   for pair in found.pairs:
@@ -122,7 +123,7 @@ def _pairs(letters: Sequence[str], found: results.Comparison) -> Section:
     cells += [*(f'{count:,}' for count in counts), p_text(pair.p_value)]
     rows.append((*cells, *([p_text(pair.corrected_p_value)] * is_corrected)))
   return Section(
-    title='Differences, paired over the same clips',
+    title=f'Differences, paired over the same {noun}',
     columns=(
       ('', TEXT),
       ('points', NUMBER),
@@ -154,7 +155,7 @@ def _parts(
       (kind, TEXT),
       (noun, NUMBER),
       *((letter, NUMBER) for letter in letters),
-      *((f'{letter} over {letters[0]}', NUMBER) for letter in letters[1:]),
+      *((f'points {letter} over {letters[0]}', NUMBER) for letter in letters[1:]),
     ),
     rows=tuple(rows),
     left_out=left_out,
@@ -178,11 +179,11 @@ def _changes(
       rest = count - len(shown)
       made.append(
         Section(
-          title=f'{count:,} {noun if count > 1 else noun.removesuffix("s")} that {right} has right '
+          title=f'{errors.counted(count, medium.example(noun))} that {right} has right '
           f'and {wrong} wrong, those of which both were surest first',
           columns=(
             ('id', TEXT),
-            ('speaker', TEXT),
+            (medium.speaker(noun), TEXT),
             ('label', TEXT),
             *((letter, TEXT) for letter in letters),
           ),

@@ -12,11 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from exports.export_file import NONE as NONE
 from schemas import errors
 from trainer.confidence import fitted, none_scores
-
-# What is answered in place of a label.
-NONE = 'none of these'
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

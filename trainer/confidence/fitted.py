@@ -5,6 +5,7 @@ Whoever answers with the model reads it: prediction, an export, a page.
 
 import dataclasses
 import json
+import os
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from schemas import errors, json_form
 from trainer.confidence import none_scores
 from trainer.confidence import temperature as temperature_lib
-from trainer.predictions import parquet_reader
+from trainer.predictions import log_sums, parquet_reader
 
 # Bump with every change of a name or a meaning in confidence.json.
 CONFIDENCE_VERSION = 1
@@ -51,7 +52,7 @@ class Confidence(json_form.Fields):
   @property
   def scores(self) -> tuple[str, ...]:
     """The scores of none_scores that have a threshold."""
-    return tuple(name for name in none_scores.SCORES if self._percentiles(name))
+    return tuple(name for name in none_scores.SCORES if self.percentiles(name))
 
   def threshold(self, score: str, false_rejections: float = FALSE_REJECTIONS) -> float:
     """Returns what clips are rejected below.
@@ -60,9 +61,10 @@ class Confidence(json_form.Fields):
       score: One of `scores`.
       false_rejections: The share of clips of known labels that may be rejected by it.
     """
-    return float(np.interp(100 * false_rejections, np.arange(101), self._percentiles(score)))
+    return float(np.interp(100 * false_rejections, np.arange(101), self.percentiles(score)))
 
-  def _percentiles(self, score: str) -> tuple[float, ...]:
+  def percentiles(self, score: str) -> tuple[float, ...]:
+    """Returns those of one of none_scores.SCORES."""
     return {
       none_scores.SOFTMAX: self.softmax_percentiles,
       none_scores.ENERGY: self.energy_percentiles,
@@ -96,21 +98,38 @@ def load(path: str) -> Confidence | None:
   try:
     with open(path, encoding='utf-8') as stream:
       found = Confidence.from_json(json.load(stream), where=path)
-    sizes = (len(found.softmax_percentiles), len(found.energy_percentiles))
-    is_whole = sizes in ((101, 101), (101, 0)) and found.temperature > 0
-    if found.confidence_version != CONFIDENCE_VERSION or not is_whole:
-      raise errors.SchemaError(
-        f'version {found.confidence_version}, temperature {found.temperature:g}, '
-        f'{sizes[0]} and {sizes[1]} percentiles'
-      )
+    if fault := _fault(found):
+      raise errors.SchemaError(fault)
   except FileNotFoundError:
     return None
   except (OSError, ValueError, RecursionError, errors.SchemaError) as error:
     raise errors.ConfigError(
       f'{path!r} cannot be read ({str(error).rstrip(".")}). Remove it and write it again: '
-      'python -m trainer.evaluate --run_dir=RUN.'
+      f'python -m trainer.evaluate --run_dir={os.path.dirname(path) or os.curdir}.'
     ) from error
   return found
+
+
+def _fault(found: Confidence) -> str:
+  """Returns what cannot be true of fitted values; '' if nothing."""
+  if found.confidence_version != CONFIDENCE_VERSION:
+    return (
+      f'it is of version {found.confidence_version}, and this program reads {CONFIDENCE_VERSION}'
+    )
+  lowest, highest = 1 / log_sums.MOST, 1 / log_sums.LEAST
+  if not lowest <= found.temperature <= highest:
+    return (
+      f'the temperature lies between {lowest:g} and {highest:g}, and it says {found.temperature:g}'
+    )
+  if found.num_examples < 1:
+    return f'it is of {found.num_examples:,} clips'
+  if not found.softmax_percentiles:
+    return 'softmax_percentiles are missing'
+  for name in none_scores.SCORES:
+    values = found.percentiles(name)
+    if len(values) not in (0, 101) or any(np.diff(values) < 0):
+      return f'{name}_percentiles are no 101 numbers that rise'
+  return ''
 
 
 def _percentiles(scores: NDArray[np.float64]) -> tuple[float, ...]:

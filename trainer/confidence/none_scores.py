@@ -11,15 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from exports import export_file
 from trainer.predictions import parquet_reader
 
 # The probability of the answer. Source: Hendrycks and Gimpel, "A Baseline for Detecting
 # Misclassified and Out-of-Distribution Examples in Neural Networks" (2017).
-SOFTMAX = 'softmax'
+SOFTMAX = export_file.SOFTMAX
 # ln of the sum of exp(logit), the negative of the energy. Source: Liu et al., "Energy-based
 # Out-of-distribution Detection" (2020), equation 4 with T = 1.
-ENERGY = 'energy'
-SCORES = (SOFTMAX, ENERGY)
+ENERGY = export_file.ENERGY
+SCORES = export_file.NONE_SCORES
 # The share of known clips that is usually accepted where detectors are compared.
 _RECALL = 0.95
 # Logits of a smaller spread are logarithms of probabilities, whose energies are all 0.

@@ -11,6 +11,10 @@ from schemas import errors
 from tfrecords.pipeline import read_errors
 from trainer.data import fold_view
 
+# What TensorFlow says of each way to compute a convolution that a GPU has no memory for, in a
+# NotFoundError: no algorithm worked.
+_NO_MEMORY = 'RESOURCE_EXHAUSTED'
+
 
 @contextlib.contextmanager
 def readable(*, data_dir: str, batch_size: int, num_workers: int = 1) -> Iterator[None]:
@@ -31,6 +35,8 @@ def readable(*, data_dir: str, batch_size: int, num_workers: int = 1) -> Iterato
       'of them again with the same commands: they go on from the last checkpoint in --run_dir.'
     ) from error
   except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
+    if _NO_MEMORY in str(error.message):
+      raise _too_small(batch_size) from error
     if not fold_view.is_raw(data_dir):
       raise
     lines = [line.strip() for line in str(error.message).splitlines()]
@@ -40,8 +46,12 @@ def readable(*, data_dir: str, batch_size: int, num_workers: int = 1) -> Iterato
       'start? Repair or remove it, or let the data job read the files: it leaves bad ones out.'
     ) from error
   except tf.errors.ResourceExhaustedError as error:
-    raise errors.ConfigError(
-      f'The memory of a device is too small for batches of '
-      f'{errors.counted(batch_size, "example")} with this model. '
-      'Lower --batch_size, use --precision=mixed_bfloat16, or a smaller model.'
-    ) from error
+    raise _too_small(batch_size) from error
+
+
+def _too_small(batch_size: int) -> errors.ConfigError:
+  return errors.ConfigError(
+    f'The memory of a device is too small for batches of '
+    f'{errors.counted(batch_size, "example")} with this model. '
+    'Lower --batch_size, use --precision=mixed_bfloat16, or a smaller model.'
+  )

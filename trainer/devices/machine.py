@@ -14,7 +14,11 @@ from trainer.devices import workers as workers_lib
 
 _GPU_FILES = '/dev/nvidia[0-9]*'
 # Of each part of a GPU that is split: enough for the models here, and four fit into 16 GiB.
-_VIRTUAL_GPU_MIB = 3072
+VIRTUAL_GPU_BYTES = 3 << 30
+# cuDNN's recurrent layers compute in several streams, which repeat their bits only where cuBLAS has
+# workspaces of a fixed size, says NVIDIA (cuBLAS documentation, "Results reproducibility"; release
+# notes of cuDNN 8), and TensorFlow's determinism does not see to it. The larger of its two choices.
+_CUBLAS_WORKSPACE, _REPEATABLE = 'CUBLAS_WORKSPACE_CONFIG', ':4096:8'
 
 
 def prepare(
@@ -43,6 +47,7 @@ def prepare(
   tf.config.experimental.enable_tensor_float_32_execution(tf32)
   if deterministic:
     tf.config.experimental.enable_op_determinism()
+    os.environ.setdefault(_CUBLAS_WORKSPACE, _REPEATABLE)  # Read when a GPU computes first.
   strategy = strategies.make(strategy_text, devices(virtual=virtual_devices))
   # Behind the strategy, so that what it draws for itself changes nothing.
   keras.utils.set_random_seed(seed)
@@ -74,7 +79,7 @@ def split(num_devices: int) -> None:
     return
   kind = _kind()
   # TensorFlow wants to know how much of a GPU's memory each part may have.
-  limit_mib = _VIRTUAL_GPU_MIB if kind == 'GPU' else None
+  limit_mib = VIRTUAL_GPU_BYTES >> 20 if kind == 'GPU' else None
   try:
     tf.config.set_logical_device_configuration(
       tf.config.list_physical_devices(kind)[0],

@@ -4,17 +4,14 @@ C++ messages drown what the run has to say; what a user's keras.json says would 
 without a word.
 """
 
-import contextlib
 import logging
 import os
 import sys
-import tempfile
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 from schemas import errors
-from tfrecords.resources import cores
+from tfrecords.resources import cores, held_stderr
 
 _BACKEND = 'tensorflow'
 
@@ -35,7 +32,7 @@ def import_tensorflow(*, debug: bool = False) -> None:
     import tensorflow as tf
   else:
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
-    with _stderr_held_back():
+    with held_stderr.held_back():
       import tensorflow as tf
     tf.get_logger().setLevel(logging.ERROR)
     # tf.data tells of its own internals (options inside a graph), which no user can act upon.
@@ -69,22 +66,3 @@ def _set_keras() -> None:
   keras.config.set_floatx('float32')
   keras.config.set_epsilon(1e-7)
   keras.config.set_image_data_format('channels_last')
-
-
-@contextlib.contextmanager
-def _stderr_held_back() -> Iterator[None]:
-  """Swallows what is written to file descriptor 2; shows it if the block fails."""
-  sys.stderr.flush()
-  kept = os.dup(2)
-  with tempfile.TemporaryFile() as held:
-    os.dup2(held.fileno(), 2)
-    try:
-      yield
-    except BaseException:
-      held.seek(0)
-      os.write(kept, held.read())
-      raise
-    finally:
-      sys.stderr.flush()
-      os.dup2(kept, 2)
-      os.close(kept)

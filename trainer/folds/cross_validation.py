@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import os
+import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from pages import text_table, words
-from schemas import errors
+from schemas import command, errors, utterance
+from schemas import medium as media
 from tfrecords import command_line, manifest_file, storage
+from trainer.child_processes import gpu_places
 from trainer.data import datasets, fold_view
 from trainer.data.raw import files
 from trainer.folds import (
@@ -46,6 +50,7 @@ class Job:
     takes_all_devices: Whether each run is spread over all devices.
     uses_gpus: Whether it can use GPUs at all.
     judges: Whether the folds are judged at their end.
+    free: Flags that may be others from fold to fold: places, rhythms and devices.
     notes: What is to be said.
   """
 
@@ -58,6 +63,7 @@ class Job:
   takes_all_devices: bool = False
   uses_gpus: bool = True
   judges: bool = True
+  free: Collection[str] = ()
   notes: tuple[str, ...] = ()
 
 
@@ -85,7 +91,7 @@ def train(job: Job, run_all: Callable[..., None] = fold_processes.run_all) -> cv
   with fold_processes.locked(folder.lock_file) as lock:
     folder.top.remove_leftovers()
     plan = _plan(job, folder, divided)
-    where = fold_processes.places(
+    where = gpu_places.places(
       parallel=job.config.parallel_folds,
       takes_all_devices=job.takes_all_devices,
       uses_gpus=job.uses_gpus,
@@ -102,7 +108,7 @@ def train(job: Job, run_all: Callable[..., None] = fold_processes.run_all) -> cv
       where=where,
       lock=lock,
       on_start=telling.start,
-      on_end=telling.end,
+      on_end=lambda number: _end_fold(job, folder, number, telling),
     )
     _finish(job, folder, plan)
   return folder
@@ -130,6 +136,20 @@ def of_fold(job: Job) -> tuple[str, str]:
   if config.fold >= len(plan.folds):
     raise fold_flag.no_such_fold(config.fold, len(plan.folds), config.folds)
   return folder.data(config.fold), folder.run(config.fold).path
+
+
+def _end_fold(job: Job, folder: cv_folder.CvFolder, number: int, telling: _Telling) -> None:
+  """Tells of a fold whose process ended well.
+
+  Raises:
+    ConfigError: if it is not done: somebody sent that process SIGTERM, by which it saves its state.
+  """
+  if not _is_done(job, folder, number):
+    raise errors.ConfigError(
+      f'The process of fold {number} was asked to stop before its end, and saved its state: '
+      f'{command.AGAIN} to go on.'
+    )
+  telling.end(number)
 
 
 def _alone(config: Any, folder: cv_folder.CvFolder, number: int) -> Any:
@@ -182,10 +202,18 @@ def _standing(job: Job) -> _Standing:
     return _Standing(is_there=False)
   if resume == 'never':
     top.check_usable(overwrite=False)
-  is_judged = os.path.exists(top.judgement.report_file) or not job.judges
+  made = (top.judgement.report_file, top.judgement.predictions_file)
+  is_judged = all(map(os.path.exists, made)) or not job.judges
   is_finished = os.path.exists(top.outcome_file) and is_judged
   is_longer = job.check_same(top, is_finished)
-  return _Standing(is_there=True, is_finished=is_finished and not is_longer, is_longer=is_longer)
+  is_finished &= not is_longer and _has_all_folds(job, cv_folder.CvFolder(top.path))
+  return _Standing(is_there=True, is_finished=is_finished, is_longer=is_longer)
+
+
+def _has_all_folds(job: Job, folder: cv_folder.CvFolder) -> bool:
+  """Whether no run of a fold was removed since; where that cannot be told it is believed."""
+  plan = _kept_plan(job, folder)
+  return plan is None or all(_is_done(job, folder, number) for number in range(len(plan.folds)))
 
 
 def _open(job: Job, standing: _Standing) -> cv_folder.CvFolder:
@@ -196,6 +224,8 @@ def _open(job: Job, standing: _Standing) -> cv_folder.CvFolder:
   if standing.is_there:
     if standing.is_longer:
       top.reopen(said)
+    if not os.path.exists(top.manifest_file):  # Somebody removed it; the data set is the same.
+      manifest_file.save(job.data.manifest, top.path)
     return cv_folder.CvFolder(top.path)
   if not config.run_dir:
     top = run_folder.claim_default(job.data.manifest.name, f'{job.model}-folds')
@@ -259,19 +289,56 @@ def _noun(job: Job) -> str:
 
 def _command(job: Job, folder: cv_folder.CvFolder, number: int) -> list[str]:
   """Returns the arguments of the process that is still to run for a fold; none if it is done."""
-  run = folder.run(number)
-  is_judged = os.path.exists(run.judgement.report_file) or not job.judges
-  if _is_trained(job, run) and is_judged:
+  if _is_done(job, folder, number):
     return []
   return ['-m', job.module, *command_line.arguments(_alone(job.config, folder, number))]
+
+
+def _is_done(job: Job, folder: cv_folder.CvFolder, number: int) -> bool:
+  """Whether a fold is trained and, where asked for, judged; ConfigError if it is damaged."""
+  run = folder.run(number)
+  is_judged = os.path.exists(run.judgement.report_file) or not job.judges
+  try:
+    return _is_trained(job, run) and is_judged
+  except errors.ConfigError as error:
+    raise errors.ConfigError(
+      f'Fold {number}: {str(error).partition(". ")[0]}. Put back a copy of it, or remove the '
+      f'folder {run.path!r} and run the same command again: it trains that fold anew and keeps the '
+      'others.'
+    ) from error
 
 
 def _is_trained(job: Job, run: run_folder.RunFolder) -> bool:
   """Whether the run of a fold has come to the end that is asked for."""
   if not os.path.exists(run.config_file) or run.read_outcome() is None:
     return False
-  flags, asked = run.read_config().get('flags'), job.said['flags']
+  stored = run.read_config()
+  _check_settings(job, run, stored)
+  flags, asked = stored.get('flags'), job.said['flags']
   return isinstance(flags, dict) and all(flags.get(name) == asked.get(name) for name in _MORE)
+
+
+def _check_settings(job: Job, run: run_folder.RunFolder, stored: Mapping[str, Any]) -> None:
+  """Refuses a fold that is finished by other settings than those of all: its file was changed."""
+  asked = json.loads(json.dumps(job.said))
+  flags = stored.get('flags')
+  own = {'folds', 'fold', 'parallel_folds', 'data', 'run_dir', 'run_name', *_MORE, *job.free}
+  # Of before a flag was there a fold says nothing of it.
+  pairs = [
+    (f'--{name}', flags[name], value)
+    for name, value in asked['flags'].items()
+    if name not in own and isinstance(flags, dict) and name in flags
+  ]
+  pairs += [
+    (name, stored[name], asked.get(name))
+    for name in ('model', 'feature', 'computed')
+    if name in stored
+  ]
+  for name, found, wanted in pairs:
+    if found != wanted:
+      raise errors.ConfigError(
+        f'{run.config_file!r} says {name}={found}, and this command trains its folds with {wanted}'
+      )
 
 
 class _Telling:
@@ -282,7 +349,7 @@ class _Telling:
     job: Job,
     folder: cv_folder.CvFolder,
     plan: fold_plan.Plan,
-    where: fold_processes.Places,
+    where: gpu_places.Places,
   ) -> None:
     self._job, self._folder, self._plan, self._where = job, folder, plan, where
     self._started_s: dict[int, float] = {}
@@ -297,6 +364,8 @@ class _Telling:
     run, fold = self._folder.run(number), self._plan.folds[number]
     name = f'fold {number:<4}'
     values = errors.some(fold.values, _MOST_NAMED)
+    if fold.num_noises:
+      values += f' and {errors.counted(fold.num_noises, "noise")}'
     took = 'kept' if is_kept else _since(self._started_s[number])
     if not self._is_memory_said and not is_kept:
       self._say_memory(number)
@@ -325,63 +394,79 @@ def _announce(
   job: Job,
   folder: cv_folder.CvFolder,
   plan: fold_plan.Plan,
-  where: fold_processes.Places,
+  where: gpu_places.Places,
 ) -> None:
   """Prints what is going to be trained, and where it goes."""
   division, count = plan.division, len(plan.folds)
   sizes = sorted(fold.num_test for fold in plan.folds)
-  clips = f'{sizes[0]:,}' if sizes[0] == sizes[-1] else f'{sizes[0]:,} to {sizes[-1]:,}'
+  medium = job.data.manifest.medium
+  sizes_text = f'{sizes[0]:,}' if sizes[0] == sizes[-1] else f'{sizes[0]:,} to {sizes[-1]:,}'
   print(f'data     {job.data.path}: all {_noun(job)}, of every split')
   print(
-    f'folds    {count:,} of {division.counted(plan.num_values)}, each judged on {clips} clips; '
-    f'{len(where.gpus)} at a time{_on(where)}'
+    f'folds    {count:,} of {_groups(division, plan, medium)}, each judged on {sizes_text} '
+    f'{media.example(medium)}s; {len(where.gpus)} at a time{_on(where)}'
   )
   print(f'run      {folder.path}')
-  print(f'curves   tensorboard --logdir {folder.path}', flush=True)
+  print(f'curves   python -m tensorboard.main --logdir={shlex.quote(str(folder.path))}', flush=True)
   for note in (*fold_manifests.warnings(job.data.manifest), *job.notes, *_notes(job, plan)):
     print(f'note: {note}', flush=True)
 
 
-def _on(where: fold_processes.Places) -> str:
+def _groups(division: fold_flag.Division, plan: fold_plan.Plan, medium: str) -> str:
+  if plan.num_noises:
+    return utterance.counted_groups(plan.num_values, plan.num_noises, division.noun(medium))
+  return division.counted(plan.num_values, medium)
+
+
+def _on(where: gpu_places.Places) -> str:
   gpus = [gpu for gpu in where.gpus if gpu]
   return f', on GPU {", ".join(dict.fromkeys(gpus))}' if gpus else ''
 
 
 def _notes(job: Job, plan: fold_plan.Plan) -> list[str]:
   """Returns what the user may not expect."""
-  division, notes = plan.division, []
+  division, notes, medium = plan.division, [], job.data.manifest.medium
+  voice, is_audio = media.voice(medium), medium == media.AUDIO
   if division.by == fold_flag.FIELD:
     notes.append(
-      f'folds are divided by {division.field!r}: a voice may be in several, so this does not say '
-      'how good the model is on a voice that it never heard. --folds=speaker:N does.'
+      f'folds are divided by {division.field!r}: a {voice} may be in several, so this does not say '
+      f'how good the model is on a {voice} that it never {"heard" if is_audio else "saw"}. '
+      '--folds=speaker:N does.'
     )
   elif not job.data.manifest.speakers:
-    notes.append('nobody knows who speaks, so each clip counts as a voice of its own.')
+    unknown = 'nobody knows who speaks, so each clip counts as a voice of its own.'
+    notes.append(unknown if is_audio else 'nobody knows which pictures belong together.')
   if job.data.manifest.config.get('extracted') is not None:
     notes.append(
       'the clips are embeddings of a trunk that was trained before: where it learned from these '
       'voices, folds know of voices that they are judged on, and look better than they are.'
     )
+  if plan.num_noises:
+    notes.append(
+      f'{errors.counted(plan.num_noises, "recording")} of noise are dealt out over the folds, a '
+      'recording to one, and make none of their own: they are no voices.'
+    )
   if plan.num_copies:
     notes.append(
       'augmented copies are learned from and never judged; '
-      + _copies_note(division, plan.without_copies)
+      + _copies_note(division.counted(plan.without_copies, medium), plan.without_copies)
     )
   for number, fold in enumerate(plan.folds):
     if fold.unlearned:
       notes.append(
-        f'fold {number} learns from no clip of {errors.some(fold.unlearned, _MOST_NAMED)}.'
+        f'fold {number} learns from no {media.example(medium)} of '
+        f'{errors.some(fold.unlearned, _MOST_NAMED)}.'
       )
     if not fold.num_validation:
       notes.append(f'fold {number} has no validation part, so its last epoch is kept as the best.')
   return notes
 
 
-def _copies_note(division: fold_flag.Division, without: int) -> str:
+def _copies_note(counted: str, without: int) -> str:
   if not without:
     return 'every one has some.'
   return (
-    f'{division.counted(without)} {"has" if without == 1 else "have"} none, as the data job makes '
+    f'{counted} {"has" if without == 1 else "have"} none, as the data job makes '
     'them of its train split only. --augment changes all clips alike, as they are read.'
   )
 
@@ -407,9 +492,9 @@ def _say_results(
 ) -> None:
   """Prints the table of voices, and the mean."""
   voices = report['speakers']
-  title = 'voice'
+  title = media.voice(report['examples'])
   if len(voices) > _MOST_VOICES:
-    title = f'voice (the {_MOST_VOICES} of {len(voices):,} recognised worst)'
+    title = f'{title} (the {_MOST_VOICES} of {len(voices):,} recognised worst)'
     voices = sorted(voices, key=lambda one: one['accuracy'])[:_MOST_VOICES]
   rows = [(title, 'accuracy', report['examples'])]
   rows += [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from schemas import errors
+from schemas import errors, medium
 
 SPEAKER, FIELD = 'speaker', 'field'
 _ALL = 'all'
@@ -39,15 +39,14 @@ class Division:
   field: str = ''
   count: int = 0
 
-  @property
-  def noun(self) -> str:
-    """What there is one of for each value."""
-    return 'voice' if self.by == SPEAKER else f'value of {self.field!r}'
+  def noun(self, examples: str) -> str:
+    """Returns what there is one of for each value."""
+    return medium.voice(examples) if self.by == SPEAKER else f'value of {self.field!r}'
 
-  def counted(self, number: int) -> str:
-    """Returns such as `4 voices`, or `1 value of 'take'`."""
+  def counted(self, number: int, examples: str) -> str:
+    """Returns such as `4 voices`, or `1 value of 'take'`; of pictures `4 groups`."""
     if self.by == SPEAKER:
-      return errors.counted(number, 'voice')
+      return errors.counted(number, medium.voice(examples))
     return f'{errors.counted(number, "value")} of {self.field!r}'
 
 

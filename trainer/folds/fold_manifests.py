@@ -179,7 +179,7 @@ def _speakers(
     if shards
   }
   names = {
-    split: tuple(sorted(sums.speakers[i] for i in some)[: manifest.MOST_SPEAKERS])
+    split: manifest.named_speakers({sums.speakers[i] for i in some})
     for split, some in found.items()
   }
   return {

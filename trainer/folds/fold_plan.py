@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas import errors, json_form, manifest, naming, splits
+from schemas import medium as media
 from tfrecords import manifest_file, storage
 from trainer.data import datasets, fold_view
 from trainer.data.raw import files
@@ -19,7 +20,10 @@ from trainer.folds import dealing, fold_flag, fold_manifests, record_groups, sha
 from trainer.runs import cv_folder, run_folder
 
 # Bump with every change of how records are divided.
-PLAN_VERSION = 1
+PLAN_VERSION = 2
+# In plans of version 1 recordings of noise were dealt out as voices are. Folds that were begun so
+# go on so: with other parts, what is trained and what is left would not belong together.
+_VERSIONS = (1, PLAN_VERSION)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,7 +31,8 @@ class FoldPlan(json_form.Fields):
   """One fold.
 
   Attributes:
-    values: The voices, or values of a field, that it is judged on, sorted.
+    values: The voices, or values of a field, that it is judged on, sorted; no noises.
+    num_noises: How many recordings of noise it is judged on beside them.
     num_train: Records that it learns from, copies too.
     num_validation: Clips that choose its best epoch.
     num_test: Clips that it is judged on.
@@ -39,6 +44,7 @@ class FoldPlan(json_form.Fields):
   num_validation: int
   num_test: int
   unlearned: tuple[str, ...]
+  num_noises: int = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -70,20 +76,32 @@ class Plan(json_form.Fields):
 
   @property
   def num_values(self) -> int:
-    """How many voices, or values, there are."""
+    """How many voices, or values, there are; no noises."""
     return sum(len(fold.values) for fold in self.folds)
+
+  @property
+  def num_noises(self) -> int:
+    """How many recordings of noise there are."""
+    return sum(fold.num_noises for fold in self.folds)
 
 
 def load(folder: cv_folder.CvFolder, data: datasets.Data, text: str) -> Plan | None:
-  """Returns the plan in a folder, if it is of these records, here, and --folds; else None."""
+  """Returns the plan in a folder, if it is whole, of these records here and --folds; else None."""
   try:
     with open(folder.plan_file, encoding='utf-8', errors='surrogateescape') as stream:
-      plan = Plan.from_json(json.load(stream), where=folder.plan_file)
+      held = json.load(stream)
+    is_older = isinstance(held, dict) and held.get('version') == 1
+    plan = Plan.from_json(held, where=folder.plan_file, is_older=is_older)
   except (OSError, ValueError, RecursionError):  # None yet, or it is made again.
     return None
-  wanted = (text, files.absolute(data.path), data.digest, PLAN_VERSION)
-  found = (plan.text, plan.data_dir, plan.manifest_sha256, plan.version)
-  return plan if found == wanted else None
+  wanted = (text, files.absolute(data.path), data.digest)
+  found = (plan.text, plan.data_dir, plan.manifest_sha256)
+  parts = (fold_view.GROUPS, fold_view.COPIES, fold_view.ROLES)
+  paths = [os.path.join(folder.data_dir, name) for name in parts]
+  for number in range(len(plan.folds)):
+    paths += [os.path.join(folder.data(number), name) for name in (naming.MANIFEST, naming.FOLD)]
+  is_whole = all(map(os.path.exists, paths))
+  return plan if found == wanted and plan.version in _VERSIONS and is_whole else None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -119,8 +137,9 @@ def divide(data: datasets.Data, text: str) -> Divided:
     groups = record_groups.of_files(raw.files, dataset.labels, division, data.path)
   else:
     groups = record_groups.find(data.path, dataset, division)
-  count = record_groups.check_count(groups, division, text=text)
-  roles = dealing.roles(dealing.deal(groups.counts, count), groups.counts)
+  count = record_groups.check_count(groups, division, text=text, examples=dataset.medium)
+  tested = dealing.deal(groups.counts, count, groups.is_noise)
+  roles = dealing.roles(tested, groups.counts, groups.is_noise)
   sums = None if raw else shard_sums.add_up(data.path, dataset, groups, roles)
   plans, folds = [], []
   for number in range(count):
@@ -138,8 +157,10 @@ def divide(data: datasets.Data, text: str) -> Divided:
       manifest_sha256=data.digest,
       shards={split: list(some) for split, some in shards.items()},
     )
-    values = [groups.names[i] for i in np.flatnonzero(roles[fold_view.TESTED] == number)]
-    plans.append(_planned(made, values, number=number, text=text))
+    mine = roles[fold_view.TESTED] == number
+    values = [groups.names[i] for i in np.flatnonzero(mine & ~groups.is_noise)]
+    num_noises = int((mine & groups.is_noise).sum())
+    plans.append(_planned(made, values, num_noises=num_noises, number=number, text=text))
     folds.append((made, fold))
   plan = Plan(
     text=text,
@@ -180,15 +201,21 @@ def write(folder: cv_folder.CvFolder, divided: Divided) -> None:
 
 
 def _planned(
-  made: manifest.DatasetManifest, values: list[str], *, number: int, text: str
+  made: manifest.DatasetManifest,
+  values: list[str],
+  *,
+  num_noises: int,
+  number: int,
+  text: str,
 ) -> FoldPlan:
   unlearned = datasets.unlearned_labels(made)
   learned = made.num_labels - len(unlearned)
   if learned < 2:
     raise errors.DatasetError(
-      f'--folds={text}: fold {number} would learn from clips of '
+      f'--folds={text}: fold {number} would learn from {media.example(made.medium)}s of '
       f'{errors.counted(learned, "label")}: there is nothing to tell apart. Ask for more folds, so '
-      'that each learns from more voices, or name a data set with more of them.'
+      f'that each learns from more {media.voice(made.medium)}s, or name a data set with more of '
+      'them.'
     )
   return FoldPlan(
     values=tuple(values),
@@ -196,6 +223,7 @@ def _planned(
     num_validation=made.num_records(splits.VALIDATION),
     num_test=made.num_records(splits.TEST),
     unlearned=tuple(unlearned),
+    num_noises=num_noises,
   )
 
 

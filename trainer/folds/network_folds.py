@@ -8,7 +8,7 @@ from trainer import config as config_lib
 from trainer import models, preflight, resume
 from trainer.data.raw import files
 from trainer.devices import strategies
-from trainer.folds import cross_validation, fold_processes
+from trainer.folds import cross_validation
 from trainer.runs import run_folder
 
 
@@ -23,7 +23,6 @@ def train(config: config_lib.TrainConfig) -> None:
 
 def of_fold(config: config_lib.TrainConfig) -> config_lib.TrainConfig:
   """Returns the flags of the run of --fold: an ordinary run on a part of the data set."""
-  fold_processes.end_with_parent()
   data_dir, run_dir = cross_validation.of_fold(job(config))
   form = {}
   if files.is_raw(config.data):  # The manifest of the fold says it.
@@ -47,8 +46,9 @@ def job(config: config_lib.TrainConfig) -> cross_validation.Job:
     DatasetError, ConfigError: for what can be refused before anything is written.
   """
   plain = dataclasses.replace(
-    config, folds='', fold=None, parallel_folds=0, run_dir='', run_name='', resume='auto'
-  )
+    config, folds='', fold=None, parallel_folds=0, run_dir='', run_name='', overwrite=False,
+    resume='auto',
+  )  # fmt: skip
   data, _ = preflight.check(plain)
 
   def check_same(folder: run_folder.RunFolder, is_finished: bool) -> bool:
@@ -64,6 +64,7 @@ def job(config: config_lib.TrainConfig) -> cross_validation.Job:
     check_same=check_same,
     takes_all_devices=strategies.parse(config.strategy)[0] != 'none',
     judges=config.test,
+    free=resume.FREE,
     notes=_notes(config),
   )
 

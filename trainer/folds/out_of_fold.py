@@ -12,6 +12,7 @@ import pyarrow as pa
 from scipy import stats
 
 from schemas import errors
+from tfrecords import manifest_file
 from trainer.folds import fold_manifests, fold_plan
 from trainer.predictions import header as header_lib
 from trainer.predictions import parquet_reader, parquet_writer
@@ -51,7 +52,10 @@ def write(folder: cv_folder.CvFolder, plan: fold_plan.Plan, run: saved_run.Saved
     with parquet_writer.writing(temporary, header) as writer:
       for number, fold in enumerate(plan.folds):
         reader = _reader(folder, number)
-        if reader.num_examples != fold.num_test or reader.header.labels != header.labels:
+        # Of a fold, and not of another one, whose clips might be as many.
+        is_of_fold = reader.header.manifest_sha256 == _data_digest(folder, number)
+        is_whole = reader.num_examples == fold.num_test
+        if not (is_of_fold and is_whole) or reader.header.labels != header.labels:
           raise errors.ConfigError(
             f'{reader.path!r} is not of the {fold.num_test:,} clips of fold {number}. Remove the '
             f'folder {folder.run(number).path!r} and run the same command again.'
@@ -127,6 +131,24 @@ def _majority(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     'label': max(sorted(set(labels)), key=labels.count),
     'accuracy': round(right / sum(sizes), _DIGITS),
   }
+
+
+def _data_digest(folder: cv_folder.CvFolder, number: int) -> str:
+  """Returns the digest of the manifest of a fold's data.
+
+  Raises:
+    ConfigError: if it is damaged.
+  """
+  path = folder.data(number)
+  try:
+    manifest_file.load(path)
+  except (errors.SchemaError, errors.DatasetError) as error:
+    raise errors.ConfigError(
+      f'{str(error).partition(". ")[0].rstrip(".")}. Remove the folder {folder.data_dir!r}, which '
+      'says which clips are in which fold, and run the same command again: it makes it anew, the '
+      'same, and keeps the runs.'
+    ) from error
+  return manifest_file.digest(path)
 
 
 def _reader(folder: cv_folder.CvFolder, number: int) -> parquet_reader.Reader:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas import errors, manifest, record
+from schemas import errors, manifest, record, utterance
 from tfrecords import reader, storage
 from tfrecords.wire import codec
 from trainer.data.raw import files
@@ -23,22 +23,30 @@ class Groups:
   """The groups of all records, in the order of the manifest's shards.
 
   Attributes:
-    names: The voices, or values of a field, sorted.
+    names: The voices, or values of a field, sorted; recordings of noise stand among the voices.
     of_record: Index of the group of each record, int32 [records].
-    is_copy: Whether each is an augmented copy, bool [records].
+    is_copy: Whether each is a copy, augmented or as it is, bool [records].
     counts: Originals of each group by label.
-    without_copies: How many groups have no copy.
+    is_noise: Whether each group is a recording of noise, bool [groups].
   """
 
   names: tuple[str, ...]
   of_record: NDArray[np.int32]
   is_copy: NDArray[np.bool_]
   counts: tuple[dealing.LabelCounts, ...]
+  is_noise: NDArray[np.bool_]
+
+  @property
+  def voices(self) -> tuple[str, ...]:
+    """The names without those of noises."""
+    return tuple(name for name, one in zip(self.names, self.is_noise, strict=True) if not one)
 
   @property
   def without_copies(self) -> int:
-    """How many groups have no copy."""
-    return len(self.names) - len(np.unique(self.of_record[self.is_copy]))
+    """How many groups have no copy; noises are left out."""
+    has_copies = np.zeros(len(self.names), np.bool_)
+    has_copies[self.of_record[self.is_copy]] = True
+    return int((~has_copies & ~self.is_noise).sum())
 
 
 def find(data_dir: str, dataset: manifest.DatasetManifest, division: fold_flag.Division) -> Groups:
@@ -66,8 +74,12 @@ def find(data_dir: str, dataset: manifest.DatasetManifest, division: fold_flag.D
       number = numbers.setdefault(value, len(numbers))
       if number == len(counts):
         counts.append(collections.Counter())
-      of_record[place], is_copy[place] = number, bool(clip.augmentation)
-      counts[number][clip.label] += not clip.augmentation
+      # Repetitions for balance too: who is judged is judged once.
+      of_record[place], is_copy[place] = (
+        number,
+        record.is_copy(clip.utterance_id, clip.augmentation),
+      )
+      counts[number][clip.label] += not is_copy[place]
       place += 1
   if missing:
     raise _no_field(data_dir, division, dataset, missing=missing, total=total, known=known)
@@ -81,6 +93,7 @@ def find(data_dir: str, dataset: manifest.DatasetManifest, division: fold_flag.D
     of_record=rank[of_record],
     is_copy=is_copy,
     counts=tuple({k: n for k, n in sorted(counts[i].items()) if n} for i in order.tolist()),
+    is_noise=_are_noises(names, division),
   )
 
 
@@ -109,21 +122,25 @@ def of_files(
     of_record=np.array([number_of[clip.speaker] for clip in clips], np.int32),
     is_copy=np.zeros(len(clips), np.bool_),
     counts=tuple(dict(sorted(some.items())) for some in counts),
+    is_noise=_are_noises(names, division),
   )
 
 
-def check_count(groups: Groups, division: fold_flag.Division, *, text: str) -> int:
+def check_count(groups: Groups, division: fold_flag.Division, *, text: str, examples: str) -> int:
   """Returns how many folds there are.
+
+  A recording of noise makes no fold of its own: what is judged is how a model does on voices.
 
   Raises:
     ConfigError: if there are fewer groups.
   """
-  there = len(groups.names)
+  there = len(groups.voices)
   if there < max(2, division.count):
-    what = division.counted(there)
-    again = f'Ask for at most {there:,} folds' if there > 1 else 'Divide by something else'
+    what = division.counted(there, examples)
+    fewer = f'Ask for at most {there:,} folds'
+    again = fewer if there > 1 else 'Divide by a field of the records, as --folds=field:take:5'
     raise errors.ConfigError(
-      f'--folds={text}: the data set has {what} ({errors.some(groups.names, _MOST_NAMED)}), and '
+      f'--folds={text}: the data set has {what} ({errors.some(groups.voices, _MOST_NAMED)}), and '
       f'no two folds may share one. {again}.'
     )
   return division.count or there
@@ -165,6 +182,11 @@ def sized_records(
       f'{path!r} holds {errors.counted(count, "record")}, the manifest says '
       f'{shard.num_records:,}. Run `python -m tfrecords.verify {data_dir}`.'
     )
+
+
+def _are_noises(names: Sequence[str], division: fold_flag.Division) -> NDArray[np.bool_]:
+  by_voice = division.by == fold_flag.SPEAKER
+  return np.array([by_voice and utterance.is_noise(name) for name in names], np.bool_)
 
 
 def _value(clip: codec.Record, division: fold_flag.Division) -> str | None:

@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features import stored_form
-from schemas import manifest, record
+from schemas import manifest
 from tfrecords.finishing import moments as moments_lib
 from tfrecords.wire import codec
-from trainer.data import fold_view
+from trainer.data import fold_view, record_moments
 from trainer.folds import record_groups
 
-# Records whose arrays are added up together.
-_CHUNK_RECORDS = 128
 _FRAME_BYTES = 16  # Around each record in a file.
 
 # The fold where records are judged, the one where they validate, and whether they are copies.
@@ -87,9 +83,6 @@ def add_up(
 ) -> DatasetSums:
   """Returns the sums over a data set; reads every record once.
 
-  Statistics are those of stored values: the data job's are of the values before they were rounded
-  to what is stored.
-
   Raises:
     RecordError, DatasetError: as record_groups.find.
   """
@@ -110,11 +103,11 @@ def add_up(
       waiting[cell].append(clip)
       num_waiting += 1
       place += 1
-      if num_waiting == _CHUNK_RECORDS:
-        _merge(moments, waiting, dataset.features)
+      if num_waiting == record_moments.CHUNK_RECORDS:
+        _add(moments, waiting, dataset)
         waiting.clear()
         num_waiting = 0
-    _merge(moments, waiting, dataset.features)
+    _add(moments, waiting, dataset)
     of_shards.append(sums)
   return DatasetSums(of_shards=tuple(of_shards), moments=moments, speakers=tuple(speakers))
 
@@ -128,15 +121,10 @@ def _cell(groups: record_groups.Groups, roles: NDArray[np.int32], place: int) ->
   )
 
 
-def _merge(
+def _add(
   moments: dict[Cell, dict[str, moments_lib.Moments]],
   waiting: dict[Cell, list[codec.Record]],
-  features: Iterable[record.FeatureSpec],
+  dataset: manifest.DatasetManifest,
 ) -> None:
   for cell, clips in sorted(waiting.items()):
-    merged = moments.setdefault(cell, {})
-    for spec in features:
-      rows = [clip.arrays[spec.name].reshape(-1, spec.num_bins) for clip in clips]
-      found = moments_lib.Moments.of(stored_form.from_stored(np.concatenate(rows)), spec.num_bins)
-      before = merged.get(spec.name)
-      merged[spec.name] = before.merge(found) if before else found
+    record_moments.add(moments.setdefault(cell, {}), clips, dataset.features)

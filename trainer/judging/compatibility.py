@@ -46,8 +46,10 @@ def check_files(run: saved_run.SavedRun) -> None:
   if extracted is not None:
     raise errors.DatasetError(
       f'The run learned from {run.feature.name!r}, what the trunk of {extracted["of"]} made of '
-      'clips, and files have none. Make a data set of the files with the settings that the trunk '
-      'was trained with (python -m beam_jobs.featurize --source=unlabelled), compute its '
+      'clips, and files have none. Export it with its trunk (python -m trainer.export '
+      f'--run_dir={run.folder.path} --output=FOLDER), and name that with --model. Or make a data '
+      'set of the files with the settings that the trunk was trained with (python -m '
+      'beam_jobs.featurize --source=unlabelled), compute its '
       f'embeddings as those here were ({extracted["command"]}, with other --data and --output), '
       'and name its folder with --data.'
     )

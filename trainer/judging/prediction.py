@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 import features
+from exports import windows as windows_lib
 from features import extractor
-from features.decoding import clips
+from features.decoding import byte_ranges, clips
+from schemas import audio as audio_schema
 from schemas import errors, manifest
 from trainer.confidence import caution
 from trainer.data import named_data
@@ -29,20 +31,54 @@ class Prediction:
 
   Attributes:
     name: The file as it was named, or the id of the record.
-    logits: float32 [labels]; empty if the file cannot be used.
+    logits: float32 [labels]; empty if the file, or what is left of it, cannot be used.
     error: Why it cannot be used, or ''.
     whole_s: Seconds of a file of which the model heard a part; 0 where it heard all.
+    start_s: Where the window begins in its recording, in seconds; None for no window.
+    end_s: Where it ends.
+    label: The true label of a record; None where it is not known.
   """
 
   name: str
   logits: NDArray[np.float32]
   error: str = ''
   whole_s: float = 0.0
+  start_s: float | None = None
+  end_s: float | None = None
+  label: str | None = None
 
   @property
   def probabilities(self) -> NDArray[np.float64]:
     """Softmax of the logits, [labels]."""
     return caution.Caution().probabilities(self.logits)
+
+
+class Hearer(Protocol):
+  """A trained model to which files are brought, of a run or of an export."""
+
+  @property
+  def audio(self) -> audio_schema.AudioSpec | None:
+    """The clips that it takes; None: pictures."""
+
+  def decode(self, data: byte_ranges.Bytes) -> clips.Clip:
+    """Returns the clip, or in its place the picture, that is made of a file.
+
+    Raises:
+      ClipError: where there is none.
+      FeatureError: where the model does not take it.
+    """
+
+  def windows(
+    self, data: byte_ranges.Bytes, windows: windows_lib.Windows
+  ) -> Iterator[windows_lib.Window]:
+    """Yields the windows of a recording.
+
+    Raises:
+      ClipError: where the rest cannot be decoded.
+    """
+
+  def logits(self, samples: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
+    """Returns the logits of what was decoded, float32 [clips, labels]."""
 
 
 def predict_files(
@@ -52,25 +88,74 @@ def predict_files(
   *,
   batch_size: int = BATCH_SIZE,
 ) -> Iterator[Prediction]:
-  """Yields a prediction per file, in their order; memory does not grow with their number.
+  """Yields a prediction per file by the model of a run; see `of_files`."""
+  return of_files(OfRun(run, model), files, batch_size=batch_size)
+
+
+def of_files(
+  hearer: Hearer,
+  files: Iterable[str],
+  *,
+  windows: windows_lib.Windows | None = None,
+  batch_size: int = BATCH_SIZE,
+) -> Iterator[Prediction]:
+  """Yields a prediction per file, or per window, in their order.
+
+  Memory grows neither with the number of files nor with the length of what is cut into windows. Of
+  a recording that cannot be decoded to its end come the windows before, and then the error.
 
   Args:
-    run: Says how a file is brought to the model's form.
-    model: The run's trained model.
+    hearer: The model.
     files: Paths of audio files, or of pictures where the model was trained on pictures.
-    batch_size: Files at a time.
+    windows: How recordings are cut; None: each is one clip.
+    batch_size: Files or windows at a time.
   """
-  reader = _Reader(run)
-  remaining = iter(files)
-  while batch := list(itertools.islice(remaining, batch_size)):
-    loaded = [reader.load(file) for file in batch]
-    good = [clip.samples for clip in loaded if isinstance(clip, clips.Clip)]
-    logits = iter(_checked(model.of_arrays(reader.arrays(good))) if good else ())
-    for file, clip in zip(batch, loaded, strict=True):
-      if isinstance(clip, clips.Clip):
-        yield Prediction(name=file, logits=next(logits), whole_s=reader.whole_s(clip))
-      else:
-        yield Prediction(name=file, logits=np.zeros(0, np.float32), error=str(clip))
+  parts = _clips(hearer, files) if windows is None else _windows(hearer, files, windows)
+  while batch := list(itertools.islice(parts, batch_size)):
+    good = [part.samples for part in batch if part.samples is not None]
+    logits = iter(_checked(hearer.logits(good)) if good else ())
+    for part in batch:
+      found = np.zeros(0, np.float32) if part.samples is None else next(logits)
+      yield dataclasses.replace(part.said, logits=found)
+
+
+class _Part(NamedTuple):
+  """What is put before a model; None, and an error in what is said, where there is nothing."""
+
+  samples: NDArray[Any] | None
+  said: Prediction
+
+
+_NO_LOGITS = np.zeros(0, np.float32)
+
+
+def _clips(hearer: Hearer, files: Iterable[str]) -> Iterator[_Part]:
+  for file in files:
+    try:
+      clip = hearer.decode(clips.read_bytes(file))
+    except errors.FeatureError as error:
+      yield _unusable(file, error)
+      continue
+    is_part = hearer.audio and clip.whole_samples > clip.num_samples
+    whole_s = clip.whole_samples / hearer.audio.sample_rate_hz if is_part and hearer.audio else 0.0
+    yield _Part(clip.samples, Prediction(name=file, logits=_NO_LOGITS, whole_s=whole_s))
+
+
+def _windows(hearer: Hearer, files: Iterable[str], windows: windows_lib.Windows) -> Iterator[_Part]:
+  for file in files:
+    try:
+      with clips.opened_file(file) as stream:
+        for window in hearer.windows(byte_ranges.ByteRanges(stream), windows):
+          said = Prediction(
+            name=file, logits=_NO_LOGITS, start_s=window.start_s, end_s=window.end_s
+          )
+          yield _Part(window.clip.samples, said)
+    except errors.FeatureError as error:
+      yield _unusable(file, error)
+
+
+def _unusable(file: str, error: Exception) -> _Part:
+  return _Part(None, Prediction(name=file, logits=_NO_LOGITS, error=str(error)))
 
 
 def predict_records(
@@ -101,53 +186,52 @@ def predict_records(
     for batch in model.of_records(asked):
       ids = batch.origins.ids
       num_read += len(ids)
-      for name, row in zip(ids, _checked(batch.logits), strict=True):
-        yield Prediction(name=name, logits=row)
+      for name, label, row in zip(ids, batch.labels, _checked(batch.logits), strict=True):
+        true = dataset.labels[label] if dataset.is_labelled else None
+        yield Prediction(name=name, logits=row, label=true)
     named_data.check_count(num_read, dataset, split, data_dir=data_dir)
 
 
-class _Reader:
+class OfRun:
   """Brings files to the form of a run's records: the same decoding, features and rounding."""
 
-  def __init__(self, run: saved_run.SavedRun) -> None:
+  def __init__(self, run: saved_run.SavedRun, model: answering.Answering) -> None:
     self._run = run
-    self._audio = run.manifest.audio
-    self._extractor = extractor.Extractor([run.feature], self._audio)
+    self._model = model
+    self.audio = run.manifest.audio
+    self._extractor = extractor.Extractor([run.feature], self.audio)
     # Where clips are of any length, the job pads to what the most demanding of its features needs.
     self._most_samples = compatibility.most_samples(run)
-    self._min_samples = extractor.Extractor(run.manifest.features, self._audio).min_samples
+    self._min_samples = extractor.Extractor(run.manifest.features, self.audio).min_samples
 
-  def load(self, file: str) -> clips.Clip | errors.FeatureError:
-    """Returns the clip or the picture, or why there is none."""
-    try:
-      data = clips.read_bytes(file)
-      if self._audio is not None:
-        clip = clips.decode(data, self._audio)
-        return self._refusal(clip) or clip
+  def decode(self, data: byte_ranges.Bytes) -> clips.Clip:
+    """As Hearer says."""
+    if self.audio is None:
       from features.decoding import pictures
 
       return pictures.decode(data, features.settings_of(self._run.feature))
-    except clips.ClipError as error:
-      return error
+    clip = clips.decode(data, self.audio)
+    if 0 < self._most_samples < clip.num_samples:
+      rate_hz = self.audio.sample_rate_hz
+      raise errors.FeatureError(
+        f'The model {self._run.model_text} takes up to {self._most_samples / rate_hz:.3g} s, the '
+        f'longest that it was trained on, got {clip.num_samples / rate_hz:.3g} s. Hear it in '
+        'windows (--window_s), or train a model of clips of any length.'
+      )
+    return clip
 
-  def _refusal(self, clip: clips.Clip) -> errors.FeatureError | None:
-    """Returns what is said of a clip that is longer than the model takes."""
-    if self._audio is None or not 0 < self._most_samples < clip.num_samples:
-      return None
-    rate_hz = self._audio.sample_rate_hz
-    return errors.FeatureError(
-      f'The model {self._run.model_text} takes up to {self._most_samples / rate_hz:.3g} s, the '
-      f'longest that it was trained on, got {clip.num_samples / rate_hz:.3g} s. Cut it by a table '
-      'and predict with --data, or train a model of clips of any length.'
-    )
+  def windows(
+    self, data: byte_ranges.Bytes, windows: windows_lib.Windows
+  ) -> Iterator[windows_lib.Window]:
+    """As Hearer says."""
+    assert self.audio
+    return windows_lib.of_recording(data, self.audio, windows)
 
-  def whole_s(self, clip: clips.Clip) -> float:
-    """Returns the seconds that a clip had if it was cut, else 0."""
-    if self._audio is None or clip.whole_samples <= clip.num_samples:
-      return 0.0
-    return clip.whole_samples / self._audio.sample_rate_hz
+  def logits(self, samples: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
+    """As Hearer says."""
+    return self._model.of_arrays(self._arrays(samples))
 
-  def arrays(self, samples: Sequence[NDArray[np.float32]]) -> Sequence[NDArray[Any]]:
+  def _arrays(self, samples: Sequence[NDArray[np.float32]]) -> Sequence[NDArray[Any]]:
     """Returns the feature of each of these clips, as records hold it."""
     if not self._run.feature.is_variable:
       return list(self._stored(np.stack(samples)))

@@ -16,19 +16,21 @@ from trainer.models import front_end
 NUM_CLIPS = 4096
 
 
+def stored_name(dataset: manifest.DatasetManifest, spec: record.FeatureSpec) -> str:
+  """Returns the name of the same feature, if the data job stored it too; else ''."""
+  wanted = spec.name, spec.shape, dict(spec.settings)
+  for other in dataset.features:
+    if (other.name, other.shape, dict(other.settings)) == wanted:
+      return other.name
+  return ''
+
+
 def stored(
   dataset: manifest.DatasetManifest, spec: record.FeatureSpec
 ) -> manifest.FeatureStatistics | None:
   """Returns the statistics of the same feature, if the data job stored it too; else None."""
-  for other in dataset.features:
-    if (other.name, other.shape, dict(other.settings)) == (
-      spec.name,
-      spec.shape,
-      dict(spec.settings),
-    ):
-      found = dataset.statistics.get(other.name)
-      return found if found and found.count else None
-  return None
+  found = dataset.statistics.get(stored_name(dataset, spec))
+  return found if found and found.count else None
 
 
 def measured(
@@ -44,9 +46,9 @@ def measured(
     spec: The feature.
     audio: The form of the clips.
   """
-  layer = front_end.layer(spec, audio)
+  twin = front_end.twin(spec, audio)
   compute = tf.function(
-    lambda given: _sums(given, layer, spec, audio), reduce_retracing=True, autograph=False
+    lambda given: _sums(given, twin, spec, audio), reduce_retracing=True, autograph=False
   )
   count, total, squares = 0, np.zeros(spec.num_bins), np.zeros(spec.num_bins)
   for given in inputs:
@@ -60,11 +62,11 @@ def measured(
 
 
 def _sums(
-  given: Any, layer: Any, spec: record.FeatureSpec, audio: audio_lib.AudioSpec
+  given: Any, twin: Any, spec: record.FeatureSpec, audio: audio_lib.AudioSpec
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
   """Returns the number of rows, and per bin the sums of values and of squares, in float64."""
   samples, num_samples = given if isinstance(given, list | tuple) else (given, None)
-  values = tf.cast(layer(samples), tf.float64)
+  values = tf.cast(twin(samples), tf.float64)
   if num_samples is None:
     values = tf.reshape(values, [-1, spec.num_bins])
   else:

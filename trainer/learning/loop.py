@@ -15,9 +15,9 @@ from trainer.callbacks import callback
 from trainer.devices import workers as workers_lib
 from trainer.judging import judge
 from trainer.learning import position as position_lib
-from trainer.learning import steps
+from trainer.learning import signals, steps
 from trainer.measures import counting, scores
-from trainer.runs import checkpointer, signals
+from trainer.runs import checkpointer
 
 # How long a call of the compiled function should take.
 EXECUTION_S = 2.0
@@ -129,7 +129,8 @@ class Loop:
     stopped = self._ask(lambda listener: listener.on_resume(results)) if results else ''
     try:
       with self._requests.heard():
-        return self._run(batches, validation_batches, stopped)
+        outcome = self._run(batches, validation_batches, stopped)
+      return self._as_asked(outcome)
     finally:
       for listener in self._callbacks:
         listener.on_end()
@@ -152,6 +153,20 @@ class Loop:
     is_early = len(results) < self._plan.epochs
     return Outcome(epochs=tuple(results), stopped=stopped if is_early else '')
 
+  def _as_asked(self, outcome: Outcome) -> Outcome:
+    """Returns an outcome, as interrupted where a worker was asked to stop behind its last steps.
+
+    Nobody looks any more then: the state was saved with the epoch, and what follows is left to the
+    next time.
+    """
+    if outcome.interrupted or not self._workers.total([bool(self._requests.signal_name)])[0]:
+      return outcome
+    return Outcome(epochs=outcome.epochs, interrupted=self._signal_name)
+
+  @property
+  def _signal_name(self) -> str:
+    return self._requests.signal_name or 'SIGTERM'  # Another worker's.
+
   def _ask(self, tell: Callable[[callback.Callback], str]) -> str:
     """Tells every callback, also after one that wants to stop; returns the first reason."""
     return next(filter(None, [tell(listener) for listener in self._callbacks]), '')
@@ -159,7 +174,7 @@ class Loop:
   def _save_and_stop(self) -> str:
     if self._keeper:
       self._keeper.save(self._position.to_json())
-    return self._requests.signal_name or 'SIGTERM'  # Another worker's.
+    return self._signal_name
 
   def _validate(self, batches: Any | None) -> scores.Scores | None:
     if batches is None:

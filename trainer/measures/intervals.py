@@ -11,16 +11,20 @@ from trainer.measures import group_bootstrap
 OVER_SPEAKERS, OVER_EXAMPLES = 'speakers', 'examples'
 
 
-def share(parts: ArrayLike, wholes: ArrayLike) -> tuple[float, float]:
+def share(
+  parts: ArrayLike, wholes: ArrayLike, *, num_trials: int | None = None
+) -> tuple[float, float]:
   """Returns the interval of sum(parts) / sum(wholes) over groups.
 
   By group_bootstrap. Where all are right, or none is, every draw says the same, and the interval is
-  Wilson's of as many examples as there are groups: no draw can tell more than that, whatever the
+  Wilson's of as many examples as there are trials: no draw can tell more than that, whatever the
   clips of a voice have in common.
 
   Args:
     parts: Such as how many clips of each speaker are right, [groups].
     wholes: How many clips each has, [groups].
+    num_trials: How many groups tell something there; all by default. Noises are hardly ever
+      mistaken, and do not count.
 
   Raises:
     ValueError: if there are fewer than group_bootstrap.MIN_GROUPS groups.
@@ -29,7 +33,8 @@ def share(parts: ArrayLike, wholes: ArrayLike) -> tuple[float, float]:
   part, whole = sums.sum(axis=0)
   found = group_bootstrap.interval(sums, quotient)
   if part in (0, whole):
-    return wilson(len(sums) if part else 0, len(sums))
+    trials = len(sums) if num_trials is None else num_trials
+    return wilson(trials if part else 0, trials)
   return found
 
 

@@ -1,4 +1,8 @@
-"""What came of each speaker's clips, and the intervals that follow from it."""
+"""What came of each speaker's clips, and the intervals that follow from it.
+
+A recording of noise from which clips were cut is a group of clips as a voice is, and is drawn as
+one; where the question is whether there are enough of them it does not count (utterance.is_noise).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from schemas import utterance
 from trainer.measures import group_bootstrap, intervals, sparse_counts
 
 # Of the sums of all speakers, dense: beyond, F1 has no interval (it would take minutes).
@@ -76,6 +81,21 @@ class SpeakerCounts:
     return len(self._indices)
 
   @property
+  def is_voice(self) -> NDArray[np.bool_]:
+    """Whether each is a voice, and no recording of noise, [speakers]."""
+    return np.array([not utterance.is_noise(name) for name in self._indices], np.bool_)
+
+  @property
+  def num_voices(self) -> int:
+    """How many of them are voices."""
+    return int(self.is_voice.sum())
+
+  @property
+  def num_noises(self) -> int:
+    """How many are recordings of noise."""
+    return len(self) - self.num_voices
+
+  @property
   def names(self) -> list[str]:
     """Who speaks, in the order in which they came."""
     return list(self._indices)
@@ -90,14 +110,20 @@ class SpeakerCounts:
     """How many of them were taken for what they are."""
     return self._right[: len(self)]
 
-  def speakers_of_labels(self) -> NDArray[np.int64] | None:
-    """Returns how many speakers have each label; None where that is not known."""
+  def groups_of_labels(self) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """Returns how many voices, and how many noises, have each label; None if that is not known."""
     sums = self._sums()
     if sums is None:
       return None
-    _, columns = sums.nonzero()
-    per_column = np.bincount(columns, minlength=_KINDS * self._num_labels)
-    return per_column[self._num_labels : 2 * self._num_labels]
+    rows, columns = sums.nonzero()
+    is_voice = self.is_voice[rows]
+    voices, noises = (
+      np.bincount(some, minlength=_KINDS * self._num_labels)[
+        self._num_labels : 2 * self._num_labels
+      ]
+      for some in (columns[is_voice], columns[~is_voice])
+    )
+    return voices, noises
 
   def f1_intervals(
     self, *, with_labels: bool, num_resamples: int = group_bootstrap.NUM_RESAMPLES
@@ -109,7 +135,7 @@ class SpeakerCounts:
       num_resamples: How often speakers are drawn.
     """
     sums = self._sums()
-    if sums is None or len(self) < group_bootstrap.MIN_GROUPS:
+    if sums is None or self.num_voices < group_bootstrap.MIN_GROUPS:
       return None
     count = self._num_labels
 
@@ -128,19 +154,22 @@ class SpeakerCounts:
     if not with_labels:
       nothing = np.full([2, count], np.nan)
       return F1Intervals(ends[:, 0], nothing, nothing, nothing)
-    speakers = self.speakers_of_labels()
-    assert speakers is not None
-    ends[:, 1:][:, np.tile(speakers < group_bootstrap.MIN_GROUPS, _KINDS)] = np.nan
+    groups = self.groups_of_labels()
+    assert groups is not None
+    voices, noises = groups
+    # A label that no voice has is of noises alone, as silence is.
+    enough = np.where(voices > 0, voices, noises)
+    ends[:, 1:][:, np.tile(enough < group_bootstrap.MIN_GROUPS, _KINDS)] = np.nan
     parts = (ends[:, 1 + i * count : 1 + (i + 1) * count] for i in range(_KINDS))
     return F1Intervals(ends[:, 0], *parts)
 
   def accuracy_interval(self) -> tuple[float, float] | None:
     """Returns the interval of the accuracy over speakers; None where there are too few."""
-    if len(self) < group_bootstrap.MIN_GROUPS:
+    if self.num_voices < group_bootstrap.MIN_GROUPS:
       return None
     # The draws are those of a comparison, whatever the order in which clips came.
     order = sorted(range(len(self)), key=self.names.__getitem__)
-    return intervals.share(self.right[order], self.examples[order])
+    return intervals.share(self.right[order], self.examples[order], num_trials=self.num_voices)
 
   def _sums(self) -> sparse.csr_array | None:
     width = _KINDS * self._num_labels

@@ -6,6 +6,8 @@ layers and means: the logits of a clip do not depend on what it is batched with.
 own layers and operations, so that a saved model opens without this project.
 
 Axes are [batch, rows, ...]: rows are frames, samples, or lines of pixels.
+
+The same functions build the form of a model that hears frame by frame: see `streams`.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Any
 
 from schemas import errors
 from trainer.lazy import keras
+from trainer.models import streams
 
 # What a layer finds in front of the first and behind the last row.
 VALID, SAME, CAUSAL = 'valid', 'same', 'causal'
@@ -45,6 +48,8 @@ class Rows:
 
   def through(self, function: Any) -> Rows:
     """Returns these rows behind a layer or function that takes each row by itself."""
+    if streams.current() and isinstance(function, keras.Model):
+      streams.refuse('is a network of its own that takes a clip as a whole')
     return Rows(function(self.values), self.num_rows)
 
 
@@ -68,6 +73,14 @@ def windowed(x: Rows, layer: Any, *, padding: str | None = None, bins: str | Non
   sizes, strides, dilations = _geometry(layer)
   spans = [(size - 1) * dilation + 1 for size, dilation in zip(sizes, dilations, strict=True)]
   padding = padding or layer.padding
+  stream = streams.current()
+  if stream and (spans[0] == strides[0] == 1 or stream.passes_windows):
+    stream = None  # Each row by itself.
+  if stream and (padding != CAUSAL or strides[0] > 1):
+    raise streams.LooksAheadError('has windows over frames that are still to come')
+  if stream:
+    layer.padding = VALID
+    return Rows(layer(stream.joined(x.values, spans[0] - 1)))
   if padding == VALID:
     layer.padding = VALID
     return Rows(layer(x.values), _over(x.num_rows, lambda n: (n - spans[0]) // strides[0] + 1))
@@ -156,6 +169,9 @@ def recurrent(x: Rows, layer: Any) -> Rows:
     x: values [batch, rows, units].
     layer: Keras's LSTM, GRU, SimpleRNN, or Bidirectional of these.
   """
+  stream = streams.current()
+  if stream:
+    return Rows(stream.recurrent(x.values, layer))
   if x.num_rows is None:
     return Rows(layer(x.values))
   values = _without_mask(layer(x.values, mask=is_real(x)))
@@ -191,6 +207,8 @@ def flat(x: Rows) -> Rows:
   """Returns values [batch, units]; clips of any length have to be summed up before."""
   if x.num_rows is not None:
     raise errors.ConfigError('Clips of any length cannot be flattened.')
+  if x.rank > 2:
+    streams.refuse('takes each frame by its place in the clip')
   return x if x.rank == 2 else x.through(keras.layers.Flatten(name='flatten'))
 
 
@@ -199,6 +217,7 @@ def mean(x: Rows) -> Rows:
 
   float32 whatever the policy: float16 would overflow in the sum over a long clip.
   """
+  x = _all_rows(x)
   values = keras.ops.cast(x.values, 'float32')
   if x.num_rows is None:
     return Rows(keras.ops.mean(values, axis=1))
@@ -212,6 +231,7 @@ def deviation(x: Rows) -> Rows:
 
   At least 0.001, so that its gradient is finite where all rows are alike.
   """
+  x = _all_rows(x)
   values = keras.ops.cast(x.values, 'float32')
   distances = values - keras.ops.expand_dims(mean(x).values, 1)
   variance = mean(Rows(keras.ops.square(distances), x.num_rows))
@@ -220,6 +240,7 @@ def deviation(x: Rows) -> Rows:
 
 def largest(x: Rows) -> Rows:
   """Returns the largest over each clip's own rows, [batch, ...] without rows."""
+  x = _all_rows(x)
   values = x.values
   if x.num_rows is not None:
     # The least that half precision holds.
@@ -234,6 +255,7 @@ def weighted(x: Rows, scores: Any) -> Rows:
     x: values [batch, rows, units].
     scores: [batch, rows, 1]; the weights are exp(score), and 0 behind the end.
   """
+  streams.refuse('weighs all frames of a clip against each other', everywhere=True)
   scores = keras.ops.cast(scores, 'float32')
   if x.num_rows is not None:
     scores = keras.ops.where(is_real(x, rank=3), scores, keras.ops.full_like(scores, -1e9))
@@ -252,6 +274,7 @@ def attended(x: Rows, *, heads: int, name: str) -> Rows:
     heads: How many weightings; each is of as many of the units.
     name: In front of the names of the layers.
   """
+  streams.refuse('lets each frame of a clip attend to all others', everywhere=True)
   height, units = x.values.shape[1] or -1, x.values.shape[2] // 3
   split = keras.layers.Reshape((height, 3, heads, units // heads), name=f'{name}_split')
   turn = keras.layers.Permute((2, 3, 1, 4), name=f'{name}_turn')
@@ -271,6 +294,7 @@ def attended(x: Rows, *, heads: int, name: str) -> Rows:
 
 def up_to(x: Rows, longest: int) -> Rows:
   """Returns clips of at most so many rows, without what stands behind them."""
+  streams.refuse('takes each frame by its place in the clip')
   if x.num_rows is None:
     return x.through(lambda values: values[:, :longest])
   return Rows(x.values[:, :longest], keras.ops.minimum(x.num_rows, longest))
@@ -278,6 +302,7 @@ def up_to(x: Rows, longest: int) -> Rows:
 
 def behind_a_zero(x: Rows) -> Rows:
   """Returns clips with a row of zeros in front of the first."""
+  streams.refuse('takes each frame by its place in the clip')
   make = keras.layers.ZeroPadding1D((1, 0), name='first_row')
   return Rows(make(x.values), None if x.num_rows is None else x.num_rows + 1)
 
@@ -286,6 +311,14 @@ def places(x: Rows) -> Any:
   """Returns int32 [1, rows]: 0, 1, 2, ..., as many as the batch has."""
   first = x.values[(slice(0, 1), slice(None), *[0] * (x.rank - 2))]
   return keras.ops.cumsum(keras.ops.ones_like(first, dtype='int32'), axis=1) - 1
+
+
+def _all_rows(x: Rows) -> Rows:
+  """Returns the rows that a clip has; of a stream, those of its last window."""
+  stream = streams.current()
+  if stream is None or x.num_rows is not None:
+    return x
+  return Rows(*stream.last_rows(x.values))
 
 
 def zeros_behind(x: Rows) -> Rows:

@@ -30,6 +30,7 @@ class Footprint:
   Attributes:
     num_weights: Its numbers, all in float32.
     num_trained: Those that training moves.
+    largest_trained: How many of these are in the largest array.
     largest_layer: The layer that holds the most of them.
     largest_weights: How many.
     copied_bytes: Copies of the weights in 16 bits, in which mixed precision computes.
@@ -40,6 +41,7 @@ class Footprint:
 
   num_weights: int
   num_trained: int
+  largest_trained: int
   largest_layer: str
   largest_weights: int
   copied_bytes: int
@@ -130,6 +132,7 @@ def of(model: keras.Model, *, num_rows: int = 1) -> Footprint:
   return Footprint(
     num_weights=_count(model.variables),
     num_trained=_count(model.trainable_variables),
+    largest_trained=max((_count([one]) for one in model.trainable_variables), default=0),
     largest_layer=layer,
     largest_weights=largest,
     copied_bytes=trace.copied_bytes(),

@@ -1,13 +1,14 @@
 """Features computed inside the model: it takes samples, and the network behind takes the feature.
 
-The feature is the Keras twin of what the data job stores (features/layers.py), in float32 under
-every precision policy, in front of the normalisation. So a saved model takes audio by itself. It
-opens where features.layers has been imported.
+The feature is the Keras twin of what the data job stores (features/keras_twins.py), in float32
+under every precision policy, in front of the normalisation. So a saved model takes audio by itself,
+and opens with Keras alone.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import features
@@ -34,13 +35,13 @@ class Computed:
   audio: audio_lib.AudioSpec
 
 
-def layer(spec: record.FeatureSpec, audio: audio_lib.AudioSpec) -> keras.layers.Layer:
-  """Returns the Keras layer [batch, samples] -> [batch, *spec.shape]."""
-  from features import layers
+def twin(spec: record.FeatureSpec, audio: audio_lib.AudioSpec) -> Callable[[Any], Any]:
+  """Returns Keras operations [batch, samples] -> [batch, *spec.shape]."""
+  from features import keras_twins
 
-  if spec.name not in layers.LAYERS:
+  if spec.name not in keras_twins.TWINS:
     raise errors.FeatureError(f'No model computes {spec.name!r}.')
-  return layers.make(spec.name, features.settings_of(spec), audio)
+  return keras_twins.make(spec.name, features.settings_of(spec), audio)
 
 
 def num_rows(num_samples: Any, spec: record.FeatureSpec, audio: audio_lib.AudioSpec) -> Any:
@@ -49,7 +50,7 @@ def num_rows(num_samples: Any, spec: record.FeatureSpec, audio: audio_lib.AudioS
   if not isinstance(settings, frames_lib.FrameSettings):
     raise errors.FeatureError(f'{spec.name!r} has no frames that follow the length of a clip.')
   frames = settings.frames(audio)
-  # The layer fills shorter clips up to one window.
+  # The twin fills shorter clips up to one window.
   behind_first = keras.ops.maximum(num_samples - frames.window_samples, 0)
   return 1 + behind_first // frames.hop_samples
 
@@ -59,7 +60,7 @@ def in_front_of(network: keras.Model, read: record.FeatureSpec, computed: Comput
   from trainer.models import inputs
 
   sources = inputs.new_inputs(read)
-  outputs = [layer(computed.spec, computed.audio)(sources[0])]
+  outputs = [twin(computed.spec, computed.audio)(sources[0])]
   if read.is_variable:
     outputs.append(num_rows(sources[1], computed.spec, computed.audio))
   front = keras.Model(_one_or_all(sources), _one_or_all(outputs), name=_NAME)

@@ -30,6 +30,7 @@ from typing import Any
 
 from schemas import errors, record
 from tfrecords import paths, storage
+from tfrecords.storage import half_written
 from trainer.lazy import keras, tf
 from trainer.models import anatomy, aside, inputs, model
 from trainer.models.clip_rows import Rows
@@ -118,8 +119,10 @@ def trunk(x: Rows, settings: SavedModel) -> Rows:
     return x.through(_stand_in(facts))
   if facts.path.endswith(_KERAS_ENDINGS):
     return x.through(_keras_part(facts))
-  folder = tempfile.mkdtemp(prefix='voxshard-saved-model-')
-  atexit.register(shutil.rmtree, folder, ignore_errors=True)
+  # As long as the process: the layer reads it whenever it is saved.
+  stack = contextlib.ExitStack()
+  atexit.register(stack.close)
+  folder = stack.enter_context(half_written.scratch('voxshard-saved-model-'))
   if isinstance(settings, _Kept):
     # What it is a copy of may be overwritten by the run that is to be.
     shutil.copytree(facts.path, folder, dirs_exist_ok=True)
@@ -129,21 +132,28 @@ def trunk(x: Rows, settings: SavedModel) -> Rows:
   return x.through(layer)
 
 
-def settle(network: keras.Model, folder: str) -> None:
+def settle(network: keras.Model, folder: str) -> list[str]:
   """Copies what a file gave to a model into a folder: whole or not at all, and once for a run.
 
   SavedModels in it name the copies from then on.
+
+  Returns:
+    The copies that were not there before.
   """
+  made = []
   for layer in _graph_layers(network):
     copy = os.path.join(folder, layer.name)
     if not os.path.isdir(copy):
       with _appearing(copy) as temporary:
         shutil.copytree(layer.filepath, temporary)
+      made.append(copy)
     layer.filepath = copy
   part, copy = _keras_part_of(network), os.path.join(folder, _LAYER + _KERAS_ENDINGS[0])
   if part is not None and not os.path.exists(copy):
     with _appearing(copy) as temporary:
       part.save(temporary)
+    made.append(copy)
+  return made
 
 
 def kept(settings: SavedModel, graphs_dir: str) -> SavedModel:
@@ -155,12 +165,18 @@ def kept(settings: SavedModel, graphs_dir: str) -> SavedModel:
   return SavedModel(path=file, dropout=settings.dropout) if os.path.isfile(file) else settings
 
 
+def keeps_graph(graphs_dir: str) -> bool:
+  """Whether a run keeps a SavedModel that is in its model, which Keras has no operations of."""
+  return os.path.isdir(os.path.join(graphs_dir, _LAYER))
+
+
 @contextlib.contextmanager
 def _appearing(path: str) -> Iterator[str]:
   """Yields where to write what is at `path` behind the block."""
   folder, name = os.path.split(path)
   os.makedirs(folder, exist_ok=True)
-  with tempfile.TemporaryDirectory(prefix=storage.TEMPORARY_MARK, dir=folder) as temporary:
+  prefix = os.path.join(folder, storage.TEMPORARY_MARK)
+  with half_written.folder(prefix) as temporary:
     made = os.path.join(temporary, name)
     yield made
     os.rename(made, path)
@@ -172,7 +188,7 @@ def load(path: str, *, graphs_dir: str) -> keras.Model:
   Raises:
     Exception: what zipfile, h5py or Keras happen to raise.
   """
-  if not os.path.isdir(os.path.join(graphs_dir, _LAYER)):
+  if not keeps_graph(graphs_dir):
     return keras.models.load_model(path, compile=False)
   # Where the copy lies now: the run folder may have been moved since.
   with tempfile.TemporaryDirectory() as folder:
@@ -244,9 +260,27 @@ def _facts(settings: SavedModel) -> _Facts:
   return dataclasses.replace(found, output=output)
 
 
-@functools.cache
 def _read(path: str) -> _Facts:
   """Returns what a file takes and gives, all of its results; ConfigError."""
+  return _read_as(path, _state(path))
+
+
+def _state(path: str) -> tuple[tuple[str, int, int, int], ...]:
+  """Returns what changes when a file, or one in a folder, is replaced: sizes and times."""
+  files = [path] if os.path.isfile(path) else []
+  for folder, _, names in os.walk(path):
+    files += [os.path.join(folder, name) for name in names]
+  found = []
+  for file in sorted(files):
+    with contextlib.suppress(OSError):
+      stat = os.stat(file)
+      found.append((file, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
+  return tuple(found)
+
+
+@functools.lru_cache(maxsize=8)
+def _read_as(path: str, state: tuple[tuple[str, int, int, int], ...]) -> _Facts:
+  """Returns what a file takes and gives that is in a state, which is read once; ConfigError."""
   try:
     return aside.apart(
       lambda: _read_keras(path) if path.endswith(_KERAS_ENDINGS) else _read_graph(path)

@@ -3,10 +3,10 @@
 import dataclasses
 from typing import Any
 
-from schemas import json_form
+from schemas import errors, json_form, medium
 
 # Bump with every change of a column or its meaning.
-PREDICTIONS_VERSION = 1
+PREDICTIONS_VERSION = 2
 # With more labels than so many a clip keeps its highest logits only: all of them would grow with
 # the labels, and a million clips of 6,000 labels are 24 GB.
 MAX_DENSE_LABELS = 200
@@ -73,6 +73,10 @@ class Header(json_form.Fields):
   def num_top(self) -> int:
     """How many of the highest logits are kept where not all are."""
     return min(NUM_TOP, len(self.labels))
+
+  def counted(self, number: int, *verbs: str) -> str:
+    """Returns such as `1 clip`, or `2 pictures have` with the forms of a verb: errors.counted."""
+    return errors.counted(number, medium.example(self.examples), *verbs)
 
   def context(self) -> dict[str, Any]:
     """Returns all but labels, as plain values: what a report says of its origin."""

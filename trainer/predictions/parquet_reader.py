@@ -6,6 +6,7 @@ import functools
 import json
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -160,9 +161,7 @@ class Reader:
       # By default a file is read whole ahead of its rows, and kept as long as this is.
       self._file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES)
       text = (self._file.schema_arrow.metadata or {}).get(parquet_writer.METADATA_KEY, b'')
-      self.header = header_lib.Header.from_json(
-        json.loads(text.decode('utf-8', 'surrogateescape')), where=path
-      )
+      self.header = _header(json.loads(text.decode('utf-8', 'surrogateescape')), path)
     except FileNotFoundError as error:
       raise errors.ConfigError(
         f'There are no predictions {path!r}. `python -m trainer.evaluate --run_dir=RUN` writes '
@@ -204,7 +203,8 @@ class Reader:
   def _damaged(self, fault: str) -> errors.ConfigError:
     return errors.ConfigError(
       f'{self.path!r} holds no predictions that can be read: {fault}. Write it again with '
-      '`python -m trainer.evaluate`.'
+      '`python -m trainer.evaluate`; that of all folds together is written by their own command, '
+      'where it was removed.'
     )
 
 
@@ -221,6 +221,13 @@ def logit_columns(header: header_lib.Header) -> list[str]:
     header_lib.TOP_LOGITS,
     header_lib.SCALED_LOG_SUM_EXPS,
   ]
+
+
+def _header(said: Any, path: str) -> header_lib.Header:
+  # Of another version all that matters is which: fields that it does not have are no damage.
+  version = said.get('predictions_version') if isinstance(said, dict) else None
+  is_other = isinstance(version, int) and version != header_lib.PREDICTIONS_VERSION
+  return header_lib.Header.from_json(said, where=path, is_older=is_other)
 
 
 def _said(error: Exception) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 from scipy import special
 
+from exports import table_texts
 from schemas import errors, json_form
 from trainer.predictions import clip_answers, log_sums
 from trainer.predictions import header as header_lib
@@ -20,7 +20,6 @@ METADATA_KEY = b'voxshard_predictions'
 # Of one group of rows, in memory; a reader holds one at a time.
 _GROUP_BYTES = 16 << 20
 _MICROSECONDS = 1e-6
-_SURROGATES = re.compile('[\udc80-\udcff]')
 
 
 class Writer:
@@ -32,7 +31,7 @@ class Writer:
     self._held: list[pa.RecordBatch] = []
     self._held_bytes = 0
     names = [*header.labels, *header.unknown_labels]
-    self._names = pa.array([_text(label) for label in names], pa.string())
+    self._names = table_texts.column(names)
     self.num_examples = 0
 
   def add(self, answers: clip_answers.Answers, *, fold: int | None = None) -> None:
@@ -72,13 +71,13 @@ class Writer:
     count = len(labels)
     predicted = logits.argmax(axis=1) if count else np.zeros(0, np.int64)
     columns = {
-      header_lib.ID: _texts(origins.ids),
-      header_lib.FILE: _texts(origins.files),
+      header_lib.ID: table_texts.column(origins.ids),
+      header_lib.FILE: table_texts.column(origins.files),
       header_lib.START_S: pa.array(np.asarray(origins.start_us, np.float64) * _MICROSECONDS),
       header_lib.END_S: pa.array(np.asarray(origins.end_us, np.float64) * _MICROSECONDS),
-      header_lib.SPEAKER: _texts(origins.speakers),
-      header_lib.FIELDS: _texts(origins.fields),
-      header_lib.AUGMENTATION: _texts(origins.augmentations),
+      header_lib.SPEAKER: table_texts.column(origins.speakers),
+      header_lib.FIELDS: table_texts.column(origins.fields),
+      header_lib.AUGMENTATION: table_texts.column(origins.augmentations),
       header_lib.FOLD: pa.array([fold] * count, pa.int32()),
       header_lib.LABEL: self._names.take(pa.array(labels)),
       header_lib.LABEL_INDEX: pa.array(labels, pa.int32()),
@@ -156,14 +155,3 @@ def _label_logits(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> NDA
 def _lists(values: NDArray[np.generic], dtype: type[np.generic]) -> pa.FixedSizeListArray:
   flat = pa.array(np.ascontiguousarray(values, dtype).reshape(-1))
   return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
-
-
-def _texts(texts: Sequence[str]) -> pa.Array:
-  try:
-    return pa.array(texts, pa.string())
-  except (UnicodeEncodeError, pa.ArrowException):
-    return pa.array([_text(text) for text in texts], pa.string())
-
-
-def _text(text: str) -> str:
-  return _SURROGATES.sub(lambda odd: f'\\u{ord(odd[0]):x}', text)

@@ -14,6 +14,7 @@ from tfrecords import manifest_file, storage
 if TYPE_CHECKING:
   from features.decoding import clips
 
+_RAW = ('table:', 'folders:')  # How --data begins where it names raw files.
 _ROOT = 'root='  # Of the source `table`: where its paths start from.
 
 
@@ -139,9 +140,22 @@ def dataset_of(
   """
   if digest == trained_digest:
     return trained
+  return stored(data_dir, digest)[0]
+
+
+def stored(data_dir: str, digest: str) -> tuple[manifest.DatasetManifest | None, str]:
+  """Returns the manifest of a data set that is still there as it was; else why it is not.
+
+  Args:
+    data_dir: What --data named.
+    digest: The SHA-256 of its manifest at that time.
+  """
+  if data_dir.startswith(_RAW):
+    return None, 'The clips are raw files, without records.'
   try:
     files = storage.storage_of(data_dir)
-    same = manifest_file.digest(data_dir, files) == digest
-    return manifest_file.load(data_dir, files) if same else None
+    if manifest_file.digest(data_dir, files) != digest:
+      return None, f'The data set in {data_dir} is another one now.'
+    return manifest_file.load(data_dir, files), ''
   except errors.VoxshardError:
-    return None
+    return None, f'The data set is not in {data_dir} any more.'

@@ -5,12 +5,13 @@ It reads from top to bottom. Nothing else comes of it: no run folder, no weights
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
 import keras
 
 from schemas import options
-from tfrecords import storage
+from tfrecords import command_line, storage
 from trainer import assembly, memory_demand, models
 from trainer import config as config_lib
 from trainer.data import datasets, failures, input_pipeline
@@ -22,6 +23,13 @@ from trainer.runs import run_folder
 
 # Between two looks at the losses. The first call takes one, as it compiles.
 _STEPS_AT_ONCE = 5
+# What says how long training takes, what is kept of it, and how it is judged.
+_NO_PART = frozenset(
+  (
+    'learning_rate', 'schedule', 'epochs', 'patience', 'monitor', 'ema', 'test', 'overwrite',
+    'checkpoint_steps', 'checkpoint_minutes', 'keep_checkpoints', 'histograms', 'profile_steps',
+  )
+)  # fmt: skip
 
 
 def find(config: config_lib.TrainConfig, data: datasets.Data) -> loss_curve.LossCurve:
@@ -44,6 +52,7 @@ def find(config: config_lib.TrainConfig, data: datasets.Data) -> loss_curve.Loss
   with failures.readable(
     data_dir=data.path, batch_size=config.batch_size, num_workers=workers.count
   ):
+    data = assembly.with_own_statistics(config, data, workers)
     agreement.together(lambda: memory_demand.check(config, data, workers), workers)
     _, compiled, _ = assembly.build(
       config, data, workers, rate=growing_rate(), filling=assembly.origin(config, workers)
@@ -84,11 +93,11 @@ def _say_what(config: config_lib.TrainConfig, data: datasets.Data) -> None:
     f'{loss_curve.HIGHEST_RATE:g}',
     flush=True,
   )
-  ignored = []
-  if config.learning_rate is not None:
-    ignored.append(f'--learning_rate={config.learning_rate:g}')
-  if config.schedule != 'constant':
-    ignored.append(f'--schedule={config.schedule}')
+  ignored = [
+    command_line.written(config, field)
+    for field in dataclasses.fields(config)
+    if field.name in _NO_PART and getattr(config, field.name) != field.default
+  ]
   if ignored:
     have = 'has' if len(ignored) == 1 else 'have'
     print(f'note: {" and ".join(ignored)} {have} no part in it.', flush=True)

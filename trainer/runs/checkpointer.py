@@ -16,6 +16,8 @@ from trainer.devices import agreement
 from trainer.devices import workers as workers_lib
 from trainer.runs import run_folder, training_state
 
+_RUN = 'of_run'  # Beside the position in a state.
+
 
 class Keeper:
   """Writes the last few states of a run to its folder, beside the training steps.
@@ -33,6 +35,7 @@ class Keeper:
     every_steps: int,
     every_minutes: float,
     keep: int,
+    run: str = '',
   ) -> None:
     """Takes what is kept, and how much may be lost.
 
@@ -43,7 +46,9 @@ class Keeper:
       every_steps: How many steps may be lost; 0 for no limit.
       every_minutes: How many minutes, as well.
       keep: How many states stay.
+      run: By what the run is told from others; it stands in every state.
     """
+    self._run = run
     self._variables = variables
     self._workers = workers
     self._folder = folder
@@ -92,24 +97,36 @@ class Keeper:
       writing.result()
 
   def _write(self, arrays: dict[str, Any], position: dict[str, Any]) -> None:
-    training_state.write(self._folder.state_file(position['step']), arrays, position)
+    said = {**position, **({_RUN: self._run} if self._run else {})}
+    training_state.write(self._folder.state_file(position['step']), arrays, said)
     for path in self._folder.state_files()[self._keep :]:
       with contextlib.suppress(FileNotFoundError):
         os.remove(path)
 
 
 def load(
-  folder: run_folder.RunFolder, variables: Mapping[str, Any], workers: workers_lib.Workers
+  folder: run_folder.RunFolder,
+  variables: Mapping[str, Any],
+  workers: workers_lib.Workers,
+  *,
+  run: str = '',
 ) -> dict[str, Any]:
   """Gives variables the latest state of a run and returns the position that was saved with it.
 
   A damaged file is said, and the one before it taken. Only the chief of several workers reads.
 
+  Args:
+    folder: Of the run.
+    variables: As the Keeper takes them.
+    workers: All of them.
+    run: By what the run is told from others; '' where nobody knows.
+
   Raises:
-    ConfigError: if no state can be read, or they are of another model.
+    ConfigError: if no state can be read, or they are of another run or model.
   """
-  data = agreement.made_by_chief(lambda: _latest(folder), workers)
+  data = agreement.made_by_chief(lambda: _latest(folder, run), workers)
   arrays, fields = training_state.read(io.BytesIO(data))
+  fields.pop(_RUN, None)
   is_same = training_state.restore(variables, arrays, workers)
   if not is_same and workers.is_chief:
     print(
@@ -119,16 +136,23 @@ def load(
   return fields
 
 
-def _latest(folder: run_folder.RunFolder) -> bytes:
+def _latest(folder: run_folder.RunFolder, run: str) -> bytes:
   """Returns the content of the latest state that is whole."""
   for path in folder.state_files():
     with open(path, 'rb') as stream:
       data = stream.read()
     try:
-      training_state.read(io.BytesIO(data))
+      _, fields = training_state.read(io.BytesIO(data))
     except ValueError as error:
       print(f'note: {path} is damaged ({error}), so the checkpoint before it is taken.')
       continue
+    is_of_run = not run or fields.get(_RUN, run) == run  # States of before do not say it.
+    if not is_of_run or folder.state_file(fields.get('step', 0)) != path:
+      raise errors.ConfigError(
+        f'The checkpoint {path!r} is of another run, or of another step than its name says: to go '
+        'on from it would give what no run of these flags gives. Put back that of this run, begin '
+        'anew with --overwrite, or name another --run_dir.'
+      )
     return data
   raise errors.ConfigError(
     f'None of the checkpoints in {folder.checkpoints_dir!r} can be read. Begin anew with '

@@ -126,7 +126,8 @@ def check_feature(
     raise errors.ConfigError(
       f'--init_from={origin.named}: its trunk takes {wanted.name}{_with(taken)}; this data gives '
       f'{feature.name}{_with(given)}. Make the feature by the settings of that run '
-      '(--feature or --compute), or name a run that was trained on this one.'
+      '(of the data job, such as --feature and --sample_rate_hz, or --compute), or name a run that '
+      'was trained on this one.'
     )
 
 

@@ -3,18 +3,18 @@
 import contextlib
 import dataclasses
 import datetime
-import hashlib
+import functools
 import json
 import os
 import re
 import shutil
 import time
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
 from schemas import errors, json_form, splits
 from tfrecords import storage
+from tfrecords.storage import half_written, local
 from trainer.runs import judgement as judgement_lib
 
 RUNS = 'runs'  # Where run folders lie that the user did not name.
@@ -23,8 +23,12 @@ LAST = 'last'
 # What lies in the folder of a cross-validation: the run of each fold and what it said.
 _FOLD, _FOLDS_DATA = re.compile(r'fold-\d+(\.log)?'), 'data'
 _STATE, _STATE_ENDING = 'state-', '.npz'
-# An evaluation may be writing its report beside the training: so long it is left alone.
+# An evaluation may be writing its report beside the training. Where the file system has no locks,
+# by which that is seen, it is left alone for so long.
 _EVALUATION_S = 600.0
+# Files from this size on are not hashed twice. Smaller ones may be: a file system may give the same
+# time to what is written within a few milliseconds.
+_KNOWN_BYTES = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +41,8 @@ class RunFolder:
     manifest_file: A copy of the data set's manifest: prediction needs it when the data set is gone.
     history_file: The numbers of every epoch: JSON.
     checkpoints_dir: Folder of the saved models.
+    digests_file: By what the files that programs compute from are known: JSON, see
+      written_checkpoints.
     logs_dir: Folder for TensorBoard.
     graphs_dir: Folder of the SavedModels that are in the model, if there are any.
     confidence_file: What validation says of the best model's probabilities: JSON.
@@ -51,6 +57,7 @@ class RunFolder:
   manifest_file = property(lambda self: os.path.join(self.path, 'manifest.json'))
   history_file = property(lambda self: os.path.join(self.path, 'history.json'))
   checkpoints_dir = property(lambda self: os.path.join(self.path, 'checkpoints'))
+  digests_file = property(lambda self: os.path.join(self.path, 'checkpoints.json'))
   logs_dir = property(lambda self: os.path.join(self.path, 'logs'))
   graphs_dir = property(lambda self: os.path.join(self.path, 'graphs'))
   confidence_file = property(lambda self: os.path.join(self.path, 'confidence.json'))
@@ -95,10 +102,26 @@ class RunFolder:
     Raises:
       ConfigError: if it is damaged.
     """
-    epochs = _read_json(self.history_file) if os.path.exists(self.history_file) else []
+    return len(self.read_history()) if os.path.exists(self.history_file) else 0
+
+  def read_history(self) -> list[dict[str, Any]]:
+    """Returns the epochs that history.json tells of.
+
+    Raises:
+      ConfigError: if there is none, or it is damaged.
+    """
+    try:
+      epochs = _read_json(self.history_file)
+    except (FileNotFoundError, NotADirectoryError) as error:
+      raise errors.ConfigError(
+        f'There is no {self.history_file!r}, which every training writes. Put back a copy of it, '
+        'or train anew with --overwrite.'
+      ) from error
     if not isinstance(epochs, list):
       raise _damaged(self.history_file, f'expected a list, got {type(epochs).__name__}')
-    return len(epochs)
+    if not all(isinstance(epoch, dict) for epoch in epochs):
+      raise _damaged(self.history_file, 'expected an object for every epoch')
+    return epochs
 
   def came_to_a_checkpoint(self) -> bool:
     """Whether anything is in checkpoints_dir but what a killed process left half-written."""
@@ -115,15 +138,7 @@ class RunFolder:
     Raises:
       ConfigError: if it cannot be read.
     """
-    try:
-      with open(self.checkpoint_file(name), 'rb') as stream:
-        return hashlib.file_digest(stream, 'sha256').hexdigest()
-    except (FileNotFoundError, NotADirectoryError):
-      return ''
-    except OSError as error:
-      raise errors.ConfigError(
-        f'Could not read {self.checkpoint_file(name)!r}: {error.strerror or error}.'
-      ) from error
+    return digest_of(self.checkpoint_file(name))
 
   @property
   def baseline_file(self) -> str:
@@ -174,12 +189,12 @@ class RunFolder:
 
   def remove_leftovers(self) -> None:
     """Removes what killed processes left half-written; to be called by who trains in the folder."""
-    for folder, age_s in ((self.checkpoints_dir, 0.0), (self.path, _EVALUATION_S)):
-      with contextlib.suppress(OSError):  # What cannot be removed is in nobody's way.
-        for name in os.listdir(folder):
-          path = os.path.join(folder, name)
-          if storage.TEMPORARY_MARK in name and time.time() - os.path.getmtime(path) >= age_s:
-            os.remove(path)
+    for folder, unlocked_s in (
+      (self.checkpoints_dir, 0.0),
+      (self.graphs_dir, 0.0),
+      (self.path, _EVALUATION_S),
+    ):
+      half_written.remove_abandoned_in(folder, unlocked_s=unlocked_s)
 
   def reopen(self, config: dict[str, Any]) -> None:
     """Makes a finished run one that is not, whose config.json is another; checkpoints stay.
@@ -200,7 +215,7 @@ class RunFolder:
     """
     self.check_usable(overwrite=overwrite)
     with writing(self.path):
-      ours = (self.history_file, self.outcome_file, self.confidence_file)
+      ours = (self.history_file, self.outcome_file, self.confidence_file, self.digests_file)
       _remove(*self.judgement.files, *ours)
       for folder in (self.checkpoints_dir, self.logs_dir, self.graphs_dir, self.judged_dir):
         if os.path.lexists(folder):
@@ -314,6 +329,32 @@ def _read_json(path: str) -> Any:
     raise _damaged(path, f'{error}') from error
 
 
+def digest_of(path: str) -> str:
+  """Returns the SHA-256 of a file; '' where there is none.
+
+  A large file is read once by a process, as long as nobody writes it: of hundreds of megabytes that
+  takes as long as loading the model does.
+
+  Raises:
+    ConfigError: if it cannot be read.
+  """
+  try:
+    found = os.stat(path)
+    if found.st_size < _KNOWN_BYTES:
+      return local.sha256(path)
+    return _digest_of(path, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+  except (FileNotFoundError, NotADirectoryError):
+    return ''
+  except OSError as error:
+    raise errors.ConfigError(f'Could not read {path!r}: {error.strerror or error}.') from error
+
+
+@functools.lru_cache(maxsize=256)
+def _digest_of(path: str, *seen: int) -> str:
+  del seen  # By which another file at the same place is told.
+  return local.sha256(path)
+
+
 def _damaged(path: str, why: str) -> errors.ConfigError:
   return errors.ConfigError(
     f'{path!r} is damaged: {why}. Put back a copy of it, begin anew with --overwrite, or name '
@@ -369,15 +410,9 @@ def replacing(path: str, *, ending: str = '') -> Iterator[str]:
   Raises:
     ConfigError: if the file system refuses; what was at `path` stays.
   """
-  temporary = f'{path}{storage.TEMPORARY_MARK}{uuid.uuid4().hex}{ending}'
-  with writing(path):
-    try:
-      yield temporary
-      os.replace(temporary, path)
-    except BaseException:
-      with contextlib.suppress(OSError):
-        os.remove(temporary)
-      raise
+  with writing(path), half_written.file(path, ending=ending) as temporary:
+    yield temporary
+    os.replace(temporary, path)
 
 
 @contextlib.contextmanager
@@ -392,5 +427,5 @@ def writing(path: str) -> Iterator[None]:
   except OSError as error:
     raise errors.ConfigError(
       f'Could not write {path!r}: {error.strerror or error}. Make room there or give this user '
-      'the right to write, or name another folder with --run_dir.'
+      'the right to write, or name another folder.'
     ) from error

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainer.measures import monitor, scores
-from trainer.runs import cv_folder, run_folder
+from trainer.runs import cv_folder, run_folder, tolerant_json
 
 FINISHED, UNFINISHED, DAMAGED = 'finished', 'unfinished', 'damaged'
 
@@ -23,6 +22,7 @@ class Summary:
   Attributes:
     path: Its folder.
     dataset: Name of the data set.
+    manifest_sha256: Digest of its manifest: another one, other data.
     model: Such as `cnn:filters=64`.
     feature: What it learned from.
     validation_accuracy: Of the best epoch, on the validation split; in [0, 1].
@@ -59,6 +59,7 @@ class Summary:
   of_folds: int | None = None
   status: str = UNFINISHED
   reason: str = ''
+  manifest_sha256: str = ''
 
 
 def summarise(path: str, folds: Sequence[str] = ()) -> Summary | None:
@@ -70,12 +71,12 @@ def summarise(path: str, folds: Sequence[str] = ()) -> Summary | None:
   """
   folder = run_folder.RunFolder(path)
   damage: list[str] = []
-  config = _mapping(folder.config_file, damage, is_needed=True)
+  config = tolerant_json.fields(folder.config_file, damage, is_needed=True)
   if not damage and not {'flags', 'manifest_sha256'} & set(config):
     return None  # Many programs have a config.json.
-  outcome = _mapping(folder.outcome_file, damage)
-  history = _history(folder, damage)
-  report = _mapping(folder.judgement.report_file, damage)
+  outcome = tolerant_json.fields(folder.outcome_file, damage)
+  history = tolerant_json.epochs(folder.history_file, damage)
+  report = tolerant_json.fields(folder.judgement.report_file, damage)
   flags = _of(config, 'flags', dict) or {}
   interval = _of(report, 'accuracy_interval_95', dict) or {}
   parts = [part for fold in folds if (part := summarise(fold))]
@@ -87,6 +88,7 @@ def summarise(path: str, folds: Sequence[str] = ()) -> Summary | None:
   return Summary(
     path=path,
     dataset=_of(config, 'dataset', str) or first.dataset,
+    manifest_sha256=_of(config, 'manifest_sha256', str) or '',
     model=_of(config, 'model', str) or _of(flags, 'model', str) or first.model,
     feature=_of(feature, 'name', str) or first.feature,
     validation_accuracy=_validation(history, str(flags.get('monitor', 'accuracy'))),
@@ -111,7 +113,7 @@ def _num_folds(path: str, config: Mapping[str, Any], num_begun: int) -> int | No
   if not num_begun and not config.get('folds'):
     return None
   # Damage of the plan is the business of the program that goes on with it.
-  plan = _mapping(cv_folder.CvFolder(path).plan_file, [])
+  plan = tolerant_json.fields(cv_folder.CvFolder(path).plan_file)
   return len(_of(plan, 'folds', list) or ()) or num_begun
 
 
@@ -151,45 +153,11 @@ def finished_time(summary: Summary) -> datetime.datetime | None:
   """Returns when a run ended; None where that is not known."""
   try:
     found = datetime.datetime.fromisoformat(summary.finished_at)
-  except ValueError:
+    known = found if found.tzinfo else found.replace(tzinfo=datetime.UTC)
+    known.astimezone()  # The first and the last day there is may have no local time.
+  except (ValueError, OverflowError, OSError):
     return None
-  return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)
-
-
-def _history(folder: run_folder.RunFolder, damage: list[str]) -> list[Mapping[str, Any]]:
-  found = _json(folder.history_file, damage)
-  if found is None:
-    return []
-  if not isinstance(found, list) or not all(isinstance(epoch, Mapping) for epoch in found):
-    damage.append(f'{os.path.basename(folder.history_file)} is no list of epochs')
-    return []
-  return found
-
-
-def _mapping(path: str, damage: list[str], *, is_needed: bool = False) -> Mapping[str, Any]:
-  found = _json(path, damage, is_needed=is_needed)
-  if found is None:
-    return {}
-  if not isinstance(found, Mapping):
-    damage.append(f'{os.path.basename(path)} is no object')
-    return {}
-  return found
-
-
-def _json(path: str, damage: list[str], *, is_needed: bool = False) -> Any:
-  """Returns what a file holds; None where there is none, or it is damaged, which is noted."""
-  name = os.path.basename(path)
-  try:
-    with open(path, 'rb') as stream:
-      return json.loads(stream.read())
-  except FileNotFoundError:
-    if is_needed:
-      damage.append(f'there is no {name}')
-  except OSError as error:
-    damage.append(f'{name} cannot be read: {error.strerror or error}')
-  except (ValueError, RecursionError) as error:
-    damage.append(f'{name} is damaged: {error or type(error).__name__}')
-  return None
+  return known
 
 
 def _of(fields: Mapping[str, Any], name: str, kind: type) -> Any:

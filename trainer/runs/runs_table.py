@@ -5,9 +5,11 @@
   python -m trainer.runs --data=digits --model=tc_resnet --format=csv > runs.csv
 
 Runs of the trainer, of baselines and of recipes, folders of folds (a line for all of them; --folds
-shows each), and the trials of a sweep. `validation` is the accuracy of the best epoch, `test` that
-of the report, with its 95 % interval over speakers. A run that is unfinished is running, or was
-stopped: its own command goes on with it. Only JSON is read; what is damaged is named.
+shows each), and the trials of a sweep. `data` is the name of the data set and the first digits of
+the SHA-256 of its manifest: where these differ, so do the data. `validation` is the accuracy of the
+best epoch, `test` that of the report, with its 95 % interval over speakers (of pictures: groups).
+A run that is unfinished is running, or was stopped: its own command goes on with it. Only JSON is
+read; what is damaged is named.
 """
 
 from __future__ import annotations
@@ -29,6 +31,12 @@ from trainer.runs import run_folder, run_search, run_summary
 TEXT, CSV = FORMATS = ('text', 'csv')
 _OVER_EXAMPLES = '*'
 _UNKNOWN = '-'
+_DIGEST_CHARS = 8
+
+
+def _data(run: run_summary.Summary) -> str:
+  """Returns the name of a data set and the digest that tells it from others of this name."""
+  return f'{run.dataset} {run.manifest_sha256[:_DIGEST_CHARS]}'.strip()
 
 
 def _name_key(name: str) -> list[tuple[int, str]]:
@@ -42,7 +50,7 @@ def _name_key(name: str) -> list[tuple[int, str]]:
 # What --sort takes: the value of a run, highest or latest first where it is a number or a time.
 _KEYS: Mapping[str, Callable[[run_summary.Summary], Any]] = {
   'name': lambda run: _name_key(run.path),
-  'data': lambda run: run.dataset.casefold(),
+  'data': lambda run: _data(run).casefold(),
   'model': lambda run: _name_key(run.model),
   'feature': lambda run: run.feature,
   'validation': lambda run: run.validation_accuracy,
@@ -68,7 +76,9 @@ class RunsConfig:
     choices=tuple(_KEYS),
   )
   reverse: bool = command_line.flag(False, 'The other way round.')
-  data: str = command_line.flag('', 'Only runs on data sets whose name has this in it.')
+  data: str = command_line.flag(
+    '', 'Only runs on data sets whose name, or digest as shown, has this in it.'
+  )
   model: str = command_line.flag('', 'Only runs whose model, with its settings, has this in it.')
   folds: bool = command_line.flag(False, 'A line for each fold too.')
   format: str = command_line.flag(
@@ -138,7 +148,7 @@ def gather(
 
 def _is_asked(run: run_summary.Summary, config: RunsConfig) -> bool:
   return (
-    config.data.casefold() in run.dataset.casefold()
+    config.data.casefold() in _data(run).casefold()
     and config.model.casefold() in run.model.casefold()
   )
 
@@ -172,7 +182,7 @@ def as_text(runs: Sequence[run_summary.Summary], folder: str, *, width: int) -> 
   rows = [header, *(_row(run, folder) for run in runs)]
   lines = [text_table.lay_out(rows, texts=(0, 1, 2, 3, 11), width=width)]
   if any(run.interval_over == 'examples' for run in runs):
-    lines.append(f'{_OVER_EXAMPLES} over clips, as if those of one speaker were independent')
+    lines.append(f'{_OVER_EXAMPLES} over single clips or pictures, as if none belonged together')
   lines += [
     f'note: {words.printable(run.path)}: {words.printable(run.reason)}'
     for run in runs
@@ -185,13 +195,13 @@ def _row(run: run_summary.Summary, folder: str) -> list[str]:
   interval = _UNKNOWN
   if run.test_low is not None and run.test_high is not None:
     star = _OVER_EXAMPLES * (run.interval_over == 'examples')
-    interval = f'{100 * run.test_low:.1f} to {100 * run.test_high:.1f}{star}'
+    interval = f'{words.share(run.test_low)} to {words.share(run.test_high)}{star}'
   ended = run_summary.finished_time(run)
   return [
     os.path.basename(os.path.abspath(run.path))
     if os.path.samefile(run.path, folder)
     else os.path.relpath(run.path, folder),
-    run.dataset or _UNKNOWN,
+    _data(run) or _UNKNOWN,
     run.model or _UNKNOWN,
     run.feature or _UNKNOWN,
     _percent(run.validation_accuracy),

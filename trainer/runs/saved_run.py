@@ -14,10 +14,12 @@ from trainer.baselines import classifier, skops_file
 from trainer.baselines import pooling as pooling_lib
 from trainer.lazy import keras
 from trainer.models import saved_model
-from trainer.runs import library_versions, run_folder
+from trainer.runs import library_versions, run_folder, written_checkpoints
 
 CHECKPOINTS = (run_folder.BEST, run_folder.LAST)
 DEFAULT_RUN_DIR = 'demo/run'
+# What moves clips in time: of copies, and on the fly.
+_MOVES_IN_TIME = frozenset(('time_shift', 'shift'))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,18 @@ class SavedRun:
   model_text: str
   pooling: pooling_lib.Pooling | None = None
   versions_note: str = ''
+
+  @property
+  def moved_in_time(self) -> bool | None:
+    """Whether clips of the training were moved in time; None where nobody knows, or of pictures."""
+    made = self.manifest.config
+    copies = [] if 'raw_files' in made else made.get('augmentations')
+    if not isinstance(copies, (list, tuple)) or self.manifest.audio is None:
+      return None
+    flags = self.folder.read_config().get('flags')
+    on_the_fly = flags.get('augment') if isinstance(flags, dict) else None
+    names = {str(one).partition(':')[0] for one in (*copies, *(on_the_fly or ()))}
+    return bool(names & _MOVES_IN_TIME)
 
   def check_network(self) -> None:
     """Raises ConfigError if the run is a baseline's, which has no Keras model."""
@@ -72,7 +86,7 @@ class SavedRun:
     Where clips are of any length, the rows of each go in too.
 
     Raises:
-      ConfigError: if there is no such checkpoint, or it is damaged.
+      ConfigError: if there is no such checkpoint, it is damaged, or not what the run wrote.
     """
     _check_name(checkpoint)
     self.check_network()
@@ -82,7 +96,9 @@ class SavedRun:
         f'There is no checkpoint {path!r}: training stopped before its first epoch was done. '
         'Train again, or name another --run_dir.'
       )
-    from features import layers  # noqa: F401 - so that Keras finds those that a model computes with.
+    written_checkpoints.check(self.folder, path)
+    written_checkpoints.check_below(self.folder, self.folder.graphs_dir)
+    from features import layers  # noqa: F401 - so that Keras finds those of old checkpoints.
 
     try:
       model = saved_model.load(path, graphs_dir=self.folder.graphs_dir)
@@ -100,6 +116,12 @@ class SavedRun:
         f'The checkpoint {path!r} takes {_shapes_text(found)}, but the run was on '
         f'{self.feature.name} {_shapes_text(expected)}. The folder mixes two runs: train again.'
       )
+    sizes = [tensor.shape[-1] for tensor in model.outputs]
+    if sizes != [self.manifest.num_labels]:
+      raise errors.ConfigError(
+        f'The checkpoint {path!r} gives {", ".join(map(str, sizes))} logits, but the run has '
+        f'{self.manifest.num_labels} labels. The folder mixes two runs: train again.'
+      )
     return model
 
   def load_baseline(self, checkpoint: str) -> classifier.Classifier:
@@ -110,6 +132,7 @@ class SavedRun:
     """
     _check_name(checkpoint)
     path, pooling = self.folder.baseline_file, self.pooling or pooling_lib.Pooling()
+    written_checkpoints.check(self.folder, path)
     found = classifier.Classifier(skops_file.load(path), self.manifest.num_labels)
     wanted = pooling.num_values(self.feature)
     labels = found.estimator.classes_
@@ -147,6 +170,7 @@ def load(run_dir: str, *, of_folds: bool = False) -> SavedRun:
     )
   try:
     obj = json_form.Reader(config, folder.config_file)
+    _check_manifest(folder, obj.text('manifest_sha256'))
     return SavedRun(
       folder=folder,
       data_dir=obj.text('data_dir'),
@@ -161,6 +185,12 @@ def load(run_dir: str, *, of_folds: bool = False) -> SavedRun:
     )
   except (errors.SchemaError, errors.DatasetError) as error:
     raise errors.ConfigError(f'{run_dir!r} holds no whole run: {error}') from error
+
+
+def _check_manifest(folder: run_folder.RunFolder, trained_on: str) -> None:
+  """Refuses the manifest of other data; that of the data set itself may be put in its place."""
+  if run_folder.digest_of(folder.manifest_file) != trained_on:
+    written_checkpoints.check(folder, folder.manifest_file)
 
 
 def _check_name(checkpoint: str) -> None:

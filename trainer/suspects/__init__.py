@@ -15,6 +15,7 @@ import dataclasses
 import os
 from collections.abc import Sequence
 
+from pages import words
 from schemas import command, errors, limits, manifest, splits
 from tfrecords import command_line, manifest_file, storage
 from trainer.predictions import parquet_reader
@@ -74,7 +75,8 @@ def main(arguments: Sequence[str]) -> None:
     raise errors.ConfigError(
       f'There are no predictions {judgement.predictions_file!r}. Write them with `python -m '
       f'trainer.evaluate --run_dir={config.run_dir}{split}`; those that find most are of a '
-      'training with --folds=speaker:5, which judges each clip by a model that never met it.'
+      'training with --folds=speaker:5, which judges each clip by a model that never met it, and '
+      'whose own command writes them.'
     )
   predictions = parquet_reader.Reader(judgement.predictions_file)
   if config.split and predictions.header.split == gathering.FOLDS:
@@ -106,19 +108,21 @@ def _write(
 
 def _tell(found: gathering.Suspects, output: str) -> None:
   header = found.header
-  print(f'{header.model} on {header.data_dir}: {errors.counted(found.num_clips, "clip")}')
+  looked_at = header.counted(found.num_clips)
+  print(f'{header.model} on {header.data_dir}: {looked_at}')
   if found.num_copies:
     print(f'augmented copies and repetitions, left out: {found.num_copies:,}')
   print(
-    f'{100 * found.error_share:.1f} % of the labels are estimated to be wrong, as far as the model '
-    'is to be trusted: what it takes for another label may be its own mistake\n'
+    f'{words.share(found.error_share)} of the labels are estimated to be wrong, by a model that '
+    f'has {words.share(found.accuracy)} of the {header.examples} right: what it takes for another '
+    'label may be its own mistake\n'
   )
-  for reason, count in found.counts.items():
-    print(f'{count:>9,}  {reason:<15} {ranking.REASONS[reason]}')
+  for reason in ranking.known_of(header.examples):
+    print(f'{found.counts[reason]:>9,}  {reason:<15} {ranking.REASONS[reason]}')
   for given, confident, count in found.pairs[:_SHOWN_PAIRS]:
     print(f'{count:>9,}  {given!r} that counts as {confident!r}')
   print()
-  for note in found.notes:
+  for note in (*filter(None, (found.caution,)), *found.notes):
     print(f'note: {note}')
   print(f'suspects {os.path.join(output, TABLE)}, {os.path.join(output, PAGE)}')
 

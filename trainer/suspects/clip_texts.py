@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas import record
 from trainer.predictions import header as header_lib
 from trainer.predictions import parquet_reader
-from trainer.suspects import stored_clips
 
 NAMES = (header_lib.ID, header_lib.AUGMENTATION)
 _COLUMNS = (
@@ -22,7 +22,7 @@ def originals(batch: parquet_reader.Batch) -> NDArray[np.bool_]:
   """Returns which clips of a batch are no augmented copies; it needs NAMES."""
   marks = batch.texts(header_lib.AUGMENTATION)
   return np.array(
-    [not stored_clips.is_copy(clip, mark) for clip, mark in zip(batch.ids, marks, strict=True)],
+    [not record.is_copy(clip, mark) for clip, mark in zip(batch.ids, marks, strict=True)],
     bool,
   )
 

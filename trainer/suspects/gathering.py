@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.decoding import levels
-from schemas import errors, manifest
+from pages import words
+from schemas import errors, manifest, medium
 from schemas import splits as splits_lib
-from tfrecords import manifest_file, storage
 from trainer.predictions import header as header_lib
 from trainer.predictions import parquet_reader
 from trainer.predictions import recordings as recordings_lib
@@ -30,7 +30,8 @@ from trainer.suspects import (
 )
 
 FOLDS = 'folds'
-_RAW = ('table:', 'folders:')
+# Of the model's mistakes: an estimate of wrong labels from here on is about as large.
+_ABOUT_AS_MANY = 0.8
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,6 +83,7 @@ class Suspects:
     num_clips: How many clips were looked at.
     num_copies: Augmented copies and repetitions, which were not.
     error_share: The estimated share of wrong labels.
+    accuracy: How often the model gave the label that the clip has.
     pairs: (given, found, clips) of confident learning, the most frequent first.
     counts: How many clips each reason is true of.
     notes: What is to be said of how it was found, sentences.
@@ -93,10 +95,24 @@ class Suspects:
   num_clips: int
   num_copies: int
   error_share: float
+  accuracy: float
   pairs: Sequence[tuple[str, str, int]]
   counts: dict[str, int]
   notes: Sequence[str]
   listed: Sequence[Suspect]
+
+  @property
+  def caution(self) -> str:
+    """A sentence where the model's mistakes may be all that was found; '' where they may not."""
+    wrong = 1 - self.accuracy
+    if not self.error_share or self.error_share < _ABOUT_AS_MANY * wrong:
+      return ''
+    look = 'Look at' if self.header.examples == medium.PICTURES else 'Listen to'
+    return (
+      f'The estimate is about as large as the share of {self.header.examples} that the model has '
+      f'wrong ({words.share(wrong)}): figures do not say which of them are wrong labels and which '
+      f'are its own mistakes. {look} the first of the list.'
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -110,6 +126,7 @@ class _Judged:
   label_probabilities: NDArray[np.float32]
   other_probabilities: NDArray[np.float32]
   num_copies: int
+  num_right: int
   joint: confident_learning.ConfidentJoint
 
   @property
@@ -146,9 +163,10 @@ def find(
   header = predictions.header
   judged = _judged(predictions)
   notes = [_note_on_split(header)]
-  dataset, why = _dataset(header)
+  dataset, why = recordings_lib.stored(header.data_dir, header.manifest_sha256)
   if dataset is None:
-    notes.append(f'{why} So nothing is said of duplicates and of clips that sound unusual.')
+    unusual = '' if header.examples == medium.PICTURES else ' and of clips that sound unusual'
+    notes.append(f'{why} So nothing is said of duplicates{unusual}.')
   evidence, twins = _evidence(judged, header, dataset)
   if _is_unheard(dataset or trained, dataset):
     evidence, note = _opened(
@@ -164,13 +182,14 @@ def find(
   places = ranking.order(scores, judged.keys)[:max_listed]
   is_so = ranking.reasons(evidence)
   if len(judged.keys) > len(places):
-    notes.append(f'The first {len(places):,} of {len(judged.keys):,} clips are listed.')
+    notes.append(f'The first {len(places):,} of {len(judged.keys):,} {header.examples} are listed.')
   return Suspects(
     header=header,
     dataset=dataset,
     num_clips=len(judged.keys),
     num_copies=judged.num_copies,
     error_share=judged.joint.error_share(),
+    accuracy=judged.num_right / len(judged.keys),
     pairs=[
       (header.labels[pair.given], header.labels[pair.confident], pair.count)
       for pair in judged.joint.pairs()
@@ -185,11 +204,12 @@ def _judged(predictions: parquet_reader.Reader) -> _Judged:
   header = predictions.header
   thresholds = confident_learning.Thresholds(len(header.labels))
   keys: list[NDArray[np.uint64]] = []
-  num_copies = 0
+  num_copies = num_right = 0
   columns = [*parquet_reader.logit_columns(header), *clip_texts.NAMES]
   for batch in predictions.batches(columns):
     chosen = clip_texts.originals(batch)
     num_copies += int(np.count_nonzero(~chosen))
+    num_right += int(np.count_nonzero(batch.answers[chosen] == batch.labels[chosen]))
     thresholds.add(batch, chosen)
     some = [
       stored_clips.key_of(clip) for clip, is_one in zip(batch.ids, chosen, strict=True) if is_one
@@ -197,9 +217,11 @@ def _judged(predictions: parquet_reader.Reader) -> _Judged:
     keys.append(np.array(some, np.uint64))
   if not sum(map(len, keys)):
     raise errors.ConfigError(
-      f'{predictions.path!r} holds no clip but augmented copies, and suspects are originals. Judge '
-      'another split: `python -m trainer.evaluate`.'
+      f'{predictions.path!r} holds no {medium.example(header.examples)} but augmented copies, and '
+      'suspects are originals. Judge another split: `python -m trainer.evaluate`.'
     )
+  every = np.concatenate(keys)
+  _check_ids(predictions, every)
   joint = confident_learning.ConfidentJoint(thresholds.counts)
   parts: list[tuple[NDArray[np.generic], ...]] = []
   for batch in predictions.batches(columns):
@@ -218,28 +240,35 @@ def _judged(predictions: parquet_reader.Reader) -> _Judged:
     )
   labels, confident, others, own, other = map(np.concatenate, zip(*parts, strict=True))
   return _Judged(
-    keys=np.concatenate(keys),
+    keys=every,
     labels=labels,
     confident=confident,
     others=others,
     label_probabilities=own,
     other_probabilities=other,
     num_copies=num_copies,
+    num_right=num_right,
     joint=joint,
   )
 
 
-def _dataset(header: header_lib.Header) -> tuple[manifest.DatasetManifest | None, str]:
-  """Returns the manifest of the data that was judged, if it is still the same; else why not."""
-  if header.data_dir.startswith(_RAW):
-    return None, 'The clips are raw files, without records.'
-  try:
-    files = storage.storage_of(header.data_dir)
-    if manifest_file.digest(header.data_dir, files) != header.manifest_sha256:
-      return None, f'The data set in {header.data_dir} is another one now.'
-    return manifest_file.load(header.data_dir, files), ''
-  except errors.VoxshardError:
-    return None, f'The data set is not in {header.data_dir} any more.'
+def _check_ids(predictions: parquet_reader.Reader, keys: NDArray[np.uint64]) -> None:
+  """Raises ConfigError if a clip is there more than once: a mark of it would be of which?"""
+  found, counts = np.unique(keys, return_counts=True)
+  twice = found[counts > 1]
+  if not len(twice):
+    return
+  example = next(
+    clip
+    for batch in predictions.batches([header_lib.ID])
+    for clip in batch.ids
+    if stored_clips.key_of(clip) == twice[0]
+  )
+  raise errors.ConfigError(
+    f'{predictions.path!r} has {predictions.header.counted(len(twice))} more than once, such as '
+    f'{example!r}: nobody can tell which answer counts. Write it again with '
+    '`python -m trainer.evaluate`.'
+  )
 
 
 def _evidence(
@@ -387,15 +416,16 @@ def splits_of(header: header_lib.Header) -> tuple[str, ...]:
 
 
 def _note_on_split(header: header_lib.Header) -> str:
+  one = medium.example(header.examples)
   if header.split == FOLDS:
-    return 'Every clip was judged by a model that was not trained on it.'
+    return f'Every {one} was judged by a model that was not trained on it.'
   if header.split == splits_lib.TRAIN:
     return (
-      'These clips were judged by the model that was trained on them: it has learned many of their '
-      'wrong labels by heart, which hides them. Train with --folds=speaker:5, so that each clip is '
-      'judged by a model that never met it.'
+      f'These {one}s were judged by the model that was trained on them: it has learned many of '
+      'their wrong labels by heart, which hides them. Train with --folds=speaker:5, so that each '
+      f'{one} is judged by a model that never met it.'
     )
   return (
-    f'Only clips of the {header.split} split were looked at. Train with --folds=speaker:5, so that '
-    'all are judged, each by a model that never met it.'
+    f'Only {one}s of the {header.split} split were looked at. Train with --folds=speaker:5, so '
+    'that all are judged, each by a model that never met it.'
   )

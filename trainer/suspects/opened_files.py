@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from features.decoding import levels
 from schemas import audio, manifest
 from trainer.predictions import recordings as recordings_lib
-from trainer.suspects import stored_clips
 
 # Notes of a decoder, of schemas.rejects.NOTED.
 _SILENT, _CLIPPED = 'silent', 'clipped'
@@ -56,5 +56,5 @@ def _fault(
   )
   if clip is None:
     return None
-  quiet = stored_clips.level_dbfs(clip.samples[: clip.num_samples]) < stored_clips.SILENT_DBFS
+  quiet = levels.level_dbfs(clip.samples[: clip.num_samples]) < levels.UNHEARD_DBFS
   return Fault(is_silent=_SILENT in clip.noted or quiet, is_clipped=_CLIPPED in clip.noted)

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas import medium
+
 # What is said of a clip, and how much it speaks for a wrong one, from 0 to 1.
 LABEL_ERROR = 'label_error'
 NOT_LEARNED = 'not_learned'
@@ -25,12 +27,19 @@ REASONS: Mapping[str, str] = {
   CLIPPED: 'Tops are cut off at full scale.',
   UNLIKE_LABEL: 'It sounds unlike the others with its label.',
 }
+# What pictures may have too.
+_OF_PICTURES = (LABEL_ERROR, NOT_LEARNED, SAME_AUDIO, NEAR_DUPLICATE)
 # Faults that are no wrong label by themselves.
 _STRENGTHS = {SILENT: 0.9, CLIPPED: 0.2, UNLIKE_LABEL: 0.2}
 _NEARLY = 0.9
 # Labels in which more than so many clips are silent are meant to be.
 MOST_SILENT = 0.5
 _OF_GUESSING = 0.1
+
+
+def known_of(examples: str) -> tuple[str, ...]:
+  """Returns the reasons that can be true of clips, or of pictures."""
+  return _OF_PICTURES if examples == medium.PICTURES else tuple(REASONS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import array
 import dataclasses
-import hashlib
 import math
 from collections.abc import Iterator, Sequence
 
@@ -16,20 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features import stored_form
-from features.decoding import levels
-from schemas import manifest, record, stable_hash
+from features.decoding import cutting, levels
+from schemas import audio, manifest, record, stable_hash
 from tfrecords import reader, storage
-from tfrecords.wire import codec
+from tfrecords.wire import codec, same_arrays
 
 WAVEFORM = 'waveform'
 # Numbers of a fingerprint, and the seed of the projection that makes them.
 _SIZE, _SEED = 32, 0
 _FRAME_SAMPLES, _NUM_BANDS = 512, 40
-# Below this level nothing is heard.
-SILENT_DBFS = -60.0
-_FLOOR_DBFS = -120.0
-# A copy that the data job made of a clip has this behind its id.
-COPY_MARK = '#copy'
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,12 +52,6 @@ def key_of(clip_id: str) -> int:
   return int.from_bytes(stable_hash.digest(clip_id, salt='suspects'), 'big')
 
 
-def is_copy(clip_id: str, augmentation: str) -> bool:
-  """Whether a record repeats or changes another one."""
-  name, mark, number = clip_id.rpartition(COPY_MARK)
-  return bool(augmentation or (name and mark and number.isdigit()))
-
-
 def records(
   data_dir: str, dataset: manifest.DatasetManifest, splits: Sequence[str]
 ) -> Iterator[codec.Record]:
@@ -77,7 +65,7 @@ def records(
     for shard in dataset.shards_of(split):
       for data in reader.read_records(files.join(data_dir, shard.file_name), files):
         clip = codec.decode(data, dataset.features, record_version=dataset.record_version)
-        if not is_copy(clip.utterance_id, clip.augmentation):
+        if not record.is_copy(clip.utterance_id, clip.augmentation):
           yield clip
 
 
@@ -91,6 +79,7 @@ def read(data_dir: str, dataset: manifest.DatasetManifest, splits: Sequence[str]
   silent, shares = array.array('b'), array.array('f')
   prints: list[NDArray[np.float16]] = []
   feature = _shown(dataset)
+  position = dataset.audio.position if dataset.audio else audio.START
   projection: NDArray[np.float32] | None = None
   for clip in records(data_dir, dataset, splits):
     summary = _summary(clip.arrays[feature.name], feature)
@@ -98,12 +87,12 @@ def read(data_dir: str, dataset: manifest.DatasetManifest, splits: Sequence[str]
       draws = np.random.default_rng(_SEED).standard_normal((len(summary), _SIZE))
       projection = (draws / math.sqrt(len(summary))).astype(np.float32)
     prints.append(_fitting(summary @ projection))
-    level, share = _measured(clip)
-    nothing = all(values.min() == values.max() for values in clip.arrays.values())
+    level, share = _measured(clip, position)
+    nothing = same_arrays.are_constant(clip.arrays)
     keys.append(key_of(clip.utterance_id))
     labels.append(clip.label)
-    digests.append(0 if nothing else _digest(clip))
-    silent.append(nothing or level < SILENT_DBFS)
+    digests.append(0 if nothing else same_arrays.digest(clip.arrays))
+    silent.append(nothing or level < levels.UNHEARD_DBFS)
     shares.append(share)
   return StoredClips(
     keys=np.array(keys, np.uint64),
@@ -113,12 +102,6 @@ def read(data_dir: str, dataset: manifest.DatasetManifest, splits: Sequence[str]
     is_silent=np.array(silent, bool),
     clipped_shares=np.array(shares, np.float32),
   )
-
-
-def level_dbfs(samples: NDArray[np.float32]) -> float:
-  """Returns the mean level of samples, in dB relative to full scale; -120 of silence."""
-  rms = math.sqrt(float(np.mean(np.square(samples, dtype=np.float64)))) if len(samples) else 0.0
-  return max(_FLOOR_DBFS, 20 * math.log10(rms)) if rms > 0 else _FLOOR_DBFS
 
 
 def _shown(dataset: manifest.DatasetManifest) -> record.FeatureSpec:
@@ -154,22 +137,11 @@ def _fitting(values: NDArray[np.float32]) -> NDArray[np.float16]:
   return np.clip(np.nan_to_num(values), -limit, limit).astype(np.float16)
 
 
-def _measured(clip: codec.Record) -> tuple[float, float]:
+def _measured(clip: codec.Record, position: str) -> tuple[float, float]:
   """Returns the level in dBFS and the share of cut tops; 0 and NaN where no audio is stored."""
   if WAVEFORM not in clip.arrays:
     return 0.0, math.nan
-  samples = stored_form.from_stored(clip.arrays[WAVEFORM])
-  heard = samples[: clip.num_samples] if clip.num_samples else samples
-  share = levels.num_clipped(samples[:, np.newaxis], levels.Coding()) / max(1, clip.num_samples)
-  return level_dbfs(heard), share
-
-
-def _digest(clip: codec.Record) -> int:
-  text = '\0'.join(f'{name} {values.shape}' for name, values in clip.arrays.items())
-  content = b''.join(values.tobytes() for values in clip.arrays.values())
-  return _hash(text.encode() + content)
-
-
-def _hash(content: bytes) -> int:
-  """Returns 64 bits of bytes, never 0."""
-  return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), 'big') or 1
+  padded = stored_form.from_stored(clip.arrays[WAVEFORM])
+  heard = cutting.unpadded(padded, clip.num_samples, position)
+  share = levels.num_clipped(heard[:, np.newaxis], levels.Coding()) / len(heard)
+  return levels.level_dbfs(heard), share

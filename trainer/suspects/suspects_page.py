@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from features import stored_form
 from features.decoding import cutting
 from pages import analysis, embedded, panels, rendering, words
-from schemas import errors, manifest
+from schemas import errors, manifest, medium
 from tfrecords.wire import codec
+from trainer.predictions import header as header_lib
 from trainer.predictions import recordings as recordings_lib
 from trainer.suspects import gathering, ranking, stored_clips
 
@@ -45,6 +46,8 @@ def render(
     'suspects.html.j2',
     found=found,
     shown=[_shown(one, dataset, recordings, stored.get(one.clip_id)) for one in shown],
+    is_sound=found.header.examples != medium.PICTURES,
+    noun=found.header.examples,
     numbers=_numbers(found, len(shown)),
     pairs=found.pairs[:_MOST_PAIRS],
     reasons=[(ranking.REASONS[reason], count) for reason, count in found.counts.items() if count],
@@ -56,7 +59,7 @@ def render(
       ],
       'labels': list(found.header.labels),
     },
-    notes=[*found.notes, *_length_note()],
+    notes=[*filter(None, (found.caution,)), *found.notes, *_length_note(found.header)],
   )
 
 
@@ -73,11 +76,13 @@ def _records(found: gathering.Suspects, wanted: Collection[str]) -> dict[str, co
 
 
 def _numbers(found: gathering.Suspects, num_shown: int) -> list[tuple[str, str]]:
+  noun = found.header.examples
   return [
-    (f'{found.num_clips:,}', 'clips looked at'),
+    (f'{found.num_clips:,}', f'{noun} looked at'),
     (f'{found.counts[ranking.LABEL_ERROR]:,}', 'that count as another label'),
-    (words.percent(found.error_share), 'of labels wrong, as estimated'),
-    (f'{num_shown:,}', 'to listen to here'),
+    (words.share(found.error_share), 'of labels wrong, as estimated'),
+    (words.share(found.accuracy), f'of {noun} that the model has right'),
+    (f'{num_shown:,}', 'to look at here' if noun == medium.PICTURES else 'to listen to here'),
   ]
 
 
@@ -99,10 +104,10 @@ def _shown(
     picture = embedded.picture(pixels) if pixels is not None else _stored_picture(record)
   else:
     picture = _stored_picture(record)
-  known = one.speaker if one.speaker != one.clip_id else ''
+  known, who = one.speaker if one.speaker != one.clip_id else '', medium.speaker(dataset.medium)
   return {
     'suspect': one,
-    'details': ', '.join(filter(None, (known and f'speaker {known}', _place(one)))),
+    'details': ', '.join(filter(None, (known and f'{who} {known}', _place(one)))),
     'reasons': _sentences(one),
     'audio': audio,
     'panels': drawn,
@@ -161,7 +166,9 @@ def _sentences(one: gathering.Suspect) -> list[str]:
   return said
 
 
-def _length_note() -> list[str]:
+def _length_note(header: header_lib.Header) -> list[str]:
+  if header.examples == medium.PICTURES:
+    return []
   return [
     f'At most the first {errors.counted(int(analysis.MAX_SECONDS), "second")} of a clip are drawn '
     'and can be heard.'

@@ -25,15 +25,15 @@ from __future__ import annotations
 import dataclasses
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from schemas import errors, limits
 from tfrecords import command_line, storage
 from trainer import config as config_lib
 from trainer import preflight, resume
+from trainer.child_processes import gpu_places
 from trainer.data import datasets
-from trainer.folds import fold_processes
 from trainer.sweep import (
   final_judging,
   objective,
@@ -70,8 +70,11 @@ class SweepConfig:
     f'How many trials; 0: {DEFAULT_TRIALS}, and for a grid as many as it has. More may be asked '
     'for later.',
     limits=limits.NATURAL,
+    idle_with=('search=grid',),
   )
-  seed: int = flag(0, 'Where what is drawn comes from.', limits=limits.NATURAL)
+  seed: int = flag(
+    0, 'Where what is drawn comes from.', limits=limits.NATURAL, idle_with=('search=grid',)
+  )
   prune: str = flag(
     journal_lib.AUTO,
     'Which trials are ended early. median: from the third epoch on those that are below the median '
@@ -97,11 +100,6 @@ class SweepConfig:
     command_line.check(self)
     if not self.output:
       raise errors.ConfigError('Name --output=FOLDER for the trials and the table.')
-    if self.search == journal_lib.GRID and self.trials:
-      raise errors.ConfigError(
-        f'--search=grid does all combinations, so --trials={self.trials} has no effect. Leave it '
-        'away, or write --search=random or --search=tpe.'
-      )
 
   @property
   def pruning(self) -> str:
@@ -189,7 +187,7 @@ def sweep(
     ConfigError: if the folder holds another sweep, or trials fail one after the other.
   """
   journal_lib.library()  # Before anything is written.
-  with storage.naming_failures('the sweep', path=config.output):
+  with storage.naming_failures(f'the sweep in {config.output!r}', path=config.output):
     os.makedirs(config.output, exist_ok=True)
   journal = journal_lib.Journal(
     config.output,
@@ -212,12 +210,20 @@ def sweep(
   with work.leases.locked():
     journal.hold_to(_asked(config, space, data))
     if config.retry_failed:
-      journal.try_again([one for one in journal.trials() if one.state.name == sweeping.FAIL])
+      journal.try_again(
+        [
+          one
+          for one in journal.trials()
+          if one.state.name == sweeping.FAIL and journal_lib.SAME not in one.user_attrs
+        ]
+      )
   count = journal.num_asked(config.trials or DEFAULT_TRIALS)
   names = ', '.join(axis.name for axis in space.axes)
   trials = errors.counted(count, 'trial')
   print(f'sweep    {config.output}: {trials} by {config.search} over {names}'
         f', judged by validation {space.base.monitor}', flush=True)  # fmt: skip
+  for line in _left_out(config, space, count):
+    print(f'note: {line}', flush=True)
 
   def written() -> standings.Standings:
     found = _standings(config, space, journal, work)
@@ -234,12 +240,29 @@ def sweep(
   return found
 
 
+def _left_out(config: SweepConfig, space: search_space.Space, num_trials: int) -> Iterator[str]:
+  """Yields what is to be known of combinations that are no trainings of their own."""
+  yield from space.left_out
+  if config.search == journal_lib.GRID:
+    return
+  try:
+    num_trainings = len(space.grid())
+  except errors.ConfigError:  # A range has no end of values, and so many are enough.
+    return
+  if num_trainings < num_trials:
+    yield (
+      f'--over has {errors.counted(num_trainings, "training")} for '
+      f'{errors.counted(num_trials, "trial")}: those that are drawn again are not done twice. '
+      '--search=grid does each.'
+    )
+
+
 def _devices(config: SweepConfig, space: search_space.Space) -> tuple[str, ...]:
   """Returns the GPUs that trials take in turn, where there are several at a time."""
   if config.jobs == 1 or space.base.folds:  # These share GPUs out themselves.
     return ()
   takes_all = space.base.strategy.partition(':')[0] != 'none'
-  where = fold_processes.places(parallel=config.jobs, takes_all_devices=takes_all)
+  where = gpu_places.places(parallel=config.jobs, takes_all_devices=takes_all)
   return tuple(gpu for gpu in where.gpus if gpu)
 
 
@@ -302,12 +325,13 @@ def _asked(config: SweepConfig, space: search_space.Space, data: datasets.Data) 
   """Returns what has to be the same whenever a sweep goes on, by how it is said."""
   values = dict(map(_halves, config.over))
   flags = resume.binding_flags(space.base)
+  flags |= {axis.flag: axis.only for axis in space.axes if axis.only and axis.flag in flags}
   return {
     '--search': config.search,
     '--seed': config.seed,
     '--prune': config.pruning,
-    '--over of': ', '.join(axis.name for axis in space.axes),
-    **{f'--over={axis.name}': values[axis.name] for axis in space.axes},
+    '--over of': ', '.join(axis.name for axis in space.axes if axis.name in values),
+    **{f'--over={axis.name}': values[axis.name] for axis in space.axes if axis.name in values},
     # JSON has lists for tuples.
     **{f'-- --{name}': list(v) if isinstance(v, tuple) else v for name, v in flags.items()},
     'a data set of digest': data.digest,
@@ -346,7 +370,8 @@ def _standings(
       'search': config.search,
       'seed': config.seed,
       'prune': config.pruning,
-      'passed': list(space.passed),
+      'passed': [*space.passed, *(f'--{one.flag}={one.only}' for one in space.axes if one.only)],
+      'left_out': space.left_out,
     },
   )
   if found.winner is None:
@@ -374,6 +399,8 @@ def _say(
   print()
   print(standings.table(found, config.format))
   print()
+  for line in space.left_out:
+    print(f'note: {line}')
   for line in final_judging.notes(config.judge, found, has_test=has_test):
     print(f'note: {line}')
   print(f'table    {os.path.join(config.output, standings.CSV_FILE)}, '

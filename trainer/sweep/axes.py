@@ -12,7 +12,9 @@ A `|` or a `+` inside a value is written with a backslash in front.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import math
 import re
 import typing
@@ -20,8 +22,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from schemas import errors, options
+from trainer import augment, models
 from trainer import config as config_lib
-from trainer import models
 from trainer.learning import optimizers, schedules
 
 LOG, LIN = 'log', 'lin'
@@ -112,12 +114,69 @@ class Axis:
     """As it is written."""
     return f'{self.flag}.{self.key}' if self.key else self.flag
 
+  @property
+  def only(self) -> str:
+    """The one value of a flag that all trials have that can use it; '' where there is a choice."""
+    texts = self.values.texts if isinstance(self.values, Choices) else ()
+    return texts[0] if len(texts) == 1 else ''
+
+  def value(self, text: str) -> Any:
+    """Returns what the trainer's config holds for a value of this axis, which is a whole flag."""
+    if is_repeated(self.flag):
+      return tuple(_parts(text))
+    return _number(text) if _is_number(_kinds()[self.flag]) else text
+
   def arguments(self, text: str) -> list[str]:
     """Returns the flags of a trial that has a value of this axis, which is a whole flag."""
     if not is_repeated(self.flag):
       return [f'--{self.flag}={text}']
-    parts = [part.replace('\\+', '+') for part in _PLUS.split(text)] if text else []
-    return [f'--{self.flag}={part}' for part in parts]
+    return [f'--{self.flag}={part}' for part in _parts(text)]
+
+
+def _parts(text: str) -> list[str]:
+  """Returns the values of a flag that may be given several times."""
+  return [part.replace('\\+', '+') for part in _PLUS.split(text)] if text else []
+
+
+def _is_number(kind: Any) -> bool:
+  return kind in (int, float, int | None, float | None)
+
+
+def _number(text: str) -> Any:
+  for kind in (int, float):
+    with contextlib.suppress(ValueError):
+      return kind(text)
+  return text  # Which the trainer refuses.
+
+
+def fixed(flag: str, value: Any) -> Axis:
+  """Returns the axis of a flag that has one value, wherever it has an effect."""
+  if isinstance(value, list):
+    text = '+'.join(part.replace('+', '\\+') for part in value)
+  else:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+  return Axis(flag, '', Choices((text,)))
+
+
+@functools.cache
+def plain(flag: str, text: str) -> str:
+  """Returns what all texts of one meaning have in common, as far as it is known here."""
+  kind = _kinds()[flag]
+  if _is_number(kind):
+    number = _number(text)
+    return text if isinstance(number, str) else f'{number:.17g}'
+  try:
+    if flag in FAMILIES:
+      return _plain_member(flag, FAMILIES[flag], text)
+    if flag == 'augment':
+      return '+'.join(_plain_member(flag, augment.SETTINGS, part) for part in _parts(text))
+  except errors.ConfigError:
+    return text  # The trainer says it better.
+  return text
+
+
+def _plain_member(family: str, known: Mapping[str, type], text: str) -> str:
+  return options.format_option(*options.parse(text, known, family=family))
 
 
 def is_repeated(flag: str) -> bool:
@@ -146,6 +205,7 @@ def parse(text: str) -> Axis:
   return Axis(flag, key, _values(text, rest.strip(), kind))
 
 
+@functools.cache
 def _kinds() -> dict[str, Any]:
   return typing.get_type_hints(config_lib.TrainConfig)
 
@@ -170,7 +230,7 @@ def _setting_kind(text: str, flag: str, key: str) -> Any:
 
 
 def _values(text: str, rest: str, kind: Any) -> Choices | Range:
-  is_number = kind in (int, float, int | None, float | None)
+  is_number = _is_number(kind)
   if is_number and '..' in rest and '|' not in rest:
     return _range(text, rest, is_integer=kind in (int, int | None))
   texts = tuple(part.strip().replace('\\|', '|') for part in _BAR.split(rest))

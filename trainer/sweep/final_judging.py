@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterator
 
 from schemas import errors
+from trainer.child_processes import child
 from trainer.runs import run_folder
-from trainer.sweep import standings, sweeping, trial_process
+from trainer.sweep import standings, sweeping
 
 WINNER, ALL, NONE = 'winner', 'all', 'none'
 JUDGED = (WINNER, ALL, NONE)
@@ -44,13 +45,13 @@ def judge(who: str, found: standings.Standings, work: sweeping.Sweeping) -> None
       log = work.log(one.number)
       # The command of the trial without --notest: all that it leaves undone is the judgement.
       arguments = work.arguments(one.number, one.chosen)
-      process = work.start('trainer', arguments, log=log, environment={})
+      process = work.start(['-m', 'trainer', *arguments], log=log)
       work.leases.note_trainer(_LEASE, process.pid)
       code = work.wait(process, _LEASE)
       if code:
         raise errors.ConfigError(
           f'{os.path.basename(one.folder)} could not be judged on the test split: '
-          f'{trial_process.complaint(log, code)}'
+          f'{child.complaint(log, code)}'
         )
   finally:
     if process is not None:
@@ -65,7 +66,7 @@ def _is_judged(one: standings.Row) -> bool:
 def notes(who: str, found: standings.Standings, *, has_test: bool) -> Iterator[str]:
   """Yields what is to be known of the numbers."""
   if not has_test:
-    yield 'the data set has no test split: nothing here was judged on voices kept for the end.'
+    yield 'the data set has no test split: nothing here was judged on what is kept for the end.'
     return
   judged = [one for one in found.rows if one.test]
   if found.winner is not None and found.winner.value is not None and who != ALL:

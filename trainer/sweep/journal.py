@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -24,6 +24,8 @@ PRUNINGS = (AUTO, NO_PRUNING, MEDIAN, HYPERBAND)
 _FINISHED_FIRST, _EPOCHS_FIRST = 5, 3
 
 _STUDY, _ASKED, _AGAIN = 'sweep', 'asked', 'again'
+SAME = 'same_as'  # Of a trial that would be the training of another.
+_FIXED = 'fixed_params'  # Optuna's, of a trial that is done again.
 
 
 def library() -> ModuleType:
@@ -115,6 +117,8 @@ class Journal:
       with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # Some of its parts are new.
         yield
+    except errors.VoxshardError:
+      raise  # Is a ValueError too, and says it better.
     except (ValueError, KeyError, TypeError, IndexError, AssertionError, AttributeError) as error:
       raise errors.ConfigError(
         f'{self._path!r} is damaged ({type(error).__name__}: {error}). Put back a copy of it, or '
@@ -151,7 +155,42 @@ class Journal:
 
   def num_asked(self, wanted: int) -> int:
     """Returns how many trials there are to be, those that are done again included."""
-    return (len(self._grid) or wanted) + len(self._study.user_attrs.get(_AGAIN, []))
+    again = len(self._study.user_attrs.get(_AGAIN, []))
+    if not self._grid:
+      return wanted + again
+    # Of a grid each has its combination; those of an older version may be the same by other words.
+    places = self._places()
+    ours = sum(one.number in places for one in self.trials())
+    return len(self._grid) + len(self.trials()) - ours
+
+  def _places(self) -> dict[int, int]:
+    """Returns which combination of the grid each trial is, by its number.
+
+    None of those that are done again; of one that was not yet filled the first that is free.
+    """
+    free = {tuple(combination.items()): place for place, combination in enumerate(self._grid)}
+    found = {}
+    for one in self.trials():
+      if _FIXED in one.system_attrs:
+        continue
+      chosen = self.chosen(one.params)
+      items = tuple(chosen.items())
+      if items not in free:
+        items = next((other for other in free if chosen.items() <= dict(other).items()), ())
+      if items in free:
+        found[one.number] = free.pop(items)
+    return found
+
+  def twin(self, trial: Any) -> int | None:
+    """Returns the number of an earlier trial that is the same training; None where none is."""
+    trials = self.trials()
+    if self._grid or _FIXED in trials[trial.number].system_attrs:
+      return None
+    training = self._space.training(self.chosen(trials[trial.number].params))
+    for one in trials[: trial.number]:
+      if SAME not in one.user_attrs and self._space.training(self.chosen(one.params)) == training:
+        return int(one.number)
+    return None
 
   def ask(self) -> Any:
     """Begins a new trial and returns it."""
@@ -192,7 +231,7 @@ class Journal:
     samplers = self._optuna.samplers
     number = len(self.trials()) if number is None else number
     if self._search == GRID:
-      return _grid_sampler(samplers, self._grid)
+      return _grid_sampler(samplers, lambda number: self._grid[self._places()[number]])
     digest = hashlib.sha256(f'{self._seed}:{number}'.encode()).digest()
     seed = int.from_bytes(digest[:4], 'big')
     if self._search == RANDOM:
@@ -247,8 +286,8 @@ def _suggest(trial: Any, axis: axes_lib.Axis) -> Any:
   )
 
 
-def _grid_sampler(samplers: Any, grid: Sequence[Mapping[str, str]]) -> Any:
-  """Returns what gives trial N the Nth combination.
+def _grid_sampler(samplers: Any, combination: Callable[[int], Mapping[str, str]]) -> Any:
+  """Returns what gives each trial the combination that is told for its number.
 
   Optuna's own deals them at random, twice where several processes ask, and knows no settings that
   only some have.
@@ -270,7 +309,7 @@ def _grid_sampler(samplers: Any, grid: Sequence[Mapping[str, str]]) -> Any:
     def sample_independent(self, study: Any, trial: Any, name: str, distribution: Any) -> Any:
       """Returns what the combination has."""
       del study
-      text = grid[trial.number % len(grid)][name]
+      text = combination(trial.number)[name]
       if hasattr(distribution, 'choices'):
         return text
       return distribution.to_external_repr(float(text))

@@ -20,8 +20,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from tfrecords import storage
+from trainer.child_processes import child
 from trainer.runs import run_folder
-from trainer.sweep import trial_process
 
 # How often a lease is refreshed, and how long it may stay as it is until its holder counts as dead.
 REFRESH_S = 10.0
@@ -220,4 +220,4 @@ def _holder(content: str) -> dict[str, Any] | None:
 def _end(trainer: Process, *, patience_s: float = 60.0) -> None:
   """Ends a process of this machine: it writes a checkpoint, if it is given the time."""
   if trainer.is_local and trainer.lives:
-    trial_process.end(trainer.pid, lambda: not trainer.lives, patience_s=patience_s)
+    child.end(trainer.pid, lambda: not trainer.lives, patience_s=patience_s)

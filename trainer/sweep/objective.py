@@ -5,15 +5,15 @@ Of a trial with --folds it is the mean of that over the folds.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import json
 import math
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from trainer.measures import monitor, scores
-from trainer.runs import cv_folder, run_folder
+from trainer.runs import cv_folder, run_folder, tolerant_json
 
 # Of which less is better.
 LOSSES = ('loss',)
@@ -80,11 +80,15 @@ class Epochs:
       changed = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
       if changed == self._changed:
         return
-      with open(self._file, encoding='utf-8') as stream:
-        self._results = [scores.EpochResult.from_json(fields) for fields in json.load(stream)]
+    except OSError:
+      return  # None yet.
+    damage: list[str] = []
+    found = tolerant_json.epochs(self._file, damage)
+    if damage:
+      return  # Which the trainer itself says.
+    with contextlib.suppress(ValueError, KeyError, TypeError):  # As well.
+      self._results = [scores.EpochResult.from_json(fields) for fields in found]
       self._changed = changed
-    except (OSError, ValueError, RecursionError, KeyError, TypeError):
-      return  # None yet; or damaged, which the trainer itself says.
 
 
 class Folds:

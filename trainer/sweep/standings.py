@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,14 +12,18 @@ from typing import Any
 from pages import words
 from schemas import json_form
 from tfrecords import storage
-from trainer.runs import run_folder
+from trainer.runs import run_folder, tolerant_json
+from trainer.sweep import journal
 
 TEXT, MARKDOWN = 'text', 'markdown'
 FORMATS = (TEXT, MARKDOWN)
 CSV_FILE, JSON_FILE = 'sweep.csv', 'sweep.json'
-_DONE, _PRUNED, _FAILED, _OPEN = 'done', 'pruned', 'failed', 'open'
+_DONE, _PRUNED, _FAILED, _OPEN, _SAME = 'done', 'pruned', 'failed', 'open', 'same'
 _STATES: Mapping[str, str] = {'COMPLETE': _DONE, 'PRUNED': _PRUNED, 'FAIL': _FAILED}
-_ORDER = (_DONE, _PRUNED, _OPEN, _FAILED)
+# Of a report.
+_ALWAYS = {'accuracy', 'loss', 'num_examples'}
+_SOMETIMES = ('accuracy_interval_95', 'mean_over_folds')
+_ORDER = (_DONE, _PRUNED, _OPEN, _FAILED, _SAME)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,13 +33,14 @@ class Row:
   Attributes:
     number: Its number.
     folder: Its run.
-    state: `done`, `pruned`, `failed` or `open`.
+    state: `done`, `pruned`, `failed`, `open`, or `same`: it would have trained what an earlier one
+      did, and was not begun.
     chosen: What it has, by the name of the axis.
     value: The measure of its best epoch; None where there is none.
     rank: What it is ranked by.
     epoch: The best epoch; 0 where there is none, or there are folds, which have one each.
     train_s: Seconds of training.
-    why: Why it failed, or where it was pruned.
+    why: Why it failed, where it was pruned, or of which it is the same.
     test: What the report on the test split says; None where it was not judged.
     interval: 95 % of the mean over folds; None where there are no folds.
   """
@@ -89,7 +93,7 @@ def row(
   return Row(
     number=trial.number,
     folder=folder,
-    state=_STATES.get(trial.state.name, _OPEN),
+    state=_SAME if journal.SAME in notes else _STATES.get(trial.state.name, _OPEN),
     chosen=dict(chosen),
     value=value,
     rank=tuple(notes.get('rank', ())),
@@ -112,22 +116,18 @@ def ordered(rows: Sequence[Row]) -> tuple[Row, ...]:
 
 
 def _test(path: str) -> dict[str, Any] | None:
-  try:
-    with open(path, encoding='utf-8') as stream:
-      report = json.load(stream)
-    return {key: report[key] for key in ('accuracy', 'loss', 'num_examples')} | {
-      key: report.get(key) for key in ('accuracy_interval_95', 'mean_over_folds')
-    }
-  except (OSError, ValueError, RecursionError, KeyError, TypeError):
+  report = tolerant_json.fields(path)
+  if not _ALWAYS <= set(report):
     return None
+  return {key: report.get(key) for key in (*sorted(_ALWAYS), *_SOMETIMES)}
 
 
 def _cells(standings: Standings, one: Row) -> list[str]:
   """Returns the columns of a row as people read them."""
   is_judged = any(row.test for row in standings.rows)
-  value = '' if one.value is None else _measure(standings.monitor, one.value)
+  value = '' if one.value is None else measure(standings.monitor, one.value)
   if one.interval:
-    value += ' ({:.1%} to {:.1%})'.format(*one.interval)
+    value += f' ({words.share(one.interval[0])} to {words.share(one.interval[1])})'
   return [
     os.path.basename(one.folder),
     *([one.state] if any(row.state != _DONE for row in standings.rows) else []),
@@ -160,8 +160,9 @@ def _short(text: str | None) -> str:
   return '-' if text is None else text or 'none'
 
 
-def _measure(monitor: str, value: float) -> str:
-  return f'{value:.4f}' if monitor == 'loss' else f'{value:.1%}'
+def measure(monitor: str, value: float) -> str:
+  """Returns the value of a measure as people read it."""
+  return f'{value:.4f}' if monitor == 'loss' else words.share(value)
 
 
 def _tested(test: Mapping[str, Any] | None) -> str:
@@ -169,10 +170,13 @@ def _tested(test: Mapping[str, Any] | None) -> str:
     return ''
   mean = test['mean_over_folds']
   if mean:
-    return f'{mean["accuracy"]:.1%} ({mean["low"]:.1%} to {mean["high"]:.1%})'
+    return words.share(mean['accuracy']) + _between(mean)
   interval = test['accuracy_interval_95']
-  between = f' ({interval["low"]:.1%} to {interval["high"]:.1%})' if interval else ''
-  return f'{test["accuracy"]:.1%}{between}'
+  return words.share(test['accuracy']) + (_between(interval) if interval else '')
+
+
+def _between(ends: Mapping[str, Any]) -> str:
+  return f' ({words.share(ends["low"])} to {words.share(ends["high"])})'
 
 
 def table(standings: Standings, form: str = TEXT) -> str:
@@ -182,7 +186,7 @@ def table(standings: Standings, form: str = TEXT) -> str:
   notes = [
     f'{os.path.basename(one.folder)} {one.state}: {one.why}'
     for one in standings.rows
-    if one.state == _FAILED
+    if one.state in (_FAILED, _SAME)
   ]
   return '\n'.join([*lines, *([''] if notes else []), *notes])
 

@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from schemas import errors
+from trainer.child_processes import child
 from trainer.sweep import journal as journal_lib
 from trainer.sweep import leases as leases_lib
-from trainer.sweep import objective, search_space, trial_process
+from trainer.sweep import objective, search_space, standings
 
 PROCESSES = 'processes'  # Below --output: leases, and what each process said.
 _POLL_S, _WAIT_S = 0.25, 2.0
+_PATIENCE_S = 60.0  # So long a process may take to write its checkpoint.
 # How often the process of a trial may die before the trial counts as failed.
 _MOST_DEATHS = 3
 # So many failures in a row end the sweep: then it is not the trials.
@@ -79,7 +81,7 @@ class Sweeping:
       devices: GPUs that these take in turn, as CUDA_VISIBLE_DEVICES names them; nothing: all see
         all.
       say: Takes lines for the user.
-      start: Makes what a TrialProcess is; None for one.
+      start: Makes what a Child is; None for one.
     """
     self.output = output
     self._space = space
@@ -88,7 +90,7 @@ class Sweeping:
     self._jobs = jobs
     self._devices = tuple(devices)
     self._say = say
-    self.start = start or trial_process.TrialProcess
+    self.start = start or child.Child
     self.leases = leases_lib.Leases(os.path.join(output, PROCESSES))
     self._active: list[_Running | None] = [None] * jobs
     self._failures = 0
@@ -144,24 +146,29 @@ class Sweeping:
     """Begins a trial, if there is one: one whose process died, or else a new one."""
     mine = {running.trial.number for running in self._active if running}
     with self.leases.locked():
-      number = next(
-        (
-          one.number
-          for one in self._journal.trials()
-          if one.state.name == RUNNING
-          and one.number not in mine
-          and self.leases.is_free(trial_name(one.number))
-        ),
-        None,
-      )
-      if number is not None:
-        self.leases.take(trial_name(number))
-        trial = self._journal.resume(number)
-      elif self._may_ask():
-        trial = self._journal.ask()
-        self.leases.take(trial_name(trial.number))
-      else:
-        return
+      while True:
+        number = next(
+          (
+            one.number
+            for one in self._journal.trials()
+            if one.state.name == RUNNING
+            and one.number not in mine
+            and self.leases.is_free(trial_name(one.number))
+            # Whoever had it notes its end before it gives it back: it may be done meanwhile.
+            and self._journal.trials()[one.number].state.name == RUNNING
+          ),
+          None,
+        )
+        if number is not None:
+          self.leases.take(trial_name(number))
+          trial = self._journal.resume(number)
+        elif self._may_ask():
+          trial = self._journal.ask()
+          self.leases.take(trial_name(trial.number))
+        else:
+          return
+        if not self._is_twin(trial):
+          break
     chosen = self._journal.chosen(trial.params)
     follow = objective.Folds if self._space.base.folds else objective.Epochs
     epochs = follow(self.folder(trial.number), self._space.base.monitor)
@@ -169,6 +176,18 @@ class Sweeping:
     again = ' (begun before)' if number is not None else ''
     self._say(f'{running.name}  {search_space.describe(chosen)}{again}')
     self._begin(running, slot)
+
+  def _is_twin(self, trial: Any) -> bool:
+    """Ends a trial that would be the training of an earlier one; returns whether it is such."""
+    number = self._journal.twin(trial)
+    if number is None:
+      return False
+    why = f'the training of {trial_name(number)} again'
+    self._journal.note(trial, **{journal_lib.SAME: number, 'why': why})
+    self._journal.tell(trial, FAIL)
+    self.leases.release(trial_name(trial.number))
+    self._say(f'{trial_name(trial.number)}  is {why}, and not done twice')
+    return True
 
   def _may_ask(self) -> bool:
     """Whether another trial is to be begun."""
@@ -195,8 +214,7 @@ class Sweeping:
     arguments = self.arguments(number, running.chosen, '--notest')
     devices = self._devices
     running.process = self.start(
-      'trainer',
-      arguments,
+      ['-m', 'trainer', *arguments],
       log=self.log(number),
       environment={'CUDA_VISIBLE_DEVICES': devices[slot % len(devices)]} if devices else {},
     )
@@ -229,13 +247,13 @@ class Sweeping:
     finished = objective.is_finished(self.folder(number))
     found = running.epochs.best()
     if not (running.pruned_at or (finished and found)):
-      if trial_process.was_stopped(code) or code == 0:
+      if child.was_stopped(code) or code == 0:
         running.deaths += 1
         if running.deaths < _MOST_DEATHS and not finished:
           self._say(f'{running.name}  its process died, and is begun again')
           self._begin(running, slot)
           return False
-      why = trial_process.complaint(self.log(number), code)
+      why = child.complaint(self.log(number), code)
       self._end(running, FAIL, why=why)
       self._say(f'{running.name}  failed: {why}')
       self._count_failure(why)
@@ -247,8 +265,9 @@ class Sweeping:
       return True
     assert found is not None
     self._end(running, COMPLETE, found=found)
+    monitor = self._space.base.monitor
     where = f'epoch {found.epoch}' if found.epoch else 'mean over folds'
-    self._say(f'{running.name}  {self._space.base.monitor} {found.value:.4g} ({where})')
+    self._say(f'{running.name}  {monitor} {standings.measure(monitor, found.value)} ({where})')
     return True
 
   @property
@@ -277,12 +296,10 @@ class Sweeping:
   def _stop(self) -> None:
     """Ends what still runs, with checkpoints; who goes on takes these trials at once."""
     left = [running for running in self._active if running is not None]
+    child.stop_all(
+      (running.process for running in left if running.process is not None), patience_s=_PATIENCE_S
+    )
     for running in left:
-      if running.process is not None:
-        running.process.ask_to_stop()
-    for running in left:
-      if running.process is not None:
-        running.process.end()
       self.leases.release(running.name)
     self._active = [None] * self._jobs
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pages import curves, embedded, rendering
+from pages import curves, embedded, rendering, words
 from schemas import errors, splits
 from tfrecords import storage
 from trainer.compare import results, same_clips
@@ -47,8 +46,8 @@ def write(
 
 def _run(path: str, what: str) -> dict[str, Any]:
   folder = run_folder.RunFolder(path)
-  history, report = _json(folder.history_file), _json(folder.judgement.report_file)
-  if report.get('report_version') != report_json.REPORT_VERSION:
+  history, report = folder.read_history(), folder.read_report()
+  if report.get('report_version') not in report_json.READABLE_VERSIONS:
     raise errors.ConfigError(
       f'{folder.judgement.report_file!r} is of version {report.get("report_version")} of reports, '
       f'and this program reads {report_json.REPORT_VERSION}. Make it again: '
@@ -70,17 +69,6 @@ def _run(path: str, what: str) -> dict[str, Any]:
     },
     'confusion': matrix_excerpt.of(report).to_json(),
   }
-
-
-def _json(path: str) -> Any:
-  try:
-    with open(path, encoding='utf-8') as stream:
-      return json.load(stream)
-  except (OSError, ValueError) as error:
-    raise errors.ConfigError(
-      f'{path!r} cannot be read ({error}). Remove the folder of that run, and run the same command '
-      'again.'
-    ) from error
 
 
 def _differences(runs: Mapping[str, str]) -> dict[str, Any]:
@@ -112,7 +100,7 @@ def _page(found: Mapping[str, Any], *, title: str, facts: Sequence[tuple[str, st
     'comparison.html.j2',
     title=title,
     kind='comparison of runs',
-    numbers=[(f'{run["accuracy"]:.1%}', name) for name, run in runs.items()],
+    numbers=[(words.share(run['accuracy']), name) for name, run in runs.items()],
     runs=[
       {
         **run,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from trainer.devices import agreement
 from trainer.devices import workers as workers_lib
 from trainer.models import anatomy, front_end, saved_model
 from trainer.runs import origin as origin_lib
+from trainer.runs import run_folder, written_checkpoints
 
 _TRUNK, _HEAD = 'trunk', 'head'
 _META = 'meta.json'
@@ -165,11 +165,14 @@ def _filled(layers: Sequence[keras.layers.Layer], stored: Layers) -> dict[str, i
 
 def _read(origin: origin_lib.Origin) -> bytes:
   """Returns the content of a .keras file as arrays, with what else must be known of it."""
-  from features import layers  # noqa: F401 - so that Keras finds those that a model computes with.
+  from features import layers  # noqa: F401 - so that Keras finds those of old checkpoints.
 
   path = origin.checkpoint
-  with open(path, 'rb') as stream:
-    sha256 = hashlib.file_digest(stream, 'sha256').hexdigest()
+  if origin.run and path != origin.named:  # A file that is named itself is what is wanted.
+    written_checkpoints.check(origin.run.folder, path)
+  if origin.run:
+    written_checkpoints.check_below(origin.run.folder, origin.graphs_dir)
+  sha256 = run_folder.digest_of(path)
   try:
     model = saved_model.load(path, graphs_dir=origin.graphs_dir)
   except Exception as error:  # Keras raises what zipfile, h5py or its own reader happen to raise.

@@ -162,7 +162,8 @@ def test_recordings_and_lengths_are_the_same_on_two_devices(any_length_dir, tmp_
   said = capsys.readouterr().out
   assert f'--augment=noise has 1 recording of {noise}, 0.9 s at 8000 Hz' in said
   assert '--augment=reverb has 2 simulated rooms.' in said
-  on_two = train(any_length_dir, strategy='mirrored', virtual_devices=2, **{**asked, 'run_dir': ''})
+  two = {'strategy': 'mirrored', 'virtual_devices': 2, 'run_dir': 'on_two'}
+  on_two = train(any_length_dir, **{**asked, **two})
   np.testing.assert_allclose(losses_of(on_two), losses_of(folder), rtol=1e-4)
   # To go on, the recordings must be those of before.
   longer = settings(any_length_dir, **{**asked, 'epochs': 2, 'overwrite': False})

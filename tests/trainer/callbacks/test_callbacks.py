@@ -22,7 +22,7 @@ from trainer.callbacks import (
 from trainer.data import datasets, input_pipeline, sample_pictures
 from trainer.judging.report import picture
 from trainer.measures import scores
-from trainer.runs import run_folder
+from trainer.runs import run_folder, written_checkpoints
 
 
 def result(epoch, *, accuracy=0.5, loss=1.0, validated=True):
@@ -104,9 +104,11 @@ def test_best_and_last_checkpoints(model, tmp_path):
 
 
 def test_failed_checkpoint_leaves_the_old_one(model, tmp_path, monkeypatch):
-  path = str(tmp_path / 'best.keras')
+  folder = run_folder.RunFolder(str(tmp_path))
+  folder.create(overwrite=False)
+  path = folder.checkpoint_file('best')
   model.set_weights([np.full((1, 1), 7, np.float32)])
-  checkpoints.save(model, path)
+  checkpoints.save(model, folder, 'best')
 
   def full(self, target, **_):
     with open(target, 'wb') as stream:
@@ -114,9 +116,10 @@ def test_failed_checkpoint_leaves_the_old_one(model, tmp_path, monkeypatch):
     raise OSError(28, 'No space left on device')
 
   monkeypatch.setattr(type(model), 'save', full)
-  with pytest.raises(errors.ConfigError, match=r"best\.keras': No space left.*--run_dir"):
-    checkpoints.save(model, path)
-  assert os.listdir(tmp_path) == ['best.keras']
+  with pytest.raises(errors.ConfigError, match=r"best\.keras': No space left.*another folder"):
+    checkpoints.save(model, folder, 'best')
+  assert os.listdir(folder.checkpoints_dir) == ['best.keras']
+  written_checkpoints.check(folder, path)
   assert weight_in(path) == 7
 
 
@@ -210,7 +213,7 @@ def test_a_long_epoch_gives_signs_of_life():
   assert len(lines) == 13  # 400 seconds, a line every 30.
   assert lines[0] == (
     'epoch  1/12  step 3/40  loss 0.5000  321 examples/s  6 min left in the epoch  '
-    'waits for input 25%'
+    'waits for input 25 %'
   )
 
 
@@ -243,8 +246,8 @@ def shown(stream):
 def test_a_line_per_epoch():
   first, second = shown(io.StringIO()).splitlines()
   assert first == (
-    'epoch  1/12  train loss 2.0000 accuracy  25.0%  validation loss 1.0000 accuracy  50.0%  '
-    '320 examples/s  waits 25%  best'
+    'epoch  1/12  train loss 2.0000 accuracy  25.0 %  validation loss 1.0000 accuracy  50.0 %  '
+    '320 examples/s  waits 25 %  best'
   )
   assert second.startswith('epoch  2/12')
   assert not second.endswith('best')

@@ -16,6 +16,7 @@ from trainer.compare import compared_runs, markup, results, same_clips
 from trainer.judging.report import tally
 from trainer.measures import intervals, paired
 from trainer.predictions import parquet_reader
+from trainer.runs import run_folder, written_checkpoints
 
 LABELS = ('no', 'yes', 'up')
 
@@ -151,6 +152,26 @@ def test_of_few_speakers_there_is_no_interval_and_each_is_shown(tmp_path, capsys
   assert all(f'\ns{i}  ' in out for i in range(9))
 
 
+def test_noises_are_drawn_and_are_no_voices(tmp_path, capsys):
+  truth = np.arange(240) % 3
+  for num_voices, said in (
+    (12, 'over 12 speakers and 3 noises'),
+    (9, 'of 9 speakers and 3 noises'),
+  ):
+    names = [f's{i}' for i in range(num_voices)] + [f'_background_noise_/{i}' for i in 'abc']
+    speakers = [names[i % len(names)] for i in range(240)]
+    paths = [
+      write(tmp_path / f'{num_voices}-{i}', truth, noisy(truth, 0.8, i), speakers=speakers)
+      for i in range(2)
+    ]
+    compare.main(paths)
+    out = capsys.readouterr().out
+    assert f'240 clips of {num_voices} speakers and 3 noises' in out
+    assert said in ' '.join(out.split())
+    assert ('95 % interval' in out) == (num_voices > 9)
+    assert '_background_noise_/a  ' not in out.partition('By speaker')[2].partition('\n\n')[0]
+
+
 def test_the_interval_is_that_of_the_report(tmp_path):
   truth = np.arange(240) % 3
   # Met in another order than that of their names.
@@ -178,6 +199,21 @@ def test_of_clips_with_a_speaker_each_the_interval_is_over_clips(tmp_path, capsy
   assert found.pairs[0].interval is not None
   compare.main(paths)
   assert 'over clips: each has a speaker of its own' in ' '.join(capsys.readouterr().out.split())
+
+
+def test_of_pictures_nothing_is_said_of_voices(tmp_path, capsys):
+  truth = np.arange(60) % 3
+  names = [f'{i}.png' for i in range(60)]
+  paths = [
+    write(tmp_path / name, truth, noisy(truth, 0.8, seed), speakers=names, examples='pictures')
+    for seed, name in enumerate('ab')
+  ]
+  compare.main(paths)
+  out = ' '.join(capsys.readouterr().out.split())
+  assert 'over pictures: each stands for itself. Where several belong together' in out
+  assert 'It takes pictures for independent: with several that belong together it is' in out
+  assert 'paired over the same pictures' in out
+  assert 'voice' not in out and 'clips' not in out
 
 
 def test_all_right_and_no_change(tmp_path):
@@ -272,6 +308,24 @@ def test_what_differs_between_the_runs_is_said(tmp_path, capsys):
   assert 'A /data, B /other' in out
   assert 'trained on different data sets: A /one, B /two' in out
   assert '4 clips are said to be of another speaker' in out
+
+
+@pytest.mark.parametrize('form', ['keras', 'skops'])
+def test_a_checkpoint_that_is_not_the_runs_is_said(pair, capsys, form):
+  folder = run_folder.RunFolder(pair[1])
+  os.makedirs(folder.checkpoints_dir)
+  folder.write_json(folder.config_file, {'seed': 3})
+  path = folder.checkpoint_file('best') if form == 'keras' else folder.baseline_file
+  with written_checkpoints.writing(folder, path) as temporary, open(temporary, 'w') as stream:
+    stream.write('mine')
+  assert not command.run(compare.main, list(pair))
+  assert 'is not what the run wrote' not in capsys.readouterr().out
+  with open(path, 'w') as stream:
+    stream.write('other')
+  assert not command.run(compare.main, list(pair))
+  said = ' '.join(capsys.readouterr().out.split())
+  assert f"B: The checkpoint '{path}' is not what the run wrote" in said
+  assert 'The figures are of the model that was judged.' in said
 
 
 def test_the_page_shows_hostile_names_and_runs_nothing(tmp_path):

@@ -3,16 +3,10 @@
 import numpy as np
 import pytest
 
-from tests.helpers import browser, prediction_files
+from tests.helpers import page_layout, prediction_files
 from trainer import compare
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope='module')
-def chromium(tmp_path_factory):
-  with browser.running(tmp_path_factory.mktemp('chromium')) as found:
-    yield found
 
 
 @pytest.fixture(scope='module')
@@ -37,6 +31,7 @@ def test_it_stands_alone_and_fits(chromium, compared, width, dark):
   page = chromium.opened(compared, width=width, dark=dark)
   assert not page.is_too_wide()
   assert page.errors == []
+  assert page_layout.misfits(page, most_columns=100 if width > 1_000 else 4) == []
   assert page.requests == []
   # The marks of the intervals are in their fields.
   assert page.evaluate(

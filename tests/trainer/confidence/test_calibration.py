@@ -8,6 +8,7 @@ from scipy import optimize, special
 
 from tests.helpers import prediction_files
 from trainer.confidence import calibration, temperature
+from trainer.judging.report import confidence_json
 from trainer.predictions import log_sums
 
 
@@ -138,3 +139,11 @@ def test_the_error_is_that_of_the_definition(pairs):
   said = found.to_json()
   assert sum(one['num_examples'] for one in said['bins']) == len(pairs)
   assert all((one['accuracy'] is None) == (one['num_examples'] == 0) for one in said['bins'])
+
+
+def test_it_is_said_plainly_where_the_temperature_made_it_worse():
+  assert confidence_json.worse_note(0.05, 0.03, split='test') == ''
+  assert confidence_json.worse_note(0.0501, 0.0502, split='test') == ''  # To a tenth the same.
+  said = confidence_json.worse_note(0.019, 0.032, split='test')
+  assert said.startswith('The temperature makes the calibration of test worse: its error (ECE) is ')
+  assert '3.2 % at the temperature and 1.9 % without it' in said

@@ -100,6 +100,10 @@ def test_a_threshold_of_less_than_a_clip_is_called_rough(tmp_path):
     lambda fields: json.dumps({**fields, 'softmax_percentiles': [0.5]}),
     lambda fields: json.dumps({**fields, 'energy_percentiles': [0.5]}),
     lambda fields: json.dumps({**fields, 'confidence_version': 9}),
+    lambda fields: json.dumps({**fields, 'temperature': 1e-300}),
+    lambda fields: json.dumps({**fields, 'num_examples': -5}),
+    lambda fields: json.dumps({**fields, 'softmax_percentiles': [1.0] + [0.5] * 100}),
+    lambda fields: json.dumps({**fields, 'softmax_percentiles': []}),
   ],
 )
 def test_a_damaged_file_is_said(tmp_path, damage):

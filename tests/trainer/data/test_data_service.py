@@ -18,6 +18,9 @@ from tfrecords.pipeline import batch_request, dataset
 from trainer import config, data_server, run
 from trainer.data import data_service, input_pipeline, service_address
 
+# Which batches come is tf.data's, whatever the stack.
+pytestmark = pytest.mark.one_stack
+
 ROOT = pathlib.Path(__file__).parents[3]
 SPEAKERS = {
   'train': tuple(f't{i:02d}' for i in range(20)),
@@ -167,11 +170,14 @@ def test_no_dispatcher_is_said():
     ({}, r'--role must be dispatcher or worker, got None'),
     ({'role': 'boss'}, r"--role must be dispatcher or worker, got 'boss'"),
     ({'role': 'dispatcher', 'port': 70_000}, r'--port must be 0 \(any\) to 65535, got 70000'),
-    ({'role': 'dispatcher', 'dispatcher': 'grpc://h:1'}, r'--dispatcher is for --role=worker'),
+    (
+      {'role': 'dispatcher', 'dispatcher': 'grpc://h:1'},
+      r'--dispatcher=grpc://h:1 has no effect without --role=worker',
+    ),
     ({'role': 'worker'}, r"--dispatcher must be such as grpc://localhost:5050, got ''"),
     (
       {'role': 'worker', 'dispatcher': 'grpc://h:1', 'work_dir': 'x'},
-      r'--work_dir is for --role=dispatcher',
+      r'--work_dir=\S+ has no effect without --role=dispatcher',
     ),
   ],
 )

@@ -18,7 +18,12 @@ MEANT = {'seed': 3, 'augment': ('gain',)}
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-  for name, value in (('WAIT_LINE_S', 0.05), ('TELL_S', 5.0), ('_TICK_S', 0.01), ('_FREE_S', 0.05)):
+  for name, value in (
+    ('WAIT_LINE_S', 0.05),
+    ('TELL_S', 60.0),
+    ('_TICK_S', 0.01),
+    ('_FREE_S', 0.05),
+  ):
     monkeypatch.setattr(meeting, name, value)
 
 
@@ -50,7 +55,7 @@ def refuse(cluster, index, monkeypatch):
 
 def wait_for(said, text):
   lines = ''
-  for _ in range(1000):
+  for _ in range(6_000):
     lines += said()
     if text in lines:
       return lines
@@ -60,7 +65,7 @@ def wait_for(said, text):
 
 def test_all_begin_as_the_chief_says_and_the_address_is_free_again(cluster, pool):
   found = [pool.submit(hold, cluster, index) for index in (2, 1, 0)]
-  assert [one.result(20) for one in found] == ['continued'] * 3
+  assert [one.result(120) for one in found] == ['continued'] * 3
   meeting._listen(cluster[0]).close()
   assert meeting.hold(task(cluster[:1], 0), 'new', MEANT) == 'new'  # With nobody else.
 
@@ -71,7 +76,7 @@ def test_who_waits_says_for_whom(cluster, pool, capsys):
   wait_for(said, f'waiting for worker 0 ({cluster[0]}), of 3')
   chief = pool.submit(hold, cluster, 0)
   wait_for(said, f'waiting for worker 1 ({cluster[1]}), of 3')
-  assert [hold(cluster, 1), chief.result(20), late.result(20)] == ['continued'] * 3
+  assert [hold(cluster, 1), chief.result(120), late.result(120)] == ['continued'] * 3
 
 
 @pytest.mark.parametrize('index', [0, 1])
@@ -83,7 +88,7 @@ def test_who_refuses_takes_all_others_with_it_and_they_say_why(
   sentence = f'Worker {index} refuses, so none trains. It says: There is no such folder.'
   for other in others:
     with pytest.raises(errors.ConfigError, match=re.escape(sentence)):
-      other.result(20)
+      other.result(120)
   assert 'This worker refuses, and tells the others so' in capsys.readouterr().err
 
 
@@ -96,7 +101,7 @@ def test_who_means_another_training_ends_it_for_all(cluster, pool):
   )
   for one in (chief, second, third):
     with pytest.raises(errors.ConfigError, match=sentence):
-      one.result(20)
+      one.result(120)
 
 
 def test_a_worker_that_is_started_again_is_taken_again(cluster, pool, capsys):
@@ -106,7 +111,7 @@ def test_a_worker_that_is_started_again_is_taken_again(cluster, pool, capsys):
     meeting._send(gone, {'index': 1, 'meant': MEANT, 'start': 'new'})
     wait_for(lambda: gone.recv(1000).decode(), 'start')
   # It is let go, and so are the others.
-  assert chief.result(20) == third.result(20) == 'continued'
+  assert chief.result(120) == third.result(120) == 'continued'
 
 
 @pytest.mark.parametrize(
@@ -115,7 +120,7 @@ def test_a_worker_that_is_started_again_is_taken_again(cluster, pool, capsys):
 def test_strangers_are_no_workers(cluster, pool, noise):
   chief = pool.submit(hold, cluster, 0)
   host, port = meeting._parts(cluster[0])
-  for _ in range(500):
+  for _ in range(6_000):
     try:
       stranger = socket.create_connection((host, port))
       break
@@ -124,7 +129,7 @@ def test_strangers_are_no_workers(cluster, pool, noise):
   with stranger:
     stranger.sendall(noise)
     others = [pool.submit(hold, cluster, index) for index in (1, 2)]
-    assert [one.result(20) for one in (chief, *others)] == ['continued'] * 3
+    assert [one.result(120) for one in (chief, *others)] == ['continued'] * 3
 
 
 def test_a_port_that_is_taken_is_said_by_both(cluster, pool, capsys, monkeypatch):
@@ -136,7 +141,7 @@ def test_a_port_that_is_taken_is_said_by_both(cluster, pool, capsys, monkeypatch
     with other.accept()[0] as connection:
       connection.sendall(b'\0\0\n')
       wait_for(lambda: capsys.readouterr().out, 'something else answers there')
-    assert worker.result(20) == ''
+    assert worker.result(120) == ''
 
 
 class Worker:
@@ -148,9 +153,9 @@ class Worker:
 
   def _all(self, mine):
     self._board[self.index] = mine
-    self._barrier.wait(20)
+    self._barrier.wait(120)
     found = dict(self._board)
-    self._barrier.wait(20)
+    self._barrier.wait(120)
     return found
 
   def total(self, values):
@@ -181,6 +186,6 @@ def test_who_refuses_later_takes_the_others_with_it_too(pool, index):
     error = errors.DatasetError if i == index else errors.ConfigError
     said = '' if i == index else f'Worker {index} refuses, so none trains. It says: '
     with pytest.raises(error, match=f'^{said}None can be read'):
-      one.result(20)
+      one.result(120)
   by_chief = lambda worker: agreement.made_by_chief(lambda: b'state', worker)  # noqa: E731
-  assert [one.result(20) for one in [pool.submit(by_chief, w) for w in workers]] == [b'state'] * 3
+  assert [one.result(120) for one in [pool.submit(by_chief, w) for w in workers]] == [b'state'] * 3

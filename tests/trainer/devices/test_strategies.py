@@ -1,3 +1,5 @@
+import os
+
 import pytest
 import tensorflow as tf
 
@@ -58,6 +60,18 @@ def test_what_each_device_gets_is_said():
   strategy = machine.prepare('mirrored', virtual_devices=3, batch_size=64)
   described = machine.describe(workers.Workers(strategy), batch_size=64, virtual_devices=3)
   assert described == 'CPU:0, CPU:1, CPU:2, batches of 64, 21-22 examples on each'
+
+
+@pytest.mark.parametrize('set_by_user', ['', ':16:8'])
+def test_recurrent_layers_of_a_gpu_are_told_to_repeat_their_bits(set_by_user, monkeypatch):
+  name = 'CUBLAS_WORKSPACE_CONFIG'
+  monkeypatch.setenv(name, set_by_user)
+  if not set_by_user:
+    monkeypatch.delenv(name)
+  machine.prepare('none', batch_size=1, deterministic=False)
+  assert os.environ.get(name, '') == set_by_user
+  machine.prepare('none', batch_size=1)
+  assert os.environ[name] == (set_by_user or ':4096:8')
 
 
 def test_a_gpu_that_tensorflow_cannot_use_is_noticed(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import shutil
 
 import numpy as np
@@ -12,9 +13,11 @@ from tests.helpers import datasets
 from tfrecords import command_line
 from trainer import baseline, evaluate
 from trainer import config as config_lib
-from trainer.folds import cross_validation, network_folds, out_of_fold
+from trainer.compare import compared_runs
+from trainer.data import datasets as data_sets
+from trainer.folds import cross_validation, fold_plan, network_folds, out_of_fold
 from trainer.predictions import parquet_reader
-from trainer.runs import run_folder, saved_run
+from trainer.runs import cv_folder, run_folder, saved_run
 
 SPEAKERS = {'train': ('ada', 'bob', 'cyd', 'dan'), 'validation': ('eve',), 'test': ('fay', 'gus')}
 
@@ -122,6 +125,131 @@ def test_what_is_finished_is_not_done_again(trained, data_dir, capsys):
   }
 
 
+@pytest.fixture
+def copy(trained, tmp_path):
+  """A copy of the finished folds, to be damaged."""
+  shutil.copytree(trained.path, tmp_path / 'cv')
+  return cv_folder.CvFolder(str(tmp_path / 'cv'))
+
+
+def nothing_left(commands, **_):
+  assert not commands
+
+
+def noting(done):
+  def run_all(commands, **given):
+    done.extend(commands)
+    in_process(commands, **given)
+
+  return run_all
+
+
+def test_a_fold_that_was_removed_is_trained_again_and_the_others_are_kept(
+  copy, trained, data_dir, capsys
+):
+  shutil.rmtree(copy.run(1).path)
+  done = []
+  train(asked(data_dir, run_dir=copy.path), noting(done))
+  assert done == [1]
+  assert copy.top.read_report() == trained.top.read_report()
+  train(asked(data_dir, run_dir=copy.path), no_process)
+  assert 'nothing was done' in capsys.readouterr().out
+
+
+def test_predictions_of_all_folds_that_were_removed_are_written_again(copy, trained, data_dir):
+  os.remove(copy.top.judgement.predictions_file)
+  with pytest.raises(errors.ConfigError, match=r'the folds are not finished.* same command again'):
+    compared_runs.find([copy.path, trained.path])
+  train(asked(data_dir, run_dir=copy.path), nothing_left)
+  made, wanted = (pathlib.Path(one.top.judgement.predictions_file) for one in (copy, trained))
+  assert made.read_bytes() == wanted.read_bytes()
+
+
+@pytest.mark.parametrize('what', ['predictions.parquet', ''])
+def test_answers_of_another_fold_are_never_counted_for_one(what, copy, data_dir):
+  """Also where they are as many."""
+  for path in (copy.top.outcome_file, copy.top.judgement.report_file):
+    os.remove(path)
+  before = pathlib.Path(copy.top.judgement.predictions_file).read_bytes()
+  here, other = (os.path.join(copy.run(number).path, what) for number in (1, 2))
+  if what:
+    shutil.copy(other, here)
+  else:
+    shutil.rmtree(here)
+    shutil.copytree(other, here)
+  plan = json.loads(pathlib.Path(copy.plan_file).read_text())
+  assert plan['folds'][1]['num_test'] == plan['folds'][2]['num_test']
+  with pytest.raises(errors.ConfigError, match=r'is not of the 12 clips of fold 1\. Remove the f'):
+    train(asked(data_dir, run_dir=copy.path), nothing_left)
+  assert pathlib.Path(copy.top.judgement.predictions_file).read_bytes() == before
+  shutil.rmtree(copy.run(1).path)
+  train(asked(data_dir, run_dir=copy.path))
+
+
+@pytest.mark.parametrize('name', ['plan.json', 'groups.npy', '01', '01/fold.json', ''])
+def test_what_says_which_clips_are_in_which_fold_is_made_anew_the_same(
+  name, copy, trained, data_dir
+):
+  os.remove(copy.top.outcome_file)
+  path = os.path.join(copy.data_dir, name)
+  (shutil.rmtree if os.path.isdir(path) else os.remove)(path)
+  os.remove(copy.top.manifest_file)
+  train(asked(data_dir, run_dir=copy.path), nothing_left)
+  for one in (
+    *pathlib.Path(trained.data_dir).rglob('*.*'),
+    pathlib.Path(trained.top.manifest_file),
+  ):
+    other = pathlib.Path(copy.path, one.relative_to(trained.path))
+    assert other.read_bytes() == one.read_bytes()
+
+
+@pytest.mark.parametrize(
+  ('name', 'content', 'wanted'),
+  [
+    (
+      'fold-01/config.json',
+      '{',
+      r'^Fold 1: .*config\.json.* is damaged.* remove the folder .*-01',
+    ),
+    ('fold-01/outcome.json', '[]', r'^Fold 1: .*outcome\.json.* remove the folder .*fold-01'),
+    (
+      'data/01/manifest.json',
+      '{',
+      r'/manifest\.json is not JSON.* Remove the folder .*data.* anew',
+    ),
+  ],
+)
+def test_what_is_damaged_in_a_fold_is_named_with_what_to_do(name, content, wanted, copy, data_dir):
+  os.remove(copy.top.outcome_file)
+  pathlib.Path(copy.path, name).write_text(content)
+  with pytest.raises(errors.ConfigError, match=wanted):
+    train(asked(data_dir, run_dir=copy.path), nothing_left)
+
+
+@pytest.mark.parametrize(
+  ('change', 'wanted'),
+  [
+    ({'flags': {'seed': 7}}, '--seed=7, and this command trains its folds with 0'),
+    ({'flags': {'model': 'svm'}}, '--model=svm, and this command trains its folds with logistic'),
+    ({'model': 'svm'}, 'model=svm, and'),
+    ({'feature': {'name': 'x'}}, 'feature=.*x.*, and'),
+  ],
+)
+def test_a_fold_of_other_settings_is_named_with_what_to_do(change, wanted, copy, data_dir):
+  run = copy.run(1)
+  config = run.read_config()
+  flags = {**config['flags'], **change.pop('flags', {})}
+  run.write_json(run.config_file, {**config, **change, 'flags': flags})
+  with pytest.raises(errors.ConfigError, match=f'^Fold 1: .*config.json. says {wanted}') as found:
+    train(asked(data_dir, run_dir=copy.path), nothing_left)
+  assert 'remove the folder' in str(found.value)
+  (pathlib.Path(copy.path) / 'outcome.json').unlink()  # As if it were not finished.
+  with pytest.raises(errors.ConfigError, match=f'^Fold 1: .*config.json. says {wanted}'):
+    train(asked(data_dir, run_dir=copy.path), nothing_left)
+  shutil.rmtree(run.path)
+  train(asked(data_dir, run_dir=copy.path))
+
+
 def test_what_is_killed_goes_on_with_the_folds_that_are_left(trained, data_dir, tmp_path, capsys):
   killed = asked(data_dir, run_dir=str(tmp_path / 'run'))
 
@@ -134,12 +262,7 @@ def test_what_is_killed_goes_on_with_the_folds_that_are_left(trained, data_dir, 
     with pytest.raises(KeyboardInterrupt):
       train(killed, one_only)
   done = []
-
-  def noting(commands, **given):
-    done.extend(commands)
-    in_process(commands, **given)
-
-  folder = train(killed, noting)
+  folder = train(killed, noting(done))
   assert done == [2]
   said = capsys.readouterr().out
   assert said.count('(kept)') == 3  # One in the second command, two in the third.
@@ -147,6 +270,20 @@ def test_what_is_killed_goes_on_with_the_folds_that_are_left(trained, data_dir, 
   for name in ('report.json', 'data/plan.json'):
     with open(f'{folder.path}/{name}', 'rb') as one, open(f'{trained.path}/{name}', 'rb') as two:
       assert one.read() == two.read()
+
+
+def test_a_fold_whose_process_alone_was_asked_to_stop_is_not_taken_for_a_whole_one(
+  data_dir, tmp_path
+):
+  def saved(commands, *, on_start, on_end, **_):
+    for number in commands:
+      on_start(number)
+      on_end(number)  # SIGTERM: its state is saved, and the exit code 0.
+
+  config = asked(data_dir, run_dir=str(tmp_path / 'run'))
+  with pytest.raises(errors.ConfigError, match='fold 0 was asked to stop .* run the same command'):
+    train(config, saved)
+  train(config)
 
 
 def test_the_line_of_each_fold_and_the_table_are_said(data_dir, tmp_path, capsys):
@@ -169,6 +306,38 @@ def test_voices_without_copies_are_counted(data_dir, tmp_path, capsys):
   with pytest.raises(KeyboardInterrupt):
     train(asked(data_dir, run_dir=str(tmp_path / 'run')), stopped)
   assert '3 voices have none, as the data job makes them' in capsys.readouterr().out
+
+
+def test_recordings_of_noise_make_no_fold_and_are_judged_beside_voices(tmp_path, capsys):
+  noises = tuple(f'_background_noise_/{name}' for name in ('hum', 'tap', 'wind', 'rain'))
+  data, run = str(tmp_path / 'data'), str(tmp_path / 'run')
+  datasets.write_dataset(data, speakers={'train': (*noises, 'ada', 'bob', 'cyd')})
+  with pytest.raises(errors.ConfigError, match=r'has 3 voices \(ada, bob, cyd\)'):
+    train(asked(data, folds='speaker:4', run_dir=run), no_process)
+  report = train(asked(data, folds='speaker:all', run_dir=run)).top.read_report()
+  said = capsys.readouterr().out
+  assert 'folds    3 of 3 voices and 4 noises' in said
+  assert 'fold 0   ada and 2 noises: accuracy ' in said
+  assert '4 recordings of noise are dealt out over the folds' in said
+  assert [fold['values'] for fold in report['folds']] == [['ada'], ['bob'], ['cyd']]
+  assert [fold['speakers'] for fold in report['folds']] == [['ada'], ['bob'], ['cyd']]
+  assert report['mean_over_folds']['num_folds'] == 3
+  assert {one['speaker'] for one in report['noises']} == set(noises)
+  assert '_background_noise_' not in said
+
+
+def test_folds_that_were_begun_with_noises_among_voices_go_on_so(data_dir, tmp_path):
+  made = cv_folder.CvFolder(str(tmp_path))
+  data = data_sets.load(data_dir)
+  fold_plan.write(made, fold_plan.divide(data, 'speaker:3'))
+  with open(made.plan_file, encoding='utf-8') as stream:
+    early = json.load(stream)
+  early['version'] = 1
+  for fold in early['folds']:
+    del fold['num_noises']
+  with open(made.plan_file, 'w', encoding='utf-8') as stream:
+    json.dump(early, stream)
+  assert fold_plan.load(made, data, 'speaker:3').num_noises == 0
 
 
 def test_labels_that_a_fold_does_not_learn_are_named(tmp_path, capsys):
@@ -329,3 +498,10 @@ def test_more_epochs_train_every_fold_on_and_fewer_are_refused(data_dir, tmp_pat
     train_networks(3, note, test=True)
   assert sorted(asked_of) == [0, 1]
   assert '--test' in asked_of[0]
+
+
+def test_networks_are_trained_anew_where_they_are_told_to(data_dir, tmp_path):
+  config = config_lib.TrainConfig(
+    data=data_dir, model='cnn', folds='speaker:3', run_dir=str(tmp_path / 'run'), overwrite=True
+  )
+  assert network_folds.job(config).config is config

@@ -53,6 +53,21 @@ def test_as_many_folds_as_voices_are_the_voices_in_their_order():
   assert dealing.deal([{0: 3}, {1: 9}, {0: 1}], 3).tolist() == [0, 1, 2]
 
 
+@given(divided(), st.lists(st.integers(1, 30), max_size=5))
+def test_noises_are_dealt_after_voices_and_change_none_of_their_folds(given_, noises):
+  counts, num_folds = given_
+  every = [*({5: count} for count in noises), *counts]
+  is_noise = np.array([True] * len(noises) + [False] * len(counts))
+  tested = dealing.deal(every, num_folds, is_noise)
+  voices = dealing.deal(counts, num_folds)
+  assert (tested[len(noises) :] == voices).all()
+  validates = dealing.roles(tested, every, is_noise)[fold_view.VALIDATES]
+  alone = dealing.roles(voices, counts)[fold_view.VALIDATES]
+  assert (validates[len(noises) :] == alone).all()
+  # What chooses a fold's best epoch is never noise alone.
+  assert set(validates[: len(noises)].tolist()) <= set(alone.tolist())
+
+
 def test_folds_are_alike_in_labels_where_each_voice_has_one_label():
   # As where an age is to be told: ten voices of each of three labels.
   counts = [{i % 3: 10 + i % 4} for i in range(30)]

@@ -11,16 +11,15 @@ import tensorflow as tf
 
 from schemas import errors, splits
 from tests.helpers import datasets, wav_files
-from tfrecords import manifest_file, reader, shard_files, verify, writer
+from tfrecords import examples, manifest_file, reader, shard_files, verify, writer
 from tfrecords.pipeline import caches
 from tfrecords.pipeline import dataset as dataset_lib
-from tfrecords.wire import codec
 from trainer import config as config_lib
 from trainer import run
 from trainer.baselines import pooled_split, pooling
 from trainer.data import datasets as data_sets
-from trainer.data import fold_view, named_data
-from trainer.folds import fold_plan, shard_sums
+from trainer.data import fold_view, named_data, record_moments
+from trainer.folds import fold_flag, fold_plan, record_groups
 from trainer.runs import cv_folder, saved_run
 
 SPEAKERS = {
@@ -82,9 +81,7 @@ def request(data_dir, split, **changes):
 def clips(data_dir, split):
   """Returns all records of a split, as baselines read them: without TensorFlow."""
   asked = request(data_dir, split)
-  return [
-    codec.decode(data, asked.manifest.features) for _, data in pooled_split._serialized(asked)
-  ]
+  return list(examples.records(named_data.located(asked)))
 
 
 def test_the_originals_of_a_voice_are_judged_and_the_train_part_has_copies(folder):
@@ -99,6 +96,20 @@ def test_the_originals_of_a_voice_are_judged_and_the_train_part_has_copies(folde
     judged += [clip.utterance_id for clip in found['test']]
   wanted = {name for split in SPEAKERS for name in SPEAKERS[split]}
   assert len(judged) == len(set(judged)) == 7 * len(wanted)
+
+
+def test_a_repetition_for_balance_is_a_copy_as_well(tmp_path, monkeypatch):
+  changed = datasets._copies
+
+  def repeated(*args):
+    return (dataclasses.replace(copy, augmentation='') for copy in changed(*args))
+
+  monkeypatch.setattr(datasets, '_copies', repeated)
+  path = str(tmp_path / 'balanced')
+  datasets.write_dataset(path, speakers=SPEAKERS, clips_per_speaker=7, copies=1)
+  found = record_groups.find(path, named_data.load(path)[0], fold_flag.parse('speaker:4'))
+  assert found.is_copy.sum() == 7 * len(SPEAKERS['train'])
+  assert [sum(counts.values()) for counts in found.counts] == [7] * 9
 
 
 def test_the_manifest_of_a_fold_counts_its_own_records(folder):
@@ -119,7 +130,7 @@ def test_the_manifest_of_a_fold_counts_its_own_records(folder):
 
 
 def test_statistics_are_those_of_the_train_part_alone(source, monkeypatch, tmp_path):
-  monkeypatch.setattr(shard_sums, '_CHUNK_RECORDS', 5)
+  monkeypatch.setattr(record_moments, 'CHUNK_RECORDS', 5)
   made = cv_folder.CvFolder(str(tmp_path))
   fold_plan.write(made, fold_plan.divide(data_sets.load(source), 'speaker:4'))
   seen = set()

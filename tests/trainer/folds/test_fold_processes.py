@@ -10,16 +10,19 @@ import time
 import pytest
 
 from schemas import errors
+from trainer.child_processes import gpu_places
 from trainer.folds import fold_processes
+
+END = '\n# end'
 
 
 def run_all(tmp_path, programs, *, gpus=('',), on_end=None):
   ended = []
   with fold_processes.locked(str(tmp_path / 'lock')) as lock:
     fold_processes.run_all(
-      {number: ['-c', program] for number, program in enumerate(programs)},
+      {number: ['-c', program + END] for number, program in enumerate(programs)},
       log_of=lambda number: str(tmp_path / f'{number}.log'),
-      where=fold_processes.Places(gpus=gpus),
+      where=gpu_places.Places(gpus=gpus),
       lock=lock,
       on_start=lambda number: None,
       on_end=on_end or ended.append,
@@ -28,7 +31,8 @@ def run_all(tmp_path, programs, *, gpus=('',), on_end=None):
 
 
 def said(tmp_path, number):
-  return (tmp_path / f'{number}.log').read_text()
+  """What a process said, without the command, which may have more than one line."""
+  return (tmp_path / f'{number}.log').read_text().partition(f'{END}\n')[2]
 
 
 def test_one_after_the_other_in_their_order(tmp_path):
@@ -46,31 +50,6 @@ def test_each_has_a_gpu_of_its_own(tmp_path):
   assert [said(tmp_path, number).strip() for number in range(3)] == ['4', '7', '7']
 
 
-@pytest.mark.parametrize(
-  ('visible', 'given', 'wanted'),
-  [
-    ('0,1', {}, ('0', '1')),
-    ('GPU-a, GPU-b', {'parallel': 3}, ('GPU-a', 'GPU-b', 'GPU-a')),
-    ('1', {'parallel': 2}, ('1', '1')),
-    ('', {}, ('',)),
-    ('-1', {'parallel': 2}, ('', '')),
-    ('0,1', {'takes_all_devices': True}, ('',)),
-    ('0,1', {'uses_gpus': False}, ('',)),
-  ],
-)
-def test_places_are_the_gpus_that_the_process_may_use(monkeypatch, visible, given, wanted):
-  monkeypatch.setenv('CUDA_VISIBLE_DEVICES', visible)
-  places = fold_processes.places(**{'parallel': 0, 'takes_all_devices': False, **given})
-  assert places.gpus == wanted
-
-
-def test_processes_that_share_a_gpu_leave_memory_to_one_another():
-  places = fold_processes.Places(gpus=('0', '1', '0'))
-  assert places.environment('1') == {'CUDA_VISIBLE_DEVICES': '1'}
-  assert places.environment('0')['TF_FORCE_GPU_ALLOW_GROWTH'] == 'true'
-  assert fold_processes.Places().environment('') == {}
-
-
 WAITS = (
   'import signal, sys, time\n'
   'signal.signal(signal.SIGTERM, lambda *_: sys.exit(print("saved", flush=True)))\n'
@@ -79,7 +58,7 @@ WAITS = (
 )
 UNTIL_UP = (
   'import os, sys, time\n'
-  'while "up" not in (open({0!r}).read() if os.path.exists({0!r}) else ""): time.sleep(0.02)\n'
+  'while "\\nup" not in (open({0!r}).read() if os.path.exists({0!r}) else ""): time.sleep(0.02)\n'
 )
 
 
@@ -95,7 +74,7 @@ def test_of_one_that_fails_the_last_line_is_said_and_the_others_save_and_stop(tm
   ('program', 'wanted'),
   [
     ('raise SystemExit(3)', 'fold 0 ended with exit code 3'),
-    ('import os; os.kill(os.getpid(), 9)', 'ended by signal 9, as the system does where memory'),
+    ('import os; os.kill(os.getpid(), 9)', 'was ended by SIGKILL, as for want of memory'),
   ],
 )
 def test_of_one_that_dies_it_is_said_how(tmp_path, program, wanted):
@@ -114,22 +93,23 @@ def test_who_is_asked_to_stop_lets_them_save_first(tmp_path):
 
 
 def test_when_the_launcher_is_killed_its_processes_end_and_hold_the_lock_until_then(tmp_path):
-  fold = 'from trainer.folds import fold_processes; fold_processes.end_with_parent()\n' + WAITS
+  fold = 'from trainer.child_processes import parent_tie; parent_tie.end_with_parent()\n' + WAITS
   launcher = subprocess.Popen(
     [sys.executable, '-c', 'import sys\n'
+     'from trainer.child_processes import gpu_places\n'
      'from trainer.folds import fold_processes as p\n'
      'with p.locked(sys.argv[1] + "/lock") as lock:\n'
      '  p.run_all({0: ["-c", sys.argv[2]]}, log_of=lambda n: sys.argv[1] + "/0.log",\n'
-     '    where=p.Places(), lock=lock, on_start=print, on_end=print)\n',
-     str(tmp_path), fold]
+     '    where=gpu_places.Places(), lock=lock, on_start=print, on_end=print)\n',
+     str(tmp_path), fold + END]
   )  # fmt: skip
   log = tmp_path / '0.log'
-  while not (log.exists() and 'up' in log.read_text()):
+  while not (log.exists() and '\nup' in log.read_text()):
     time.sleep(0.05)
   launcher.send_signal(signal.SIGKILL)
   launcher.wait()
   with fold_processes.locked(str(tmp_path / 'lock')):  # Waits for the process of the fold.
-    assert log.read_text() == 'up\nsaved\n'
+    assert said(tmp_path, 0) == 'up\nsaved\n'
 
 
 def test_of_two_in_one_folder_the_second_is_refused(tmp_path, monkeypatch, capsys):

@@ -8,10 +8,12 @@ import shutil
 
 import numpy as np
 import pytest
+import soundfile
 from scipy import special
 
+import features
 from schemas import command
-from tests.helpers import datasets
+from tests.helpers import datasets, signals
 from trainer import baseline, evaluate, predict
 from trainer.confidence import fitted
 from trainer.predictions import parquet_reader
@@ -37,8 +39,8 @@ def run_dir(data, tmp_path_factory):
   return path
 
 
-def said(capsys, run_dir, data, *more):
-  argv = [f'--run_dir={run_dir}', f'--data={data}', '--split=test', '--top=2', *more]
+def said(capsys, run_dir, data, *more, top='--top=2'):
+  argv = [f'--run_dir={run_dir}', f'--data={data}', '--split=test', *filter(None, [top]), *more]
   assert command.run(predict.main, argv) == 0
   return capsys.readouterr().out
 
@@ -91,7 +93,8 @@ def test_every_form_says_none_of_these_of_the_same_clips(run_dir, data, capsys, 
   assert list(rows[0])[:3] == ['id', 'answer', 'label_1']
   assert {row['id'] for row in rows if row['answer'] == 'none of these'} == rejected
   assert all(row['answer'] == row['label_1'] for row in rows if row['id'] not in rejected)
-  submission = said(capsys, run_dir, data, *asked, '--format=submission', '--submission_names=path')
+  form = ('--format=submission', '--submission_names=path')
+  submission = said(capsys, run_dir, data, *asked, *form, top='')
   rows = list(csv.DictReader(io.StringIO(submission)))
   assert {row['fname'] for row in rows if row['label'] == 'none of these'} == rejected
   assert len(rows) == len(batch)
@@ -104,7 +107,7 @@ def test_calibrated_probabilities_are_those_at_the_temperature(run_dir, data, ca
   expected = special.softmax(logits / found.temperature, axis=1).max(axis=1)
   by_id = dict(zip(batch.ids, expected, strict=True))
   for line in map(json.loads, lines):
-    assert set(line) == {'id', 'predictions'}
+    assert set(line) == {'id', 'predictions', 'true_label'}
     assert line['predictions'][0]['probability'] == pytest.approx(by_id[line['id']], abs=2e-6)
 
 
@@ -161,3 +164,22 @@ def test_thresholds_of_data_that_is_no_more_are_not_made_of_other_data(
   assert command.run(evaluate.main, [f'--run_dir={copy}']) == 0
   assert 'is not that of the training any more' in capsys.readouterr().out
   assert not (copy / 'confidence.json').exists()
+
+
+def test_a_long_recording_is_heard_in_windows_by_a_baseline_too(tmp_path, capsys):
+  made = features.spec(*features.parse('log_mel:num_mels=16'), datasets.AUDIO)
+  datasets.write_dataset(tmp_path / 'data', features=(made,), clips_per_speaker=6)
+  run_dir, rate_hz = tmp_path / 'run', datasets.AUDIO.sample_rate_hz
+  argv = [f'--data={tmp_path / "data"}', '--model=svm', f'--run_dir={run_dir}']
+  assert command.run(baseline.main, argv) == 0
+  capsys.readouterr()
+  soundfile.write(tmp_path / 'x.wav', signals.noise(2 * rate_hz), rate_hz)
+  asked = ('--window_s=0.5', '--none_of_these', '--calibrated', '--false_rejections=1')
+  argv = [f'--run_dir={run_dir}', *asked, str(tmp_path / 'x.wav')]
+  assert command.run(predict.main, [*argv, '--format=csv', '--top=1']) == 0
+  rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+  assert [row['start_s'] for row in rows] == ['0.0', '0.5', '1.0', '1.5']
+  assert {row['answer'] for row in rows} <= {'none of these', *(row['label_1'] for row in rows)}
+  assert command.run(predict.main, [*argv, '--format=audacity']) == 0
+  spoken = [row for row in rows if row['answer'] != 'none of these']
+  assert bool(capsys.readouterr().out) == bool(spoken)

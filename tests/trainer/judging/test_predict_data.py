@@ -80,7 +80,8 @@ def test_every_record_is_predicted_under_its_id(data, run_dir, capsys):
 def test_one_split(data, run_dir, capsys):
   argv = (f'--run_dir={run_dir}', f'--data={data}', '--split=validation', '--format=csv')
   rows = rows_of(said(capsys, *argv, '--top=1'))
-  assert rows[0] == ['id', 'label_1', 'probability_1']
+  assert rows[0] == ['id', 'label_1', 'probability_1', 'true_label']
+  assert all(row[0].startswith(f'{row[3]}/') for row in rows[1:])
   assert len(rows) == 16
   assert {row[0].split('_')[0].split('/')[1] for row in rows[1:]} == {'eve'}
 

@@ -17,7 +17,14 @@ from sklearn import metrics
 from pages import text_table
 from schemas import json_form
 from tests.helpers import prediction_files
-from trainer.judging.report import matrix_excerpt, picture, report_json, tally, text
+from trainer.judging.report import (
+  matrix_excerpt,
+  page_values,
+  picture,
+  report_json,
+  tally,
+  text,
+)
 from trainer.measures import counting
 
 LABELS = ('no', 'yes', 'zero', 'never')
@@ -243,6 +250,52 @@ def test_of_few_speakers_there_is_none_and_each_is_shown():
   assert all(f'voice {i}' in said for i in range(9))
 
 
+def noisy(num_voices, num_noises):
+  """Returns the report on clips of voices, one in four wrong, and of noises that are all right."""
+  voices = [f'v{i // 8}' for i in range(8 * num_voices)]
+  noises = [f'corpus/_background_noise_/n{i // 3}-test' for i in range(3 * num_noises)]
+  truth = [i % 2 for i in range(len(voices))] + [2] * len(noises)
+  answers = np.array(truth)
+  answers[: len(voices) : 4] ^= 1
+  with tempfile.TemporaryDirectory() as folder:
+    reader = prediction_files.write(
+      f'{folder}/p', LABELS[:3], truth, logits_for(answers, 3), speakers=voices + noises
+    )
+    counts = tally.Tally(reader.header)
+    for batch in reader.batches(counts.columns):
+      counts.add(batch)
+  context = reader.header.context()
+  return report_json.make(counts, labels=LABELS[:3], train_counts=[1] * 3, context=context)
+
+
+def test_recordings_of_noise_are_no_voices():
+  report = noisy(4, 7)
+  assert (report['num_speakers'], report['num_noises']) == (4, 7)
+  assert [one['speaker'] for one in report['speakers']] == ['v0', 'v1', 'v2', 'v3']
+  assert len(report['noises']) == 7
+  # Eleven groups, and four voices.
+  assert report['accuracy_interval_95'] is None
+  assert report['macro_f1_interval_95'] is None
+  assert 'below 10 voices (here 4)' in report['interval_note']
+  said = text.describe(report)
+  assert 'noises: 100.0 % of 21 clips from 7 recordings, which count as no speakers' in said
+  assert '_background_noise_' not in said
+
+
+def test_noises_are_drawn_beside_voices_enough_and_count_apart():
+  report = noisy(12, 10)
+  interval = report['accuracy_interval_95']
+  assert (interval['num_speakers'], interval['num_noises']) == (12, 10)
+  assert 'over 12 speakers and 10 noises, by bootstrap' in report['interval_note']
+  assert '(95 % interval over 12 speakers and 10 noises: ' in text.describe(report)
+  # A label that no voice has is told by its noises; of nine there would be no interval.
+  assert report['labels'][2]['recall_interval_95'] is not None
+  assert [(one['num_speakers'], one['num_noises']) for one in report['labels']] == [
+    (12, 0), (12, 0), (0, 10)
+  ]  # fmt: skip
+  assert noisy(12, 9)['labels'][2]['recall_interval_95'] is None
+
+
 def test_where_each_clip_has_its_own_speaker_it_is_over_clips():
   report = voiced(240)
   interval = report['accuracy_interval_95']
@@ -257,6 +310,14 @@ def test_where_each_clip_has_its_own_speaker_it_is_over_clips():
   assert 'recognised worst' not in said
 
 
+def test_pictures_have_no_voice():
+  report = voiced(240, examples='pictures')
+  assert report['interval_note'].startswith(
+    "The interval is Wilson's, over pictures: each stands for itself. Where several "
+  )
+  assert ('loss', f'{report["loss"]:.4f} nats a picture') in page_values.averages(report)['facts']
+
+
 def test_what_is_seen_of_areas_and_ranks_is_in_the_report_and_its_text():
   report = voiced(12, num_labels=6)
   for name in ('roc_auc', 'average_precision'):
@@ -265,9 +326,9 @@ def test_what_is_seen_of_areas_and_ranks_is_in_the_report_and_its_text():
   assert report['accuracy'] <= report['top_k']['3'] <= report['top_k']['5'] <= 1
   assert report['areas_note'] == ''
   said = text.describe(report)
-  assert f'AUC       {report["roc_auc"]["macro"]:.4f} macro' in said
+  assert f'ROC-AUC   {report["roc_auc"]["macro"]:.4f} macro' in said
   assert f'AP        {report["average_precision"]["macro"]:.4f} macro' in said
-  assert f'the 3 for {100 * report["top_k"]["3"]:.1f} %' in said
+  assert f'the 3 likeliest for {100 * report["top_k"]["3"]:.1f} %' in said
 
 
 def test_among_as_many_labels_as_that_every_answer_is():

@@ -2,19 +2,14 @@
 
 import pytest
 
-from tests.helpers import browser, reports
+from tests.helpers import page_layout, reports
 
 pytestmark = pytest.mark.browser
 
 NAMES = ['<script>alert(1)</script>', '"two"', '三', "it's"]
 LABELS = [f'{NAMES[i % 4]} {i}' for i in range(200)]
+TILES = 'document.querySelectorAll(".tile").length'
 SPEAKERS = [f'voice "{i}"' for i in range(1_000)]
-
-
-@pytest.fixture(scope='module')
-def chromium(tmp_path_factory):
-  with browser.running(tmp_path_factory.mktemp('chromium')) as found:
-    yield found
 
 
 @pytest.fixture(scope='module')
@@ -48,10 +43,32 @@ def test_it_stands_alone_and_fits(chromium, made, width, dark):
   assert (lightness < 200) == dark
   assert found.errors == []
   assert found.requests == []
+  assert found.evaluate(TILES) == 7
+  assert page_layout.misfits(found, most_columns=100 if width > 1_000 else 4) == []
   # What is wider than the window is pushed to the side in a box of its own.
   assert found.evaluate(
     'matrix.scrollWidth > matrix.clientWidth && matrix.clientWidth < window.innerWidth'
   )
+  found.close()
+
+
+@pytest.mark.parametrize('width', [1280, 400])
+def test_hostile_names_are_shown_and_fit(chromium, tmp_path, width):
+  names = [*NAMES, 'n' * 200, 'a long name, ' * 15, '三' * 60, 'مرحبا بالعالم ' * 6, 'a\u202eb']
+  run, _ = reports.made(
+    tmp_path,
+    [f'{name}{i}' for i, name in enumerate(names)],
+    num_clips=180,
+    speakers=[f'{name} {i}' for i in range(2) for name in names],
+    calibration=reports.CALIBRATION,
+    folds=reports.FOLDS,
+  )
+  found = chromium.opened(run.judgement.page_file, width=width)
+  assert not found.is_too_wide()
+  assert found.errors == []
+  assert page_layout.misfits(found, most_columns=100 if width > 1_000 else 4) == []
+  shown = found.evaluate('document.getElementById("labels").textContent')
+  assert all(name.replace('\u202e', '�').strip() in shown for name in names)
   found.close()
 
 

@@ -113,6 +113,16 @@ def test_what_other_rooms_found_is_shown(parsed):
   assert '<b>bob' in parsed.section('folds')
 
 
+@pytest.mark.parametrize(
+  ('accuracy', 'said'),
+  [(0.634, 'most of these will be its own mistakes'), (0.9, 'the label may be wrong')],
+)
+def test_labels_are_doubted_where_the_model_is_good_alone(accuracy, said):
+  found = page_values.of_mistakes({'accuracy': accuracy, 'split': 'test'})
+  assert f'right on {100 * accuracy:.1f} % of the test split: ' in found
+  assert said in found
+
+
 def test_a_report_alone_is_enough(tmp_path):
   run, report = reports.made(tmp_path, ['no', 'yes'], num_clips=9, speakers=['ann'])
   for path in (run.config_file, run.history_file, os.path.join(run.path, 'manifest.json')):
@@ -122,6 +132,22 @@ def test_a_report_alone_is_enough(tmp_path):
   parsed = exploring.Page(text_of(run))
   assert not {'calibration', 'none', 'folds', 'curves', 'data'} & set(parsed.ids)
   assert 'no clip can be heard or seen' in parsed.section('wrong')
+
+
+def test_noises_are_no_speakers_of_a_page_nor_of_one_of_an_early_report(tmp_path):
+  speakers = ['ann', 'bob', '_background_noise_/hum']
+  run, report = reports.made(tmp_path, ['no', 'yes'], num_clips=9, speakers=speakers)
+  early = {key: value for key, value in report.items() if key not in ('noises', 'num_noises')}
+  early['speakers'] = sorted(
+    [*report['speakers'], *report['noises']], key=lambda one: one['speaker']
+  )
+  early['num_speakers'] = 3
+  for one in (report, early):
+    page.write(run, run.judgement, one)
+    said = exploring.Page(text_of(run)).section('speakers')
+    assert '2 speakers, between' in said
+    assert 'Of 3 clips from 1 recording of noise' in ' '.join(said.split())
+    assert '_background_noise_' not in said
 
 
 def test_the_same_values_give_the_same_bytes_and_a_refusal_leaves_what_was(tmp_path, monkeypatch):

@@ -116,10 +116,9 @@ def test_on_one_device_it_is_what_keras_does():
     np.testing.assert_allclose(new, old, rtol=1e-6)
 
 
-@pytest.mark.parametrize('name', ['mirrored_2', 'mirrored_3'])
-def test_losses_and_statistics_do_not_depend_on_the_number_of_replicas(name):
+def test_losses_and_statistics_do_not_depend_on_the_number_of_replicas():
   expected, weights = on_one_device()
-  mirrored = run(name)
+  mirrored = run('mirrored_3')
   mirrored.restart(uneven(101))
   losses = np.concatenate([mirrored.train(count).losses for count in (1, 9)])
   np.testing.assert_allclose(losses, expected, atol=1e-5)
@@ -128,7 +127,7 @@ def test_losses_and_statistics_do_not_depend_on_the_number_of_replicas(name):
   mirrored.check_replicas_agree()
 
 
-@pytest.mark.parametrize('name', ['none', 'mirrored_2', 'mirrored_3'])
+@pytest.mark.parametrize('name', strategies_under_test.EXTREMES)
 def test_a_run_that_is_gone_on_with_has_the_same_bits(name):
   calm = run(name)
   calm.restart(uneven(101))
@@ -158,7 +157,9 @@ def test_moments_are_those_of_the_values_that_are_no_padding(data):
   batch_statistics.make_exact(keras.Sequential([layer]))
   layer(x, training=True, mask=tf.constant(real[:, :, None] if has_bins else real))
   seen = x[real].reshape(-1, channels).astype(np.float64)
-  np.testing.assert_allclose(layer.moving_mean, seen.mean(axis=0), rtol=1e-5, atol=1e-6)
+  # A mean near zero is as wrong as its largest value is rounded.
+  rounding = 4 * np.finfo(np.float32).eps * np.abs(seen).max()
+  np.testing.assert_allclose(layer.moving_mean, seen.mean(axis=0), rtol=1e-5, atol=rounding)
   # The mean of values near 10,000 is right to 0.001 in float32.
   np.testing.assert_allclose(
     layer.moving_variance, seen.var(axis=0), rtol=1e-3, atol=1e-6 if mean < 1e3 else 1e-5
@@ -177,7 +178,7 @@ def test_large_means_lose_no_variance(name):
   np.testing.assert_allclose(found, MOMENTUM + (1 - MOMENTUM) * expected, rtol=1e-3)
 
 
-@pytest.mark.parametrize('name', ['none', 'mirrored_2', 'mirrored_3'])
+@pytest.mark.parametrize('name', strategies_under_test.EXTREMES)
 def test_what_a_replica_without_examples_gets_does_not_count(name):
   data = uneven(small.BATCH + 1)
   run(name).restart(data, repeat=False)

@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -82,6 +84,33 @@ def run(
   )
   fake = FakeSteps(list(losses), **settings)
   return loop.Loop(fake, fake, ALONE, plan=plan, callbacks=diaries).run([4] * 1000, validation)
+
+
+class Asking(callback.Callback):
+  """Gets a signal when an epoch is judged, behind its last steps."""
+
+  def __init__(self, epoch, number):
+    self._epoch, self._number = epoch, number
+
+  def on_epoch(self, result):
+    if result.epoch == self._epoch:
+      os.kill(os.getpid(), self._number)
+    return ''
+
+
+@pytest.mark.parametrize(('epoch', 'num_epochs'), [(1, 1), (2, 2)])
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_behind_the_last_steps_is_heard_too(epoch, num_epochs, number):
+  outcome = run([1] * 6, epochs=num_epochs, diaries=[Asking(epoch, number)])
+  assert outcome.interrupted == number.name and outcome.stopped == ''
+  assert len(outcome.epochs) == num_epochs
+
+
+def test_a_signal_behind_the_first_epoch_ends_it_behind_the_next_steps():
+  diary = Diary()
+  outcome = run([1] * 6, diaries=[Asking(1, signal.SIGTERM), diary])
+  assert outcome.interrupted == 'SIGTERM' and len(outcome.epochs) == 1
+  assert [event[2] for event in diary.events if event[0] == 'steps'] == [1, 3, 5]
 
 
 @given(st.integers(1, 100), st.integers(1, 60), st.floats(0, 100))

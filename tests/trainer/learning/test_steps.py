@@ -113,7 +113,7 @@ def test_losses_and_weights_are_those_of_keras():
 
 
 @pytest.mark.parametrize('optimizer', [keras.optimizers.Adam, keras.optimizers.RMSprop])
-@pytest.mark.parametrize('name', ['mirrored_1', 'mirrored_2', 'mirrored_3'])
+@pytest.mark.parametrize('name', ['mirrored_1', 'mirrored_3'])
 def test_losses_do_not_depend_on_the_number_of_replicas(name, optimizer):
   expected, weights = on_one_device(optimizer)
   losses, mirrored, _, found = train(name, optimizer=lambda: optimizer(0.01))

@@ -58,7 +58,9 @@ def test_speakers_are_counted():
   assert dict(zip(found.names, found.examples.tolist(), strict=True)) == expected
   right = collections.Counter(speakers[labels == answers].tolist())
   assert {name: n for name, n in zip(found.names, found.right.tolist(), strict=True) if n} == right
-  for label, count in enumerate(found.speakers_of_labels()):
+  voices, noises = found.groups_of_labels()
+  assert not noises.any()
+  for label, count in enumerate(voices):
     assert count == len(set(speakers[labels == label]))
 
 
@@ -106,5 +108,5 @@ def test_of_too_many_speakers_and_labels_f1_has_no_interval(monkeypatch):
   monkeypatch.setattr(speaker_counts, '_MOST_NUMBERS', 100)
   found = counted(*clips(3))
   assert found.f1_intervals(with_labels=True) is None
-  assert found.speakers_of_labels() is None
+  assert found.groups_of_labels() is None
   assert found.accuracy_interval() is not None

@@ -141,7 +141,7 @@ def test_longer_clips_than_kwt_learned_are_refused_by_name(text, longest_s, tmp_
   short, longest, longer = prediction.predict_files(run, answers, files)
   assert not short.error + longest.error
   assert longer.error.startswith(f'The model {text} takes up to 1')
-  assert f'got {longest_s + 0.1:.3g} s. Cut it' in longer.error
+  assert f'got {longest_s + 0.1:.3g} s. Hear it in windows' in longer.error
   alone = next(prediction.predict_files(run, answers, files[:1]))
   np.testing.assert_allclose(short.logits, alone.logits, atol=1e-5)
 

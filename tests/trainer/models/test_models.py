@@ -338,7 +338,8 @@ def test_a_picture_gives_what_keras_gives_with_the_weights_that_it_has(name, mon
   pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.float32)
   theirs = function(include_top=False, weights='imagenet', input_shape=(32, 32, 3))
   wanted = np.array(theirs(PREPROCESSING[name](pixels.copy())))
-  for weights in (path, 'imagenet'):
+  # Where the file comes from is the same for all: one is asked for by both names.
+  for weights in (path, 'imagenet') if name == 'mobilenet_v3_small' else (path,):
     model = build(f'{name}:weights={weights}', shape=(32, 32, 3), **statistics)
     found = anatomy.trunk(model)(pixels)
     np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-3 * np.abs(wanted).max())

@@ -168,3 +168,20 @@ def test_a_path_without_a_model_is_refused(tmp_path):
   ):
     with pytest.raises(errors.ConfigError, match=sentence):
       build(f'saved_model:path={path}' if path else 'saved_model')
+
+
+def test_what_takes_the_place_of_a_file_is_read_again(keras_file, encoder, tmp_path, monkeypatch):
+  file, folder = tmp_path / 'network.keras', tmp_path / 'hub'
+  shutil.copy(keras_file, file)
+  shutil.copytree(encoder, folder)
+  read, asked = saved_model._read_keras, []
+  monkeypatch.setattr(saved_model, '_read_keras', lambda path: asked.append(path) or read(path))
+  assert saved_model._read(str(file)).gives == saved_model._read(str(file)).gives
+  assert len(asked) == 1
+  source = keras.Input((7,))
+  keras.Model(source, keras.layers.Dense(5, name='other')(source)).save(file)
+  assert saved_model._read(str(file)).gives == {'other': (None, 5)}
+  assert saved_model._read(str(folder)).takes == (None,)
+  state = saved_model._state(str(folder))
+  os.utime(folder / 'variables' / 'variables.index')
+  assert saved_model._state(str(folder)) != state

@@ -1,5 +1,6 @@
 """Files of predictions come back as they went in, dense or with the highest logits only."""
 
+import json
 import os
 
 import numpy as np
@@ -96,6 +97,14 @@ def newer(path):
     pass
 
 
+def first(path):
+  """A file of the first version, whose header had no unknown_labels."""
+  said = {**prediction_files.header_of('ab').to_json(), 'predictions_version': 1}
+  del said['unknown_labels']
+  schema = pa.schema([('id', pa.string())], {parquet_writer.METADATA_KEY: json.dumps(said)})
+  parquet.write_table(schema.empty_table(), str(path))
+
+
 @pytest.mark.parametrize(
   ('make', 'said'),
   [
@@ -110,8 +119,9 @@ def newer(path):
       newer,
       'is of version 9 of predictions',
     ),
+    (first, 'is of version 1 of predictions, and this program reads 2. Write it again'),
   ],
-  ids=['missing', 'damaged', 'folder', 'other', 'newer'],
+  ids=['missing', 'damaged', 'folder', 'other', 'newer', 'first'],
 )
 def test_what_is_no_file_of_predictions_is_said(tmp_path, make, said):
   make(tmp_path / 'p')

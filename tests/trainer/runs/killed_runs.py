@@ -32,6 +32,11 @@ def _end_at(step: int, number: int) -> None:
   steps.Steps.train = counted
 
 
+def kill_at(step: int) -> None:
+  """Kills this process as soon as so many steps of it are done."""
+  _end_at(step, signal.SIGKILL)
+
+
 def _end_in_write(count: int) -> None:
   """Kills this process when a checkpoint is written but not yet in its place."""
   replace, done = os.replace, [0]

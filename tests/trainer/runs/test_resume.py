@@ -1,9 +1,11 @@
 """Runs that are killed and go on: the same weights, bit for bit, as if nothing had happened."""
 
+import functools
 import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,9 +20,9 @@ from tests.helpers import datasets as data_sets
 from trainer import config, resume
 from trainer.data import datasets
 from trainer.devices import workers
-from trainer.learning import position
+from trainer.learning import position, signals
 from trainer.measures import scores
-from trainer.runs import checkpointer, library_versions, run_folder, signals, training_state
+from trainer.runs import checkpointer, library_versions, run_folder, training_state
 
 ROOT = pathlib.Path(__file__).parents[3]
 STEPS = 4 * 6  # 44 clips in batches of 8, four epochs.
@@ -108,11 +110,6 @@ def check_rough_and_calm(case, endings, data_dir, folder):
   ]  # fmt: skip
 
 
-def test_killed_in_a_write_or_stopped_and_resumed_is_as_if_never(untested_dir, tmp_path):
-  endings = [{'kill_in_write': 2}, {'terminate_at': random.Random('none').randint(2, 6)}]
-  check_rough_and_calm('none', endings, untested_dir, tmp_path)
-
-
 @pytest.mark.faults
 @pytest.mark.parametrize('case', CASES)
 def test_killed_again_and_again_is_as_if_never(case, untested_dir, tmp_path):
@@ -157,10 +154,10 @@ def folder(tmp_path):
   return made
 
 
-def saved(folder, *steps_done, every_steps=0, keep=2):
+def saved(folder, *steps_done, every_steps=0, keep=2, run=''):
   kept = FakeSteps()
   keeping = checkpointer.Keeper(
-    kept.variables, ALONE, folder, every_steps=every_steps, every_minutes=0, keep=keep
+    kept.variables, ALONE, folder, every_steps=every_steps, every_minutes=0, keep=keep, run=run
   )
   for step in steps_done:
     kept.weight.assign(np.full(2, step))
@@ -209,6 +206,36 @@ def test_a_state_of_another_model_is_refused(folder):
   saved(folder, 3)
   with pytest.raises(errors.ConfigError, match=r'kernel is \(3,\) here and \(2,\) there'):
     checkpointer.load(folder, FakeSteps(shape=(3,)).variables, ALONE)
+
+
+def test_a_state_of_another_run_or_step_is_refused(folder):
+  saved(folder, 3, 6, run='mine')
+  load = functools.partial(checkpointer.load, folder, FakeSteps().variables, ALONE)
+  assert load(run='mine') == position.Position(step=6).to_json()
+  with pytest.raises(errors.ConfigError, match=r'state-0+6.npz. is of another run.*Put back'):
+    load(run='another')
+  shutil.copy(folder.state_file(3), folder.state_file(6))
+  with pytest.raises(errors.ConfigError, match=r'state-0+6.npz. is .* of another step'):
+    load(run='mine')
+  os.remove(folder.state_file(6))
+  assert load(run='mine')['step'] == 3
+  os.remove(folder.state_file(3))
+  saved(folder, 3)  # As an older version did.
+  load(run='mine')
+
+
+def test_a_run_is_known_by_what_decides_its_weights():
+  flags = {**config.TrainConfig(data='x').to_json(), 'epochs': 2}
+  said = {'flags': flags, 'manifest_sha256': 'a', 'model': 'cnn'}
+  mine = resume.identity(said)
+  same = ({'epochs': 9}, {'patience': 1}, {'run_dir': 'y'}, {'strategy': 'mirrored'})
+  for change in same:
+    assert resume.identity({**said, 'flags': {**flags, **change}}) == mine
+  older = {name: value for name, value in flags.items() if name != 'ema'}
+  assert resume.identity({**said, 'flags': older}) == mine
+  for change in ({'seed': 1}, {'learning_rate': 0.1}, {'augment': ['gain']}):
+    assert resume.identity({**said, 'flags': {**flags, **change}}) != mine
+  assert resume.identity({**said, 'manifest_sha256': 'b'}) != mine
 
 
 def test_a_full_disk_is_said_and_leaves_no_half_file(folder, monkeypatch):

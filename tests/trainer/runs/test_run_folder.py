@@ -3,6 +3,7 @@ import os
 import pytest
 
 from schemas import errors
+from tfrecords.storage import half_written
 from trainer.runs import run_folder
 
 
@@ -105,17 +106,24 @@ def test_a_folder_that_a_killed_process_had_just_made_is_taken(tmp_path):
     folder.check_usable(overwrite=False)
 
 
-def test_what_dead_processes_left_half_written_goes(tmp_path):
+def test_what_dead_processes_left_half_written_goes(tmp_path, capsys):
+  drawn = '0123456789abcdef' * 2
   folder = make_run(tmp_path / 'run')
-  for name in ('last.keras.tmp-0a.keras', 'state-000000000003.npz.tmp-0a'):
+  for name in (f'last.keras.tmp-{drawn}.keras', f'state-000000000003.npz.tmp-{drawn}'):
     (tmp_path / 'run' / 'checkpoints' / name).write_text('half')
-  for name in ('history.json.tmp-0a', 'report.json.tmp-0b'):
+  for name in (f'history.json.tmp-{drawn}', f'report.json.tmp-{drawn}'):
     (tmp_path / 'run' / name).write_text('half')
-  os.utime(tmp_path / 'run' / 'history.json.tmp-0a', (0, 0))
+  (tmp_path / 'run' / 'graphs' / f'.tmp-{drawn}').mkdir(parents=True)
+  (tmp_path / 'run' / 'graphs' / f'.tmp-{drawn}' / 'block1').write_text('half')
   kept = [name for name in files_of(folder.path) if '.tmp-' not in name]
+  (tmp_path / 'run' / 'notes.tmp-mine').write_text('of the user')
+  kept.append('notes.tmp-mine')
+  # An evaluation is writing the report just now.
+  held = half_written.locked(str(tmp_path / 'run' / f'report.json.tmp-{drawn}'))
   folder.remove_leftovers()
-  # An evaluation may be writing the report just now.
-  assert files_of(folder.path) == sorted([*kept, 'report.json.tmp-0b'])
+  os.close(held)
+  assert f'graphs/.tmp-{drawn}' in capsys.readouterr().err
+  assert files_of(folder.path) == sorted([*kept, f'report.json.tmp-{drawn}'])
 
 
 @pytest.mark.parametrize(

@@ -82,15 +82,31 @@ def test_each_kind_of_run_has_a_line(runs, capsys):
   found = lines(capsys.readouterr().out)
   assert list(found) == ['run', 'early', 'folded', 'recipe/head', 'run-2', 'run-10', 'svm', '*']
   said = ' '.join(found['run-10'])
-  assert said.startswith('run-10 digits cnn:filters=4 log_mel 80.0 % 90.0 % 85.0 to 93.0 3 of 3 ')
+  assert said.startswith(
+    'run-10 digits ab cnn:filters=4 log_mel 80.0 % 90.0 % 85.0 % to 93.0 % 3 of 3 '
+  )
   assert said.endswith(' 6 s 1,234 finished')
   assert ' '.join(found['run-2']) == '数字'.join(
-    ('run-2 ', ' tc_resnet log_mel 40.0 % - - 1 of 3 - 2 s 1,234 unfinished')
+    ('run-2 ', ' ab tc_resnet log_mel 40.0 % - - 1 of 3 - 2 s 1,234 unfinished')
   )
-  assert '10.0 to 90.0*' in ' '.join(found['svm'])
+  assert '10.0 % to 90.0 %*' in ' '.join(found['svm'])
   assert ' '.join(found['early']).endswith('finished early')
   said = ' '.join(found['folded'])
-  assert said.startswith('folded digits cnn:filters=4 log_mel - - - - - 12 s 1,234 folds 1 of 3')
+  assert said.startswith('folded digits ab cnn:filters=4 log_mel - - - - - 12 s 1,234 folds 1 of 3')
+
+
+def test_data_sets_of_one_name_look_different(tmp_path, capsys):
+  for i in range(2):
+    write(tmp_path / f'run-{i}', config=config_of(manifest_sha256=f'{i}a' * 32))
+  runs_table.main([str(tmp_path)])
+  found = lines(capsys.readouterr().out)
+  assert [' '.join(found[f'run-{i}']).split()[1:3] for i in range(2)] == [
+    ['digits', '0a0a0a0a'],
+    ['digits', '1a1a1a1a'],
+  ]
+  runs_table.main([str(tmp_path), '--data=1a1a', '--format=csv'])
+  (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+  assert row['manifest_sha256'] == '1a' * 32
 
 
 def test_csv_holds_whole_values(runs, capsys):
@@ -159,6 +175,20 @@ def test_no_value_of_another_kind_stops_the_table(tmp_path, capsys, value):
   for form in runs_table.FORMATS:
     runs_table.main([str(tmp_path), f'--format={form}'])
     assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+@pytest.mark.parametrize('zone', ['Asia/Tokyo', 'America/New_York'])
+def test_a_time_that_is_none_of_this_place_stops_no_table(tmp_path, capsys, monkeypatch, zone):
+  for name, said in (('first', '0001-01-01T00:00:00+00:00'), ('last', '9999-12-31T23:59:59+00:00')):
+    write(tmp_path / name, config=config_of(), outcome={**DONE, 'finished_at': said})
+  monkeypatch.setenv('TZ', zone)
+  time.tzset()
+  try:
+    runs_table.main([str(tmp_path)])
+  finally:
+    monkeypatch.undo()
+    time.tzset()
+  assert len(capsys.readouterr().out.splitlines()) == 3
 
 
 def test_links_in_a_circle_and_to_nowhere_and_other_programs_files(runs, capsys):
@@ -239,10 +269,14 @@ def test_a_thousand_runs_take_no_time(tmp_path):
   for i in range(1_000):
     history = [epoch(0.5)] * 30
     write(tmp_path / f'{i}', config=config_of(), history=history, outcome=DONE, report=text)
-  started_s = time.process_time()
+  started_s = time.thread_time()
+  for path in tmp_path.glob('*/*.json'):
+    json.loads(path.read_text())
+  read_s = time.thread_time() - started_s
   found, _ = runs_table.gather(runs_table.RunsConfig(folders=(str(tmp_path),)))
   assert len(found) == 1_000
-  assert time.process_time() - started_s < 3
+  # As long as to read them takes, some times: on any machine.
+  assert time.thread_time() - started_s < 20 * read_s, read_s
 
 
 def test_the_best_epoch_is_by_what_the_run_looks_at():

@@ -1,8 +1,13 @@
 """What speaks against clips beside their label: twins, sounds that are unusual, and the order."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from features.decoding import cutting
+from tests.helpers import datasets, tiny_manifest
+from tfrecords.wire import codec
 from trainer.suspects import near_duplicates, ranking, stored_clips, unlike_label
 
 
@@ -93,8 +98,26 @@ def test_equals_stand_in_the_order_of_a_hash_of_their_ids():
   assert ranking.order(scores, np.array([3, 9, 5, 1], np.uint64)).tolist() == [2, 3, 0, 1]
 
 
-def test_copies_are_told_by_their_ids():
-  assert stored_clips.is_copy('a.wav#copy1', '')
-  assert stored_clips.is_copy('a.wav', 'gain:gain_db=3')
-  for name in ('a.wav', '#copy1', 'a#copy', 'a#copyx'):
-    assert not stored_clips.is_copy(name, '')
+def stored(position, amplitudes):
+  """What is read of clips of noise, of which the first 400 samples or the last are padding."""
+  spec = dataclasses.replace(datasets.AUDIO, position=position)
+  dataset = dataclasses.replace(tiny_manifest.of(shape=(4_000,), name='waveform'), audio=spec)
+  rng = np.random.default_rng(0)
+  clips = [
+    codec.Record(
+      utterance_id=str(i), speaker_id='', label=0, num_samples=400,
+      arrays={'waveform': cutting.padded(amplitude * noise, spec)},
+    )
+    for i, (amplitude, noise) in enumerate(
+      zip(amplitudes, rng.uniform(-1, 1, (len(amplitudes), 400)).astype(np.float32), strict=True)
+    )
+  ]  # fmt: skip
+  return clips, dataset
+
+
+@pytest.mark.parametrize('position', ['start', 'centre', 'end'])
+def test_padding_is_no_silence_on_whichever_side_it_is(monkeypatch, position):
+  clips, dataset = stored(position, [0.5, 1e-4, 0])
+  monkeypatch.setattr(stored_clips, 'records', lambda *_: iter(clips))
+  found = stored_clips.read('', dataset, ['train'])
+  assert found.is_silent.tolist() == [False, True, True]

@@ -5,19 +5,13 @@ import csv
 import pytest
 
 from schemas import command
-from tests.helpers import browser, out_of_fold
+from tests.helpers import out_of_fold, page_layout
 from tests.trainer.suspects import test_suspects as corpus_lib
 from tfrecords import manifest_file
 from trainer import suspects
 from trainer.suspects import stored_clips
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope='module')
-def chromium(tmp_path_factory):
-  with browser.running(tmp_path_factory.mktemp('chromium')) as found:
-    yield found
 
 
 @pytest.fixture(scope='module')
@@ -46,6 +40,7 @@ def test_it_stands_alone_and_fits(chromium, made, width, dark):
   page = chromium.opened(made[0] / 'run' / 'suspects.html', width=width, dark=dark)
   assert not page.is_too_wide()
   assert page.evaluate('[...document.querySelectorAll("audio")].length') == 12
+  assert page_layout.misfits(page, most_columns=100 if width > 1_000 else 4) == []
   assert page.errors == []
   assert page.requests == []
   page.close()
@@ -69,7 +64,7 @@ def mark_all(page, rows, wrong):
       expected[name] = ('leave_out', '')
     elif name in wrong['same']:
       page.press('n')
-      page.call('Input.insertText', {'text': f' {truth} '})  # As somebody types it.
+      page.tab.keyboard.insert_text(f' {truth} ')  # As somebody types it.
       page.press('Enter')
       expected[name] = ('relabel', truth)
     else:
@@ -78,19 +73,6 @@ def mark_all(page, rows, wrong):
     action, label = expected[name]
     said.append({'keep': 'right', 'leave_out': 'wrong: left out'}.get(action, f'it is {label}'))
   return expected, said
-
-
-def saved_by(chromium, page, folder):
-  """Returns what the button of the page saves."""
-  values = {'behavior': 'allow', 'downloadPath': str(folder), 'eventsEnabled': True}
-  chromium.call('Browser.setDownloadBehavior', values)
-  page.evaluate('document.getElementById("save").click()')
-  while not any(
-    event.get('method') == 'Browser.downloadProgress' and event['params']['state'] == 'completed'
-    for event in chromium.events
-  ):
-    page.evaluate('new Promise(done => setTimeout(done, 20))')
-  return folder / 'corrections.csv'
 
 
 def test_found_marked_saved_featurized_again_and_better(chromium, made, tmp_path):
@@ -110,7 +92,7 @@ def test_found_marked_saved_featurized_again_and_better(chromium, made, tmp_path
   page.go(page.url)  # Who comes back finds the marks.
   assert marks(page) == said
   assert page.evaluate('document.getElementById("progress").textContent') == '12 of 12 marked'
-  saved = saved_by(chromium, page, tmp_path)
+  saved = page.saved('#save', tmp_path)
   with open(saved, encoding='utf-8', newline='') as stream:
     found = {row['id']: (row['action'], row['label']) for row in csv.DictReader(stream)}
   assert found == expected

@@ -3,7 +3,9 @@
   python -m tests.trainer.sweep.pretend trainer --run_dir=DIR --learning_rate=0.01 ...
 
 The accuracy grows from epoch to epoch, the more the nearer the learning rate is to 0.01. What else
-happens is in the environment: PRETEND_FAIL and PRETEND_DIE are parts of the command line that do.
+happens is in the environment. PRETEND_FAIL and PRETEND_DIE are parts of the command line that do.
+Before the epoch PRETEND_WAIT_AT it waits to be stopped; a part of the command line behind that
+says which trial does.
 """
 
 import json
@@ -11,6 +13,8 @@ import os
 import signal
 import sys
 import time
+
+from trainer.child_processes import parent_tie
 
 
 def result(epoch, rate):
@@ -27,6 +31,11 @@ def write(path, value):
   with open(path + '.part', 'w', encoding='utf-8') as stream:
     json.dump(value, stream)
   os.replace(path + '.part', path)
+
+
+def waits_at(epoch):
+  wanted, _, part = os.environ.get('PRETEND_WAIT_AT', '').partition(' ')
+  return wanted == str(epoch) and (not part or part in sys.argv)
 
 
 def train(flags):
@@ -51,6 +60,8 @@ def train(flags):
   signal.signal(signal.SIGTERM, lambda number, frame: stopped.append(number))
   for epoch in range(len(epochs) + 1, int(flags['epochs']) + 1):
     time.sleep(float(os.environ.get('PRETEND_EPOCH_S', 0)))
+    while waits_at(epoch) and not stopped:
+      time.sleep(0.02)
     if stopped:
       print(f'stopped before epoch {epoch}')
       return
@@ -71,6 +82,7 @@ def judge(flags):
 
 
 def main():
+  parent_tie.end_with_parent()
   _, module, *words = sys.argv
   flags = {'learning_rate': 0.001, 'epochs': 3}
   for word in words:

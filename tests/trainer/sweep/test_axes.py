@@ -127,3 +127,88 @@ def test_a_grid_wants_values_and_not_too_many():
     space('learning_rate=log:1e-4..1e-2').grid()
   with pytest.raises(errors.ConfigError, match='more than 10,000 combinations'):
     space('seed=0..200', 'batch_size=1..200').grid()
+
+
+TEACHERS = 'teacher=|/tmp'
+
+
+@pytest.mark.parametrize(
+  ('over', 'passed', 'wanted', 'said'),
+  [
+    (
+      # Also where the flag that decides comes last.
+      ['teacher_weight=0.5|0.7', TEACHERS], [],
+      [{'teacher': ''}, {'teacher_weight': '0.5', 'teacher': '/tmp'},
+       {'teacher_weight': '0.7', 'teacher': '/tmp'}],
+      ['4 combinations of --over are 3 trainings', 'teacher_weight has no effect without --'],
+    ),
+    (
+      [TEACHERS, 'teacher_weight=0.5|1', 'label_smoothing=0|0.1'], [],
+      [{'teacher': '', 'label_smoothing': '0'}, {'teacher': '', 'label_smoothing': '0.1'},
+       {'teacher': '/tmp', 'teacher_weight': '0.5', 'label_smoothing': '0'},
+       {'teacher': '/tmp', 'teacher_weight': '0.5', 'label_smoothing': '0.1'},
+       {'teacher': '/tmp', 'teacher_weight': '1'}],
+      ['8 combinations of --over are 5 trainings', 'teacher_weight has no effect',
+       'label_smoothing has no effect with --teacher_weight=1: such a trial goes without it'],
+    ),
+    (
+      ['freeze=trunk|none'], ['--epochs=3', '--trunk_learning_rate', '1e-4'],
+      [{'freeze': 'trunk'}, {'freeze': 'none', 'trunk_learning_rate': '0.0001'}],
+      ['trunk_learning_rate has no effect with --freeze=trunk'],
+    ),
+    (
+      ['model=cnn|cnn:filters=32|linear', 'model.filters=4|32', 'ema=0.5|0.50'], [],
+      [{'model': 'cnn', 'ema': '0.5', 'model.filters': '4'},
+       {'model': 'cnn', 'ema': '0.5', 'model.filters': '32'}, {'model': 'linear', 'ema': '0.5'}],
+      ['12 combinations of --over are 3 trainings', 'model.filters is of some --model only',
+       'model=cnn, ema=0.50, model.filters=4 is the same as model=cnn, ema=0.5, model.filters=4',
+       'filters=32 is the same as', 'filters=32, ema=0.5 is the same as', 'ema=0.50 is the same as',
+       'and 1 combination more'],
+    ),
+    (
+      # What all trials can use stays a flag of all.
+      ['seed=1|2', 'teacher_weight=0.5|0.7'], ['--teacher=/tmp', '--label_smoothing=0.1'],
+      [{'seed': '1', 'teacher_weight': '0.5'}, {'seed': '1', 'teacher_weight': '0.7'},
+       {'seed': '2', 'teacher_weight': '0.5'}, {'seed': '2', 'teacher_weight': '0.7'}],
+      [],
+    ),
+  ],
+)  # fmt: skip
+def test_what_would_be_the_same_training_is_one_of_a_grid_and_is_named(over, passed, wanted, said):
+  found = space(*over, passed=passed)
+  assert found.grid() == wanted
+  assert len({repr(found.config(one).to_json()) for one in found.grid()}) == len(wanted)
+  assert len(found.left_out) == len(said)
+  for line, part in zip(found.left_out, said, strict=True):
+    assert part in line
+  assert not {'--trunk_learning_rate', '1e-4'} & {*found.passed}
+
+
+@pytest.mark.parametrize(
+  ('over', 'passed', 'said'),
+  [
+    (['seed=1|2', 'teacher_weight=0.5|0.7'], [], '--over=teacher_weight: in every trial it has no'),
+    (['teacher_weight=0.5|0.7', 'ema=0..0.9'], [], 'in every trial it has no effect without --te'),
+    (['seed=1|2'], ['--teacher_weight=0.5'], '--teacher_weight=0.5 has no effect without --te'),
+    (
+      ['teacher_weight=0.5|0.7'], ['--freeze=trunk', '--trunk_learning_rate=1e-4'],
+      '--trunk_learning_rate=0.0001 has no effect with --freeze=trunk',
+    ),
+    (
+      ['strategy=none|none:'], ['--virtual_devices=2'],
+      '--virtual_devices=2: in every trial it has no effect without --strategy=mirrored',
+    ),
+  ],
+)  # fmt: skip
+def test_a_flag_that_no_trial_can_use_is_refused(over, passed, said):
+  with pytest.raises(errors.ConfigError, match=said):
+    space(*over, passed=passed)
+
+
+def test_more_combinations_than_are_checked_still_show_what_hangs_on_another():
+  many = ['seed=0..999', 'freeze=trunk|none', 'trunk_learning_rate=1e-4..1e-2']
+  found = space(*many)
+  assert any('trunk_learning_rate' in one for one in found.samples())
+  assert found.left_out == [
+    'trunk_learning_rate has no effect with --freeze=trunk: such a trial goes without it'
+  ]

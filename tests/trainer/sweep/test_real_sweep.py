@@ -18,7 +18,7 @@ from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_g
 
 from trainer import __main__ as trainer_main
 from trainer import sweep
-from trainer.sweep import trial_process
+from trainer.child_processes import child
 
 ROOT = pathlib.Path(__file__).parent.parent.parent.parent
 
@@ -44,11 +44,11 @@ class Inside:
 
   pid = os.getpid()
 
-  def __init__(self, module, arguments, *, log, environment):
+  def __init__(self, arguments, *, log, environment=None):
     assert not environment
-    assert module == 'trainer'
+    assert arguments[:2] == ['-m', 'trainer']
     with open(log, 'a', encoding='utf-8') as stream, contextlib.redirect_stdout(stream):
-      trainer_main.main(arguments)
+      trainer_main.main(arguments[2:])
 
   def exit_code(self):
     return 0
@@ -62,7 +62,7 @@ PASSED = ('--', '--model=linear', '--batch_size=16')
 
 
 def test_a_trial_is_a_run_as_any_other(data_dir, tmp_path, monkeypatch, capsys):
-  monkeypatch.setattr(trial_process, 'TrialProcess', Inside)
+  monkeypatch.setattr(child, 'Child', Inside)
   out = tmp_path / 'out'
   sweep.main([f'--output={out}', f'--data={data_dir}', '--trials=1', *FLAGS, *PASSED, '--epochs=1'])
   (row,) = csv.DictReader((out / 'sweep.csv').open())

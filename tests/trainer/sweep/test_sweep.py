@@ -1,12 +1,12 @@
 """Whole sweeps, whose trials are processes that stand in for the trainer's."""
 
+import contextlib
 import csv
 import json
 import os
 import pathlib
 import re
 import shlex
-import signal
 import subprocess
 import sys
 import threading
@@ -16,17 +16,19 @@ import numpy as np
 import pytest
 
 from schemas import errors
-from tests.helpers import datasets
+from tests.helpers import datasets, waits
 from trainer import config as config_lib
 from trainer import sweep
-from trainer.sweep import leases, sweeping, trial_process
+from trainer.child_processes import child
+from trainer.sweep import journal, leases, sweeping
 
 ROOT = pathlib.Path(__file__).parent.parent.parent.parent
 RATES = '--over=learning_rate=0.001|0.01|0.1'
 
 
-def pretend(module, arguments, **others):
-  return trial_process.TrialProcess('tests.trainer.sweep.pretend', [module, *arguments], **others)
+def pretend(arguments, **others):
+  option, module, *flags = arguments
+  return child.Child([option, 'tests.trainer.sweep.pretend', module, *flags], **others)
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +79,7 @@ def test_a_grid_is_done_and_its_winner_alone_sees_the_test_split(swept, tmp_path
   assert judged == trained.removesuffix(' --notest')
 
   out = capsys.readouterr().out
-  assert re.search(r'trial-0002 +87.5% +3 +0.01 +none +1.5 s +70.0% \(60.0% to 80.0%\)', out)
+  assert re.search(r'trial-0002 +87.5 % +3 +0.01 +none +1.5 s +70.0 % \(60.0 % to 80.0 %\)', out)
   assert 'the validation measure of a winner is too good' in out
   again = shlex.split(re.search(r'^again +(.*)$', out, re.MULTILINE)[1])
   assert again == [
@@ -103,7 +105,7 @@ def test_all_or_none_are_judged_where_that_is_asked(swept, tmp_path, capsys):
   swept('--search=grid', RATES, '--judge=all', '--format=markdown')
   assert len(list(tmp_path.glob('out/*/report.json'))) == 3
   out = capsys.readouterr().out
-  assert '| trial-0000 | 15.9% | 3 | 0.001 | 1.5 s | 70.0% (60.0% to 80.0%) |' in out
+  assert '| trial-0000 | 15.9 % | 3 | 0.001 | 1.5 s | 70.0 % (60.0 % to 80.0 %) |' in out
   assert 'every finished trial was judged on the test split, to be compared' in out
 
 
@@ -155,10 +157,92 @@ def test_more_trials_may_be_asked_for_later(swept, capsys):
   assert len(swept(*flags, '--trials=6', '--jobs=3').done) == 6
   out = capsys.readouterr().out
   assert 'the test split has been looked at 2 times' in out
+  assert 'trains each once' not in out
+
+
+def test_what_is_drawn_again_is_not_trained_again(swept, tmp_path, capsys):
+  flags = ('--search=random', '--prune=none', '--judge=all', RATES, '--over=seed=0..1')
+  found = swept(*flags, '--trials=9')
+  same = [one for one in found.rows if one.state == 'same']
+  assert len(found.done) + len(same) == 9 and len(found.done) <= 6 and len(same) >= 3
+  assert len({tuple(one.chosen.items()) for one in found.done}) == len(found.done)
+  assert found.rows[-len(same) :] == tuple(same)  # Ranked with nobody, and judged by nobody.
+  for one in same:
+    assert one.value is None and not os.path.exists(one.folder)
+    other = next(row for row in found.done if row.chosen == one.chosen)
+    assert one.why == f'the training of trial-{other.number:04d} again'
+    assert other.number < one.number
+  out = capsys.readouterr().out
+  assert 'note: --over has 6 trainings for 9 trials: those that are drawn again are not done' in out
+  assert f'trial-{same[0].number:04d}  is {same[0].why}, and not done twice' in out
+  assert f'trial-{same[0].number:04d} same: {same[0].why}' in out
+  assert swept(*flags, '--trials=9', '--retry_failed', start=forbidden) == found
+
+
+HANGING = (
+  '--over=trunk_learning_rate=log:1e-4..1e-2', '--over=freeze=none|trunk', '--judge=none'
+)  # fmt: skip
+
+
+@pytest.mark.parametrize('search', ['tpe', 'random'])
+def test_a_flag_is_drawn_only_where_it_has_an_effect(swept, search, capsys):
+  flags = (f'--search={search}', '--trials=6', '--prune=none', *HANGING)
+  found = swept(*flags)
+  assert len(found.rows) == 6
+  for one in found.rows:
+    assert ('trunk_learning_rate' in one.chosen) == (one.chosen['freeze'] == 'none')
+  # Without a rate all are one training.
+  assert [one.chosen['freeze'] for one in found.done].count('trunk') <= 1
+  said = 'note: trunk_learning_rate has no effect with --freeze=trunk: such a trial goes without it'
+  assert said in capsys.readouterr().out
+
+  def dying(*arguments, **others):
+    raise KeyboardInterrupt
+
+  with pytest.raises(KeyboardInterrupt):
+    swept(*flags, output='stopped', start=dying)
+  again = swept(*flags, output='stopped')
+  assert [(one.number, one.state, one.chosen) for one in again.rows] == [
+    (one.number, one.state, one.chosen) for one in found.rows
+  ]
+
+
+def test_a_grid_in_which_one_combination_cannot_use_a_flag_tries_the_others(
+  swept, tmp_path, capsys, monkeypatch
+):
+  flags = ('--search=grid', '--over=freeze=none|trunk')
+  passed = ['--trunk_learning_rate=0.002']
+  monkeypatch.setenv('PRETEND_FAIL', '--freeze=none')
+  asked, ask = [], journal.Journal.ask
+
+  def ask_once(self):
+    if asked:
+      raise KeyboardInterrupt
+    asked.append(self)
+    return ask(self)
+
+  with monkeypatch.context() as stopped, pytest.raises(KeyboardInterrupt):
+    stopped.setattr(journal.Journal, 'ask', ask_once)
+    swept(*flags, passed=passed)
+  monkeypatch.delenv('PRETEND_FAIL')
+  # A trial that is done again takes a number, and no combination of others.
+  found = swept(*flags, '--retry_failed', passed=passed)
+  assert sorted((one.number, *one.chosen.values()) for one in found.done) == [
+    (1, 'none', '0.002'), (2, 'trunk')
+  ]  # fmt: skip
+  assert '--trunk_learning_rate' not in commands(tmp_path / 'out' / 'trial-0002')[0]
+  out = capsys.readouterr().out
+  assert (
+    'trunk_learning_rate has no effect with --freeze=trunk: such a trial goes without it' in out
+  )
+  assert re.search(r'trial-0002 .* trunk +- ', out)
+  with pytest.raises(errors.ConfigError, match=r'with -- --trunk_learning_rate 0.002 \(here 0.003'):
+    swept(*flags, passed=['--trunk_learning_rate=0.003'])
 
 
 def test_trials_below_the_median_are_ended_by_a_signal(swept, monkeypatch, tmp_path):
   monkeypatch.setenv('PRETEND_EPOCH_S', '0.02')
+  monkeypatch.setenv('PRETEND_WAIT_AT', '9 --learning_rate=0.5')  # However late the signal comes.
   rates = '--over=learning_rate=0.008|0.009|0.01|0.011|0.012|0.5'
   found = swept('--search=grid', rates, '--prune=median', passed=['--epochs=40'])
   last = found.rows[-1]
@@ -188,7 +272,7 @@ def test_of_folds_the_mean_counts_and_is_shown_with_its_interval(swept, tmp_path
   assert found.rows[-1].why == 'after fold 3' and found.winner.number == 0
   assert len(list(tmp_path.glob('out/*/report.json'))) == 1
   out = capsys.readouterr().out
-  shown = r'trial-0000 +done +\d+.\d% \(\d+.\d% to \d+.\d%\) .* 50.0% \(25.0% to 75.0%\)'
+  shown = r'trial-0000 +done +\d+.\d % \(\d+.\d % to \d+.\d %\) .* 50.0 % \(25.0 % to 75.0 %\)'
   assert re.search(shown, out)
   (row, *_) = csv.DictReader((tmp_path / 'out' / 'sweep.csv').open())
   assert (row['test_accuracy'], row['test_low'], row['epoch']) == ('0.5', '0.25', '')
@@ -274,6 +358,24 @@ def test_two_that_share_a_folder_do_every_trial_once(swept, monkeypatch):
   assert counts == [2] + [1] * 7  # The winner was judged, once.
 
 
+def test_a_trial_that_another_ends_while_it_is_looked_for_is_left_alone(swept, monkeypatch):
+  with pytest.raises(KeyboardInterrupt):
+    swept('--search=grid', RATES, start=interrupting(2))
+  look, elsewhere = journal.Journal.trials, []
+
+  def look_early(self):
+    found = look(self)
+    if not elsewhere and any(one.state.name == sweeping.RUNNING for one in found):
+      elsewhere.append(None)
+      elsewhere[0] = swept('--search=grid', RATES)
+    return found
+
+  monkeypatch.setattr(journal.Journal, 'trials', look_early)
+  monkeypatch.setattr(leases.Leases, 'locked', lambda self: contextlib.nullcontext())
+  found = swept('--search=grid', RATES)
+  assert found == elsewhere[0] and len(found.done) == 3
+
+
 SWEPT = """
 import sys
 from tests.trainer.sweep import test_sweep
@@ -287,7 +389,7 @@ sweep.sweep(config, space, sweep._check_data(space), start=test_sweep.pretend)
 def test_a_sweep_that_is_killed_takes_its_processes_along_and_goes_on(
   swept, tmp_path, data_dir, monkeypatch
 ):
-  monkeypatch.setenv('PRETEND_EPOCH_S', '0.3')
+  monkeypatch.setenv('PRETEND_WAIT_AT', '2 --learning_rate=0.01')
   killed = subprocess.Popen(
     [sys.executable, '-c', SWEPT, f'--output={tmp_path}/out', f'--data={data_dir}',
      '--search=grid', RATES, '--', '--epochs=3'],
@@ -295,38 +397,34 @@ def test_a_sweep_that_is_killed_takes_its_processes_along_and_goes_on(
   )  # fmt: skip
   history = tmp_path / 'out' / 'trial-0001' / 'history.json'
   try:
-    wait_for(history.exists)
+    waits.until(history.exists, limit_s=60)
   finally:
     killed.kill()
     killed.wait()
   log = tmp_path / 'out' / 'processes' / 'trial-0001.txt'
-  wait_for(lambda: 'stopped before epoch' in log.read_text())
-  done = len(json.loads(history.read_text()))
-  assert 0 < done < 3
-  monkeypatch.setenv('PRETEND_EPOCH_S', '0')
+  waits.until(lambda: 'stopped before epoch' in log.read_text(), limit_s=60)
+  assert len(json.loads(history.read_text())) == 1
+  monkeypatch.delenv('PRETEND_WAIT_AT')
   found = swept('--search=grid', RATES)
   assert [one.number for one in found.done] == [1, 2, 0]
   assert len(commands(tmp_path / 'out' / 'trial-0001')) == 3
   assert len(commands(tmp_path / 'out' / 'trial-0000')) == 1
 
 
-def wait_for(condition, *, limit_s=60.0):
-  until_s = time.monotonic() + limit_s
-  while not condition():
-    assert time.monotonic() < until_s
-    time.sleep(0.02)
-
-
 def test_a_line_that_was_cut_is_dropped_and_a_damaged_one_refused(swept, tmp_path):
   whole = swept('--search=grid', RATES)
-  journal = tmp_path / 'out' / 'journal.jsonl'
-  kept = journal.read_bytes()
-  journal.write_bytes(kept + b'{"op_code": 4, "wor')
+  journal_file = tmp_path / 'out' / 'journal.jsonl'
+  kept = journal_file.read_bytes()
+  journal_file.write_bytes(kept + b'{"op_code": 4, "wor')
   assert swept('--search=grid', RATES, start=forbidden) == whole
-  assert journal.read_bytes().startswith(kept + b'{"op_code":0,')
+  assert journal_file.read_bytes().startswith(kept + b'{"op_code":0,')
   lines = kept.splitlines(keepends=True)
-  journal.write_bytes(b''.join([*lines[:3], b'{"op_\n', *lines[3:]]))
+  journal_file.write_bytes(b''.join([*lines[:3], b'{"op_\n', *lines[3:]]))
   with pytest.raises(errors.ConfigError, match=r"journal.jsonl' is damaged .* Put back a copy"):
+    swept('--search=grid', RATES)
+  journal_file.unlink()
+  journal_file.mkdir()
+  with pytest.raises(errors.ConfigError, match=r"^Could not write '.*/journal.jsonl': Is a dir"):
     swept('--search=grid', RATES)
 
 
@@ -360,7 +458,7 @@ def test_another_data_set_is_refused_and_other_places_are_not(swept, tmp_path, d
     (['--output={tmp}/x', '--epochs=3', RATES], '--epochs is a flag of the trainer'),
     (['--output={tmp}/x', '--notf32', RATES], '--tf32 is a flag of the trainer'),
     (['--output={tmp}/x', '--trails=3', RATES], "no flag --trails. Did you mean '--trials'"),
-    (['--output={tmp}/x', '--search=grid', '--trials=3', RATES], '--search=grid does all'),
+    (['--output={tmp}/x', '--search=grid', '--trials=3', RATES], 'no effect with --search=grid'),
     (['--output={tmp}/x', '--search=grid', '--over=ema=0..0.5'], 'a grid wants every value'),
     (['--output={tmp}/x', '--data=x', RATES, '--', '--data=y'], 'given before and behind'),
     (['--output={tmp}/x', RATES, '--', '--folds=speaker:2', '--fold=1'], 'a trial is all folds'),
@@ -401,19 +499,6 @@ def test_help_and_the_checks_need_neither_tensorflow_nor_optuna():
     [sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, check=True
   )
   assert done.stderr == '\n' and 'log:LOW..HIGH' in done.stdout
-
-
-def test_a_process_that_ignores_the_signal_is_killed(tmp_path):
-  (tmp_path / 'deaf.py').write_text(
-    'import signal, time\nsignal.signal(15, signal.SIG_IGN)\nprint("on", flush=True)\ntime.sleep(9)'
-  )
-  process = trial_process.TrialProcess(
-    'deaf', [], log=str(tmp_path / 'log'), environment={'PYTHONPATH': str(tmp_path)}
-  )
-  wait_for(lambda: '\non' in (tmp_path / 'log').read_text())
-  process.end(patience_s=0.2)
-  assert process.exit_code() == -signal.SIGKILL
-  assert 'SIGKILL, as for want of memory' in trial_process.complaint(str(tmp_path / 'log'), -9)
 
 
 def test_a_lease_of_a_machine_that_was_started_again_is_free(tmp_path):

@@ -211,7 +211,10 @@ def test_another_length_is_refused_where_the_trunk_flattens(source, tmp_path):
   [
     ({'init_from': __file__}, r'a \.keras file of one; it is another file'),
     ({'freeze': 'head'}, 'expected auto, none, trunk or blocks:N'),
-    ({'freeze': 'trunk', 'trunk_learning_rate': 0.1}, 'no weight of the trunk move'),
+    (
+      {'freeze': 'trunk', 'trunk_learning_rate': 0.1},
+      'trunk_learning_rate=.* has no effect with --freeze=trunk',
+    ),
     ({'trunk_learning_rate': 0.0}, 'trunk_learning_rate'),
   ],
 )
@@ -234,6 +237,9 @@ def test_a_damaged_checkpoint_is_refused(source, other_dir, tmp_path):
   shutil.copytree(source.path, tmp_path / 'copy')
   file = tmp_path / 'copy' / 'checkpoints' / 'best.keras'
   file.write_bytes(file.read_bytes()[:1000])
+  with pytest.raises(errors.ConfigError, match='is not what the run wrote.*damaged'):
+    train(other_dir, init_from=str(tmp_path / 'copy'), run_dir=str(tmp_path / 'run'))
+  (tmp_path / 'copy' / 'checkpoints.json').unlink()
   with pytest.raises(errors.ConfigError, match='cannot be read.*damaged'):
     train(other_dir, init_from=str(tmp_path / 'copy'), run_dir=str(tmp_path / 'run'))
   assert not (tmp_path / 'run').exists()

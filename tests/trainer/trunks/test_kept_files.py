@@ -107,6 +107,23 @@ def test_without_the_copy_the_file_is_named(first, data_dirs, tmp_path):
     test_init_from.begin(data_dirs[1], init_from=str(tmp_path / 'copy'))
 
 
+def test_a_copy_that_was_swapped_is_noticed_by_who_computes_with_it(first, data_dirs, tmp_path):
+  run, flags, _ = first
+  copy = tmp_path / 'copy'
+  shutil.copytree(run.path, copy)
+  saved_run.load(str(copy)).load_model('best')
+  file = next(path for path in sorted((copy / 'graphs').rglob('*')) if path.suffix != '.pb'
+              and path.is_file() and path.stat().st_size)  # fmt: skip
+  file.write_bytes(file.read_bytes()[:-1] + b'x')
+  said = f'{file.name}.* is not what the run wrote'
+  with pytest.raises(errors.ConfigError, match=said):
+    saved_run.load(str(copy)).load_model('best')
+  with pytest.raises(errors.ConfigError, match=said):
+    test_init_from.begin(data_dirs[1], init_from=str(copy))
+  with pytest.raises(errors.ConfigError, match=said):
+    test_init_from.train(**flags, epochs=9, run_dir=str(copy))
+
+
 def test_a_copy_appears_whole_or_not_at_all(tmp_path):
   with pytest.raises(KeyboardInterrupt), saved_model._appearing(str(tmp_path / 'a' / 'b')) as path:
     os.makedirs(path)

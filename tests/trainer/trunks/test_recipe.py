@@ -40,6 +40,7 @@ def test_both_phases_and_a_run_from_scratch_are_compared(source, tmp_path, capsy
   flags = {
     'recipe': 'transfer',
     'init_from': source,
+    'model': TOY,
     'data': small(tmp_path / 'data', labels=('a', 'b'), seed=3),
     'run_dir': tmp_path / 'runs',
     'epochs': 2,
@@ -69,6 +70,16 @@ def test_both_phases_and_a_run_from_scratch_are_compared(source, tmp_path, capsy
   call(**flags)
   assert capsys.readouterr().out.count('finished ') == 3
   assert (tmp_path / 'runs' / 'comparison.html').read_text('utf-8') == page
+
+
+def test_a_phase_that_sigterm_ended_is_the_last_one(source, tmp_path, monkeypatch, capsys):
+  trained = []
+  monkeypatch.setattr(run, 'train', lambda one, checked: trained.append(one.run_dir))  # Saved.
+  folder = tmp_path / 'runs'
+  data = small(tmp_path / 'data', labels=('a', 'b'), seed=3)
+  call(recipe='transfer', init_from=source, model=TOY, data=data, run_dir=folder, epochs=2)
+  assert trained == [f'{folder}/head'] and not folder.exists()
+  assert 'fine-tuned' not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -113,8 +124,8 @@ def test_differences_are_paired_over_speakers(tmp_path, num_speakers):
 
 
 def test_a_report_of_an_earlier_version_is_made_again(tmp_path):
-  for name in ('history.json', 'report.json'):
-    (tmp_path / name).write_text('{"report_version": 1}')
+  (tmp_path / 'history.json').write_text('[]')
+  (tmp_path / 'report.json').write_text('{"report_version": 1}')
   with pytest.raises(errors.ConfigError, match=r'trainer\.evaluate --run_dir='):
     comparison.gather({'one': str(tmp_path)}, {'one': ''})
 
@@ -147,4 +158,4 @@ def test_a_folder_of_something_else_and_data_without_a_test_are_refused(source, 
   with pytest.raises(errors.ConfigError, match=r"holds 'mine.txt', which is no part"):
     call(**flags, run_dir=tmp_path / 'runs')
   with pytest.raises(errors.ConfigError, match='compares on the test split'):
-    call(**flags, run_dir=tmp_path / 'other')
+    call(**flags, run_dir=tmp_path / 'other', overwrite=True)

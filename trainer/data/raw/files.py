@@ -148,7 +148,7 @@ def _listed(data: str, changed_ns: int) -> tuple[File, ...]:
   if not clips:
     raise errors.DatasetError(f'The table {path!r} has no rows: there is nothing to learn from.')
   _check_ids(clips)
-  return tuple(_with_header(clip) for clip in clips)
+  return tuple(_with_header(clip, table.by_data_job(kind, path)) for clip in clips)
 
 
 def _check_ids(clips: Sequence[table.Clip]) -> None:
@@ -162,8 +162,12 @@ def _check_ids(clips: Sequence[table.Clip]) -> None:
     first[clip.clip_id] = clip.origin
 
 
-def _with_header(clip: table.Clip) -> File:
+def _with_header(clip: table.Clip, by_data_job: str) -> File:
   """Returns the clip with what the header of its file says.
+
+  Args:
+    clip: The file.
+    by_data_job: Says how the data job reads all of them.
 
   Raises:
     DatasetError: if it cannot be read, or nothing here decodes the file in the graph.
@@ -196,14 +200,13 @@ def _with_header(clip: table.Clip) -> File:
   if codec is None:
     raise errors.DatasetError(
       f'{clip.origin}: {clip.path!r} is {container} {subtype}. In the graph WAV of 16 bits, '
-      'FLAC of 16 and 24, OGG Vorbis and MP3 are decoded; the data job reads all that libsndfile '
-      'and FFmpeg do.'
+      f'FLAC of 16 and 24, OGG Vorbis and MP3 are decoded. {by_data_job}'
     )
   if codec != WAV16 and not has_decoders():
     raise errors.DatasetError(
       f'{clip.origin}: {clip.path!r} is {container} {subtype}. Here only WAV of 16 bits is '
       'decoded in the graph; others are by tensorflow-io, which runs on TensorFlow 2.17: use the '
-      'environment of requirements/tfio.txt, or let the data job read the files.'
+      f'environment of requirements/tfio.txt. {by_data_job}'
     )
   return File(**vars(clip), codec=codec, sample_rate_hz=rate_hz, num_samples=num_frames)
 
@@ -237,8 +240,9 @@ def _split_up(files: Sequence[File]) -> dict[str, list[File]]:
     listed[file.speaker].add(file.split)
   split_of = {speaker: splits.official(listed[speaker]) for speaker in sorted(listed)}
   hashed = [speaker for speaker, split in split_of.items() if not split]
-  filled = set(split_of.values()) - {''}
-  split_of |= splits.hashed_groups(hashed, filled, splits.SplitFractions(), _SEED)
+  given = {speaker: split for speaker, split in split_of.items() if split}
+  noises = set(filter(utterance.is_noise, split_of))
+  split_of |= splits.hashed_apart(hashed, given, splits.SplitFractions(), _SEED, noises=noises)
   made = {
     split: [file for file in files if split_of[file.speaker] == split] for split in splits.SPLITS
   }
@@ -279,9 +283,7 @@ def _manifest(
     statistics={},
     num_speakers={split: len(set(names)) for split, names in speakers.items()},
     speakers={
-      split: tuple(sorted(set(names))[: manifest.MOST_SPEAKERS])
-      for split, names in speakers.items()
-      if is_known
+      split: manifest.named_speakers(set(names)) for split, names in speakers.items() if is_known
     },
     rejects={},
     config={'raw_files': kind, 'split_by': 'speaker'},

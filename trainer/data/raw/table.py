@@ -11,6 +11,7 @@ import csv
 import dataclasses
 import os
 import posixpath
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 from schemas import errors, options, splits, utterance
@@ -105,6 +106,14 @@ def read_folders(root: str) -> list[Clip]:
         )
       )
   if not clips:
+    others = [path for path in _files_below(root) if path.lower().endswith(media.AUDIO_SUFFIXES)]
+    if others and all('/' in path for path in others):
+      endings = sorted({media.ending_of(posixpath.basename(path)) for path in others})
+      raise errors.DatasetError(
+        f'The folders of {root!r} hold {errors.counted(len(others), "recording")} '
+        f'({errors.some(endings, _MOST)}), of which none is read here: without a data job that is '
+        f'{", ".join(AUDIO_ENDINGS)}. {by_data_job(FOLDERS, root)}'
+      )
     raise errors.DatasetError(
       f'No folder of {root!r} holds audio ({", ".join(AUDIO_ENDINGS)}). Wanted a folder for each '
       'label; name their parent, or a table with --data=table:FILE.'
@@ -134,13 +143,29 @@ def passed_by(root: str, clips: Sequence[Clip]) -> list[str]:
   if counts:
     shown = errors.some([f'{count:,} {ending}' for ending, count in sorted(counts.items())], _MOST)
     said.append(
-      f'Files were passed by: {shown}. Without a data job {", ".join(AUDIO_ENDINGS)} are read.'
+      f'Files were passed by: {shown}. Without a data job {", ".join(AUDIO_ENDINGS)} are read. '
+      f'{by_data_job(FOLDERS, root)}'
     )
   empty = sorted(folders - {clip.clip_id.partition('/')[0] for clip in clips})
   if empty:
     shown = errors.some(empty, _MOST)
     said.append(f'There is no clip in these folders: if one is a label, it has none. ({shown})')
   return said
+
+
+def by_data_job(kind: str, path: str) -> str:
+  """Returns what to do where files are not read here, of a phone for instance: two commands.
+
+  Args:
+    kind: TABLE or FOLDERS.
+    path: The table, or the folder.
+  """
+  output = shlex.quote(f'{os.path.splitext(path.rstrip("/"))[0]}_features')
+  return (
+    'The data job reads what libsndfile and FFmpeg do, M4A too, at any rate: `python -m '
+    f'beam_jobs.featurize --source={kind} --input={shlex.quote(path)} --output={output}`, then '
+    f'`python -m trainer --data={output}`.'
+  )
 
 
 def _audio_below(root: str) -> Iterator[str]:

@@ -7,10 +7,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pages import words
 from tfrecords import held_out
 from trainer.confidence import calibration, fitted, none_scores
 from trainer.predictions import header as header_lib
 from trainer.predictions import parquet_reader
+
+
+def worse_note(as_it_is: float, calibrated: float, *, split: str) -> str:
+  """Returns a sentence where the temperature made calibration worse; '' where it did not.
+
+  Args:
+    as_it_is: The calibration error (ECE).
+    calibrated: That at the temperature.
+    split: Where both were measured.
+  """
+  before, after = words.share(as_it_is), words.share(calibrated)
+  if calibrated <= as_it_is or before == after:
+    return ''
+  return (
+    f'The temperature makes the calibration of {split} worse: its error (ECE) is {after} at the '
+    f'temperature and {before} without it. Take the probabilities as they are.'
+  )
 
 
 class Gathered:
@@ -67,6 +85,9 @@ class Gathered:
       found['fitted_on'] = self._fitted_on(self._confidence)
       found['calibrated'] = self._calibrated.to_json()
     found['note'] = self._confidence.temperature_note if self._confidence else self._why_none
+    if found['calibrated']:
+      worse = worse_note(found['ece'], found['calibrated']['ece'], split=self._header.split)
+      found['note'] = ' '.join(filter(None, (found['note'], worse)))
     return found
 
   def _none_of_these(self) -> dict[str, Any]:

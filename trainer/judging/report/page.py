@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pages import rendering
-from schemas import errors, manifest
+from schemas import errors, manifest, medium
 from tfrecords import manifest_file, storage
 from trainer.judging.report import page_values, shown_clips, wrong_clips
 from trainer.predictions import parquet_reader, recordings
 from trainer.runs import judgement as judgement_lib
-from trainer.runs import run_folder
+from trainer.runs import run_folder, tolerant_json
 
 _TEMPLATE = 'report/page.html.j2'
-_REMARKS = (
-  'One file: it needs nothing from outside, and sends nothing.',
-  'report.json beside it has all numbers, predictions.parquet what the model said of every clip.',
+_REMARK = 'One file: it needs nothing from outside, and sends nothing.'
+_REMARK_ON_FILES = (
+  'report.json beside it has all numbers, predictions.parquet what the model said of every {}.'
 )
 
 
@@ -40,7 +39,8 @@ def write(
     report,
     parquet_reader.Reader(judgement.predictions_file),
     config=folder.read_config() if os.path.exists(folder.config_file) else {},
-    history=_history(folder),
+    # A folder of folds has none; of a damaged one no curve is drawn.
+    history=tolerant_json.epochs(folder.history_file),
     trained=_manifest(folder),
   )
   with run_folder.writing(judgement.page_file):
@@ -75,18 +75,24 @@ def render(
     wrong_clips.worst(predictions), judged, data_dir=header.data_dir, split=header.split
   )
   # Of a data set that nobody knows any more a voice of many clips says that voices are known.
-  few_voices = report.get('num_speakers', 0) < report['num_examples']
+  of_noises = sum(noise['num_examples'] for noise in report.get('noises', ()))
+  few_voices = report.get('num_speakers', 0) < report['num_examples'] - of_noises
+  noun = str(report.get('examples', 'clips'))
   values = page_values
   detection = values.detection(report)
   return rendering.render(
     _TEMPLATE,
     title=f'{report["model"]} on {report["dataset"]}, {report["split"]}',
     kind='report',
-    remarks=_REMARKS,
+    remarks=(_REMARK, _REMARK_ON_FILES.format(medium.example(noun))),
     report=report,
-    noun=report.get('examples', 'clips'),
+    noun=noun,
+    one=medium.example(noun),
+    speaker=medium.speaker(noun),
+    voice=medium.voice(noun),
     numbers=values.tiles(report),
     notes=values.notes(report),
+    of_mistakes=values.of_mistakes(report),
     averages=values.averages(report),
     labels=values.labels(report),
     speakers=values.speakers(
@@ -111,15 +117,6 @@ def render(
     share=values.share,
     decimal=values.decimal,
   )
-
-
-def _history(folder: run_folder.RunFolder) -> Sequence[Mapping[str, Any]]:
-  try:
-    with open(folder.history_file, encoding='utf-8') as stream:
-      found = json.load(stream)
-  except (OSError, ValueError, RecursionError):
-    return []  # A folder of folds has none; of a damaged one no curve is drawn.
-  return found if isinstance(found, list) else []
 
 
 def _manifest(folder: run_folder.RunFolder) -> manifest.DatasetManifest | None:

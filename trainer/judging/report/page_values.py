@@ -12,7 +12,7 @@ import numpy as np
 from scipy import special
 
 from pages import axis, charts, curves, words
-from schemas import errors, manifest, splits
+from schemas import errors, manifest, medium, splits, utterance
 from trainer.judging.report import matrix_excerpt
 from trainer.measures import monitor, scores
 
@@ -22,6 +22,8 @@ Report = Mapping[str, Any]
 MAX_ROWS = 1_000
 FIRST_ROWS = 10
 _SPEAKERS_FOR_INTERVAL = 10
+# From here on a label that the model is surely against is worth a second look.
+_ACCURACY_TO_DOUBT_LABELS = 0.9
 _MOST_NAMES = 12
 # Of fewer clips the share that is right is chance.
 LEAST_OF_BIN = 10
@@ -43,15 +45,19 @@ def decimal(value: float | None) -> str:
 def tiles(report: Report) -> list[tuple[str, str]]:
   """Returns the few numbers that say most, as (number, what it is)."""
   interval, baseline = report.get('accuracy_interval_95'), report['majority_baseline']
+  noun = str(report.get('examples', 'clips'))
   found = [(share(report['accuracy']), f'accuracy on {report["split"]}')]
   if interval:
     found.append(
-      (f'{100 * interval["low"]:.1f}–{100 * interval["high"]:.1f} %', _interval_words(interval))
+      (
+        f'{100 * interval["low"]:.1f}–{100 * interval["high"]:.1f} %',
+        _interval_words(interval, noun),
+      )
     )
   found += [
     (share(baseline['accuracy']), f'by always saying {baseline["label"]}'),
     (decimal(report['averages']['macro']['f1']), 'macro F1'),
-    (f'{report["num_examples"]:,}', report.get('examples', 'clips')),
+    (f'{report["num_examples"]:,}', noun),
     (f'{report["num_mistakes"]:,}', 'mistakes'),
   ]
   if report.get('calibration'):
@@ -59,12 +65,13 @@ def tiles(report: Report) -> list[tuple[str, str]]:
   return found
 
 
-def _interval_words(interval: Mapping[str, Any]) -> str:
-  over = interval.get('over')
+def _interval_words(interval: Mapping[str, Any], noun: str) -> str:
+  over, speaker = interval.get('over'), medium.speaker(noun)
   if over == 'speakers':
-    number = interval.get('num_speakers')
-    return f'95 % interval over {words.counted(number, "speaker") if number else "speakers"}'
-  return '95 % interval over clips' if over else '95 % interval'
+    number, noises = interval.get('num_speakers'), interval.get('num_noises') or 0
+    groups = utterance.counted_groups(number, noises, speaker) if number else f'{speaker}s'
+    return f'95 % interval over {groups}'
+  return f'95 % interval over {noun}' if over else '95 % interval'
 
 
 def notes(report: Report) -> list[tuple[str, str]]:
@@ -91,6 +98,17 @@ def notes(report: Report) -> list[tuple[str, str]]:
   return found
 
 
+def of_mistakes(report: Report) -> str:
+  """Returns what the surest mistakes tell: those of a weak model say little of the labels."""
+  is_right = f'The model is right on {share(report["accuracy"])} of the {report["split"]} split'
+  if report['accuracy'] < _ACCURACY_TO_DOUBT_LABELS:
+    return f'{is_right}: most of these will be its own mistakes, few of them wrong labels.'
+  return (
+    f'{is_right}: where it is this sure of another label, the label may be wrong, or '
+    'something else may be there than the label says.'
+  )
+
+
 def averages(report: Report) -> dict[str, Any]:
   """Returns a table of means over labels, and the further numbers."""
   names = ('macro', 'weighted')
@@ -99,11 +117,12 @@ def averages(report: Report) -> dict[str, Any]:
     (title, [decimal(found[name].get(key)) for name in names])
     for title, key in (('precision', 'precision'), ('recall', 'recall'), ('F1', 'f1'))
   ]
-  for title, key in (('ROC AUC', 'roc_auc'), ('average precision', 'average_precision')):
+  for title, key in (('ROC-AUC', 'roc_auc'), ('average precision', 'average_precision')):
     if report.get(key):
       rows.append((title, [decimal(report[key].get(name)) for name in names]))
   top = report.get('top_k') or {}
-  facts = [('loss', f'{report["loss"]:.4f} nats a clip')]
+  noun = str(report.get('examples', 'clips')).removesuffix('s')
+  facts = [('loss', f'{report["loss"]:.4f} nats a {noun}')]
   macro = report.get('macro_f1_interval_95')
   if macro:
     facts.append(('95 % interval of macro F1', f'{macro["low"]:.3f} to {macro["high"]:.3f}'))
@@ -121,7 +140,7 @@ def labels(report: Report) -> dict[str, Any]:
   # What is no measure of the clips: a label that none of them has.
   further = [
     (title, key)
-    for title, key in (('ROC AUC', 'roc_auc'), ('AP', 'average_precision'))
+    for title, key in (('ROC-AUC', 'roc_auc'), ('AP', 'average_precision'))
     if any(row.get(key) is not None for row in rows)
   ]
   return {
@@ -134,28 +153,40 @@ def labels(report: Report) -> dict[str, Any]:
 
 def speakers(report: Report, *, is_known: bool) -> dict[str, Any]:
   """Returns the rows of speakers, the worst first; none where nobody knows who speaks."""
-  every = report['speakers']
+  # Reports of earlier versions have recordings of noise among the speakers.
+  early = [row for row in report['speakers'] if utterance.is_noise(row['speaker'])]
+  noises = [*report.get('noises', ()), *early]
+  every = [row for row in report['speakers'] if not utterance.is_noise(row['speaker'])]
   rows = sorted(every, key=lambda row: (row['accuracy'], -row['num_examples'], row['speaker']))
   accuracies = [row['accuracy'] for row in rows]
   if not is_known or not rows:
-    return {'rows': [], 'total': 0}
+    return {'rows': [], 'total': 0, 'noises': _noises(noises)}
   return {
     'rows': rows[:MAX_ROWS],
-    'total': report.get('num_speakers', len(rows)),
+    'total': report.get('num_speakers', len(rows) + len(early)) - len(early),
+    'noises': _noises(noises),
     'is_few': len(rows) < _SPEAKERS_FOR_INTERVAL,
     'has_intervals': any(row.get('interval_95') for row in rows),
     'mean': sum(accuracies) / len(rows),
     'worst': accuracies[0],
     'best': accuracies[-1],
-    'chart': _spread(accuracies),
+    'chart': _spread(accuracies, noun=f'{medium.speaker(report.get("examples", ""))}s'),
   }
 
 
-def _spread(accuracies: Sequence[float]) -> charts.Chart | None:
+def _noises(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+  """Returns what came of the clips that were cut from recordings of noise; None of none."""
+  if not rows:
+    return None
+  right, clips = (sum(row[key] for row in rows) for key in ('num_correct', 'num_examples'))
+  return {'recordings': len(rows), 'clips': clips, 'accuracy': right / clips}
+
+
+def _spread(accuracies: Sequence[float], *, noun: str) -> charts.Chart | None:
   if len(accuracies) <= FIRST_ROWS or min(accuracies) == max(accuracies):
     return None
   percent = 100 * np.asarray(accuracies)
-  return charts.histogram(percent, unit='accuracy (%)', noun='speakers')
+  return charts.histogram(percent, unit='accuracy (%)', noun=noun)
 
 
 def matrix(report: Report) -> dict[str, Any]:
@@ -245,7 +276,7 @@ def calibration(report: Report) -> dict[str, Any] | None:
     ),
     'lines': list(lines),
     'least': LEAST_OF_BIN,
-    'sureness': _sureness(found['bins']),
+    'sureness': _sureness(found['bins'], noun=str(report.get('examples', 'clips'))),
     'facts': facts,
     'note': found.get('note') or '',
   }
@@ -257,17 +288,17 @@ def _reliability(bins: Sequence[Mapping[str, Any]]) -> list[tuple[float, float]]
   ]
 
 
-def _sureness(bins: Sequence[Mapping[str, Any]]) -> charts.Chart:
+def _sureness(bins: Sequence[Mapping[str, Any]], *, noun: str) -> charts.Chart:
   most = max(one['num_examples'] for one in bins)
   rounds = axis.edges(0.0, float(most), most=5, is_whole=True)
   return charts.Chart(
-    name='Clips by the probability of the answer',
+    name=f'{noun.capitalize()} by the probability of the answer',
     unit='probability of the answer (%)',
-    noun='clips',
+    noun=noun,
     bars=[
       (
         one['num_examples'] / rounds[-1],
-        f'{100 * one["low"]:.0f} to {100 * one["high"]:.0f} %: {one["num_examples"]:,} clips',
+        f'{100 * one["low"]:.0f} to {100 * one["high"]:.0f} %: {one["num_examples"]:,} {noun}',
       )
       for one in bins
     ],
@@ -348,7 +379,7 @@ def known_of_data(
         'split': split,
         'clips': dataset.num_records(split),
         'labels': sum(count > 0 for count in counts[split]),
-        'speakers': dataset.num_speakers.get(split, 0),
+        'speakers': dataset.voices_and_noises(split)[0],
         'seconds': dataset.seconds(split)[0] if rate_hz else None,
         'lengths': (
           f'{words.duration(shortest / rate_hz)} to {words.duration(longest / rate_hz)}'
@@ -362,6 +393,7 @@ def known_of_data(
   )
   return {
     'splits': rows,
+    'is_audio': dataset.audio is not None,
     'labels': [
       (dataset.labels[i], {split: counts[split][i] for split in names}) for i in order[:MAX_ROWS]
     ],
@@ -372,8 +404,8 @@ def known_of_data(
     'warnings': dataset.warnings,
     'facts': list(_data_facts(dataset, report)),
     'who': [
-      (split, errors.some(found, len(found), of=dataset.num_speakers.get(split, 0)))
-      for split, found in dataset.speakers.items()
+      (split, dataset.some_voices(split) or 'none, recordings of noise alone')
+      for split in dataset.speakers
     ],
   }
 

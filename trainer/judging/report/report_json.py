@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas import medium, utterance
 from trainer.judging.report import detectors, tally
 from trainer.measures import areas, counting, group_bootstrap, intervals, speaker_counts
 from trainer.predictions import header as header_lib
 
 # Bump with every change of a name or a meaning in report.json.
-REPORT_VERSION = 2
+REPORT_VERSION = 3
+# In version 2 recordings of noise were among the speakers: no other key is another one.
+READABLE_VERSIONS = (2, REPORT_VERSION)
 MAX_MIXUPS = 20
 # With more labels pairs stand for the matrix, which would grow with their square.
 MAX_MATRIX_LABELS = header_lib.MAX_DENSE_LABELS
@@ -21,6 +24,8 @@ MAX_PAIRS = 20_000
 MAX_SPEAKERS = 1_000
 # Beyond these digits lies the order in which threads add up.
 _DIGITS = 6
+# A threshold decides: with fewer digits it would decide otherwise where a model is very sure.
+_THRESHOLD, _THRESHOLD_DIGITS = 'threshold', 9
 
 _NO_LOGITS = (
   'With more than {most} labels the predictions keep the {top} highest logits of each clip, and '
@@ -55,7 +60,8 @@ def make(
     'report_version': REPORT_VERSION,
     'num_examples': found.num_examples,
     'num_mistakes': counts.num_examples - counts.num_correct,
-    'num_speakers': len(tallied.voices),
+    'num_speakers': tallied.voices.num_voices,
+    'num_noises': tallied.voices.num_noises,
     'loss': found.loss,
     'accuracy': found.accuracy,
     **_accuracy_interval(tallied),
@@ -73,6 +79,7 @@ def make(
     'confusion': _confusion(tallied, labels),
     'worst_mixups': _mixups(tallied, labels),
     'speakers': _speakers(tallied.speakers),
+    'noises': _speakers(tallied.noises),
     'mistakes': [_mistake(mistake, labels) for mistake in tallied.mistakes],
   }
   rounded: dict[str, Any] = _rounded(report)
@@ -85,41 +92,63 @@ def matrix(report: Mapping[str, Any]) -> counting.Confusion | None:
   return None if held is None else np.array(held, np.int64)
 
 
+def alone_and_together(noun: str) -> tuple[str, str]:
+  """Returns what examples are that share nobody's voice, and such as do; pictures have no voice."""
+  if noun == medium.PICTURES:
+    return 'stands for itself', 'belong together'
+  return 'counts as a speaker of its own', 'are of one voice'
+
+
 def _accuracy_interval(tallied: tally.Tally) -> dict[str, Any]:
   """Returns the interval of the accuracy, and a sentence: what it is over, or why there is none."""
   voices, counts = tallied.voices, tallied.counts
   noun = tallied.header.examples
+  speaker, voice = medium.speaker(noun), medium.voice(noun)
   if len(voices) == counts.num_examples:
     low, high = intervals.wilson(counts.num_correct, counts.num_examples)
-    found: dict[str, Any] = {'low': low, 'high': high, 'over': intervals.OVER_EXAMPLES}
+    found = {'low': low, 'high': high, **_over(tallied, intervals.OVER_EXAMPLES)}
+    alone, together = alone_and_together(noun)
     note = (
-      f"The interval is Wilson's, over {noun}: each counts as a speaker of its own. Where several "
-      'are of one voice and nobody says so, it is too narrow.'
+      f"The interval is Wilson's, over {noun}: each {alone}. Where several {together} and nobody "
+      'says so, it is too narrow.'
     )
-    return {'accuracy_interval_95': {**found, 'num_speakers': len(voices)}, 'interval_note': note}
+    return {'accuracy_interval_95': found, 'interval_note': note}
+  noises = ''
+  if voices.num_noises:
+    noises = (
+      f' Noises are recordings that several {noun} were cut from: these belong together too, but a '
+      'noise counts as no voice.'
+    )
   ends = voices.accuracy_interval()
   if ends is None:
     return {
       'accuracy_interval_95': None,
       'interval_note': (
-        f'There is no interval: {noun} of one voice are right or wrong together, and below '
-        f'{group_bootstrap.MIN_GROUPS} voices (here {len(voices)}) none is worth its name. '
-        'Look at each voice instead.'
+        f'There is no interval: {noun} of one {voice} are right or wrong together, and below '
+        f'{group_bootstrap.MIN_GROUPS} {voice}s (here {voices.num_voices}) none is worth its '
+        f'name. Look at each {voice} instead.{noises}'
       ),
     }
   return {
     'accuracy_interval_95': _ends(np.array(ends), tallied),
     'interval_note': (
-      f'The interval is over {len(voices):,} speakers, by bootstrap: {noun} of one voice are right '
-      f'or wrong together, so speakers are drawn again, each with all {noun} or none.'
+      'The interval is over '
+      f'{utterance.counted_groups(voices.num_voices, voices.num_noises, speaker)}, by bootstrap: '
+      f'{noun} of one {voice} are right or wrong together, so {speaker}s are drawn again, each '
+      f'with all {noun} or none.{noises}'
     ),
   }
 
 
 def _ends(ends: NDArray[np.float64], tallied: tally.Tally) -> dict[str, Any] | None:
   found = _low_high(ends)
-  over = {'over': intervals.OVER_SPEAKERS, 'num_speakers': len(tallied.voices)}
-  return {**found, **over} if found else None
+  return {**found, **_over(tallied, intervals.OVER_SPEAKERS)} if found else None
+
+
+def _over(tallied: tally.Tally, what: str) -> dict[str, Any]:
+  """Returns what an interval says of what it is over."""
+  voices = tallied.voices
+  return {'over': what, 'num_speakers': voices.num_voices, 'num_noises': voices.num_noises}
 
 
 def _low_high(ends: NDArray[np.float64]) -> dict[str, float] | None:
@@ -158,7 +187,7 @@ def _labels(
 ) -> list[dict[str, Any]]:
   found = counting.per_label(tallied.counts)
   right, examples, answers = tallied.counts.by_label
-  speakers = tallied.voices.speakers_of_labels()
+  groups = tallied.voices.groups_of_labels()
   entries = []
   for i, label in enumerate(labels):
     entry: dict[str, Any] = {
@@ -166,7 +195,8 @@ def _labels(
       'num_examples': int(examples[i]),
       'num_predicted': int(answers[i]),
       'num_correct': int(right[i]),
-      'num_speakers': None if speakers is None else int(speakers[i]),
+      'num_speakers': None if groups is None else int(groups[0][i]),
+      'num_noises': None if groups is None else int(groups[1][i]),
       'precision': float(found.precision[i]),
       'recall': float(found.recall[i]),
       'f1': float(found.f1[i]),
@@ -246,11 +276,14 @@ def _mistake(mistake: tally.Mistake, labels: Sequence[str]) -> dict[str, Any]:
   }
 
 
-def _rounded(value: Any) -> Any:
+def _rounded(value: Any, digits: int = _DIGITS) -> Any:
   if isinstance(value, float):
-    return round(value, _DIGITS)
+    return round(value, digits)
   if isinstance(value, Mapping):
-    return {key: _rounded(item) for key, item in value.items()}
+    return {
+      key: _rounded(item, _THRESHOLD_DIGITS if key == _THRESHOLD else _DIGITS)
+      for key, item in value.items()
+    }
   if isinstance(value, list):
     return [_rounded(item) for item in value]
   return value

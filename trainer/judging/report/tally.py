@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas import utterance
 from trainer.measures import counting, ranks, score_steps, sparse_counts, speaker_counts
 from trainer.predictions import header as header_lib
 from trainer.predictions import parquet_reader
@@ -146,7 +147,16 @@ class Tally:
 
   @property
   def speakers(self) -> Mapping[str, SpeakerCount]:
-    """Counts by speaker, in the order of their names."""
+    """Counts by speaker, in the order of their names; recordings of noise are none."""
+    return {name: one for name, one in self._groups.items() if not utterance.is_noise(name)}
+
+  @property
+  def noises(self) -> Mapping[str, SpeakerCount]:
+    """Likewise by recording of noise."""
+    return {name: one for name, one in self._groups.items() if utterance.is_noise(name)}
+
+  @property
+  def _groups(self) -> Mapping[str, SpeakerCount]:
     counts = zip(self.voices.names, self.voices.examples, self.voices.right, strict=True)
     return {
       name: SpeakerCount(num_examples=int(examples), num_correct=int(right))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pages import text_table, words
+from schemas import medium, utterance
 from trainer.judging.report import confidence_text
 from trainer.measures import intervals
 
@@ -45,9 +46,9 @@ def _head(report: Mapping[str, Any]) -> str:
   ]
   tops = {k: share for k, share in report['top_k'].items() if share is not None}
   if tops:
-    said = ', '.join(f'the {k} for {words.share(share)}' for k, share in tops.items())
-    lines.append(f'top       the label is among the likeliest: {said} of {_noun(report)}')
-  for name, key in (('AUC', 'roc_auc'), ('AP', 'average_precision')):
+    said = ', '.join(f'the {k} likeliest for {words.share(share)}' for k, share in tops.items())
+    lines.append(f'top       the true label is among {said} of {_noun(report)}')
+  for name, key in (('ROC-AUC', 'roc_auc'), ('AP', 'average_precision')):
     if report[key]:
       found = report[key]
       lines.append(f'{name:<8}  {found["macro"]:.4f} macro, {found["weighted"]:.4f} weighted')
@@ -62,7 +63,8 @@ def _between(report: Mapping[str, Any], key: str, shown: Callable[[float], str])
     return ''
   over = _noun(report)
   if interval['over'] == intervals.OVER_SPEAKERS:
-    over = words.counted(interval['num_speakers'], 'speaker')
+    speaker = medium.speaker(over)
+    over = utterance.counted_groups(interval['num_speakers'], interval['num_noises'], speaker)
   return f' (95 % interval over {over}: {shown(interval["low"])} to {shown(interval["high"])})'
 
 
@@ -88,18 +90,32 @@ def _labels(report: Mapping[str, Any]) -> str:
 
 def _speakers(report: Mapping[str, Any]) -> str:
   every, count = report['speakers'], report['num_speakers']
-  shown, title = every, 'speaker'
+  shown = every
+  title = medium.speaker(_noun(report))
   if count > MAX_SPEAKERS:
-    if count == report['num_examples']:  # Nobody says who speaks: the clips alone are known.
+    of_noises = sum(noise['num_examples'] for noise in report['noises'])
+    if count == report['num_examples'] - of_noises:  # Nobody says who speaks: only clips are known.
       return ''
     shown = sorted(every, key=lambda speaker: speaker['accuracy'])[:MAX_SPEAKERS]
-    title = f'speaker (the {MAX_SPEAKERS} of {count:,} recognised worst)'
+    title = f'{title} (the {MAX_SPEAKERS} of {count:,} recognised worst)'
   rows = [(title, 'accuracy', _noun(report))]
   rows += [
     (speaker['speaker'], words.share(speaker['accuracy']), f'{speaker["num_examples"]:,}')
     for speaker in shown
   ]
-  return text_table.lay_out(rows)
+  return '\n'.join([text_table.lay_out(rows), *_noises(report)])
+
+
+def _noises(report: Mapping[str, Any]) -> list[str]:
+  """Returns a line on recordings of noise, which are no speakers; none where there are none."""
+  noises = report['noises']
+  if not noises:
+    return []
+  right, examples = (sum(one[key] for one in noises) for key in ('num_correct', 'num_examples'))
+  return [
+    f'noises: {words.share(right / examples)} of {examples:,} {_noun(report)} from '
+    f'{words.counted(report["num_noises"], "recording")}, which count as no speakers'
+  ]
 
 
 def _mixups(report: Mapping[str, Any]) -> str:

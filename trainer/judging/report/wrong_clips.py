@@ -16,7 +16,7 @@ _NUM_TOP = 5
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WrongClip:
-  """One clip.
+  """One clip, wrong or not.
 
   Attributes:
     clip_id: Id of its record.
@@ -59,7 +59,7 @@ def worst(predictions: parquet_reader.Reader, *, limit: int = MAX_CLIPS) -> list
       least = np.sort(losses[candidates])[-limit]
       candidates = candidates[losses[candidates] >= least]
     if len(candidates):
-      found = _clips(batch, candidates)
+      found = clips_of(batch, candidates)
       kept += [
         (clip.loss, clip.clip_id, place + int(i), clip)
         for i, clip in zip(candidates, found, strict=True)
@@ -69,8 +69,8 @@ def worst(predictions: parquet_reader.Reader, *, limit: int = MAX_CLIPS) -> list
   return [clip for *_, clip in kept]
 
 
-def _clips(batch: parquet_reader.Batch, places: np.ndarray) -> list[WrongClip]:
-  """Returns some clips of a batch."""
+def clips_of(batch: parquet_reader.Batch, places: np.ndarray) -> list[WrongClip]:
+  """Returns some clips of a batch, right or wrong, by their places in it."""
   some = parquet_reader.Batch(batch.rows.take(places.tolist()), batch.header)
   labels = batch.header.labels
   sums = some.log_sum_exps

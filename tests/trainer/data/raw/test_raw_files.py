@@ -368,3 +368,22 @@ def test_what_is_passed_by_in_folders_is_said(tmp_path):
   warnings = files_lib.load(f'folders:{tmp_path}').manifest.warnings
   assert warnings[0].startswith('Files were passed by: 2 .xyz. ')
   assert warnings[1].endswith('if one is a label, it has none. (gone)')
+
+
+def test_a_phones_recordings_are_not_read_and_the_job_that_does_is_named(tmp_path):
+  for label in ('no', 'yes'):
+    (tmp_path / 'my memos' / label).mkdir(parents=True)
+    for i in range(3):
+      (tmp_path / 'my memos' / label / f'{i}.m4a').write_bytes(b'as phones write them')
+  root = str(tmp_path / 'my memos')
+  with pytest.raises(errors.DatasetError) as caught:
+    files_lib.load(f'folders:{root}')
+  said = str(caught.value)
+  assert said.startswith(f'The folders of {root!r} hold 6 recordings (.m4a), of which none is read')
+  assert (
+    f"`python -m beam_jobs.featurize --source=folders --input='{root}' --output='{root}_f" in said
+  )
+  assert said.endswith(f"then `python -m trainer --data='{root}_features'`.")
+  soundfile.write(f'{root}/no/a.wav', np.zeros(800), 8_000, subtype='PCM_16')
+  (warning, *_) = files_lib.load(f'folders:{root}').manifest.warnings
+  assert warning.startswith('Files were passed by: 6 .m4a. ') and '--source=folders' in warning

@@ -1,0 +1,1 @@
+"""What is said of an export: its model card, and what its formats cost."""

@@ -1,0 +1,1 @@
+"""Listens to a microphone, a file or a stream, and says what it hears when."""

@@ -1,0 +1,1 @@
+"""What python -m trainer.predict is asked of, and where its answers go."""

@@ -1,0 +1,1 @@
+"""Models that hear a recording as it comes: features of the new frames alone, and what is kept."""
