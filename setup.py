@@ -49,7 +49,19 @@ EXTRAS = {
     'tensorflow>=2.17',
     'tensorflow-datasets>=4.9.7',
   ],
+  'serve': [
+    'fastapi>=0.115',
+    'prometheus-client>=0.20',
+    'python-multipart>=0.0.18',
+    'uvicorn>=0.30',
+  ],
+  'predict': ['pyarrow>=16', 'tensorflow>=2.17'],  # What beam_jobs.predict needs on a worker.
   'sweep': ['optuna>=4.0,<6'],
+  'listen': ['sounddevice>=0.5'],  # A microphone, by PortAudio.
+  'litert': ['ai-edge-litert>=2.0,<3'],  # Runs the LiteRT files of an export.
+  # Writes the ONNX file of an export, and runs it.
+  'onnx': ['onnx>=1.17,<2', 'onnxruntime>=1.20,<2', 'tf2onnx>=1.17,<2'],
+  'app': ['gradio>=6.31,<7'],  # The page of trainer.app.
   'gpu': ['tensorflow[and-cuda]>=2.17'],
   'gcp': [
     'apache-beam[gcp]>=2.72,<3',
@@ -60,12 +72,14 @@ EXTRAS = {
   'aws': ['s3fs>=2025.3'],
   # Linux and Python 3.11; its own lock, requirements/tfio.txt.
   'tfio': ['tensorflow==2.17.1', 'tensorflow-io==0.37.1', 'tensorflow-metadata<1.18'],
+  'kubeflow': ['kfp>=2.17,<3'],  # Its own lock, requirements/kubeflow.txt.
   'demo': ['espeakng-loader>=0.2.4'],
   'dev': [
     'gcp-storage-emulator>=2026.7',
     'hypothesis>=6.100',
     'librosa>=0.11',
     'mypy>=1.11',
+    'playwright>=1.50',  # Drives the Chromium of the system.
     'pytest>=8.2',
     'pytest-xdist>=3.6',
     'ruff>=0.6',
@@ -83,7 +97,16 @@ setuptools.setup(
   license='Apache-2.0',
   python_requires='>=3.11,<3.14',
   packages=setuptools.find_packages(
-    include=['schemas*', 'tfrecords*', 'features*', 'pages*', 'beam_jobs*', 'trainer*']
+    include=[
+      'schemas*',
+      'tfrecords*',
+      'features*',
+      'pages*',
+      'exports*',
+      'beam_jobs*',
+      'trainer*',
+      'pipelines*',
+    ]
   ),
   package_data={'pages': ['templates/*', 'templates/report/*']},
   install_requires=CORE,
@@ -93,6 +116,7 @@ setuptools.setup(
       'voxshard-download = beam_jobs.download:run',
       'voxshard-explore = beam_jobs.explore:run',
       'voxshard-featurize = beam_jobs.featurize:run',
+      'voxshard-predict = beam_jobs.predict:run',
       'voxshard-train = trainer.__main__:run',
       'voxshard-worker = beam_jobs.process_worker:main',
     ],
