@@ -51,7 +51,7 @@ def test_a_killed_launcher_leaves_whole_files_and_the_same_command_finishes(
   process = jobs.start(arguments, env=env)
   orphans = kill_at(process, output, num_finished=num_finished, delay_s=delay_s)
   # No worker goes on behind the back of the next launcher.
-  jobs.wait_for(lambda: not any(map(jobs.is_alive, orphans)), what='the workers', timeout_s=30)
+  jobs.wait_for(lambda: not any(map(jobs.is_alive, orphans)), what='the workers')
   if output.exists():
     jobs.check_whole(output, undisturbed)
   before = jobs.finished(output) if output.exists() else {}
@@ -78,7 +78,7 @@ def test_a_worker_in_mid_shard_ends_with_its_launcher(corpus, tmp_path):
   )
   workers = jobs.children(process.pid)
   jobs.kill(process)
-  jobs.wait_for(lambda: not any(map(jobs.is_alive, workers)), what='the workers', timeout_s=30)
+  jobs.wait_for(lambda: not any(map(jobs.is_alive, workers)), what='the workers')
   assert not list(output.glob('*-train.tfrecord-00000-of-00001'))
 
 
@@ -151,7 +151,7 @@ def test_a_killed_worker_ends_the_job_with_a_sentence_and_a_rerun_completes_it(
   assert process.returncode == 2
   assert jobs.sentence(err).startswith('error: A worker process ended before its time')
   assert 'run the same command again' in err
-  assert not any(map(jobs.is_alive, workers))
+  jobs.wait_for(lambda: not any(map(jobs.is_alive, workers)), what='the workers')
   jobs.check_whole(output, undisturbed)
   before = jobs.finished(output)
   again = jobs.run(arguments)
@@ -180,16 +180,17 @@ def test_a_worker_that_is_killed_as_it_starts_does_not_leave_the_job_waiting(
 
 
 def test_the_file_that_a_worker_dies_of_is_named(corpus, tmp_path):
-  # A decoder that crashes, as the C libraries may: it ends the process at one file.
+  # A decoder that crashes, as the C libraries may: it ends the process at one file. In truth: a
+  # signal to a process is taken by whichever thread, while this one goes on.
   (tmp_path / 'sitecustomize.py').write_text(
     """
-import os, signal, sys
+import ctypes, sys
 if 'beam_jobs.launching.local_worker' in sys.orig_argv:
   from features.decoding import clips
   decode = clips.decode
   def crashing(data, *args, **kwargs):
     if b'poison' in data[-16:]:
-      os.kill(os.getpid(), signal.SIGSEGV)
+      ctypes.string_at(0)
     return decode(data, *args, **kwargs)
   clips.decode = crashing
 """
@@ -208,17 +209,16 @@ if 'beam_jobs.launching.local_worker' in sys.orig_argv:
 def test_a_killed_demo_leaves_nothing_and_is_made_whole_the_next_time(tmp_path, delay_s):
   root = tmp_path / 'demo' / 'corpus'
   arguments = [
-    '--source=synthetic:takes=8', f'--input={root}', f'--output={tmp_path / "data"}',
-    '--notfds_metadata', '--workers=0',
+    f'--input={root}', f'--output={tmp_path / "data"}', '--notfds_metadata', '--workers=0',
   ]  # fmt: skip
-  process = jobs.start(arguments)
+  process = jobs.start([*arguments, '--source=synthetic:takes=100'])  # A minute's work.
   jobs.wait_for(lambda: list(root.parent.glob('corpus.tmp-*')), what='the corpus in the making')
   time.sleep(delay_s)
   synthesizers = jobs.children(process.pid)
   jobs.kill(process)
   assert not root.exists()
-  jobs.wait_for(lambda: not any(map(jobs.is_alive, synthesizers)), what='eSpeak', timeout_s=30)
+  jobs.wait_for(lambda: not any(map(jobs.is_alive, synthesizers)), what='eSpeak')
   assert list(root.parent.glob('corpus.tmp-*'))
-  done = jobs.run(arguments)
+  done = jobs.run([*arguments, '--source=synthetic:takes=1'])
   assert done.returncode == 0, done.stderr
   assert [path.name for path in root.parent.iterdir()] == ['corpus']
