@@ -11,8 +11,10 @@ COPY schemas schemas
 COPY tfrecords tfrecords
 COPY features features
 COPY pages pages
+COPY exports exports
 COPY beam_jobs beam_jobs
 COPY trainer trainer
+COPY pipelines pipelines
 
 # What is installed beside the core, such as [media]: FFmpeg's decoders, for M4A, WebM and the like.
 # Not by default: their wheel holds GPL software (NOTICE).

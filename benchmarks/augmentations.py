@@ -96,7 +96,7 @@ def main() -> None:
   )
   rng = np.random.default_rng(0)
   samples = tf.constant(rng.normal(0, 0.1, (args.batch_size, audio.clip_samples)), tf.float32)
-  computes = tf.function(front_end.layer(log_mel, audio))
+  computes = tf.function(front_end.twin(log_mel, audio))
   mels = computes(samples)
   with tempfile.TemporaryDirectory() as scratch:
     root = pathlib.Path(scratch)

@@ -44,7 +44,7 @@ def peaks_mib(arguments: list[str]) -> tuple[float, float]:
   done = threading.Event()
   peaks: dict[int, int] = {}
   with subprocess.Popen(command, cwd=featurize.ROOT, stdout=subprocess.DEVNULL) as job:
-    watcher = threading.Thread(target=_watch, args=(job.pid, done, peaks))
+    watcher = threading.Thread(target=watch, args=(job.pid, done, peaks))
     watcher.start()
     code = job.wait()
     done.set()
@@ -55,7 +55,8 @@ def peaks_mib(arguments: list[str]) -> tuple[float, float]:
   return launcher / 1024, max(peaks.values(), default=0) / 1024
 
 
-def _watch(launcher: int, done: threading.Event, peaks: dict[int, int]) -> None:
+def watch(launcher: int, done: threading.Event, peaks: dict[int, int]) -> None:
+  """Notes the peaks of a process and of its descendants, in KiB, until it is done."""
   while not done.wait(0.1):
     for pid in [launcher, *_descendants(launcher)]:
       peaks[pid] = max(peaks.get(pid, 0), _peak_kib(pid))

@@ -33,7 +33,7 @@ from benchmarks import clips
 from tfrecords import manifest_file
 from trainer import models
 from trainer.data import input_pipeline
-from trainer.devices import allocator, strategies
+from trainer.devices import allocator, machine, strategies
 from trainer.learning import steps
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -125,7 +125,7 @@ def main() -> None:
     clips.write(root / 'one', args.batch_size, num_shards=1)
     folder = str(root / 'many')
     single = tf.distribute.get_strategy()
-    mirrored = strategies.make('mirrored', ['CPU:0'])
+    mirrored = strategies.make('mirrored', machine.devices()[:1])
     compiled = {
       strategy: make_steps(args.model, folder, strategy) for strategy in (single, mirrored)
     }

@@ -30,6 +30,7 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 from scipy import stats
 
+from pages import words
 from schemas import command, errors
 
 _CLIP = re.compile(r'(?P<digit>\d)_(?P<voice>[^_]+)_(?P<take>\d+)\.wav')
@@ -224,7 +225,9 @@ def main(argv: Sequence[str]) -> None:
     with open(results, 'a', encoding='utf-8') as stream:
       stream.write(json.dumps(pair, sort_keys=True) + '\n')
     print(
-      f'{voice} {seed}: transfer {pair["transfer"]:.1%}, scratch {pair["scratch"]:.1%}', flush=True
+      f'{voice} {seed}: transfer {words.share(pair["transfer"])}, '
+      f'scratch {words.share(pair["scratch"])}',
+      flush=True,
     )
   asked = [pair for pair in pairs if pair['voice'] in args.voices.split(',')]
   print(table([pair for pair in asked if pair['seed'] < args.seeds]))

@@ -5,13 +5,15 @@ import subprocess
 
 import numpy as np
 import pytest
+import soundfile
 import tensorflow as tf
 
 from beam_jobs import featurize as job
-from benchmarks import featurize
+from benchmarks import featurize, running_sound
 from schemas import command
 from tfrecords import manifest_file, reader
 from tfrecords.wire import codec
+from trainer.listen import true_times
 
 ROOT = pathlib.Path(__file__).parent.parent
 NUM_CLIPS = 48
@@ -68,3 +70,31 @@ def test_the_librosa_script_computes_as_much(corpus, tmp_path):
   example = tf.train.Example.FromString(found[0][1])
   # librosa's frames are as long as the transform, so one less fits.
   assert len(example.features.feature['log_mel'].float_list.value) == 97 * 80
+
+
+def test_running_sound_is_where_its_table_says(tmp_path):
+  rate_hz, corpus = 8_000, tmp_path / 'corpus'
+  names = [f'{word}/v_{take}.wav' for word in ('up', 'bird') for take in range(3)]
+  time = np.arange(rate_hz // 4) / rate_hz
+  clip = np.concatenate([np.zeros(900), 0.5 * np.sin(2 * np.pi * 440 * time), np.zeros(900)])
+  for name in names:
+    (corpus / name).parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(corpus / name, clip, rate_hz)
+  (corpus / '_background_noise_').mkdir()
+  noise = np.random.default_rng(1).standard_normal(4 * rate_hz)
+  soundfile.write(corpus / '_background_noise_' / 'hiss.wav', noise / 10, rate_hz)
+  (corpus / 'testing_list.txt').write_text('\n'.join(names))
+  found = []
+  for out in (tmp_path / 'one', tmp_path / 'two'):
+    running_sound.main([f'--corpus={corpus}', f'--output={out}'])
+    found.append((out.with_suffix('.flac').read_bytes(), out.with_suffix('.csv').read_bytes()))
+  assert found[0] == found[1]
+  events = true_times.load(str(tmp_path / 'one.csv'))
+  assert sorted(one.label for one in events) == ['bird'] * 3 + ['up'] * 3
+  samples, _ = soundfile.read(tmp_path / 'one.flac')
+  is_said = np.zeros(len(samples), bool)
+  for one in events:
+    is_said[round(one.start_s * rate_hz) : round(one.end_s * rate_hz)] = True
+  # The tone is 0.35 of root mean square, the noise at most -35 dB.
+  assert np.sqrt(np.mean(samples[is_said] ** 2)) > 0.3
+  assert 1e-3 <= np.sqrt(np.mean(samples[~is_said] ** 2)) < 0.03

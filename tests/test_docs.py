@@ -9,21 +9,19 @@ import types
 import numpy as np
 import pytest
 
-import features
-from beam_jobs import download, downloading, sources
+from beam_jobs import download, downloading
+from beam_jobs.asking import ask_flags
 from beam_jobs.exploration import request
 from beam_jobs.launching import flags as job_flags
 from beam_jobs.sources import corpus
-from features import augmentations, effects
 from features.augmentations import augmentation
+from pipelines import kubeflow
 from schemas import audio, options, record
-from schemas import medium as media
-from tests.helpers import toy_models
 from tfrecords import command_line
 from trainer import (
+  app,
   augment,
   baseline,
-  baselines,
   compare,
   config,
   data_server,
@@ -35,9 +33,10 @@ from trainer import (
   suspects,
   sweep,
 )
-from trainer.devices import strategies
-from trainer.models import model as model_lib
+from trainer.export import exporting
+from trainer.listen import listen_config
 from trainer.runs import runs_table
+from trainer.serve import serve_config
 
 ROOT = pathlib.Path(__file__).parent.parent
 DOCS = sorted([*ROOT.glob('*.md'), *(ROOT / 'docs').glob('*.md')])
@@ -48,6 +47,9 @@ def commands(path):
   text = path.read_text(encoding='utf-8')
   blocks = re.findall(r'```sh\n(.*?)```', text, re.DOTALL)
   blocks += re.findall(r'^ {4}((?:make|python) .*)$', text, re.MULTILINE)
+  for row in re.findall(r'^\|.*\|$', text, re.MULTILINE):  # Whole commands in tables.
+    cells = re.findall(r'\| `((?:make|python) [^`]*)` (?=\|)', row)
+    blocks += [cell.replace('\\|', '|') for cell in cells]
   for block in blocks:
     for line in block.replace('\\\n', ' ').splitlines():
       words = shlex.split(line, comments=True)
@@ -60,12 +62,20 @@ ALL = [(path.name, words) for path in DOCS for words in commands(path)]
 
 # Programs that take flags and nothing else.
 TRAINER = {
+  'pipelines.kubeflow': kubeflow.KubeflowConfig,
   'trainer': config.TrainConfig,
+  'trainer.app': app.AppConfig,
   'trainer.baseline': baseline.BaselineConfig,
   'trainer.evaluate': evaluate.EvaluateConfig,
   'trainer.extract': extract.ExtractConfig,
+  'trainer.export': exporting.ExportConfig,
+  'trainer.serve': serve_config.ServeConfig,
+  'trainer.listen': listen_config.ListenConfig,
   'trainer.suspects': suspects.SuspectsConfig,
 }
+
+# Those that take Beam's options too.
+JOBS = {'beam_jobs.featurize': job_flags.parse, 'beam_jobs.predict': ask_flags.parse}
 
 # Those that take files too, or what the field here is called.
 WITH_ARGUMENTS = {
@@ -77,8 +87,8 @@ WITH_ARGUMENTS = {
 
 
 def check_python(module, arguments):
-  if module == 'beam_jobs.featurize':
-    job_flags.beam_options(job_flags.parse(arguments).beam_arguments)
+  if module in JOBS:
+    job_flags.beam_options(JOBS[module](arguments).beam_arguments)
   elif module == 'beam_jobs.explore':
     request.parse(arguments)
   elif module == 'beam_jobs.download':
@@ -103,6 +113,19 @@ def check_python(module, arguments):
     assert module == 'tensorboard.main', f'no test knows the program {module}'
 
 
+def next_steps():
+  """Yields the commands that `make demo` prints at its end."""
+  makefile = (ROOT / 'Makefile').read_text(encoding='utf-8')
+  recipe = re.search(r'^demo:.*?(?=^\w)', makefile, re.MULTILINE | re.DOTALL)[0]
+  for command in re.findall(r"'\$\(PY\) (-m [^']*)'", recipe):
+    yield shlex.split(command)
+
+
+@pytest.mark.parametrize('words', next_steps(), ids=' '.join)
+def test_the_next_steps_of_the_demo_parse(words):
+  check_python(words[1], words[2:])
+
+
 def test_the_docs_have_commands():
   assert len(ALL) > 15
 
@@ -112,7 +135,8 @@ def test_a_command_in_the_docs_parses(page, words):
   program = words[0].removeprefix('.venv/bin/')
   if program == 'make':
     makefile = (ROOT / 'Makefile').read_text(encoding='utf-8')
-    assert all(re.search(rf'^{target}:', makefile, re.MULTILINE) for target in words[1:])
+    targets = [word for word in words[1:] if '=' not in word]
+    assert all(re.search(rf'^{target}:', makefile, re.MULTILINE) for target in targets)
   else:
     assert program == 'python' and words[1] == '-m'
     check_python(words[2], words[3:])
@@ -135,60 +159,30 @@ def rows_of_table(page, header):
   return found
 
 
-@pytest.mark.parametrize(
-  ('header', 'family'),
-  [
-    ('source', sources.SOURCES),
-    ('feature', features.FEATURES),
-    ('effect', effects.EFFECTS),
-    ('corpus', downloading.CORPORA),
-    ('augmentation', augmentations.AUGMENTATIONS),
-    ('model', models.MODELS),
-    ('baseline', baselines.BASELINES),
-    ('strategy', strategies.STRATEGIES),
-  ],
-)
-def test_the_tables_of_the_readme_list_what_there_is(header, family):
-  assert table('README.md', header) == list(family)
-
-
-@pytest.mark.parametrize(
-  ('header', 'settings_by_name'),
-  [
-    ('source', sources.SETTINGS),
-    ('corpus', downloading.SETTINGS),
-    ('feature', features.SETTINGS),
-    ('effect', effects.SETTINGS),
-    ('augmentation', augmentations.SETTINGS),
-    ('model', models.SETTINGS),
-    ('baseline', baselines.SETTINGS),
-  ],
-)
-def test_settings_that_the_readme_names_are_there(header, settings_by_name):
-  lines = (ROOT / 'README.md').read_text(encoding='utf-8').splitlines()
-  start = next(i for i, line in enumerate(lines) if line.startswith(f'| {header} |'))
-  for name, cls in settings_by_name.items():
-    row = next(line for line in lines[start:] if line.startswith(f'| `{name}` |'))
-    for setting in re.findall(r'`(\w+)`', row.rsplit('|', 2)[1]):
-      assert setting in cls.__dataclass_fields__ or setting in settings_by_name, (name, setting)
-
-
-@pytest.mark.parametrize('row', rows_of_table('README.md', 'model'), ids=lambda row: row[0])
-def test_what_the_readme_says_of_a_model_is_so(row):
-  name, _, source, takes, clips, parameters, _ = row
-  name = name.strip('`')
-  member = models.MODELS[name]
-  assert source == member.source
-  assert takes == ', '.join(one.name.lower() for one in member.takes)
-  assert clips == member.lengths.name.lower().replace('_', ' ')
-  if parameters != 'its own':  # Of a file that the user gives.
-    size = (8_000,) if member.takes[0] == model_lib.Takes.SAMPLES else (49, 40)
-    assert parameters == f'{toy_models.parameters(name, size, num_labels=10):,}'
-
-
-def test_the_readme_lists_the_endings_that_are_read():
+def test_the_readme_is_short_and_leads_to_every_page():
   text = (ROOT / 'README.md').read_text(encoding='utf-8')
-  assert [suffix for suffix in media.AUDIO_SUFFIXES if f'`{suffix}`' not in text] == []
+  assert text.count('\n') <= 180
+  pages = {path.name for path in (ROOT / 'docs').glob('*.md')}
+  assert pages == set(re.findall(r'\(docs/([\w-]+\.md)', text))
+
+
+def slugs(text):
+  """Returns the anchors of a page's headings, as GitHub makes them."""
+  titles = re.findall(r'^#+ (.*)$', re.sub(r'```.*?```', '', text, flags=re.DOTALL), re.MULTILINE)
+  return {re.sub(r'[^\w\- ]', '', title.lower()).replace(' ', '-') for title in titles}
+
+
+@pytest.mark.parametrize('page', DOCS, ids=lambda page: page.name)
+def test_links_lead_to_pages_and_headings_that_are_there(page):
+  text = re.sub(r'```.*?```', '', page.read_text(encoding='utf-8'), flags=re.DOTALL)
+  for target in re.findall(r'\]\(([^)\s]+)\)', text):
+    if '://' in target:
+      continue
+    path, _, anchor = target.partition('#')
+    found = (page.parent / path) if path else page
+    assert found.exists(), target
+    if anchor:
+      assert anchor in slugs(found.read_text(encoding='utf-8')), target
 
 
 def test_the_table_of_training_lists_what_is_done_on_the_fly():

@@ -7,13 +7,16 @@ import pathlib
 import pytest
 
 from beam_jobs import sources
+from beam_jobs.asking import ask_flags
 from beam_jobs.exploration import from_corpus, request
 from beam_jobs.launching import flags, preparing
 from beam_jobs.sources import corpus as corpus_lib
+from pipelines import kubeflow
 from schemas import errors
 from tests.helpers import wav_files
 from tfrecords import command_line, paths
 from trainer import (
+  app,
   baseline,
   compare,
   config,
@@ -25,8 +28,11 @@ from trainer import (
   suspects,
   sweep,
 )
+from trainer.export import exporting
+from trainer.listen import listen_config
 from trainer.models import application_weights
 from trainer.runs import runs_table
+from trainer.serve import serve_config
 
 
 @pytest.fixture(autouse=True)
@@ -63,9 +69,18 @@ def folder(*argv):
   return command_line.parse_folder(argv, description='', program='')
 
 
+def asked(*given):
+  base = ('--source=unlabelled', '--input=x', *given)
+  return lambda *argv: ask_flags.parse([*base, *argv]).asked
+
+
 # Every flag and argument that is a path, but the --input of a corpus: that one stands in the
 # manifest as it was typed, and who opens the corpus expands it.
 PATHS = [
+  (of(app.AppConfig), app.AppConfig, 'run_dir'),
+  (of(app.AppConfig), app.AppConfig, 'model'),
+  (of(app.AppConfig), app.AppConfig, 'beside'),
+  (of(app.AppConfig), app.AppConfig, 'keep'),
   (of(config.TrainConfig), config.TrainConfig, 'data'),
   (of(config.TrainConfig), config.TrainConfig, 'run_dir'),
   (of(config.TrainConfig, '--cache=disk'), config.TrainConfig, 'cache_dir'),
@@ -73,9 +88,23 @@ PATHS = [
   (of(config.TrainConfig), config.TrainConfig, 'teacher'),
   (of(baseline.BaselineConfig), baseline.BaselineConfig, 'data'),
   (of(baseline.BaselineConfig), baseline.BaselineConfig, 'run_dir'),
+  (of(exporting.ExportConfig, '--output=x'), exporting.ExportConfig, 'run_dir'),
+  (of(exporting.ExportConfig), exporting.ExportConfig, 'output'),
+  (
+    of(exporting.ExportConfig, '--output=x', '--format=litert_int8'),
+    exporting.ExportConfig,
+    'calibration_data',
+  ),
+  (of(kubeflow.KubeflowConfig), kubeflow.KubeflowConfig, 'output'),
   (of(extract.ExtractConfig, '--run_dir=x', '--output=x'), extract.ExtractConfig, 'data'),
   (of(extract.ExtractConfig, '--output=x'), extract.ExtractConfig, 'run_dir'),
   (of(extract.ExtractConfig, '--run_dir=x'), extract.ExtractConfig, 'output'),
+  (of(listen_config.ListenConfig), listen_config.ListenConfig, 'run_dir'),
+  (of(listen_config.ListenConfig), listen_config.ListenConfig, 'model'),
+  (of(listen_config.ListenConfig), listen_config.ListenConfig, 'input'),
+  (of(listen_config.ListenConfig), listen_config.ListenConfig, 'truth'),
+  (of(listen_config.ListenConfig), listen_config.ListenConfig, 'picture'),
+  (of(listen_config.ListenConfig, '--truth=x'), listen_config.ListenConfig, 'figures'),
   (of(model_table.ModelsConfig), model_table.ModelsConfig, 'data'),
   (of(compare.CompareConfig, 'a', 'b', files='runs'), compare.CompareConfig, 'output'),
   (of(evaluate.EvaluateConfig), evaluate.EvaluateConfig, 'data'),
@@ -84,11 +113,17 @@ PATHS = [
   (of(evaluate.EvaluateConfig), evaluate.EvaluateConfig, 'run_dir'),
   (of(predict.PredictConfig), predict.PredictConfig, 'data'),
   (of(predict.PredictConfig, '--data=x'), predict.PredictConfig, 'run_dir'),
+  (of(predict.PredictConfig, '--data=x'), predict.PredictConfig, 'model'),
+  (of(predict.PredictConfig, '--data=x'), predict.PredictConfig, 'output'),
   (of(data_server.ServerConfig, '--role=dispatcher'), data_server.ServerConfig, 'work_dir'),
+  (of(serve_config.ServeConfig), serve_config.ServeConfig, 'run_dir'),
+  (of(serve_config.ServeConfig), serve_config.ServeConfig, 'model'),
   (of(suspects.SuspectsConfig), suspects.SuspectsConfig, 'run_dir'),
   (of(suspects.SuspectsConfig), suspects.SuspectsConfig, 'output'),
   (lambda *argv: request.parse(argv), request.Request, 'data'),
   (lambda *argv: request.parse(['--data=x', *argv]), request.Request, 'output'),
+  (asked('--output=x'), ask_flags.AskFlags, 'model'),
+  (asked('--model=x'), ask_flags.AskFlags, 'output'),
   (lambda *argv: flags.parse(argv).config, flags._Flags, 'output'),
   (lambda *argv: flags.parse(argv).config, flags._Flags, 'corrections'),
 ]

@@ -20,8 +20,10 @@ MAY_IMPORT = {
   'tfrecords': {'schemas'},
   'features': {'schemas', 'tfrecords'},
   'pages': {'schemas', 'tfrecords', 'features'},
-  'beam_jobs': {'schemas', 'tfrecords', 'features', 'pages'},
-  'trainer': {'schemas', 'tfrecords', 'features', 'pages'},
+  'exports': {'schemas', 'tfrecords', 'features'},
+  'beam_jobs': {'schemas', 'tfrecords', 'features', 'pages', 'exports'},
+  'trainer': {'schemas', 'tfrecords', 'features', 'pages', 'exports'},
+  'pipelines': {'schemas', 'tfrecords'},
 }
 
 # Inside a package: room -> the rooms, and the modules beside them, that it may import. Such modules
@@ -51,6 +53,7 @@ ROOMS = {
     'downloading': 'processes',
     'launching': 'config output pipeline planning processes rules shards sources transforms',
     'exploration': 'shards sources',
+    'asking': 'launching output planning processes shards sources transforms',
   },
   'trainer': {
     'models': 'lazy model_table',
@@ -61,16 +64,27 @@ ROOMS = {
     'measures': 'predictions',
     'confidence': 'predictions',
     'baselines': 'data devices predictions',
-    'baseline': 'baselines data devices folds judging learning measures runs',
+    'baseline': 'baselines child_processes data devices folds judging learning measures runs',
     'runs': 'baselines devices lazy measures models',
+    'child_processes': 'runs',
     'compare': 'measures predictions runs',
     'judging': 'baselines confidence data devices lazy measures models predictions runs',
-    'folds': 'config data devices judging learning models predictions preflight resume runs',
+    'folds': 'child_processes config data devices judging learning models predictions preflight '
+    'resume runs',
+    'predicting': 'confidence judging runs',
     'suspects': 'predictions runs',
+    'decoders': '',
+    'app': 'confidence decoders export judging predictions runs suspects',
     'callbacks': 'judging measures runs',
     'rate_range': 'assembly config data devices judging learning memory_demand models runs',
-    'sweep': 'config data folds learning measures models preflight resume runs',
+    'sweep': 'augment child_processes config data folds learning measures models preflight resume '
+    'runs',
     'trunks': 'compare data devices judging lazy measures models runs',
+    'export': 'confidence config data devices judging lazy models predictions runs streaming '
+    'trunks',
+    'streaming': 'lazy models runs',
+    'serve': 'confidence decoders export runs',
+    'listen': 'confidence devices export judging runs streaming',
     'learning': 'augment callbacks data devices judging lazy measures models runs',
   },
 }
@@ -82,6 +96,7 @@ FAMILIES = {'beam_jobs/sources', 'features', 'trainer/models'}
 # Modules and rooms that mean the same wherever they stand; every other name stands once.
 SAME_EVERYWHERE = {
   'config',  # Of a program.
+  'predict',  # A few files, and a million.
   'flags',
   'augmentation',  # Of copies, and on the fly.
   'chain',
@@ -217,10 +232,12 @@ def test_bazel_lists_the_targets(tmp_path):
     ('features', {'tensorflow', 'apache_beam', 'librosa', 'keras'}),
     # Ctrl-C is told from the first moment on, so what takes seconds is loaded behind it.
     ('beam_jobs.featurize', {'apache_beam', 'numpy'}),
+    ('beam_jobs.predict', {'apache_beam', 'numpy'}),
     (
       'beam_jobs.launching.launch',
       {'tensorflow', 'keras', 'matplotlib', 'sklearn', 'librosa', 'jinja2'},
     ),
+    ('beam_jobs.asking.ask_job', {'tensorflow', 'keras', 'trainer'}),
   ],
 )
 def test_importing_a_module_does_not_pull_in(module, unwanted):
@@ -253,7 +270,11 @@ def imported_at_start(path):
 
 # Only imported by the trainer, by tests, or when there is work that needs TensorFlow.
 NOT_ON_A_WORKER = {
+  'exports/answer_tables.py',
+  'exports/table_texts.py',
+  'features/effect_twins.py',
   'features/layers.py',
+  'features/keras_twins.py',
   'tfrecords/pipeline/balance.py',
   'tfrecords/pipeline/dataset.py',
   'tfrecords/storage/fsspec_bucket.py',  # They come with the clients of their buckets.
@@ -271,7 +292,7 @@ NOT_ON_A_WORKER = {
 
 def test_the_core_install_is_all_that_the_data_job_imports():
   distributions = importlib.metadata.packages_distributions()
-  for package in ('tfrecords', 'features', 'pages', 'beam_jobs'):
+  for package in ('tfrecords', 'features', 'pages', 'exports', 'beam_jobs'):
     allowed = declared('core') | (declared('report') if package == 'pages' else set())
     for path in sorted((ROOT / package).rglob('*.py')):
       name = path.relative_to(ROOT).as_posix()

@@ -8,6 +8,7 @@ from scipy import stats
 from benchmarks.models import recipes, tasks
 from benchmarks.models.recipes import Candidate
 from benchmarks.models.tasks import DEMO, TAKES, Plan, Results, Task
+from pages import words
 from schemas import errors, splits
 
 _MARKS = ('<!-- tables: python -m benchmarks.models -->', '<!-- end of the tables -->')
@@ -82,7 +83,7 @@ def _epochs(task: Task | str) -> str:
 
 
 def _percent(share: float) -> str:
-  return f'{100 * share:.1f} %'
+  return words.share(share)
 
 
 def _voices_table(plan: Plan, results: Results) -> str:

@@ -11,7 +11,7 @@ from tests.beam_jobs import corpora
 from tests.engines import dataflow_environment, dataflow_service, gcs_emulator, gcs_session
 
 ROOT = pathlib.Path(__file__).parents[2]
-PACKAGES = ('schemas', 'tfrecords', 'features', 'pages', 'beam_jobs', 'trainer')
+PACKAGES = ('schemas', 'tfrecords', 'features', 'pages', 'exports', 'beam_jobs', 'trainer')
 _WORKER = pathlib.Path(__file__).parent / 'dataflow_worker.py'
 BUCKET = 'voices'
 
@@ -26,15 +26,17 @@ class Cloud:
     self.storage = gcs_emulator.GcsEmulator()
     self.service = dataflow_service.DataflowService(self._work)
     self.checkout = _checkout(folder / 'checkout')
+    self.session: dict[str, str] = {}
     self.environment: dict[str, str] = {}
     self.worker_python: pathlib.Path | None = None
 
   def __enter__(self) -> 'Cloud':
     self.storage.__enter__()
     self.service.__enter__()
+    self.session = gcs_session.write_environment(self._folder, self.storage.url)
     self.environment = {
       **{name: value for name, value in os.environ.items() if name != 'PYTHONPATH'},
-      **gcs_session.write_environment(self._folder, self.storage.url),
+      **self.session,
     }
     self.storage.make_bucket(BUCKET)
     self.storage.put_folder(BUCKET, 'audio', self.corpus)
@@ -45,7 +47,18 @@ class Cloud:
     self.storage.__exit__()
 
   def launch(self, *more: str, without: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-    """Runs the command of docs/running-at-scale.md with further flags, and waits for its end."""
+    """Runs the command as a program, and waits for its end."""
+    return subprocess.run(
+      [sys.executable, '-m', 'beam_jobs.featurize', *self.command_line(*more, without=without)],
+      cwd=self.checkout,
+      env=self.environment,
+      capture_output=True,
+      text=True,
+      timeout=900,
+    )
+
+  def command_line(self, *more: str, without: tuple[str, ...] = ()) -> list[str]:
+    """Returns the flags of the command of docs/running-at-scale.md, and further ones."""
     flags = [
       '--runner=DataflowRunner', '--project=emulated', '--region=us-central1',
       f'--temp_location=gs://{BUCKET}/tmp', f'--staging_location=gs://{BUCKET}/staging',
@@ -53,14 +66,7 @@ class Cloud:
       f'--input=gs://{BUCKET}/audio', f'--output=gs://{BUCKET}/data', *corpus_flags(),
     ]  # fmt: skip
     kept = [flag for flag in flags if not flag.startswith(without or ('none',))]
-    return subprocess.run(
-      [sys.executable, '-m', 'beam_jobs.featurize', *kept, *more],
-      cwd=self.checkout,
-      env=self.environment,
-      capture_output=True,
-      text=True,
-      timeout=300,
-    )
+    return [*kept, *more]
 
   def staged(self, name: str) -> pathlib.Path:
     """Returns a local copy of what the last launch staged under a name."""
@@ -83,7 +89,7 @@ class Cloud:
       env=self.environment,
       capture_output=True,
       text=True,
-      timeout=300,
+      timeout=900,
     )
     if done.returncode:
       raise RuntimeError(done.stderr[-4000:])

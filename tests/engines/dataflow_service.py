@@ -24,6 +24,7 @@ class DataflowService:
     work: Does the jobs; tests replace it.
     url: What --dataflow_endpoint is set to. Beam takes another transport for any but localhost.
     jobs: The job requests that came, as JSON.
+    asked: Set as soon as somebody has asked what the workers of the latest job complained of.
     refuse_with: Status and message to answer every request with; None to serve them.
   """
 
@@ -32,6 +33,7 @@ class DataflowService:
     self._states: list[str] = []
     self._errors: list[str] = []
     self.jobs: list[dict[str, Any]] = []
+    self.asked = threading.Event()
     self.refuse_with: tuple[int, str] | None = None
     self._server = http.server.ThreadingHTTPServer(
       ('127.0.0.1', 0), lambda *args: _Handler(self, *args)
@@ -44,6 +46,7 @@ class DataflowService:
     self.jobs.append(job)
     self._states.append('JOB_STATE_RUNNING')
     self._errors.append('')
+    self.asked.clear()
     accepted = self.show(f'job-{number}')
     threading.Thread(target=self._run, args=(number,), daemon=True).start()
     return accepted
@@ -62,6 +65,7 @@ class DataflowService:
   def messages(self, job_id: str) -> list[dict[str, str]]:
     """Returns what the job's workers complained of."""
     text = self._errors[int(job_id.removeprefix('job-'))]
+    self.asked.set()
     if not text:
       return []
     return [

@@ -5,28 +5,50 @@ import pathlib
 import sys
 from collections.abc import Callable, Sequence
 
+from beam_jobs import featurize
+from schemas import command
 from tests.engines import process
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 PATTERN = 'pattern={label}/{speaker}_{take}.wav'
 
 
+def here(corpus: pathlib.Path, output: pathlib.Path, *options: str) -> pathlib.Path:
+  """Runs the job in this process, which must succeed; returns its output."""
+  command_line = _command_line(corpus, output, PATTERN, *options, '--workers=0')
+  assert command.run(featurize.main, command_line) == 0
+  return output
+
+
 def start(
   corpus: pathlib.Path, output: pathlib.Path, *options: str, pattern: str = PATTERN
 ) -> process.Process:
   """Starts the job; its log is beside the output."""
-  command = [
-    sys.executable, '-m', 'beam_jobs.featurize', f'--source=file_names:{pattern}',
-    f'--input={corpus}', f'--output={output}', '--sample_rate_hz=8000', '--clip_seconds=0.5',
-    '--feature=log_mel:num_mels=20', '--notfds_metadata', *options,
-  ]  # fmt: skip
   return process.Process(
-    'featurize', command, log_path=output.with_name(f'{output.name}.log'), folder=ROOT
+    'featurize',
+    [
+      sys.executable,
+      '-m',
+      'beam_jobs.featurize',
+      *_command_line(corpus, output, pattern, *options),
+    ],
+    log_path=output.with_name(f'{output.name}.log'),
+    folder=ROOT,
   )
 
 
+def _command_line(
+  corpus: pathlib.Path, output: pathlib.Path, pattern: str, *options: str
+) -> list[str]:
+  return [
+    f'--source=file_names:{pattern}', f'--input={corpus}', f'--output={output}',
+    '--sample_rate_hz=8000', '--clip_seconds=0.5', '--feature=log_mel:num_mels=20',
+    '--notfds_metadata', *options,
+  ]  # fmt: skip
+
+
 def finish(
-  job: process.Process, *, timeout_s: float = 240, logs: Callable[[], str] = lambda: ''
+  job: process.Process, *, timeout_s: float = 600, logs: Callable[[], str] = lambda: ''
 ) -> str:
   """Waits for a job that must succeed; returns what it printed.
 
@@ -65,7 +87,7 @@ def shards(output: pathlib.Path) -> Sequence[pathlib.Path]:
   return sorted(output.glob('*.tfrecord-?????-of-?????'))
 
 
-def refused(job: process.Process, *, timeout_s: float = 240) -> str:
+def refused(job: process.Process, *, timeout_s: float = 600) -> str:
   """Waits for a job that must end with one sentence; returns the sentence."""
   try:
     code = job.wait(timeout_s)

@@ -8,9 +8,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from tests.engines import launcher, process
+from tests.engines import free_ports, launcher, process
 
-_START_TIMEOUT_S = 60.0
+_START_TIMEOUT_S = 300.0
 
 
 @contextlib.contextmanager
@@ -31,9 +31,7 @@ def job_server(folder: pathlib.Path) -> Iterator[str]:
 @contextlib.contextmanager
 def worker_pool(folder: pathlib.Path) -> Iterator[str]:
   """Gives HOST:PORT of a worker pool for --environment_config of EXTERNAL workers."""
-  with socket.socket() as probe:
-    probe.bind(('127.0.0.1', 0))
-    port = probe.getsockname()[1]
+  (port,) = free_ports.free_ports(1)
 
   def answers() -> bool:
     with contextlib.suppress(OSError), socket.create_connection(('127.0.0.1', port), timeout=1):

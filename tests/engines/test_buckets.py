@@ -21,7 +21,7 @@ from tests.beam_jobs import corpora
 from tests.engines import gcs_emulator, gcs_session, s3_emulator
 from tfrecords import describe, reader, storage, verify, writer
 from tfrecords.finishing import lock
-from tfrecords.storage import fsspec_bucket, gcs, place
+from tfrecords.storage import fsspec_bucket, gcs, place, waiting
 
 pytestmark = pytest.mark.engines
 
@@ -112,6 +112,28 @@ def test_a_clip_that_is_refused_is_a_reject(bucket, status, reason):
   with pytest.raises(clips.ClipError) as error:
     reading.read(f'{bucket.root}/x.wav')
   assert error.value.reason == reason
+
+
+@pytest.mark.parametrize('status', [429, 503])
+def test_a_bucket_that_is_asked_again_is_waited_for_in_a_line(bucket, status, monkeypatch):
+  if bucket.scheme == 's3' and status == 429:
+    pytest.skip('Amazon says 503.')
+  said, left = [], [status] * 3
+  monkeypatch.setattr(waiting, 'AFTER_S', 0.05)
+  monkeypatch.setattr(waiting, '_watches', {})
+  monkeypatch.setattr(waiting, 'listener', said.append)
+  bucket.put('voices', 'x.wav', wav(1))
+
+  def refuse(method, path):
+    if left:
+      return left.pop()
+    return None if said else status  # Also where the thread that tells it has no turn for long.
+
+  bucket.refuse = refuse
+  assert reading.read(f'{bucket.root}/x.wav') == wav(1)
+  assert not left
+  (sentence,) = said
+  assert sentence.startswith(f'waiting for {bucket.root}/x.wav: ')
 
 
 def test_an_object_that_is_not_there_is_a_reject(bucket):

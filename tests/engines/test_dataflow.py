@@ -16,6 +16,8 @@ import pytest
 
 pytest.importorskip('gcp_storage_emulator', reason='it is in the extra [dev]')
 
+from beam_jobs import featurize
+from schemas import command
 from tests.engines import dataflow_cloud, dataflow_environment
 from tests.engines.dataflow_cloud import BUCKET, PACKAGES, ROOT
 
@@ -51,13 +53,8 @@ def run(cloud):
 def here(cloud, tmp_path_factory):
   """The same corpus featurized on this machine."""
   output = tmp_path_factory.mktemp('here') / 'data'
-  subprocess.run(
-    [
-      sys.executable, '-m', 'beam_jobs.featurize', f'--input={cloud.corpus}',
-      f'--output={output}', '--workers=0', *dataflow_cloud.corpus_flags(),
-    ],
-    cwd=cloud.checkout, check=True, capture_output=True,
-  )  # fmt: skip
+  flags = [f'--input={cloud.corpus}', f'--output={output}', '--workers=0']
+  assert command.run(featurize.main, [*flags, *dataflow_cloud.corpus_flags()]) == 0
   return output
 
 

@@ -1,12 +1,13 @@
 """What a user of Dataflow reads when something is wrong: one sentence, and soon."""
 
-import time
-
 import pytest
 
 pytest.importorskip('gcp_storage_emulator', reason='it is in the extra [dev]')
 
+from beam_jobs import featurize
+from schemas import command
 from tests.engines import dataflow_cloud
+from tfrecords.storage import gcs
 
 pytestmark = pytest.mark.engines
 
@@ -24,8 +25,28 @@ def as_before(cloud):
   cloud.service.refuse_with = None
 
 
+@pytest.fixture
+def said(cloud, monkeypatch, capfd):
+  """Launches in this process, and returns what the error says: nothing is submitted."""
+  for name, value in cloud.session.items():
+    monkeypatch.setenv(name, value)
+  monkeypatch.chdir(cloud.checkout)
+  gcs._client.cache_clear()  # It keeps the address that it was made with.
+
+  def run(*more, without=()):
+    before = len(cloud.service.jobs)
+    assert command.run(featurize.main, cloud.command_line(*more, without=without)) == 2
+    assert len(cloud.service.jobs) == before
+    text = capfd.readouterr().err
+    assert 'Traceback' not in text
+    return text.strip().splitlines()[-1].removeprefix('error: ')
+
+  yield run
+  gcs._client.cache_clear()
+
+
 def sentence(cloud, *more, without=()):
-  """Launches, and returns what the error says."""
+  """Launches as a program, and returns what the error says."""
   done = cloud.launch(*more, without=without)
   assert done.returncode == 2, done.stderr
   assert 'Traceback' not in done.stderr
@@ -33,7 +54,7 @@ def sentence(cloud, *more, without=()):
 
 
 @pytest.mark.parametrize(
-  ('missing', 'said'),
+  ('missing', 'text'),
   [
     ('--project', 'needs --project=PROJECT'),
     ('--region', 'needs --region=REGION'),
@@ -41,12 +62,12 @@ def sentence(cloud, *more, without=()):
     ('--setup_file', 'give --setup_file=./setup.py'),
   ],
 )
-def test_what_is_missing_is_named(cloud, missing, said):
-  assert said in sentence(cloud, without=(missing,))
+def test_what_is_missing_is_named(said, missing, text):
+  assert text in said(without=(missing,))
 
 
 @pytest.mark.parametrize(
-  ('flag', 'said'),
+  ('flag', 'text'),
   [
     ('--input=/data/audio', "Dataflow's workers do not see"),
     ('--output=/data/words', "Dataflow's workers do not see"),
@@ -59,25 +80,25 @@ def test_what_is_missing_is_named(cloud, missing, said):
     ('--staging_location=gs://nobodys/staging', 'no such bucket'),
   ],
 )
-def test_a_place_that_cannot_be_used_is_named(cloud, flag, said):
-  text = sentence(cloud, flag)
-  assert said in text
-  assert flag.partition('=')[2] in text
+def test_a_place_that_cannot_be_used_is_named(said, flag, text):
+  found = said(flag)
+  assert text in found
+  assert flag.partition('=')[2] in found
 
 
 @pytest.mark.parametrize(
   ('part', 'place'), [('prefix=audio', 'gs://voices/audio'), ('o/data', 'gs://voices/data')]
 )
-def test_a_bucket_without_rights_is_named(cloud, part, place):
+def test_a_bucket_without_rights_is_named(cloud, said, part, place):
   cloud.storage.refuse = lambda method, path: 403 if part in path else None
-  text = sentence(cloud)
+  text = said()
   assert place in text
   assert 'this user may not do that (status 403' in text
 
 
-def test_a_bucket_that_may_be_read_only_is_named(cloud):
+def test_a_bucket_that_may_be_read_only_is_named(cloud, said):
   cloud.storage.refuse = lambda method, path: 403 if method in ('POST', 'PUT') else None
-  text = sentence(cloud, '--output=gs://voices/others')
+  text = said('--output=gs://voices/others')
   assert 'gs://voices/others' in text
   assert '403' in text
 
@@ -108,16 +129,16 @@ def test_no_sign_in_is_said_at_once(cloud, monkeypatch):
 
 def test_a_job_that_fails_is_told_with_the_workers_words(cloud, monkeypatch):
   def fail(job):
-    time.sleep(1)  # Of a job that fails at once, Beam never asks why.
+    assert cloud.service.asked.wait(600)  # Of a job that fails before, Beam never asks why.
     raise RuntimeError('Startup of the worker pool failed: no machines of this type in the zone')
 
   monkeypatch.setattr(cloud.service, 'work', fail)
   assert 'no machines of this type in the zone' in sentence(cloud)
 
 
-def test_a_template_is_refused(cloud):
-  assert '--template_location makes a template' in sentence(
-    cloud, '--template_location=gs://voices/template.json'
+def test_a_template_is_refused(said):
+  assert '--template_location makes a template' in said(
+    '--template_location=gs://voices/template.json'
   )
 
 

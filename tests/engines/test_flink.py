@@ -15,9 +15,9 @@ from tests.engines.flink import cluster, distribution
 
 pytestmark = pytest.mark.engines
 
-# Copies make the job long enough to lose a machine in its middle.
-SLOW = ['--augment=time_stretch', '--augment=pitch_shift', '--augment_copies=12']
-MANY_SHARDS = '--min_train_shards=32'
+# Of so many shards a job can be held here with work left for each of two TaskManagers.
+NUM_SHARDS = 16
+HELD_AT = 3
 
 
 @pytest.fixture(scope='module')
@@ -33,21 +33,41 @@ def corpus(tmp_path_factory):
   return corpora.make_words(tmp_path_factory.mktemp('corpus'), takes=50)
 
 
-@pytest.fixture
-def flink(made_of, tmp_path):
-  folder = tmp_path / 'flink'
-  folder.mkdir()
-  with cluster.running(made_of, folder) as running:
+@pytest.fixture(scope='module')
+def here(corpus, tmp_path_factory):
+  return launcher.here(corpus, tmp_path_factory.mktemp('here') / 'data')
+
+
+@pytest.fixture(scope='module')
+def flink(made_of, tmp_path_factory):
+  with cluster.running(made_of, tmp_path_factory.mktemp('flink')) as running:
     yield running
 
 
 @pytest.fixture
-def process_workers(tmp_path):
+def hold(tmp_path):
+  """As long as this file is there, a job with held workers stops in its middle."""
+  path = tmp_path / 'hold'
+  path.touch()
+  return path
+
+
+def options(made_of, address):
+  return [
+    '--runner=FlinkRunner', f'--flink_master={address}', f'--flink_version={made_of.flink_line}',
+    f'--flink_job_server_jar={made_of.job_server}', '--parallelism=2',
+    # It lives for one job.
+    '--job_server_jvm_properties=-XX:TieredStopAtLevel=1',
+    '--job_server_jvm_properties=-XX:+UseSerialGC',
+  ]  # fmt: skip
+
+
+def workers(folder, *module):
   """Options for workers that the TaskManagers start as processes."""
-  command = tmp_path / 'worker'
+  command = folder / 'worker'
+  program = shlex.join([sys.executable, '-m', *(module or ['beam_jobs.process_worker'])])
   command.write_text(
-    f'#!/bin/sh\ncd {shlex.quote(str(launcher.ROOT))}\n'
-    f'exec {shlex.quote(sys.executable)} -m beam_jobs.process_worker "$@"\n'
+    f'#!/bin/sh\ncd {shlex.quote(str(launcher.ROOT))}\nOPENBLAS_NUM_THREADS=1 exec {program} "$@"\n'
   )
   command.chmod(0o755)
   return [
@@ -58,108 +78,96 @@ def process_workers(tmp_path):
   ]
 
 
-def options(made_of, address):
-  return [
-    '--runner=FlinkRunner', f'--flink_master={address}', f'--flink_version={made_of.flink_line}',
-    f'--flink_job_server_jar={made_of.job_server}', '--parallelism=2',
-  ]  # fmt: skip
+def held_workers(folder, hold):
+  return workers(folder, 'tests.engines.held_worker', str(hold), str(HELD_AT))
 
 
-def test_flink_writes_the_same_bytes(made_of, flink, corpus, process_workers, tmp_path):
-  here = launcher.run(corpus, tmp_path / 'here', '--workers=0')
+def test_flink_writes_the_same_bytes(made_of, flink, corpus, here, tmp_path):
   there = launcher.run(
-    corpus, tmp_path / 'there', *options(made_of, flink.address), *process_workers,
+    corpus, tmp_path / 'there', *options(made_of, flink.address), *workers(tmp_path),
     logs=flink.log_tails,
   )  # fmt: skip
-  assert len(launcher.shards(here)) > 16
+  assert len(launcher.shards(here)) >= NUM_SHARDS
   assert launcher.digests(there) == launcher.digests(here)
-  jobs = flink.jobs()
-  assert [job['state'] for job in jobs] == ['FINISHED']
+  job = flink.jobs()[-1]
+  assert job['state'] == 'FINISHED'
   # Both TaskManagers wrote shards: the control that the cluster was one.
-  write = next(vertex for vertex in jobs[0]['vertices'] if 'Write' in vertex['name'])
-  where = flink.rest(f'jobs/{jobs[0]["jid"]}/vertices/{write["id"]}/taskmanagers')
+  write = next(vertex for vertex in job['vertices'] if 'Write' in vertex['name'])
+  where = flink.rest(f'jobs/{job["jid"]}/vertices/{write["id"]}/taskmanagers')
   assert len(where['taskmanagers']) == 2
 
 
 def test_the_same_bytes_where_a_task_manager_is_killed(
-  made_of, flink, corpus, process_workers, tmp_path
+  made_of, flink, corpus, here, hold, tmp_path
 ):
-  here = launcher.run(corpus, tmp_path / 'here', '--workers=2', *SLOW, MANY_SHARDS)
   output = tmp_path / 'there'
   job = launcher.start(
-    corpus, output, *options(made_of, flink.address), *process_workers, *SLOW, MANY_SHARDS
+    corpus, output, *options(made_of, flink.address), *held_workers(tmp_path, hold)
   )
   try:
-    await_shards(output, 3, job, flink)
+    await_shards(output, HELD_AT, job, flink)
     flink.kill_task_manager(1)
-    done = len(launcher.shards(output))
+    assert len(launcher.shards(output)) < NUM_SHARDS / 2
+    hold.unlink()
     launcher.finish(job, logs=flink.log_tails)
+    lost = flink.num_task_managers()
   finally:
     job.stop()
+    flink.replace_task_manager(1)
   assert launcher.digests(output) == launcher.digests(here)
-  assert done < len(launcher.shards(here)) / 2, 'The job was nearly done before the kill.'
-  jobs = flink.jobs()
-  assert [job['state'] for job in jobs] == ['FINISHED']
-  assert flink.failures(jobs[0]['jid']), 'The job ran on nothing of the TaskManager that was lost.'
-  assert flink.num_task_managers() == 1
+  ended = flink.jobs()[-1]
+  assert ended['state'] == 'FINISHED'
+  assert flink.failures(ended['jid']), 'The job ran on nothing of the TaskManager that was lost.'
+  assert lost == 1
 
 
 @pytest.mark.usefixtures('ctrl_c')
-def test_ctrl_c_cancels_the_job_on_the_cluster(made_of, flink, corpus, process_workers, tmp_path):
+def test_ctrl_c_cancels_the_job_on_the_cluster(made_of, flink, corpus, hold, tmp_path):
   output = tmp_path / 'out'
   job = launcher.start(
-    corpus, output, *options(made_of, flink.address), *process_workers, *SLOW, MANY_SHARDS
+    corpus, output, *options(made_of, flink.address), *held_workers(tmp_path, hold)
   )
   try:
-    await_shards(output, 1, job, flink)
+    await_shards(output, HELD_AT, job, flink)
     job.interrupt()
-    assert job.wait(60) == 130, job.log_tail()
+    assert job.wait(300) == 130, job.log_tail()
   finally:
     job.stop()
   assert 'Traceback' not in job.log()
   assert 'interrupted: run the same command again' in job.log().splitlines()[-1]
-  deadline_s = time.monotonic() + 60
-  while (jobs := flink.jobs())[0]['state'] == 'CANCELLING' and time.monotonic() < deadline_s:
+  deadline_s = time.monotonic() + 300
+  while (ended := flink.jobs()[-1])['state'] == 'CANCELLING' and time.monotonic() < deadline_s:
     time.sleep(0.2)
-  assert [job['state'] for job in jobs] == ['CANCELED']
-  assert f'Cancelled the job {jobs[0]["jid"]} on http://{flink.address}.' in job.log()
+  assert ended['state'] == 'CANCELED'
+  assert f'Cancelled the job {ended["jid"]} on http://{flink.address}.' in job.log()
   assert not (output / 'manifest.json').exists()
 
 
 @pytest.mark.fsdd
 @pytest.mark.skipif('VOXSHARD_FSDD' not in os.environ, reason='VOXSHARD_FSDD names no folder')
-def test_real_recordings_give_the_same_bytes(made_of, flink, process_workers, tmp_path):
+def test_real_recordings_give_the_same_bytes(made_of, flink, tmp_path):
   digits = pathlib.Path(os.environ['VOXSHARD_FSDD'])
   names = 'pattern={label}_{speaker}_{take}.wav'
   here = launcher.run(digits, tmp_path / 'here', '--workers=2', pattern=names)
   there = launcher.run(
-    digits, tmp_path / 'there', *options(made_of, flink.address), *process_workers,
+    digits, tmp_path / 'there', *options(made_of, flink.address), *workers(tmp_path),
     pattern=names, logs=flink.log_tails,
   )  # fmt: skip
   assert launcher.digests(there) == launcher.digests(here)
 
 
-def test_what_a_worker_of_the_cluster_finds_wrong_is_a_sentence(
-  made_of, flink, process_workers, tmp_path
-):
+def test_what_a_worker_of_the_cluster_finds_wrong_is_a_sentence(made_of, flink, tmp_path):
   (tmp_path / 'empty').mkdir()
   said = launcher.refused(
     launcher.start(
-      tmp_path / 'empty', tmp_path / 'out', *options(made_of, flink.address), *process_workers
+      tmp_path / 'empty', tmp_path / 'out', *options(made_of, flink.address), *workers(tmp_path)
     )
   )
   assert said.startswith('error: There is no audio file below')
 
 
-def test_a_cluster_that_is_not_there_is_a_sentence(made_of, corpus, process_workers, tmp_path):
-  job = launcher.start(corpus, tmp_path / 'out', *options(made_of, '127.0.0.1:1'), *process_workers)
-  said = launcher.refused(job)
-  assert '--runner=FlinkRunner did not run the job' in said and 'Connection refused' in said
-  assert 'the address of the cluster' in said
-
-
 def await_shards(output: pathlib.Path, count: int, job: process.Process, flink) -> None:
-  deadline_s = time.monotonic() + 180
+  deadline_s = time.monotonic() + 600
   while len(launcher.shards(output)) < count:
     assert job.is_running, f'{job.log_tail()}\n{flink.log_tails()}'
     assert time.monotonic() < deadline_s, f'No shards.\n{job.log_tail()}\n{flink.log_tails()}'

@@ -19,7 +19,7 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def here(corpus, tmp_path_factory):
-  return launcher.run(corpus, tmp_path_factory.mktemp('here') / 'data', '--workers=0')
+  return launcher.here(corpus, tmp_path_factory.mktemp('here') / 'data')
 
 
 def test_a_job_server_in_the_launcher_writes_the_same_bytes(corpus, here, tmp_path):

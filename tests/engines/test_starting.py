@@ -22,12 +22,11 @@ time.sleep(600)
 
 def is_alive(pid):
   try:
-    os.kill(pid, 0)
-  except ProcessLookupError:
+    with open(f'/proc/{pid}/stat', encoding='utf-8') as stat:
+      # A zombie that nobody has waited for is dead enough.
+      return stat.read().rpartition(')')[2].split()[0] != 'Z'
+  except (FileNotFoundError, ProcessLookupError):
     return False
-  # A zombie that nobody has waited for is dead enough.
-  with open(f'/proc/{pid}/stat', encoding='utf-8') as stat:
-    return stat.read().rpartition(')')[2].split()[0] != 'Z'
 
 
 @pytest.fixture
@@ -64,6 +63,7 @@ def test_a_program_that_does_not_listen_is_ended_all_the_same(tmp_path, monkeypa
   command = [sys.executable, '-c', f'{deaf} print("up", flush=True); time.sleep(600)']
   one = process.Process('deaf', command, log_path=tmp_path / 'deaf.log')
   while one.log() != 'up\n':
+    assert one.is_running, one.log_tail()
     time.sleep(0.02)
   one.stop()
   assert not one.is_running

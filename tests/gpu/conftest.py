@@ -1,5 +1,9 @@
 """The devices under test, and where there are none a word why."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from tests.gpu import devices as devices_lib
@@ -34,7 +38,34 @@ def gpus(devices):
 @pytest.fixture(scope='session')
 def data_dir(tmp_path_factory):
   """44 clips to train on and 11 for validation; no test split, so runs end without a report."""
-  path = tmp_path_factory.mktemp('data') / 'tiny'
+  return _write(tmp_path_factory.mktemp('data') / 'tiny', datasets.LOG_MEL)
+
+
+@pytest.fixture(scope='session')
+def samples_dir(tmp_path_factory):
+  """As many clips, for the models that take samples alone."""
+  return _write(tmp_path_factory.mktemp('samples') / 'tiny', datasets.WAVEFORM)
+
+
+@pytest.fixture(scope='session')
+def network_file(tmp_path_factory):
+  """A network for `saved_model`, made by a process of its own: this one takes no GPU's memory."""
+  path = tmp_path_factory.mktemp('network') / 'network.keras'
+  subprocess.run(
+    [
+      sys.executable, '-c',
+      'import shutil, sys; from tests.helpers import toy_models; '
+      'shutil.copy(toy_models.network_file(), sys.argv[1])',
+      str(path),
+    ],
+    cwd=devices_lib.ROOT,
+    env={**os.environ, 'CUDA_VISIBLE_DEVICES': ''},
+    check=True,
+  )  # fmt: skip
+  return path
+
+
+def _write(path, feature):
   speakers = {split: names for split, names in datasets.SPEAKERS.items() if split != 'test'}
-  datasets.write_dataset(path, clips_per_speaker=11, speakers=speakers)
+  datasets.write_dataset(path, features=(feature,), clips_per_speaker=11, speakers=speakers)
   return path

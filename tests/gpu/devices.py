@@ -67,8 +67,9 @@ class Devices:
     return done.stdout
 
   def _environment(self) -> dict[str, str]:
-    hidden = {} if self.are_gpus else {'CUDA_VISIBLE_DEVICES': ''}
-    return {**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '3', **hidden}
+    # Several at a time share a GPU: none takes all of its memory at the start.
+    kind = {'TF_FORCE_GPU_ALLOW_GROWTH': 'true'} if self.are_gpus else {'CUDA_VISIBLE_DEVICES': ''}
+    return {**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '3', **kind}
 
 
 def find() -> Devices:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.gpu import devices as devices_lib
 from trainer import models
+from trainer.models import model as family
 
 pytestmark = pytest.mark.gpu
 
@@ -46,12 +47,15 @@ def test_compiled_by_xla_it_learns(spread, devices, data_dir, tmp_path):
 @pytest.mark.parametrize('precision', ['float32', 'mixed_bfloat16'])
 @pytest.mark.parametrize('name', models.MODELS)
 def test_every_model_gives_the_same_weights_bit_for_bit(
-  name, precision, devices, data_dir, tmp_path
+  name, precision, devices, data_dir, samples_dir, network_file, tmp_path
 ):
   """Also that all it needs has a kernel that repeats itself, which --deterministic wants."""
+  of_frames = family.Takes.FRAMES in models.MODELS[name].takes and name != 'saved_model'
   flags = {
-    'data': data_dir, 'model': name, 'precision': precision, 'epochs': 1, 'batch_size': 22,
-    'augment': 'spec_augment', 'seed': 4,
+    'data': data_dir if of_frames else samples_dir,
+    'model': f'saved_model:path={network_file}' if name == 'saved_model' else name,
+    'augment': 'spec_augment' if of_frames else 'gain',
+    'precision': precision, 'epochs': 1, 'batch_size': 22, 'seed': 4,
   }  # fmt: skip
   for run in ('first', 'second'):
     devices.train(tmp_path / run, **flags)
@@ -90,4 +94,6 @@ def test_a_batch_too_large_for_its_memory_is_said(gpus, data_dir, tmp_path):
     strategy='mirrored', virtual_devices=1, batch_size=16_384, epochs=1,
   )  # fmt: skip
   assert done.returncode == 2
-  assert 'too small for batches of 16384 examples' in done.stderr
+  assert '--batch_size=16384 is too large' in done.stderr
+  assert '3.2 GB on a GPU' in done.stderr
+  assert 'The largest batch that fits is about' in done.stderr

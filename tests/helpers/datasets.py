@@ -114,7 +114,7 @@ def _copies(clip: codec.Record, count: int, rng: np.random.Generator) -> Iterato
     noise = {name: rng.uniform(0.5, 1) for name in clip.arrays}
     yield dataclasses.replace(
       clip,
-      utterance_id=f'{clip.utterance_id}#{i + 1}',
+      utterance_id=record.copy_id(clip.utterance_id, i + 1),
       augmentation='gain',
       arrays={name: (a * noise[name]).astype(a.dtype) for name, a in clip.arrays.items()},
     )

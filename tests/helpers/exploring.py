@@ -37,6 +37,8 @@ class Page(html.parser.HTMLParser):
     return _joined(self._sections[name])
 
   def handle_starttag(self, tag, attrs):
+    if tag == 'wbr':  # A place where a name may be broken: it shows nothing.
+      return
     values = dict(attrs)
     self.tags.append((tag, values))
     self.addresses += [values[key] for key in ('src', 'href', 'srcset', 'data') if key in values]

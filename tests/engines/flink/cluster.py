@@ -3,22 +3,21 @@
 import contextlib
 import json
 import pathlib
-import socket
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.engines import error, process
+from tests.engines import error, free_ports, process
 from tests.engines.flink import distribution, settings
 
 _JOB_MANAGER = 'org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint'
 _TASK_MANAGER = 'org.apache.flink.runtime.taskexecutor.TaskManagerRunner'
 # flink-dist is the runtime; the rest of the distribution is for tables.
 _JARS = ('flink-dist-*.jar', 'log4j-*.jar')
-_START_TIMEOUT_S = 120.0
-_REST_TIMEOUT_S = 10.0
+_START_TIMEOUT_S = 400.0
+_REST_TIMEOUT_S = 100.0
 
 
 class Cluster:
@@ -30,11 +29,11 @@ class Cluster:
 
   def __init__(self, made_of: distribution.Distribution, folder: pathlib.Path) -> None:
     """Prepares a cluster whose files and logs go to `folder`; `start` starts it."""
-    rpc_port, rest_port = _free_ports(2)
+    rpc_port, rest_port = free_ports.free_ports(2)
     self.address = f'127.0.0.1:{rest_port}'
     self._java = made_of.java
     jars = [str(path) for pattern in _JARS for path in sorted(made_of.libraries.glob(pattern))]
-    self._class_path = ':'.join(jars)
+    self._class_path = ':'.join([*jars, str(made_of.job_server)])
     self._folder = folder
     self._processes: list[process.Process] = []
     settings.write(folder, rpc_port=rpc_port, rest_port=rest_port)
@@ -50,7 +49,7 @@ class Cluster:
     self._await(lambda: bool(self.rest('overview')))
     for number in range(num_task_managers):
       self._launch(f'task-manager-{number}', _TASK_MANAGER)
-    self._await(lambda: self.num_task_managers() == num_task_managers)
+    self._await_slots(num_task_managers)
 
   def stop(self) -> None:
     """Ends all processes of the cluster."""
@@ -60,6 +59,13 @@ class Cluster:
   def kill_task_manager(self, number: int) -> None:
     """Takes a TaskManager away, as a machine that fails would."""
     self._processes[1 + number].kill()
+
+  def replace_task_manager(self, number: int) -> None:
+    """Starts another in place of one that was killed, whose workers end too."""
+    self._processes[1 + number].stop()
+    self._launch(f'task-manager-{number}-again', _TASK_MANAGER)
+    self._processes[1 + number] = self._processes.pop()
+    self._await_slots(len(self._processes) - 1)
 
   def num_task_managers(self) -> int:
     """Returns how many TaskManagers the JobManager knows."""
@@ -92,6 +98,11 @@ class Cluster:
     log_path = self._folder / f'{name}.log'
     self._processes.append(process.Process(name, command, log_path=log_path))
 
+  def _await_slots(self, num_task_managers: int) -> None:
+    # A TaskManager is known before its slots are: a job would get all those of another one.
+    wanted = num_task_managers * int(settings.SETTINGS['taskmanager.numberOfTaskSlots'])
+    self._await(lambda: self.rest('overview')['slots-total'] == wanted)
+
   def _await(self, is_ready: Callable[[], bool]) -> None:
     deadline_s = time.monotonic() + _START_TIMEOUT_S
     while True:
@@ -114,12 +125,3 @@ def running(
     yield cluster
   finally:
     cluster.stop()
-
-
-def _free_ports(count: int) -> list[int]:
-  """Returns ports of loopback that nobody listened on a moment ago."""
-  with contextlib.ExitStack() as stack:
-    sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-    for one in sockets:
-      one.bind(('127.0.0.1', 0))
-    return [one.getsockname()[1] for one in sockets]

@@ -34,12 +34,17 @@ SETTINGS = {
   'taskmanager.memory.jvm-metaspace.size': '256m',
   'taskmanager.memory.jvm-overhead.min': '64m',
   'taskmanager.memory.jvm-overhead.max': '64m',
+  # Beam keeps its workers from one step to the next only where its classes are the cluster's own,
+  # and not sent with the job.
+  'classloader.resolve-order': 'parent-first',
   # A batch job without a restart strategy fails with the first machine that is lost.
   'restart-strategy.type': 'fixed-delay',
   'restart-strategy.fixed-delay.attempts': '5',
   'restart-strategy.fixed-delay.delay': '1 s',
+  # A machine that is gone refuses two of these at once; one that is slow has time to answer.
   'heartbeat.interval': '1000',
-  'heartbeat.timeout': '6000',
+  'heartbeat.rpc-failure-threshold': '2',
+  'heartbeat.timeout': '60000',
   'cluster.registration.error-delay': '500',
 }
 

@@ -1,5 +1,6 @@
 """The server moto, apart from the project's environment: see requirements.in."""
 
+import fcntl
 import hashlib
 import pathlib
 import subprocess
@@ -12,12 +13,16 @@ _CACHE = pathlib.Path(__file__).parents[3] / 'build' / 'engines'
 def _folder() -> pathlib.Path:
   content = sys.version.encode() + _REQUIREMENTS.read_bytes()
   folder = _CACHE / f'moto-{hashlib.sha256(content).hexdigest()[:16]}'
-  if not (folder / 'complete').exists():
-    command = [sys.executable, '-m', 'uv', '--system-certs', 'pip', 'install', '--quiet']
-    where = ['--python', sys.executable, '--target', str(folder)]
-    locked = ['--require-hashes', '--no-deps', '--requirements', str(_REQUIREMENTS)]
-    subprocess.run([*command, *where, *locked], check=True)
-    (folder / 'complete').touch()
+  folder.mkdir(parents=True, exist_ok=True)
+  # Processes of tests come here at the same time, and one installs for all.
+  with (folder / 'lock').open('w') as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    if not (folder / 'complete').exists():
+      command = [sys.executable, '-m', 'uv', '--system-certs', 'pip', 'install', '--quiet']
+      where = ['--python', sys.executable, '--target', str(folder)]
+      locked = ['--require-hashes', '--no-deps', '--requirements', str(_REQUIREMENTS)]
+      subprocess.run([*command, *where, *locked], check=True)
+      (folder / 'complete').touch()
   return folder
 
 
