@@ -39,7 +39,7 @@ from trainer.export import (
 from trainer.export import made as made_lib
 from trainer.export.card import measured, model_card
 from trainer.judging import compatibility
-from trainer.models import front_end
+from trainer.models import anatomy, front_end
 from trainer.runs import library_versions, run_folder, saved_run
 
 # What lies in an export, whichever formats it has.
@@ -216,6 +216,7 @@ def make(
   if heard is not run:
     parts = on_embeddings.joined(run, heard, parts[1])
   computed, network = parts
+  network = anatomy.for_any_device(network)
   audio = heard.manifest.audio
   is_variable = heard.feature.is_variable
   return made_lib.Made(

@@ -25,6 +25,7 @@ from schemas import errors, json_form
 from trainer.export import litert_format, tflite_parts
 from trainer.export import made as made_lib
 from trainer.lazy import tf
+from trainer.models import anatomy
 from trainer.runs import saved_run
 from trainer.streaming import step_model
 
@@ -45,6 +46,7 @@ def write(made: made_lib.Made, folder: str) -> str:
     ConfigError: if the model looks ahead, or LiteRT lacks an operation.
   """
   step = _step(made)
+  anatomy.for_any_device(step.model)
   names = ['samples', *(f'state_{i}' for i in range(len(step.state_shapes)))]
   block_samples = step.model.inputs[0].shape[1]
   block_frames = block_samples // step.framing.hop_samples

@@ -64,7 +64,7 @@ class Made:
     config = _in_float32(self.network.get_config())
     network = type(self.network).from_config(config)
     network.set_weights(self.network.get_weights())
-    return network
+    return anatomy.for_any_device(network)
 
   def input_names(self, *, is_alone: bool) -> tuple[str, ...]:
     """Returns what a model of samples or pixels alone takes, where it is asked of one clip or many.

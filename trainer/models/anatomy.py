@@ -75,6 +75,17 @@ def weighted_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
       yield layer
 
 
+def for_any_device(model: keras.Model) -> keras.Model:
+  """Returns the same model, whose graphs run on processors too, wherever they are written.
+
+  Where Keras sees a GPU it writes recurrent layers as cuDNN's operations, which nothing else has.
+  """
+  for layer in model._flatten_layers():
+    if hasattr(layer, 'use_cudnn'):
+      layer.use_cudnn = False
+  return model
+
+
 def leaves(model: keras.Model) -> Iterator[keras.layers.Layer]:
   """Yields the layers of a model, those of models inside it in place of these."""
   for layer in model.layers:

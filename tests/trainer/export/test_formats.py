@@ -217,3 +217,20 @@ def test_a_run_in_16_bits_is_one_of_float32_for_litert(model, tmp_path):
     run = made_runs.make(tmp_path / 'run', audio=FORM, model=model, feature='log_mel:num_mels=16')
   ask = asked(exporting.make(run), tmp_path / 'x', [export_file.LITERT])[export_file.LITERT]
   np.testing.assert_allclose(ask(CLIP), said_by_run(run, CLIP, caution.Caution()), atol=0.01)
+
+
+@pytest.mark.parametrize(
+  ('model', 'policy'), [('gru', 'float32'), ('lstm', 'mixed_float16'), ('bigru', 'float32')]
+)
+def test_what_is_written_beside_a_gpu_runs_without(model, policy, tmp_path, monkeypatch):
+  with precision.policy(policy):
+    run = made_runs.make(tmp_path / 'run', audio=FORM, model=model, feature='log_mel:num_mels=16')
+  expected = said_by_run(run, CLIP, caution.Caution())
+  made_runs.see_gpu(monkeypatch)
+  names = [export_file.SAVED_MODEL, export_file.LITERT, export_file.ONNX]
+  if model != 'bigru':
+    exporting.write(
+      exporting.make(run), str(tmp_path / 'y'), [export_file.LITERT_STREAMING], overwrite=False
+    )
+  for name, ask in asked(exporting.make(run), tmp_path / 'x', names).items():
+    np.testing.assert_allclose(ask(CLIP), expected, atol=0.01, err_msg=name)

@@ -55,6 +55,15 @@ def predicted(run, files, how=None):
   return np.stack([how.probabilities(one.logits) for one in found])
 
 
+@pytest.mark.parametrize('model', ['gru:units=4', 'bilstm:units=4', 'crnn'])
+def test_what_is_written_beside_a_gpu_has_none_of_its_operations(model, tmp_path, monkeypatch):
+  run = made_runs.make(tmp_path / 'run', model=model, audio=spec(clip_s=0.3))
+  made_runs.see_gpu(monkeypatch)
+  export(run, tmp_path / 'export')
+  graph = (tmp_path / 'export' / export_file.SAVED_MODEL / 'saved_model.pb').read_bytes()
+  assert b'CudnnRNN' not in graph
+
+
 RUNS = {
   'the default': (made_runs.features.DEFAULT, {}, 'cnn'),
   'samples': ('waveform', {'clip_s': 0.25}, 'conv1d'),
