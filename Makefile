@@ -68,9 +68,10 @@ kubeflow: $(KUBEFLOW_INSTALLED)
 	$(KUBEFLOW_VENV)/bin/python -m pipelines.kubeflow $(FLAGS)
 
 # On a machine with GPUs; skipped elsewhere. VOXSHARD_GPU_REHEARSAL=2 lets CPUs stand in for two. Each
-# run is a process, which takes some 15 s: several at a time, but for those that are timed.
+# run or group of runs is a process, which takes 15 s to begin: several at a time, but for those that
+# are timed. Each is named as it ends: a lent machine may be taken away before all have.
 test-gpu: install
-	$(PY) $(PYTEST) --dist=worksteal -m gpu tests/gpu --ignore=tests/gpu/test_feed.py
+	$(PY) $(PYTEST) --verbose --dist=loadgroup -m gpu tests/gpu --ignore=tests/gpu/test_feed.py
 	$(PY) -m pytest -m gpu tests/gpu/test_feed.py
 
 lint: install

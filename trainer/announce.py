@@ -144,6 +144,12 @@ def _notes(
       f'this processor has no instructions for {config.precision}, so TensorFlow imitates '
       'them. Leave --precision away: float32 is some 2 to 9 times as fast here.'
     )
+  model = models.parse(config.model)[0]
+  if config.deterministic and not on_cpu and not half_precision.repeats(model, config.precision):
+    yield (
+      f'{model} in {config.precision} does not give the same bits twice on a GPU, so this run '
+      'cannot be repeated bit for bit. In float32 it does.'
+    )
   asked = strategies.parse(config.strategy)[0]
   if asked != 'none' and workers.strategy.num_replicas_in_sync == 1:
     yield f'there is one device, so --strategy={asked} does what none does.'

@@ -14,6 +14,7 @@ import pathlib
 import subprocess
 import sys
 import zipfile
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -50,8 +51,23 @@ class Devices:
 
   def start(self, module: str, **flags: Any) -> subprocess.CompletedProcess[str]:
     """Runs a program of this project on them, to its end."""
+    return self._run(module, *_arguments(flags))
+
+  def train_all(self, folder: pathlib.Path, runs: Sequence[Mapping[str, Any]]) -> str:
+    """Trains one run after another in one process, and returns what was said; one may have failed.
+
+    Args:
+      folder: For the list of runs.
+      runs: Of each its flags.
+    """
+    listed = folder / 'runs.json'
+    listed.write_text(json.dumps([_arguments(flags) for flags in runs]))
+    done = self._run('tests.gpu.runs', str(listed))
+    return f'{done.stdout}{done.stderr}exit code {done.returncode}'
+
+  def _run(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-      [sys.executable, '-m', module, *(f'--{name}={value}' for name, value in flags.items())],
+      [sys.executable, '-m', module, *arguments],
       cwd=ROOT,
       env=self._environment(),
       capture_output=True,
@@ -70,6 +86,10 @@ class Devices:
     # Several at a time share a GPU: none takes all of its memory at the start.
     kind = {'TF_FORCE_GPU_ALLOW_GROWTH': 'true'} if self.are_gpus else {'CUDA_VISIBLE_DEVICES': ''}
     return {**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '3', **kind}
+
+
+def _arguments(flags: Mapping[str, Any]) -> list[str]:
+  return [f'--{name}={value}' for name, value in flags.items()]
 
 
 def find() -> Devices:

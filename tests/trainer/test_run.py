@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import shutil
+import types
 
 import keras
 import numpy as np
@@ -286,6 +287,16 @@ def test_stops_when_nothing_gets_better(untested_dir, capsys):
   folder = train(untested_dir, epochs=50, patience=2, learning_rate=1e-9)
   assert len(history_of(folder)) < 50
   assert 'stopped early: no epoch was better than epoch' in capsys.readouterr().out
+
+
+@pytest.mark.one_stack
+@pytest.mark.parametrize(('device', 'said'), [('GPU:0', 1), ('CPU:0', 0)])
+def test_what_a_gpu_does_not_repeat_is_said(device, said, untested_dir, monkeypatch, capsys):
+  seen = {**vars(machine), 'devices': lambda **_: [device]}
+  monkeypatch.setattr(announce, 'machine', types.SimpleNamespace(**seen))
+  train(untested_dir, model='bilstm:units=4', precision='mixed_bfloat16', epochs=1)
+  note = 'note: bilstm in mixed_bfloat16 does not give the same bits twice on a GPU'
+  assert capsys.readouterr().out.count(note) == said
 
 
 @pytest.mark.one_stack
