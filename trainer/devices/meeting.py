@@ -4,6 +4,10 @@ TensorFlow waits for all of them without a word, also for one that refused its f
 is gone. So they meet first, at the address that the chief has in TF_CONFIG anyway: the chief hears
 of each that it is there and what it means, or why it refuses, and says to all how it goes on. Lines
 of JSON, there and back.
+
+None goes on alone. The chief says every tick who is awaited, which each answers, and `start` only
+when all have answered since the last of them came. Each says that it begins, and the chief waits
+for that: whoever had left just then, or lost its connection, comes again and is told again.
 """
 
 from __future__ import annotations
@@ -91,23 +95,28 @@ class _Host:
     self._mine = json.loads(json.dumps(message))  # JSON has lists for tuples.
     self._buffers: dict[socket.socket, bytes] = {}
     self._present: dict[int, socket.socket] = {}
+    self._tick, self._next_s = 0, 0.0
+    self._said: Sequence[int] = ()
+    self._full_since = 0  # The tick at which the last came; 0 as long as one is not there.
+    self._heard: dict[int, int] = {}  # The last tick that a worker has answered.
+    self._started: set[socket.socket] = set()
+    self._begun: set[int] = set()
     self._told: set[int] = set()
     self._listener = _listen(task.addresses[0])
     self._lines = _Lines()
 
   def gather(self) -> str:
-    """Returns how the run begins, as soon as all are there."""
+    """Returns how the run begins, as soon as all others begin."""
     try:
-      while missing := self._missing():
-        self._lines.say(missing, self._task.addresses)
+      while len(self._begun) < len(self._task.addresses) - 1:
         refusal = self._listen_once()
         if refusal:
           self.refuse(refusal)
           raise errors.ConfigError(refusal)
-        for connection in self._present.values():
-          _send(connection, {'waiting': missing})
-      for connection in self._present.values():
-        _send(connection, {'start': self._mine['start']})
+        missing = self._missing()
+        if missing:
+          self._lines.say(missing, self._task.addresses)
+        self._speak(missing)
       self._see_off()
       return str(self._mine['start'])
     finally:
@@ -121,7 +130,7 @@ class _Host:
         for index, connection in self._present.items():
           if index not in self._told and _send(connection, {'refused': why}):
             self._told.add(index)
-        if len(self._told) == len(self._task.addresses) - 1:
+        if len(self._told | self._begun) == len(self._task.addresses) - 1:
           break
         self._listen_once()
       self._see_off()
@@ -129,7 +138,30 @@ class _Host:
       self._close()
 
   def _missing(self) -> list[int]:
-    return [i for i in range(1, len(self._task.addresses)) if i not in self._present]
+    """Returns who is not there, or has not answered since all are; at the end who has not begun."""
+    others = range(1, len(self._task.addresses))
+    if self._begun:
+      return [i for i in others if i not in self._begun]
+    away = [i for i in others if i not in self._present]
+    self._full_since = 0 if away else self._full_since or self._tick + 1
+    return away or [i for i in others if self._heard.get(i, 0) < self._full_since]
+
+  def _speak(self, missing: Sequence[int]) -> None:
+    """Tells all who is awaited, every tick and when it is another; or to start if nobody is."""
+    if missing == self._said and time.monotonic() < self._next_s:
+      return
+    self._said, self._next_s = missing, time.monotonic() + _TICK_S
+    self._tick += 1
+    # Where one has begun all were there.
+    is_time = not missing or bool(self._begun)
+    for index, connection in self._present.items():
+      if index in self._begun or connection in self._started:
+        continue
+      if is_time:
+        self._started.add(connection)
+        _send(connection, {'start': self._mine['start']})
+      else:
+        _send(connection, {'waiting': missing, 'tick': self._tick})
 
   def _listen_once(self) -> str:
     """Takes what comes within a tick; returns why not to train, if that was among it."""
@@ -140,7 +172,7 @@ class _Host:
         connection, _ = one.accept()
         connection.settimeout(_SILENT_S)
         self._buffers[connection] = b''
-      else:
+      elif one in self._buffers:  # Another may have taken its place.
         found = self._hear(one) or found
     return found
 
@@ -148,25 +180,48 @@ class _Host:
     data = b''
     with contextlib.suppress(OSError):
       data = connection.recv(_MOST_BYTES)
-    self._buffers[connection] += data
-    line, end, _ = self._buffers[connection].partition(b'\n')
-    message = _parsed(line) if end else {}
-    index = message.get('index')
-    is_ours = type(index) is int and 0 < index < len(self._task.addresses)
-    if not data or len(self._buffers[connection]) > _MOST_BYTES or (end and not is_ours):
-      self._forget(connection)  # It is gone and may come again, or it is none of ours.
+    *lines, rest = (self._buffers[connection] + data).split(b'\n')
+    self._buffers[connection] = rest
+    found = ''
+    for message in map(_parsed, lines):
+      index = message.get('index')
+      if not (type(index) is int and 0 < index < len(self._task.addresses)):
+        self._forget(connection)  # It is none of ours.
+        return found
+      found = self._understand(connection, index, message) or found
+    if not data or len(rest) > _MOST_BYTES:
+      self._forget(connection)  # It is gone and may come again.
+    return found
+
+  def _understand(self, connection: socket.socket, index: int, message: Mapping[str, Any]) -> str:
+    """Notes what a worker says; returns why not to train, if that is it."""
+    if 'begins' in message:
+      if self._present.get(index) is connection:
+        self._begun.add(index)
       return ''
-    if not end:
+    if 'heard' in message:
+      if self._present.get(index) is connection and type(message['heard']) is int:
+        self._heard[index] = message['heard']
       return ''
-    self._buffers[connection] = b''
-    self._present[index] = connection
+    self._welcome(connection, index)
     if 'refused' in message:
       return agreement.refused(index, str(message['refused']))
     meant, theirs = self._mine.get('meant', {}), message.get('meant')
     return agreement.difference(meant, theirs, index) if isinstance(theirs, dict) else ''
 
+  def _welcome(self, connection: socket.socket, index: int) -> None:
+    """Takes a worker; of two that say the same number the later, which the earlier is told."""
+    earlier = self._present.get(index)
+    if earlier not in (None, connection):
+      _send(earlier, {'refused': _replaced(index)})
+      self._forget(earlier)
+    self._present[index] = connection
+    self._heard.pop(index, None)
+    self._begun.discard(index)  # It was started again.
+
   def _forget(self, connection: socket.socket) -> None:
-    del self._buffers[connection]
+    self._buffers.pop(connection, None)
+    self._started.discard(connection)
     connection.close()
     self._present = {i: one for i, one in self._present.items() if one is not connection}
 
@@ -180,6 +235,14 @@ class _Host:
     for connection in list(self._buffers):
       self._forget(connection)
     self._listener.close()
+
+
+def _replaced(index: int) -> str:
+  return (
+    f'Another process came to worker 0 as worker {index} of this training, and takes the place of '
+    'this one. Give each worker an index of its own in TF_CONFIG; a process of an earlier attempt '
+    'has nothing more to do.'
+  )
 
 
 class _Lines:
@@ -219,12 +282,15 @@ def _attend(
         _send(connection, message)
         for answer in _answers(connection):
           if 'start' in answer:
-            return str(answer['start'])
+            if _send(connection, {'index': task.index, 'begins': True}):
+              return str(answer['start'])
+            break
           if 'refused' in answer:
             raise errors.ConfigError(str(answer['refused']))
           is_chief = _is_indexes(answer.get('waiting'), task)
           if not is_chief:
             break
+          _send(connection, {'index': task.index, 'heard': answer.get('tick')})
           lines.say(answer['waiting'], task.addresses)
     except OSError:
       pass  # It is not there yet, or went away and may come again.

@@ -104,14 +104,108 @@ def test_who_means_another_training_ends_it_for_all(cluster, pool):
       one.result(120)
 
 
+def spoken(connection, index, until):
+  """Says what a worker says until the chief's line has a word; returns that line."""
+  meeting._send(connection, {'index': index, 'meant': MEANT, 'start': 'new'})
+  for answer in meeting._answers(connection):
+    if until in answer:
+      return answer
+    meeting._send(connection, {'index': index, 'heard': answer['tick']})
+  raise AssertionError('The chief is gone.')
+
+
 def test_a_worker_that_is_started_again_is_taken_again(cluster, pool, capsys):
   chief, third = (pool.submit(hold, cluster, index) for index in (0, 2))
   wait_for(lambda: capsys.readouterr().out, 'waiting for worker 1')
   with meeting._connected(cluster[0]) as gone:
-    meeting._send(gone, {'index': 1, 'meant': MEANT, 'start': 'new'})
-    wait_for(lambda: gone.recv(1000).decode(), 'start')
-  # It is let go, and so are the others.
-  assert chief.result(120) == third.result(120) == 'continued'
+    spoken(gone, 1, 'waiting')
+  second = pool.submit(hold, cluster, 1)
+  assert [one.result(120) for one in (chief, second, third)] == ['continued'] * 3
+
+
+@pytest.mark.parametrize('index', [1, 2])
+def test_a_worker_that_leaves_as_the_chief_says_start_comes_again(
+  cluster, pool, monkeypatch, index
+):
+  answers, left = meeting._answers, []
+
+  def leaving(connection):
+    for answer in answers(connection):
+      if 'start' in answer and not left and mine.index == index:
+        left.append(index)
+        raise TimeoutError  # Nobody reads that line: it had given the chief up by then.
+      yield answer
+
+  mine = threading.local()
+
+  def worker(index):
+    mine.index = index
+    return hold(cluster, index)
+
+  monkeypatch.setattr(meeting, '_answers', leaving)
+  found = [pool.submit(hold, cluster, 0), *(pool.submit(worker, i) for i in (1, 2))]
+  assert [one.result(120) for one in found] == ['continued'] * 3
+  assert left == [index]
+  meeting._listen(cluster[0]).close()
+
+
+def test_who_is_there_and_answers_no_more_is_waited_for_and_named(cluster, pool, capsys):
+  chief, third = (pool.submit(hold, cluster, index) for index in (0, 2))
+  wait_for(lambda: capsys.readouterr().out, 'waiting for worker 1')
+  with meeting._connected(cluster[0]) as stopped:
+    meeting._send(stopped, {'index': 1, 'meant': MEANT, 'start': 'new'})
+    wait_for(lambda: stopped.recv(1000).decode(), '"waiting": [1]')
+    wait_for(lambda: capsys.readouterr().out, f'waiting for worker 1 ({cluster[1]}), of 3')
+    assert not chief.done()
+    # The third does not begin without it either.
+    assert not third.done()
+    second = pool.submit(hold, cluster, 1)
+    assert [one.result(120) for one in (chief, second, third)] == ['continued'] * 3
+
+
+def test_of_two_with_one_number_the_earlier_is_told_and_ends(cluster, pool, capsys):
+  chief, earlier = (pool.submit(hold, cluster, index) for index in (0, 1))
+  wait_for(lambda: capsys.readouterr().out, f'waiting for worker 2 ({cluster[2]}), of 3')
+  later = pool.submit(hold, cluster, 1)
+  with pytest.raises(errors.ConfigError, match=r'^Another process came .* as worker 1 .* TF_CONF'):
+    earlier.result(120)
+  assert hold(cluster, 2) == 'continued'
+  assert [one.result(120) for one in (chief, later)] == ['continued'] * 2
+
+
+@pytest.mark.parametrize('last', [{'waiting': [2], 'tick': 1}, None])
+def test_a_chief_that_dies_between_two_lines_is_awaited_and_taken_again(cluster, pool, last):
+  second = pool.submit(hold, cluster, 1)
+  with meeting._listen(cluster[0]) as dying:
+    connection, _ = dying.accept()
+    with connection:
+      assert json.loads(connection.makefile('rb').readline())['index'] == 1
+      if last:
+        meeting._send(connection, last)
+  found = [second, *(pool.submit(hold, cluster, index) for index in (0, 2))]
+  assert [one.result(120) for one in found] == ['continued'] * 3
+
+
+def test_a_worker_that_comes_when_others_have_begun_begins_too_or_ends_with_the_reason(
+  cluster, pool
+):
+  chief, third = (pool.submit(hold, cluster, index) for index in (0, 2))
+  with connected(cluster[0]) as dying:
+    assert spoken(dying, 1, 'start') == {'start': 'continued'}
+    assert third.result(120) == 'continued'
+  with pytest.raises(errors.ConfigError, match='Worker 1 was given another training: seed is 4'):
+    hold(cluster, 1, {'seed': 4, 'augment': ['gain']})
+  with pytest.raises(errors.ConfigError, match='Worker 1 was given another training: seed is 4'):
+    chief.result(120)
+
+
+def connected(address):
+  for _ in range(6_000):
+    try:
+      return meeting._connected(address)
+    except OSError:  # Nobody listens there yet.
+      threading.Event().wait(0.01)
+  raise AssertionError(address)
 
 
 @pytest.mark.parametrize(
@@ -119,14 +213,7 @@ def test_a_worker_that_is_started_again_is_taken_again(cluster, pool, capsys):
 )
 def test_strangers_are_no_workers(cluster, pool, noise):
   chief = pool.submit(hold, cluster, 0)
-  host, port = meeting._parts(cluster[0])
-  for _ in range(6_000):
-    try:
-      stranger = socket.create_connection((host, port))
-      break
-    except OSError:
-      threading.Event().wait(0.01)
-  with stranger:
+  with connected(cluster[0]) as stranger:
     stranger.sendall(noise)
     others = [pool.submit(hold, cluster, index) for index in (1, 2)]
     assert [one.result(120) for one in (chief, *others)] == ['continued'] * 3
