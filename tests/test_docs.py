@@ -101,7 +101,7 @@ def check_python(module, arguments):
     command_line.parse(config_class, arguments, description='', files=files)
   elif module == 'trainer.sweep':
     asked, passed = sweep.parse(arguments)
-    sweep.search_space.make(asked.over, passed)
+    sweep.asked_space.make(asked.over, passed)
   elif module == 'trainer.data_server':
     arguments = [word.replace('HOST', 'host') for word in arguments]
     command_line.parse(data_server.ServerConfig, arguments, description='')

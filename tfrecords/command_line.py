@@ -102,11 +102,27 @@ def read(config_class: type[_Config], flag_values: flags.FlagValues, **others: A
     flag_values: The flags.
     **others: Fields that are no flags.
   """
+  return config_class(**others, **_values(config_class, flag_values))
+
+
+def unchecked(config_class: type[_Config], arguments: Sequence[str]) -> _Config:
+  """Returns what the arguments say, also where the config class would refuse it.
+
+  Raises:
+    ConfigError: for an unknown flag, or what is no value of its type.
+  """
+  config = object.__new__(config_class)
+  vars(config).update(_values(config_class, _read_flags(config_class, arguments)))
+  return config
+
+
+def _values(config_class: type, flag_values: flags.FlagValues) -> dict[str, Any]:
+  found = {}
   for field in _fields(config_class):
     value: Any = flag_values[field.name].value
     value = tuple(value) if isinstance(value, list) else value
-    others[field.name] = paths.expand(value) if field.metadata['is_path'] else value
-  return config_class(**others)
+    found[field.name] = paths.expand(value) if field.metadata['is_path'] else value
+  return found
 
 
 def arguments(config: Any) -> list[str]:

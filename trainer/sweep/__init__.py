@@ -31,11 +31,14 @@ from typing import Any
 from schemas import errors, limits
 from tfrecords import command_line, storage
 from trainer import config as config_lib
-from trainer import preflight, resume
+from trainer import resume
 from trainer.child_processes import gpu_places
 from trainer.data import datasets
 from trainer.sweep import (
+  asked_space,
   final_judging,
+  left_out,
+  looked_up,
   objective,
   search_space,
   standings,
@@ -156,10 +159,10 @@ def main(arguments: Sequence[str]) -> None:
   if parsed is None:
     return
   config, passed = parsed
-  space = search_space.make(config.over, passed)
+  space = asked_space.make(config.over, passed)
   if config.search == journal_lib.GRID:
-    space.grid()
-  data = _check_data(space)
+    space.trainings()
+  space, data = looked_up.look(space)
   _check_output(config.output)
   if space.base.folds and config.prune == journal_lib.HYPERBAND:
     raise errors.ConfigError(
@@ -214,10 +217,10 @@ def sweep(
         [
           one
           for one in journal.trials()
-          if one.state.name == sweeping.FAIL and journal_lib.SAME not in one.user_attrs
+          if one.state.name == sweeping.FAIL and not journal_lib.is_undone(one)
         ]
       )
-  count = journal.num_asked(config.trials or DEFAULT_TRIALS)
+  count = journal.num_wanted(config.trials or DEFAULT_TRIALS)
   names = ', '.join(axis.name for axis in space.axes)
   trials = errors.counted(count, 'trial')
   print(f'sweep    {config.output}: {trials} by {config.search} over {names}'
@@ -242,8 +245,9 @@ def sweep(
 
 def _left_out(config: SweepConfig, space: search_space.Space, num_trials: int) -> Iterator[str]:
   """Yields what is to be known of combinations that are no trainings of their own."""
-  yield from space.left_out
-  if config.search == journal_lib.GRID:
+  is_grid = config.search == journal_lib.GRID
+  yield from left_out.lines(space, is_grid=is_grid)
+  if is_grid or not space.has_few:
     return
   try:
     num_trainings = len(space.grid())
@@ -264,47 +268,6 @@ def _devices(config: SweepConfig, space: search_space.Space) -> tuple[str, ...]:
   takes_all = space.base.strategy.partition(':')[0] != 'none'
   where = gpu_places.places(parallel=config.jobs, takes_all_devices=takes_all)
   return tuple(gpu for gpu in where.gpus if gpu)
-
-
-def _check_data(space: search_space.Space) -> datasets.Data:
-  """Returns the data set of the first trial; refuses what the trainer would refuse of any."""
-  first, seen = None, set()
-  for chosen in space.samples():
-    asked = dataclasses.replace(
-      space.config(chosen), run_dir='', run_name='', folds='', parallel_folds=0
-    )
-    # What is looked up depends on these and no other flags.
-    key = [getattr(asked, name) for name in _LOOKED_UP]
-    key = repr([*key, asked.init_from and asked.model])
-    if key in seen:
-      continue
-    seen.add(key)
-    data, _ = preflight.check(asked)
-    if not (data.has_validation or space.base.folds):
-      raise errors.ConfigError(
-        f'Trials are compared on the validation split, and {data.path!r} has none. Run the data '
-        'job again with one (--validation_fraction, --split_by).'
-      )
-    first = first or data
-    if _split_of(data) != _split_of(first):
-      raise errors.ConfigError(
-        f'--over=data: {first.path!r} and {data.path!r} have other labels or validation splits, '
-        'so their trials cannot be compared. Sweep over features of one data set, or over data '
-        'sets of the same clips.'
-      )
-  assert first is not None
-  return first
-
-
-_LOOKED_UP = (
-  'data', 'feature', 'compute', 'sample_rate_hz', 'clip_seconds', 'augment', 'teacher', 'init_from',
-  'batch_size', 'accumulate', 'jit_compile', 'data_service',
-)  # fmt: skip
-
-
-def _split_of(data: datasets.Data) -> tuple[Any, ...]:
-  split = 'validation'
-  return data.manifest.labels, data.manifest.num_records(split), data.manifest.label_counts(split)
 
 
 def _check_output(output: str) -> None:
@@ -371,7 +334,8 @@ def _standings(
       'seed': config.seed,
       'prune': config.pruning,
       'passed': [*space.passed, *(f'--{one.flag}={one.only}' for one in space.axes if one.only)],
-      'left_out': space.left_out,
+      'left_out': left_out.lines(space, is_grid=config.search == journal_lib.GRID),
+      'refused': left_out.refused(space, is_grid=config.search == journal_lib.GRID),
     },
   )
   if found.winner is None:
@@ -389,8 +353,25 @@ def _latest(trial: Any) -> float | None:
 def winners_command(space: search_space.Space, winner: standings.Row) -> str:
   """Returns the command that makes the winner's run again, as one line for a shell."""
   return command_line.text_of(
-    space.config(winner.chosen), 'python -m trainer', without=search_space.FORBIDDEN
+    space.config(winner.chosen), 'python -m trainer', without=asked_space.FORBIDDEN
   )
+
+
+def _refused_draws(config: SweepConfig, found: standings.Standings) -> Iterator[str]:
+  """Yields how many draws were no trials."""
+  if not found.refused:
+    return
+  yield (
+    f'{errors.counted(len(found.refused), "draw", "was", "were")} refused by the trainer and '
+    'trained nothing; others were drawn instead.'
+  )
+  wanted, num_begun = config.trials or DEFAULT_TRIALS, len(found.rows) - len(found.refused)
+  if num_begun < wanted:
+    yield (
+      f'only {num_begun:,} of {errors.counted(wanted, "trial")} were begun, as '
+      f'{journal_lib.MOST_REFUSED} draws for each trial are the most that may be refused. Leave '
+      'values away that seldom go together.'
+    )
 
 
 def _say(
@@ -399,7 +380,9 @@ def _say(
   print()
   print(standings.table(found, config.format))
   print()
-  for line in space.left_out:
+  for line in found.context['left_out']:
+    print(f'note: {line}')
+  for line in _refused_draws(config, found):
     print(f'note: {line}')
   for line in final_judging.notes(config.judge, found, has_test=has_test):
     print(f'note: {line}')

@@ -25,6 +25,9 @@ _FINISHED_FIRST, _EPOCHS_FIRST = 5, 3
 
 _STUDY, _ASKED, _AGAIN = 'sweep', 'asked', 'again'
 SAME = 'same_as'  # Of a trial that would be the training of another.
+REFUSED = 'refused'  # Of one that the trainer does not take.
+# So many draws may be refused for each trial that is asked for; what is drawn then counts as one.
+MOST_REFUSED = 10
 _FIXED = 'fixed_params'  # Optuna's, of a trial that is done again.
 
 
@@ -154,6 +157,11 @@ class Journal:
       return list(self._study.get_trials(deepcopy=False))
 
   def num_asked(self, wanted: int) -> int:
+    """Returns how many numbers there are to be: draws that were refused have one too."""
+    refused = sum(REFUSED in one.user_attrs for one in self.trials())
+    return self.num_wanted(wanted) + (0 if self._grid else min(refused, MOST_REFUSED * wanted))
+
+  def num_wanted(self, wanted: int) -> int:
     """Returns how many trials there are to be, those that are done again included."""
     again = len(self._study.user_attrs.get(_AGAIN, []))
     if not self._grid:
@@ -270,6 +278,11 @@ class Journal:
   def retried(self) -> set[int]:
     """Returns the numbers of trials that are done again by another number."""
     return set(self._study.user_attrs.get(_AGAIN, []))
+
+
+def is_undone(trial: Any) -> bool:
+  """Whether a trial ended before it began: the training of another, or one that is refused."""
+  return SAME in trial.user_attrs or REFUSED in trial.user_attrs
 
 
 def _suggest(trial: Any, axis: axes_lib.Axis) -> Any:

@@ -7,34 +7,23 @@ import dataclasses
 import functools
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from schemas import errors
+from schemas import command, errors
 from tfrecords import command_line
 from trainer import config as config_lib
 from trainer.sweep import axes as axes_lib
 
-# From a flag to why no sweep may be given it.
-_OWN = 'every trial has a folder of its own below --output'
-FORBIDDEN: Mapping[str, str] = {
-  'run_dir': _OWN,
-  'run_name': _OWN,
-  'overwrite': 'the same command goes on with what is in --output; for a new sweep name another',
-  'resume': 'a trial goes on where it was stopped',
-  'test': 'no trial sees the test split; --judge says who does at the end',
-  'find_learning_rate': 'it trains nothing',
-  'random_data': 'it has no validation split to choose by',
-  'recipe': 'it makes several runs',
-  'fold': 'a trial is all folds',
-}
-# Flags that say what better means, or how it is found out.
-_SAME_FOR_ALL = ('folds', 'monitor')
 # So many combinations of listed values are checked before the first trial; of more each by itself.
 _MOST_CHECKED = 500
-# So many combinations that are the same as others are named.
-_SAID = 4
 _FIELDS = {field.name: field for field in dataclasses.fields(config_lib.TrainConfig)}
+
+
+def _flags_alone(config: config_lib.TrainConfig) -> None:
+  """Refuses nothing that the flags do not."""
+  del config
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,11 +35,15 @@ class Space:
       given for all trials and that not all can use.
     passed: The trainer's flags that all trials have, as they were typed.
     base: The same, read.
+    look: Raises what the trainer would, beside its flags, of a trial before it begins.
   """
 
   axes: tuple[axes_lib.Axis, ...]
   passed: tuple[str, ...]
   base: config_lib.TrainConfig
+  look: Callable[[config_lib.TrainConfig], None] = dataclasses.field(
+    default=_flags_alone, compare=False
+  )
 
   @functools.cached_property
   def _in_turn(self) -> tuple[axes_lib.Axis, ...]:
@@ -132,11 +125,43 @@ class Space:
     """
     return [*self.passed, *self.arguments(chosen), *others]
 
+  def refusal(self, chosen: Mapping[str, str]) -> errors.VoxshardError | None:
+    """Returns with what the trainer refuses a trial before it begins; None where it takes it.
+
+    Raises:
+      StorageError: if a disk or a server does not answer, which says nothing about the trial.
+    """
+    key = tuple(chosen.items())
+    if key not in self._refusals:
+      self._refusals[key] = self._refusal(chosen)
+    return self._refusals[key]
+
+  @functools.cached_property
+  def _refusals(self) -> dict[tuple[tuple[str, str], ...], errors.VoxshardError | None]:
+    return {}
+
+  def _refusal(self, chosen: Mapping[str, str]) -> errors.VoxshardError | None:
+    try:
+      self.look(self.config(chosen))
+    except errors.StorageError:
+      raise
+    except errors.VoxshardError as error:
+      return error
+    return None
+
   def grid(self) -> list[dict[str, str]]:
-    """Returns every combination, the last axis the quickest.
+    """Returns every training that the trainer takes, the last axis the quickest.
 
     Raises:
       ConfigError: if an axis cannot be listed.
+    """
+    return [chosen for chosen in self.trainings() if not self.refusal(chosen)]
+
+  def trainings(self) -> list[dict[str, str]]:
+    """Returns every combination once, also those that the trainer refuses.
+
+    Raises:
+      ConfigError: if an axis cannot be listed, or they are too many.
     """
     for axis in self.axes:
       if not axis.values.listed():
@@ -144,13 +169,21 @@ class Space:
           f'--over={axis.name} is a range, and a grid wants every value: list them (1e-4|1e-3), '
           'give a range a step (0..0.5:0.1), or write --search=random or --search=tpe.'
         )
-    return self._each_once()[0]
+    return self.each_once[0]
 
-  def _each_once(self) -> tuple[list[dict[str, str]], list[tuple[dict[str, str], dict[str, str]]]]:
+  @functools.cached_property
+  def each_once(self) -> tuple[list[dict[str, str]], list[tuple[dict[str, str], dict[str, str]]]]:
     """Returns the trainings of a grid, and what is the same as one of them by other words."""
+    listed = {axis.name: axis.values.listed() for axis in self.axes}
+    return self.distinct(self._combinations(listed))
+
+  def distinct(
+    self, combinations: Iterable[dict[str, str]]
+  ) -> tuple[list[dict[str, str]], list[tuple[dict[str, str], dict[str, str]]]]:
+    """Returns those that are trainings of their own, and the others with what they are again."""
     first: dict[Any, dict[str, str]] = {}
     same = []
-    for chosen in self._combinations({axis.name: axis.values.listed() for axis in self.axes}):
+    for chosen in combinations:
       known = first.setdefault(self.training(chosen), chosen)
       if known is not chosen:
         same.append((chosen, known))
@@ -170,43 +203,6 @@ class Space:
         text = '+'.join(default) if isinstance(default, tuple) else f'{default}'
       found.append(axes_lib.plain(flag, self._with_settings(flag, text, chosen)))
     return tuple(found)
-
-  @functools.cached_property
-  def left_out(self) -> list[str]:
-    """Returns what is to be known of combinations of --over that are no trainings of their own."""
-    notes = []
-    for axis in self.axes:
-      why = self._idle_beside(axis)
-      if why:
-        notes.append(why)
-    try:
-      trainings, same = self._each_once()
-    except errors.ConfigError:  # Too many to be counted.
-      return notes
-    listed = [axis.values.listed() for axis in self.axes]
-    if not all(listed):
-      return notes
-    count = math.prod(map(len, listed))
-    if count == len(trainings):
-      return notes
-    first = (
-      f'{count:,} combinations of --over are {errors.counted(len(trainings), "training")}: what '
-      'would be the same is tried once'
-    )
-    notes += [f'{describe(one)} is the same as {describe(other)}' for one, other in same[:_SAID]]
-    if len(same) > _SAID:
-      notes.append(f'and {errors.counted(len(same) - _SAID, "combination")} more')
-    return [first, *notes]
-
-  def _idle_beside(self, axis: axes_lib.Axis) -> str:
-    """Returns beside what an axis makes no difference; '' where it always does."""
-    for chosen in self._sampled(axis):
-      if axis.name in chosen:
-        continue
-      if why := self.why_idle(axis, chosen):
-        return f'{axis.name} {why.partition(". ")[0]}: such a trial goes without it'
-      return f'{axis.name} is of some --{axis.flag} only: the others go without it'
-    return ''
 
   def _combinations(self, listed: Mapping[str, Sequence[str]]) -> Iterator[dict[str, str]]:
     """Yields what can be made of some values of each axis."""
@@ -230,12 +226,26 @@ class Space:
 
     All combinations where these are few.
     """
-    shown = {axis.name: _shown(axis.values) for axis in self.axes}
-    if math.prod(map(len, shown.values())) <= _MOST_CHECKED:
-      return list(self._combinations(shown))
-    return list(itertools.chain.from_iterable(map(self._sampled, self.axes)))
+    if self.has_few:
+      return list(self._combinations({axis.name: _shown(axis.values) for axis in self.axes}))
+    return list(itertools.chain.from_iterable(map(self.sampled, self.axes)))
 
-  def _sampled(self, axis: axes_lib.Axis) -> list[dict[str, str]]:
+  @property
+  def has_few(self) -> bool:
+    """Whether all combinations of listed values and ends of ranges are samples."""
+    return math.prod(len(_shown(axis.values)) for axis in self.axes) <= _MOST_CHECKED
+
+  def drawn(self, name: str, text: str) -> Iterator[dict[str, str]]:
+    """Yields trials that have one value, beside others at random, the same ones every time."""
+    draw = random.Random(0)
+    for _ in range(_MOST_CHECKED):
+      chosen: dict[str, str] = {}
+      for axis in self.applicable(chosen):
+        chosen[axis.name] = text if axis.name == name else draw.choice(_shown(axis.values))
+      if name in chosen:
+        yield {axis.name: chosen[axis.name] for axis in self.axes if axis.name in chosen}
+
+  def sampled(self, axis: axes_lib.Axis) -> list[dict[str, str]]:
     """Returns trials with each value of an axis beside each of those on which it hangs."""
     shown = {one.name: _shown(one.values) for one in self.axes}
     free = {axis.name}
@@ -259,95 +269,11 @@ def _shown(values: axes_lib.Choices | axes_lib.Range) -> tuple[str, ...]:
 
 def read(arguments: Sequence[str]) -> config_lib.TrainConfig:
   """Returns the trainer's config; ConfigError in its words where it refuses."""
-  config = command_line.parse(config_lib.TrainConfig, arguments, description='')
-  if config is None:
+  if command.is_on('help', arguments):
     raise errors.ConfigError('--help stands behind `--`: `python -m trainer --help` shows those.')
+  config = command_line.parse(config_lib.TrainConfig, arguments, description='')
+  assert config is not None
   return config
-
-
-def make(over: Sequence[str], passed: Sequence[str]) -> Space:
-  """Returns the space of --over and the trainer's flags, checked as far as flags tell.
-
-  Raises:
-    ConfigError: if it is none, in the trainer's own words where a trial's flags are wrong.
-  """
-  if not over:
-    raise errors.ConfigError(
-      'Name what the sweep goes over, once for each flag: '
-      "--over='batch_size=32|64' --over=learning_rate=log:1e-4..1e-2."
-    )
-  axes = [axes_lib.parse(text) for text in over]
-  names = [axis.name for axis in axes]
-  twice = next((name for name in names if names.count(name) > 1), None)
-  if twice:
-    raise errors.ConfigError(f'--over={twice}=... is given twice. Put all values into one.')
-  given = command_line.given(config_lib.TrainConfig, passed)
-  for name in [*given, *(axis.flag for axis in axes)]:
-    if name in FORBIDDEN:
-      raise errors.ConfigError(f'A sweep takes no --{name}: {FORBIDDEN[name]}. Leave it away.')
-  for axis in axes:
-    if axis.flag in _SAME_FOR_ALL:
-      raise errors.ConfigError(
-        f'--over={axis.name}: trials are compared by it, so it is the same for all. Write '
-        f'--{axis.flag}=... behind `--`.'
-      )
-    if not axis.key and axis.flag in given:
-      raise errors.ConfigError(
-        f'--{axis.flag} is given for all trials, and --over goes over it. Leave one of them away.'
-      )
-  # Settings behind the flags that they are settings of.
-  axes = sorted(axes, key=lambda axis: bool(axis.key))
-  space = _with_hanging(axes, tuple(passed), given)
-  _check(space)
-  return space
-
-
-def _with_hanging(
-  axes: Sequence[axes_lib.Axis], passed: tuple[str, ...], given: Sequence[str]
-) -> Space:
-  """Returns a space in which a flag that only some trials can use is an axis of one value."""
-  names = [axis.flag for axis in axes]
-  while more := [
-    name
-    for name in given
-    if name not in names and command_line.conditions(_FIELDS[name]) & set(names)
-  ]:
-    names += more
-  hanging = names[len(axes) :]
-  while True:
-    kept, values = command_line.taken_out(config_lib.TrainConfig, passed, hanging)
-    fixed = [axes_lib.fixed(name, values[name]) for name in hanging]
-    space = Space((*axes, *fixed), kept, read(kept))
-    always = {
-      axis.flag
-      for axis in fixed
-      if all(axis.name in chosen for chosen in space.samples())
-    }  # fmt: skip
-    if not always:
-      return space
-    hanging = [name for name in hanging if name not in always]
-
-
-def _check(space: Space) -> None:
-  samples = space.samples()
-  for axis in space.axes:
-    if any(axis.name in chosen for chosen in samples):
-      continue
-    if why := space.why_idle(axis, samples[0]):
-      text = f'--{axis.flag}={axis.only}' if axis.only else f'--over={axis.name}'
-      raise errors.ConfigError(f'{text}: in every trial it {why}')
-    text = getattr(space.base, axis.flag)
-    raise errors.ConfigError(
-      f'--over={axis.name}: no --{axis.flag} of this sweep has such a setting, or it is fixed in '
-      f'the text already (--{axis.flag}={text}).'
-    )
-  for chosen in samples:
-    config = space.config(chosen)
-    if config.strategy.partition(':')[0] == 'multi_worker':
-      raise errors.ConfigError(
-        '--strategy=multi_worker: a trial is one process. Run the same sweep on several machines '
-        'that share --output instead: each takes trials.'
-      )
 
 
 def describe(chosen: Mapping[str, Any]) -> str:

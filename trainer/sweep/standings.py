@@ -19,11 +19,12 @@ TEXT, MARKDOWN = 'text', 'markdown'
 FORMATS = (TEXT, MARKDOWN)
 CSV_FILE, JSON_FILE = 'sweep.csv', 'sweep.json'
 _DONE, _PRUNED, _FAILED, _OPEN, _SAME = 'done', 'pruned', 'failed', 'open', 'same'
+_REFUSED = 'refused'
 _STATES: Mapping[str, str] = {'COMPLETE': _DONE, 'PRUNED': _PRUNED, 'FAIL': _FAILED}
 # Of a report.
 _ALWAYS = {'accuracy', 'loss', 'num_examples'}
 _SOMETIMES = ('accuracy_interval_95', 'mean_over_folds')
-_ORDER = (_DONE, _PRUNED, _OPEN, _FAILED, _SAME)
+_ORDER = (_DONE, _PRUNED, _OPEN, _FAILED, _SAME, _REFUSED)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,14 +34,14 @@ class Row:
   Attributes:
     number: Its number.
     folder: Its run.
-    state: `done`, `pruned`, `failed`, `open`, or `same`: it would have trained what an earlier one
-      did, and was not begun.
+    state: `done`, `pruned`, `failed`, `open`; or, of what was drawn and not begun, `same`: it would
+      have trained what an earlier one did, or `refused`: the trainer does not take it.
     chosen: What it has, by the name of the axis.
     value: The measure of its best epoch; None where there is none.
     rank: What it is ranked by.
     epoch: The best epoch; 0 where there is none, or there are folds, which have one each.
     train_s: Seconds of training.
-    why: Why it failed, where it was pruned, or of which it is the same.
+    why: Why it failed or was refused, where it was pruned, or of which it is the same.
     test: What the report on the test split says; None where it was not judged.
     interval: 95 % of the mean over folds; None where there are no folds.
   """
@@ -80,6 +81,11 @@ class Standings:
     return tuple(row for row in self.rows if row.state == _DONE)
 
   @property
+  def refused(self) -> tuple[Row, ...]:
+    """What was drawn and is no trial."""
+    return tuple(row for row in self.rows if row.state == _REFUSED)
+
+  @property
   def winner(self) -> Row | None:
     """The best of these; of equals the first. None where there is none."""
     return self.done[0] if self.done else None
@@ -93,7 +99,7 @@ def row(
   return Row(
     number=trial.number,
     folder=folder,
-    state=_SAME if journal.SAME in notes else _STATES.get(trial.state.name, _OPEN),
+    state=_state(trial),
     chosen=dict(chosen),
     value=value,
     rank=tuple(notes.get('rank', ())),
@@ -103,6 +109,12 @@ def row(
     interval=tuple(notes['interval']) if 'interval' in notes else None,
     test=_test(test_file),
   )
+
+
+def _state(trial: Any) -> str:
+  if journal.is_undone(trial):
+    return _SAME if journal.SAME in trial.user_attrs else _REFUSED
+  return _STATES.get(trial.state.name, _OPEN)
 
 
 def ordered(rows: Sequence[Row]) -> tuple[Row, ...]:
@@ -180,13 +192,13 @@ def _between(ends: Mapping[str, Any]) -> str:
 
 
 def table(standings: Standings, form: str = TEXT) -> str:
-  """Returns the table; below it what is said of those that failed or were pruned."""
+  """Returns the table; below it what is said of those that failed or were not begun."""
   head, body = _head(standings), [_cells(standings, one) for one in standings.rows]
   lines = _markdown(head, body) if form == MARKDOWN else _text(head, body)
   notes = [
     f'{os.path.basename(one.folder)} {one.state}: {one.why}'
     for one in standings.rows
-    if one.state in (_FAILED, _SAME)
+    if one.state in (_FAILED, _SAME, _REFUSED)
   ]
   return '\n'.join([*lines, *([''] if notes else []), *notes])
 

@@ -167,7 +167,7 @@ class Sweeping:
           self.leases.take(trial_name(trial.number))
         else:
           return
-        if not self._is_twin(trial):
+        if not (self._is_refused(trial) or self._is_twin(trial)):
           break
     chosen = self._journal.chosen(trial.params)
     follow = objective.Folds if self._space.base.folds else objective.Epochs
@@ -177,17 +177,30 @@ class Sweeping:
     self._say(f'{running.name}  {search_space.describe(chosen)}{again}')
     self._begin(running, slot)
 
+  def _is_refused(self, trial: Any) -> bool:
+    """Ends a trial that the trainer would refuse; returns whether it is such."""
+    refusal = self._space.refusal(self._journal.chosen(trial.params))
+    if refusal is None:
+      return False
+    self._end_undone(trial, f'{refusal}', **{journal_lib.REFUSED: True})
+    self._say(f'{trial_name(trial.number)}  is refused, and no trial: {refusal}')
+    return True
+
   def _is_twin(self, trial: Any) -> bool:
     """Ends a trial that would be the training of an earlier one; returns whether it is such."""
     number = self._journal.twin(trial)
     if number is None:
       return False
     why = f'the training of {trial_name(number)} again'
-    self._journal.note(trial, **{journal_lib.SAME: number, 'why': why})
-    self._journal.tell(trial, FAIL)
-    self.leases.release(trial_name(trial.number))
+    self._end_undone(trial, why, **{journal_lib.SAME: number})
     self._say(f'{trial_name(trial.number)}  is {why}, and not done twice')
     return True
+
+  def _end_undone(self, trial: Any, why: str, **notes: Any) -> None:
+    """Ends a trial before it has begun."""
+    self._journal.note(trial, why=why, **notes)
+    self._journal.tell(trial, FAIL)
+    self.leases.release(trial_name(trial.number))
 
   def _may_ask(self) -> bool:
     """Whether another trial is to be begun."""

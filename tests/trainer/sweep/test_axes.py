@@ -1,11 +1,11 @@
 import pytest
 
 from schemas import errors
-from trainer.sweep import axes, search_space
+from trainer.sweep import asked_space, axes, left_out
 
 
 def space(*over, passed=()):
-  return search_space.make(over, passed)
+  return asked_space.make(over, passed)
 
 
 @pytest.mark.parametrize(
@@ -178,8 +178,9 @@ def test_what_would_be_the_same_training_is_one_of_a_grid_and_is_named(over, pas
   found = space(*over, passed=passed)
   assert found.grid() == wanted
   assert len({repr(found.config(one).to_json()) for one in found.grid()}) == len(wanted)
-  assert len(found.left_out) == len(said)
-  for line, part in zip(found.left_out, said, strict=True):
+  lines = left_out.lines(found, is_grid=True)
+  assert len(lines) == len(said)
+  for line, part in zip(lines, said, strict=True):
     assert part in line
   assert not {'--trunk_learning_rate', '1e-4'} & {*found.passed}
 
@@ -209,6 +210,6 @@ def test_more_combinations_than_are_checked_still_show_what_hangs_on_another():
   many = ['seed=0..999', 'freeze=trunk|none', 'trunk_learning_rate=1e-4..1e-2']
   found = space(*many)
   assert any('trunk_learning_rate' in one for one in found.samples())
-  assert found.left_out == [
+  assert left_out.lines(found, is_grid=False) == [
     'trunk_learning_rate has no effect with --freeze=trunk: such a trial goes without it'
   ]

@@ -17,43 +17,12 @@ import pytest
 
 from schemas import errors
 from tests.helpers import datasets, waits
+from tests.trainer.sweep import starts
 from trainer import config as config_lib
 from trainer import sweep
-from trainer.child_processes import child
 from trainer.sweep import journal, leases, sweeping
 
-ROOT = pathlib.Path(__file__).parent.parent.parent.parent
 RATES = '--over=learning_rate=0.001|0.01|0.1'
-
-
-def pretend(arguments, **others):
-  option, module, *flags = arguments
-  return child.Child([option, 'tests.trainer.sweep.pretend', module, *flags], **others)
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-  monkeypatch.chdir(ROOT)
-  monkeypatch.setattr(sweeping, '_POLL_S', 0.01)
-  monkeypatch.setattr(sweeping, '_WAIT_S', 0.02)
-
-
-@pytest.fixture
-def swept(data_dir, tmp_path):
-  """Sweeps as the program does; with `start`, what is called in place of a trial's process."""
-
-  def run(*flags, passed=(), output='out', start=pretend):
-    own = (f'--output={tmp_path / output}', f'--data={data_dir}', *flags)
-    config, passed = sweep.parse([*own, '--', '--epochs=3', *passed])
-    space = sweep.search_space.make(config.over, passed)
-    sweep._check_output(config.output)
-    return sweep.sweep(config, space, sweep._check_data(space), start=start)
-
-  return run
-
-
-def forbidden(*_, **__):
-  raise AssertionError('a process was started')
 
 
 def commands(folder):
@@ -96,7 +65,7 @@ def test_a_grid_is_done_and_its_winner_alone_sees_the_test_split(swept, tmp_path
   written = json.loads((tmp_path / 'out' / 'sweep.json').read_text())
   assert written['winner'] == 2 and shlex.split(written['winners_command']) == again
 
-  assert swept('--search=grid', RATES, '--over=augment=|cutout', start=forbidden) == found
+  assert swept('--search=grid', RATES, '--over=augment=|cutout', start=starts.forbidden) == found
 
 
 def test_all_or_none_are_judged_where_that_is_asked(swept, tmp_path, capsys):
@@ -137,7 +106,7 @@ def test_the_same_seed_gives_the_same_trials_also_where_the_sweep_was_stopped(sw
     started.append(arguments)
     if len(started) in (2, count - 1):
       raise KeyboardInterrupt
-    return pretend(*arguments, **others)
+    return starts.pretend(*arguments, **others)
 
   for _ in range(2):
     with pytest.raises(KeyboardInterrupt):
@@ -176,7 +145,7 @@ def test_what_is_drawn_again_is_not_trained_again(swept, tmp_path, capsys):
   assert 'note: --over has 6 trainings for 9 trials: those that are drawn again are not done' in out
   assert f'trial-{same[0].number:04d}  is {same[0].why}, and not done twice' in out
   assert f'trial-{same[0].number:04d} same: {same[0].why}' in out
-  assert swept(*flags, '--trials=9', '--retry_failed', start=forbidden) == found
+  assert swept(*flags, '--trials=9', '--retry_failed', start=starts.forbidden) == found
 
 
 HANGING = (
@@ -288,7 +257,7 @@ def test_a_trial_that_fails_is_kept_with_the_sentence_of_the_trainer(swept, monk
   )  # fmt: skip
   assert 'trial-0001 failed: The model does not fit' in capsys.readouterr().out
   monkeypatch.delenv('PRETEND_FAIL')
-  assert len(swept('--search=grid', RATES, start=forbidden).done) == 2
+  assert len(swept('--search=grid', RATES, start=starts.forbidden).done) == 2
   again = swept('--search=grid', RATES, '--retry_failed')
   assert (again.winner.number, again.winner.chosen) == (3, {'learning_rate': '0.01'})
   assert {one.number for one in again.done} == {0, 2, 3}
@@ -313,7 +282,7 @@ def test_a_trial_whose_process_dies_is_begun_again_and_goes_on(swept, monkeypatc
 def test_what_another_holds_is_left_alone_until_it_shows_no_life(swept, tmp_path, monkeypatch):
   monkeypatch.setattr(leases, 'PATIENCE_S', 0.5)
   with pytest.raises(KeyboardInterrupt):
-    swept('--search=grid', RATES, start=interrupting(2))
+    swept('--search=grid', RATES, start=starts.interrupting(2))
   elsewhere = leases.Leases(str(tmp_path / 'out' / 'processes'))
   elsewhere.take('trial-0001')
   path = tmp_path / 'out' / 'processes' / 'trial-0001.lease'
@@ -326,19 +295,6 @@ def test_what_another_holds_is_left_alone_until_it_shows_no_life(swept, tmp_path
   assert time.monotonic() - began_s > 0.5
   assert len(commands(found.winner.folder)) == 2
   assert not list((tmp_path / 'out' / 'processes').glob('*.lease'))
-
-
-def interrupting(nth):
-  """Starts processes; in place of the nth comes Ctrl-C."""
-  started = []
-
-  def start(*arguments, **others):
-    started.append(arguments)
-    if len(started) == nth:
-      raise KeyboardInterrupt
-    return pretend(*arguments, **others)
-
-  return start
 
 
 def test_two_that_share_a_folder_do_every_trial_once(swept, monkeypatch):
@@ -360,7 +316,7 @@ def test_two_that_share_a_folder_do_every_trial_once(swept, monkeypatch):
 
 def test_a_trial_that_another_ends_while_it_is_looked_for_is_left_alone(swept, monkeypatch):
   with pytest.raises(KeyboardInterrupt):
-    swept('--search=grid', RATES, start=interrupting(2))
+    swept('--search=grid', RATES, start=starts.interrupting(2))
   look, elsewhere = journal.Journal.trials, []
 
   def look_early(self):
@@ -378,11 +334,11 @@ def test_a_trial_that_another_ends_while_it_is_looked_for_is_left_alone(swept, m
 
 SWEPT = """
 import sys
-from tests.trainer.sweep import test_sweep
+from tests.trainer.sweep import starts
 from trainer import sweep
 config, passed = sweep.parse(sys.argv[1:])
-space = sweep.search_space.make(config.over, passed)
-sweep.sweep(config, space, sweep._check_data(space), start=test_sweep.pretend)
+space = sweep.asked_space.make(config.over, passed)
+sweep.sweep(config, *sweep.looked_up.look(space), start=starts.pretend)
 """
 
 
@@ -393,7 +349,7 @@ def test_a_sweep_that_is_killed_takes_its_processes_along_and_goes_on(
   killed = subprocess.Popen(
     [sys.executable, '-c', SWEPT, f'--output={tmp_path}/out', f'--data={data_dir}',
      '--search=grid', RATES, '--', '--epochs=3'],
-    stdout=subprocess.DEVNULL, cwd=ROOT,
+    stdout=subprocess.DEVNULL, cwd=starts.ROOT,
   )  # fmt: skip
   history = tmp_path / 'out' / 'trial-0001' / 'history.json'
   try:
@@ -416,7 +372,7 @@ def test_a_line_that_was_cut_is_dropped_and_a_damaged_one_refused(swept, tmp_pat
   journal_file = tmp_path / 'out' / 'journal.jsonl'
   kept = journal_file.read_bytes()
   journal_file.write_bytes(kept + b'{"op_code": 4, "wor')
-  assert swept('--search=grid', RATES, start=forbidden) == whole
+  assert swept('--search=grid', RATES, start=starts.forbidden) == whole
   assert journal_file.read_bytes().startswith(kept + b'{"op_code":0,')
   lines = kept.splitlines(keepends=True)
   journal_file.write_bytes(b''.join([*lines[:3], b'{"op_\n', *lines[3:]]))
@@ -437,16 +393,16 @@ def test_another_sweep_in_the_same_folder_is_refused_with_what_differs(swept):
     (('--search=grid', RATES, '--over=seed=0|1'), (), r'--over of learning_rate \(here learning_'),
   ):
     with pytest.raises(errors.ConfigError, match=f'holds another sweep, with .*{said}'):
-      swept(*flags, passed=passed, start=forbidden)
+      swept(*flags, passed=passed, start=starts.forbidden)
 
 
 def test_another_data_set_is_refused_and_other_places_are_not(swept, tmp_path, data_dir):
   swept('--search=grid', RATES)
   datasets.write_dataset(tmp_path / 'other', clips_per_speaker=4)
   with pytest.raises(errors.ConfigError, match='a data set of digest'):
-    swept('--search=grid', RATES, f'--data={tmp_path}/other', start=forbidden)
+    swept('--search=grid', RATES, f'--data={tmp_path}/other', start=starts.forbidden)
   os.symlink(data_dir, tmp_path / 'link')
-  swept('--search=grid', RATES, f'--data={tmp_path}/link', '--jobs=2', start=forbidden)
+  swept('--search=grid', RATES, f'--data={tmp_path}/link', '--jobs=2', start=starts.forbidden)
 
 
 @pytest.mark.parametrize(
@@ -496,7 +452,7 @@ def test_help_and_the_checks_need_neither_tensorflow_nor_optuna():
     'print(*sorted({"tensorflow", "keras", "optuna"} & set(sys.modules)), file=sys.stderr)'
   )
   done = subprocess.run(
-    [sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, check=True
+    [sys.executable, '-c', code], cwd=starts.ROOT, capture_output=True, text=True, check=True
   )
   assert done.stderr == '\n' and 'log:LOW..HIGH' in done.stdout
 
@@ -520,7 +476,7 @@ def test_a_lease_of_a_machine_that_was_started_again_is_free(tmp_path):
 
 
 def test_the_winners_command_names_what_is_not_by_itself_so(data_dir):
-  space = sweep.search_space.make(
+  space = sweep.asked_space.make(
     ['augment=|gain+shift', 'tf32=true|false'], [f'--data={data_dir}', '--patience=5', '--ema=0.5']
   )
   row = sweep.standings.Row(
