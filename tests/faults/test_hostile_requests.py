@@ -28,6 +28,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 # Ask for no more than there are places: else most would just be turned away.
 CLIENTS = 8
 READ_S = 2
+PATIENCE_S = 120  # Of a client; whom the server sends away, it does after READ_S.
 RESIDENT_BYTES = 1_200 << 20  # TensorFlow and its model take a good half.
 
 
@@ -135,7 +136,7 @@ def rude(address, i):
     b'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n' * 50, b'GET /' + b'%' * 900 + b' HTTP/1.1\r\n\r\n',
   ))  # fmt: skip
   host, port = address.removeprefix('http://').split(':')
-  with contextlib.closing(socket.create_connection((host, int(port)), 20)) as sock:
+  with contextlib.closing(socket.create_connection((host, int(port)), PATIENCE_S)) as sock:
     with contextlib.suppress(ConnectionError):
       sock.sendall(data)
       how = rng.randrange(4)
@@ -185,7 +186,7 @@ def test_many_who_say_nothing_keep_nobody_else_from_an_answer(program):
   with contextlib.ExitStack() as stack:
     socks = []
     for i in range(200):
-      sock = stack.enter_context(socket.create_connection((host, int(port)), 20))
+      sock = stack.enter_context(socket.create_connection((host, int(port)), PATIENCE_S))
       sock.sendall([b'', b'POST /pre', b'POST /predict HTTP/1.1\r\nHost: x\r\n'][i % 3])
       socks.append(sock)
     assert toy_server.ask(address, body=good).status == 200

@@ -13,7 +13,8 @@ import shutil
 import pytest
 
 _NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'chrome')
-_WAIT_S = 60.0
+# What never comes takes so long; on a busy machine a browser's start takes a good part of a minute.
+_WAIT_S = 180.0
 
 
 def program():
@@ -49,6 +50,7 @@ def running(*arguments):
 def _launched(playwright, arguments):
   chromium = playwright.chromium.launch(
     executable_path=program(),
+    timeout=1_000 * _WAIT_S,
     chromium_sandbox=False,  # root has none, and containers allow none; the pages are our own.
     args=['--autoplay-policy=no-user-gesture-required', *arguments],
   )

@@ -197,9 +197,7 @@ def test_help_and_wrong_flags_answer_without_tensorflow():
     'assert __main__.run() == 2\n'
     "sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)\n"
   )
-  done = subprocess.run(
-    [sys.executable, '-c', code], capture_output=True, text=True, check=False, timeout=60
-  )
+  done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)
   assert done.returncode == 0
   assert done.stderr == (
     "error: There is no flag --modell. Did you mean '--model'? Run with --help to see the flags.\n"

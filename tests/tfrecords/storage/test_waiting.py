@@ -51,10 +51,10 @@ def test_what_is_quick_is_not_told(said, monkeypatch):
 
 
 def test_it_is_told_again_after_a_while_by_the_one_that_waits_longest(monkeypatch, said):
-  times_s = []
+  told_s = []  # By the clock of the watch: this thread may be held up before it looks at one.
   monkeypatch.setattr(waiting, 'AGAIN_S', 0.1)
   monkeypatch.setattr(
-    waiting, 'listener', lambda text: (times_s.append(time.monotonic()), said.append(text))
+    waiting, 'listener', lambda text: (told_s.append(waiting._watch()._told_s), said.append(text))
   )
   with waiting.told('s3://bucket/first'):
     threads = [threading.Thread(target=wait, args=(f's3://bucket/{i}', said)) for i in range(8)]
@@ -64,7 +64,7 @@ def test_it_is_told_again_after_a_while_by_the_one_that_waits_longest(monkeypatc
       thread.join()
     waits.until(lambda: len(said) >= 3)
   assert all(text.startswith('waiting for s3://bucket/first: ') for text in said)
-  assert min(later - s for s, later in itertools.pairwise(times_s)) > 0.05
+  assert min(later - s for s, later in itertools.pairwise(told_s)) >= 0.1
 
 
 def test_a_listener_that_fails_ends_no_wait(monkeypatch, said):

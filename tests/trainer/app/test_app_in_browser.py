@@ -115,6 +115,8 @@ def test_it_hears_what_is_spoken_and_keeps_it(chromium, app, tmp_path):
   with chromium.beside(*browser.hearing(tmp_path / 'mid.wav')) as listening:
     page = listening.opened(app.url)
     page.tab.click('#microphone button:has-text("Record")')
+    # There when it records: until then a busy machine takes a while.
+    page.tab.wait_for_selector('#microphone button:has-text("Stop")')
     page.tab.wait_for_timeout(2_500)
     page.tab.click('#microphone button:has-text("Stop")')
     said = answer(page, after='Microphone')
