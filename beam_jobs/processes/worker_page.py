@@ -5,6 +5,7 @@ decodes and blanks it afterwards. Its page is a mapped file: what stands there o
 and neither a count nor a name costs a system call.
 """
 
+import atexit
 import contextlib
 import fcntl
 import mmap
@@ -19,6 +20,8 @@ from schemas import errors
 _PREFIX = 'worker-'
 _COUNTS = struct.Struct('<qd')  # Clips, seconds of audio.
 # The counts stand in the first slot, names in the others: one for every thread that decodes.
+# Behind the counts it stands whether the process has ended as it should.
+_IS_ENDED_AT = _COUNTS.size
 _SLOT_BYTES = 1_024
 _NAME_BYTES = _SLOT_BYTES - 1
 # Threads that decode at a time, at most.
@@ -50,6 +53,7 @@ class WorkerPage:
     except OSError:
       os.close(self._file)
       raise
+    atexit.register(self._end)
 
   def advance(self, num_clips: int, audio_s: float) -> None:
     """Adds to the count."""
@@ -72,9 +76,19 @@ class WorkerPage:
   def close(self) -> None:
     """Ends the page; its counts stay."""
     if self._page is not None:
+      self._end()
+      atexit.unregister(self._end)
       self._page.close()
       self._page = None
       os.close(self._file)
+
+  def _end(self) -> None:
+    """Says that it is not a file that a thread still decodes of which this process ends.
+
+    When one worker has died, the runner ends the others and does not wait for what they are at.
+    """
+    if self._page is not None:
+      self._page[_IS_ENDED_AT] = 1
 
   def _name(self, slot: int, name: bytes) -> None:
     if self._page is not None:
@@ -97,7 +111,7 @@ def counts(folder: str) -> tuple[int, float]:
 
 
 def of_dead_workers(folder: str) -> list[str]:
-  """Returns the files that processes had under their hands that are no more, sorted.
+  """Returns the files that processes had under their hands that died at them, sorted.
 
   Waits a little for one: the other end of a connection may know of a death before it is complete.
   """
@@ -113,7 +127,8 @@ def _of_dead(folder: str) -> list[str]:
     # Its owner holds a lock on it, if that lives.
     with contextlib.suppress(OSError), open(page, 'rb') as stream:
       fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-      stream.seek(_SLOT_BYTES)
+      if stream.read(_SLOT_BYTES)[_IS_ENDED_AT : _IS_ENDED_AT + 1] == b'\1':
+        continue
       while slot := stream.read(_SLOT_BYTES):
         found.add(slot.partition(b'\0')[0].decode('utf-8', 'surrogateescape'))
   return sorted(found - {''})

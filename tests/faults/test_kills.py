@@ -182,15 +182,25 @@ def test_a_worker_that_is_killed_as_it_starts_does_not_leave_the_job_waiting(
 def test_the_file_that_a_worker_dies_of_is_named(corpus, tmp_path):
   # A decoder that crashes, as the C libraries may: it ends the process at one file. In truth: a
   # signal to a process is taken by whichever thread, while this one goes on.
+  # The other worker is met in the midst of another file, which is not blamed.
   (tmp_path / 'sitecustomize.py').write_text(
     """
-import ctypes, sys
+import ctypes, os, sys, time
 if 'beam_jobs.launching.local_worker' in sys.orig_argv:
   from features.decoding import clips
   decode = clips.decode
+  at = os.path.join(os.path.dirname(__file__), 'at-')
   def crashing(data, *args, **kwargs):
     if b'poison' in data[-16:]:
+      open(at + 'poison', 'w').close()
+      for _ in range(3_000):  # It may have done all of its own.
+        if os.path.exists(at + 'another'):
+          break
+        time.sleep(0.01)
       ctypes.string_at(0)
+    if os.path.exists(at + 'poison') and not os.path.exists(at + 'another'):
+      open(at + 'another', 'w').close()
+      time.sleep(5)
     return decode(data, *args, **kwargs)
   clips.decode = crashing
 """

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from beam_jobs.processes import side_channel
+from beam_jobs.processes import side_channel, worker_page
 from schemas import errors
 from tfrecords import storage
 from tfrecords.finishing import notes
@@ -106,3 +106,23 @@ with page.decoding('bad.wav'):
   channel = side_channel.SideChannel(folder=str(tmp_path))
   with channel.worker_page().decoding('living.wav'):
     assert channel.of_dead_workers() == ['bad.wav']
+
+
+@pytest.mark.parametrize('last', ['page.close()', ''])
+def test_what_a_worker_decodes_that_its_runner_ends_is_not_blamed(tmp_path, monkeypatch, last):
+  # As Beam's workers do: the thread at work does not hold up the end of the process.
+  code = """
+import sys, threading
+from beam_jobs.processes import side_channel
+page = side_channel.SideChannel(folder=sys.argv[1]).worker_page()
+is_at_it = threading.Event()
+def decode():
+  with page.decoding('innocent.wav'):
+    is_at_it.set()
+    threading.Event().wait()
+threading.Thread(target=decode, daemon=True).start()
+is_at_it.wait()
+"""
+  subprocess.run([sys.executable, '-c', code + last, str(tmp_path)], cwd=os.getcwd(), check=True)
+  monkeypatch.setattr(worker_page, '_DEATH_S', 0.0)
+  assert side_channel.SideChannel(folder=str(tmp_path)).of_dead_workers() == []
