@@ -13,7 +13,7 @@ from tests.beam_jobs import corpora
 from tfrecords import reader
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
-TIMEOUT_S = 300
+TIMEOUT_S = 900
 
 NUM_TAKES = 25
 

@@ -201,6 +201,6 @@ def test_then_it_ends_cleanly(program):
   client.request('GET', '/health')
   assert client.getresponse().read() == b'{"status": "ready"}'
   process.send_signal(signal.SIGTERM)
-  assert process.wait(120) == 0
+  assert process.wait(300) == 0
   with pytest.raises((http.client.HTTPException, ConnectionError)):
     toy_server.ask(address, '/health')

@@ -122,7 +122,7 @@ def test_a_note_is_kept_fresh_and_not_removed_from_another(tmp_path, monkeypatch
 
   with lock.held(remote(tmp_path)):
     first = beat_s()
-    jobs.wait_for(lambda: beat_s() > first, what='a heartbeat', timeout_s=60)
+    jobs.wait_for(lambda: beat_s() > first, what='a heartbeat')
   leave = holder(host='elsewhere')
   monkeypatch.setattr(lock, '_BEAT_S', 600.0)  # No beat writes over it.
   with lock.held(remote(tmp_path)):

@@ -177,8 +177,8 @@ def test_the_faces_agree(norm, clip_s):
     total = tf.reduce_sum(tf.square(theirs))
   ours = kernel(spec, norm=norm)(MIXTURE)
   scale = np.maximum(1.0, ours.max(axis=(1, 2), keepdims=True))
-  # Measured: up to 1.8e-7.
-  np.testing.assert_allclose(theirs / scale, ours / scale, atol=2e-6)
+  # Measured: up to 1.5e-6 with SSE and AVX2, 1.8e-6 with AVX-512, by the order of sums.
+  np.testing.assert_allclose(theirs / scale, ours / scale, atol=1e-5)
   assert np.isfinite(tape.gradient(total, samples).numpy()).all()  # Also at silence.
 
 

@@ -50,7 +50,7 @@ class Toy:
   def of_clips(self, samples):
     self.batches.append(len(samples))
     time.sleep(self._delay_s)
-    self.gate.wait(120)
+    self.gate.wait(600)
     if any(one[0] == -0.5 for one in samples):
       raise RuntimeError('the toy is broken')
     yes = np.array([one[0] for one in samples], np.float32)
@@ -113,13 +113,13 @@ def serving(model, *, open_model=None, program=upload_decoder.PROGRAM, **flags):
 
   thread = threading.Thread(target=serve, daemon=True)
   thread.start()
-  address, end = ready.result(120)
+  address, end = ready.result(300)
   try:
     yield address, service, end
   finally:
     if service.state is answering_service.State.READY:  # Else a test has ended it.
       end()
-    thread.join(60)
+    thread.join(300)
   assert not thread.is_alive()
 
 
@@ -134,7 +134,7 @@ class Answer:
     return json.loads(self.body)
 
 
-def connection(address, timeout_s=60):
+def connection(address, timeout_s=300):
   place = urllib.parse.urlsplit(address)
   return http.client.HTTPConnection(place.hostname, place.port, timeout=timeout_s)
 

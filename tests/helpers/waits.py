@@ -3,7 +3,7 @@
 import time
 
 
-def until(is_so, *, limit_s=120):
+def until(is_so, *, limit_s=300):
   """Waits until something is so; only what never comes takes `limit_s`, and fails the test."""
   end_s = time.monotonic() + limit_s
   while not is_so():

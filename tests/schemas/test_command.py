@@ -145,7 +145,7 @@ def test_a_reader_that_has_had_enough_is_no_error():
   os.close(write)
   assert os.read(read, 4) == b'line'
   os.close(read)
-  _, err = process.communicate(timeout=60)
+  _, err = process.communicate(timeout=300)
   assert (process.returncode, err) == (0, b'')
 
 

@@ -126,7 +126,7 @@ def test_a_killed_process_leaves_no_final_name(tmp_path):
   for _ in range(3):
     process.stdout.readline()
   process.send_signal(signal.SIGKILL)
-  process.communicate(timeout=60)
+  process.communicate(timeout=300)
   names = os.listdir(tmp_path)
   assert len(names) == 1
   assert names[0].startswith('shard.tmp-')

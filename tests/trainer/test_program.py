@@ -26,7 +26,7 @@ def python(*arguments, cwd, **environment):
     capture_output=True,
     text=True,
     check=False,
-    timeout=300,
+    timeout=1_200,
   )
 
 

@@ -123,7 +123,7 @@ def job_server(tmp_path):
     yield endpoint, beam_job_api_pb2_grpc.JobServiceStub(channel)
     _RELEASED.set()
     for job in server._jobs.values():
-      job._run_thread.join(120)
+      job._run_thread.join(300)
   server.stop()
 
 
@@ -143,7 +143,7 @@ def how_each_ended(jobs):
   ends = []
   for one in jobs.GetJobs(beam_job_api_pb2.GetJobsRequest()).job_info:
     request = beam_job_api_pb2.GetJobStateRequest(job_id=one.job_id)
-    ends.append([state.state for state in jobs.GetStateStream(request, timeout=120)][-1])
+    ends.append([state.state for state in jobs.GetStateStream(request, timeout=300)][-1])
   return [beam_job_api_pb2.JobState.Enum.Name(end) for end in ends]
 
 

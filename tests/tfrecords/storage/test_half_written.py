@@ -29,7 +29,7 @@ WAIT = """
 import sys, time
 def wait():
   print('half', flush=True)
-  time.sleep(60)
+  time.sleep(600)
 """
 
 

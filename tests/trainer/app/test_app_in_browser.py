@@ -224,7 +224,7 @@ def test_gradio_takes_no_other_file(page, app, tmp_path):
 
 def test_sigterm_ends_it_and_nothing_is_left(app):
   app.process.send_signal(signal.SIGTERM)
-  assert app.process.wait(120) == 0
+  assert app.process.wait(300) == 0
   assert app.process.stdout.read() == 'closed\n'
   assert app.process.stderr.read() == ''
   assert list(app.temporary.glob('voxshard-*')) == []

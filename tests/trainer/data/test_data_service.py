@@ -51,7 +51,7 @@ def cluster():
     finally:
       for server in (worker, dispatcher):
         server.send_signal(signal.SIGTERM)
-      codes = [server.wait(timeout=60) for server in (worker, dispatcher)]
+      codes = [server.wait(timeout=300) for server in (worker, dispatcher)]
     assert codes == [0, 0]
 
 

@@ -56,7 +56,7 @@ def refuse(cluster, index, monkeypatch):
 
 def wait_for(said, text):
   lines = ''
-  for _ in range(6_000):
+  for _ in range(30_000):
     lines += said()
     if text in lines:
       return lines
@@ -66,7 +66,7 @@ def wait_for(said, text):
 
 def test_all_begin_as_the_chief_says_and_the_address_is_free_again(cluster, pool):
   found = [pool.submit(hold, cluster, index) for index in (2, 1, 0)]
-  assert [one.result(120) for one in found] == ['continued'] * 3
+  assert [one.result(300) for one in found] == ['continued'] * 3
   meeting._listen(cluster[0]).close()
   assert meeting.hold(task(cluster[:1], 0), 'new', MEANT) == 'new'  # With nobody else.
 
@@ -77,7 +77,7 @@ def test_who_waits_says_for_whom(cluster, pool, capsys):
   wait_for(said, f'waiting for worker 0 ({cluster[0]}), of 3')
   chief = pool.submit(hold, cluster, 0)
   wait_for(said, f'waiting for worker 1 ({cluster[1]}), of 3')
-  assert [hold(cluster, 1), chief.result(120), late.result(120)] == ['continued'] * 3
+  assert [hold(cluster, 1), chief.result(300), late.result(300)] == ['continued'] * 3
 
 
 @pytest.mark.parametrize('index', [0, 1])
@@ -89,7 +89,7 @@ def test_who_refuses_takes_all_others_with_it_and_they_say_why(
   sentence = f'Worker {index} refuses, so none trains. It says: There is no such folder.'
   for other in others:
     with pytest.raises(errors.ConfigError, match=re.escape(sentence)):
-      other.result(120)
+      other.result(300)
   assert 'This worker refuses, and tells the others so' in capsys.readouterr().err
 
 
@@ -102,7 +102,7 @@ def test_who_means_another_training_ends_it_for_all(cluster, pool):
   )
   for one in (chief, second, third):
     with pytest.raises(errors.ConfigError, match=sentence):
-      one.result(120)
+      one.result(300)
 
 
 def spoken(connection, index, until):
@@ -121,7 +121,7 @@ def test_a_worker_that_is_started_again_is_taken_again(cluster, pool, capsys):
   with meeting._connected(cluster[0]) as gone:
     spoken(gone, 1, 'waiting')
   second = pool.submit(hold, cluster, 1)
-  assert [one.result(120) for one in (chief, second, third)] == ['continued'] * 3
+  assert [one.result(300) for one in (chief, second, third)] == ['continued'] * 3
 
 
 @pytest.mark.parametrize('index', [1, 2])
@@ -145,7 +145,7 @@ def test_a_worker_that_leaves_as_the_chief_says_start_comes_again(
 
   monkeypatch.setattr(meeting, '_answers', leaving)
   found = [pool.submit(hold, cluster, 0), *(pool.submit(worker, i) for i in (1, 2))]
-  assert [one.result(120) for one in found] == ['continued'] * 3
+  assert [one.result(300) for one in found] == ['continued'] * 3
   assert left == [index]
   meeting._listen(cluster[0]).close()
 
@@ -161,7 +161,7 @@ def test_who_is_there_and_answers_no_more_is_waited_for_and_named(cluster, pool,
     # The third does not begin without it either.
     assert not third.done()
     second = pool.submit(hold, cluster, 1)
-    assert [one.result(120) for one in (chief, second, third)] == ['continued'] * 3
+    assert [one.result(300) for one in (chief, second, third)] == ['continued'] * 3
 
 
 def test_of_two_with_one_number_the_earlier_is_told_and_ends(cluster, pool, capsys):
@@ -169,9 +169,9 @@ def test_of_two_with_one_number_the_earlier_is_told_and_ends(cluster, pool, caps
   wait_for(lambda: capsys.readouterr().out, f'waiting for worker 2 ({cluster[2]}), of 3')
   later = pool.submit(hold, cluster, 1)
   with pytest.raises(errors.ConfigError, match=r'^Another process came .* as worker 1 .* TF_CONF'):
-    earlier.result(120)
+    earlier.result(300)
   assert hold(cluster, 2) == 'continued'
-  assert [one.result(120) for one in (chief, later)] == ['continued'] * 2
+  assert [one.result(300) for one in (chief, later)] == ['continued'] * 2
 
 
 @pytest.mark.parametrize('last', [{'waiting': [2], 'tick': 1}, None])
@@ -184,7 +184,7 @@ def test_a_chief_that_dies_between_two_lines_is_awaited_and_taken_again(cluster,
       if last:
         meeting._send(connection, last)
   found = [second, *(pool.submit(hold, cluster, index) for index in (0, 2))]
-  assert [one.result(120) for one in found] == ['continued'] * 3
+  assert [one.result(300) for one in found] == ['continued'] * 3
 
 
 def test_a_worker_that_comes_when_others_have_begun_begins_too_or_ends_with_the_reason(
@@ -193,15 +193,15 @@ def test_a_worker_that_comes_when_others_have_begun_begins_too_or_ends_with_the_
   chief, third = (pool.submit(hold, cluster, index) for index in (0, 2))
   with connected(cluster[0]) as dying:
     assert spoken(dying, 1, 'start') == {'start': 'continued'}
-    assert third.result(120) == 'continued'
+    assert third.result(300) == 'continued'
   with pytest.raises(errors.ConfigError, match='Worker 1 was given another training: seed is 4'):
     hold(cluster, 1, {'seed': 4, 'augment': ['gain']})
   with pytest.raises(errors.ConfigError, match='Worker 1 was given another training: seed is 4'):
-    chief.result(120)
+    chief.result(300)
 
 
 def connected(address):
-  for _ in range(6_000):
+  for _ in range(30_000):
     try:
       return meeting._connected(address)
     except OSError:  # Nobody listens there yet.
@@ -217,7 +217,7 @@ def test_strangers_are_no_workers(cluster, pool, noise):
   with connected(cluster[0]) as stranger:
     stranger.sendall(noise)
     others = [pool.submit(hold, cluster, index) for index in (1, 2)]
-    assert [one.result(120) for one in (chief, *others)] == ['continued'] * 3
+    assert [one.result(300) for one in (chief, *others)] == ['continued'] * 3
 
 
 def test_a_port_that_is_taken_is_said_by_both(cluster, pool, capsys, monkeypatch):
@@ -250,9 +250,9 @@ class Worker:
 
   def _all(self, mine):
     self._board[self.index] = mine
-    self._barrier.wait(120)
+    self._barrier.wait(300)
     found = dict(self._board)
-    self._barrier.wait(120)
+    self._barrier.wait(300)
     return found
 
   def total(self, values):
@@ -283,6 +283,6 @@ def test_who_refuses_later_takes_the_others_with_it_too(pool, index):
     error = errors.DatasetError if i == index else errors.ConfigError
     said = '' if i == index else f'Worker {index} refuses, so none trains. It says: '
     with pytest.raises(error, match=f'^{said}None can be read'):
-      one.result(120)
+      one.result(300)
   by_chief = lambda worker: agreement.made_by_chief(lambda: b'state', worker)  # noqa: E731
-  assert [one.result(120) for one in [pool.submit(by_chief, w) for w in workers]] == [b'state'] * 3
+  assert [one.result(300) for one in [pool.submit(by_chief, w) for w in workers]] == [b'state'] * 3

@@ -76,7 +76,7 @@ def start(run_dir, data_dir, *, count=2, settings=None, of_others=(), others_los
   ]
 
 
-def ended(processes, *, seconds=240):
+def ended(processes, *, seconds=900):
   """Exit codes, and what was said on stdout and stderr."""
   try:
     said = [process.communicate(timeout=seconds) for process in processes]
@@ -137,7 +137,7 @@ def test_workers_and_devices_come_to_the_same_losses_step_by_step(calm, untested
 
 
 def test_a_worker_that_refuses_ends_the_other_before_tensorflow_starts(untested_dir, tmp_path):
-  codes, said = ended(start(tmp_path / 'run', untested_dir, of_others=['--sede=3']), seconds=240)
+  codes, said = ended(start(tmp_path / 'run', untested_dir, of_others=['--sede=3']), seconds=900)
   assert codes == [2, 2], said
   assert said[0][1].startswith('error: Worker 1 refuses, so none trains. It says: There is no flag')
   assert not (tmp_path / 'run').exists()

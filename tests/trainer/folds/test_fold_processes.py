@@ -54,7 +54,7 @@ WAITS = (
   'import signal, sys, time\n'
   'signal.signal(signal.SIGTERM, lambda *_: sys.exit(print("saved", flush=True)))\n'
   'print("up", flush=True)\n'
-  'time.sleep(60)\n'
+  'time.sleep(600)\n'
 )
 UNTIL_UP = (
   'import os, sys, time\n'

@@ -64,7 +64,7 @@ def run_all(jobs):
     capture_output=True,
     text=True,
     check=False,
-    timeout=300,
+    timeout=1_200,
   )
   assert done.returncode == 0, done.stderr
   return json.loads(done.stdout), done.stderr

@@ -98,11 +98,11 @@ def test_a_server_that_cannot_decode_says_so_and_is_mended(server, monkeypatch):
   found = ask(address, body=flac(0.5))
   assert found.status == 503 and 'No decoder can be started' in found.json['error']
   assert found.headers['retry-after'] == '1'
-  waits.until(lambda: ask(address, '/health').status == 503, limit_s=60)
+  waits.until(lambda: ask(address, '/health').status == 503)
   assert metric(ask(address, '/metrics').body.decode(), 'voxshard_decoders') == 0
   assert ask(address, body=plain(0.5)).status == 200  # It needs none.
   monkeypatch.undo()
-  waits.until(lambda: ask(address, '/health').status == 200, limit_s=60)
+  waits.until(lambda: ask(address, '/health').status == 200)
   assert ask(address, body=flac(0.5)).status == 200
 
 
@@ -155,11 +155,11 @@ def test_no_process_outlives_a_server_that_is_killed():
     # One of them is in C, with Python's lock, and has many seconds yet.
     stuck = pool.submit(ask, address, body=b'WAIT')
     pending = 'voxshard_pending_requests'
-    waits.until(lambda: metric(ask(address, '/metrics').body.decode(), pending) == 1, limit_s=60)
+    waits.until(lambda: metric(ask(address, '/metrics').body.decode(), pending) == 1)
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert gone(decoders)
-    assert stuck.exception(60)
+    assert stuck.exception(300)
 
 
 def below(pid):

@@ -28,7 +28,7 @@ def batched(toy, ask, **settings):
       batcher = clip_batcher.ClipBatcher(toy.of_clips, thread, **settings_)
       task = asyncio.create_task(batcher.run())
       try:
-        return await asyncio.wait_for(ask(batcher), 30)
+        return await asyncio.wait_for(ask(batcher), 300)
       finally:
         task.cancel()
 

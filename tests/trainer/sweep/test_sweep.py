@@ -353,12 +353,12 @@ def test_a_sweep_that_is_killed_takes_its_processes_along_and_goes_on(
   )  # fmt: skip
   history = tmp_path / 'out' / 'trial-0001' / 'history.json'
   try:
-    waits.until(history.exists, limit_s=60)
+    waits.until(history.exists)
   finally:
     killed.kill()
     killed.wait()
   log = tmp_path / 'out' / 'processes' / 'trial-0001.txt'
-  waits.until(lambda: 'stopped before epoch' in log.read_text(), limit_s=60)
+  waits.until(lambda: 'stopped before epoch' in log.read_text())
   assert len(json.loads(history.read_text())) == 1
   monkeypatch.delenv('PRETEND_WAIT_AT')
   found = swept('--search=grid', RATES)
