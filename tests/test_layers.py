@@ -62,7 +62,7 @@ ROOMS = {
     'data': 'augment lazy',
     'predictions': '',
     'measures': 'predictions',
-    'confidence': 'predictions',
+    'confidence': 'predictions runs',
     'baselines': 'data devices predictions',
     'baseline': 'baselines child_processes data devices folds judging learning measures runs',
     'runs': 'baselines devices lazy measures models',

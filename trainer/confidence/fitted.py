@@ -14,9 +14,11 @@ from schemas import errors, json_form
 from trainer.confidence import none_scores
 from trainer.confidence import temperature as temperature_lib
 from trainer.predictions import log_sums, parquet_reader
+from trainer.runs import run_folder
 
 # Bump with every change of a name or a meaning in confidence.json.
-CONFIDENCE_VERSION = 1
+CONFIDENCE_VERSION = 2
+_OLDER = 1  # Does not say of which model it is.
 FALSE_REJECTIONS = 0.05
 _DIGITS = 9
 
@@ -35,6 +37,7 @@ class Confidence(json_form.Fields):
     calibrated_loss: The same at the temperature.
     softmax_percentiles: The scores of none_scores below which 0, 1, ..., 100 % of the clips lie.
     energy_percentiles: The same; () where the energies of all clips are one.
+    checkpoint_sha256: Of the file of the model; '' where nobody says.
     confidence_version: See CONFIDENCE_VERSION.
   """
 
@@ -47,6 +50,7 @@ class Confidence(json_form.Fields):
   calibrated_loss: float
   softmax_percentiles: tuple[float, ...]
   energy_percentiles: tuple[float, ...]
+  checkpoint_sha256: str = ''
   confidence_version: int = CONFIDENCE_VERSION
 
   @property
@@ -71,8 +75,13 @@ class Confidence(json_form.Fields):
     }[score]
 
 
-def fit(predictions: parquet_reader.Reader) -> Confidence:
-  """Returns what predictions say, of which there are some. 16 bytes a clip are held."""
+def fit(predictions: parquet_reader.Reader, *, checkpoint_sha256: str = '') -> Confidence:
+  """Returns what predictions say, of which there are some. 16 bytes a clip are held.
+
+  Args:
+    predictions: Of clips that the model was not trained on.
+    checkpoint_sha256: Of the file of the model; '' where there is none.
+  """
   found = temperature_lib.fit(predictions)
   scores = none_scores.of_file(predictions)
   energies = scores[none_scores.ENERGY]
@@ -86,6 +95,7 @@ def fit(predictions: parquet_reader.Reader) -> Confidence:
     calibrated_loss=round(found.calibrated_loss, _DIGITS),
     softmax_percentiles=_percentiles(scores[none_scores.SOFTMAX]),
     energy_percentiles=(_percentiles(energies) if none_scores.says_something(energies) else ()),
+    checkpoint_sha256=checkpoint_sha256,
   )
 
 
@@ -93,26 +103,46 @@ def load(path: str) -> Confidence | None:
   """Returns what a file says; None where there is none.
 
   Raises:
-    ConfigError: if it cannot be read, or is of another version.
+    ConfigError: if it cannot be read, is of another version, or of another model than the run's.
   """
   try:
     with open(path, encoding='utf-8') as stream:
-      found = Confidence.from_json(json.load(stream), where=path)
+      said = json.load(stream)
+    is_older = isinstance(said, dict) and said.get('confidence_version') == _OLDER
+    found = Confidence.from_json(said, where=path, is_older=is_older)
     if fault := _fault(found):
       raise errors.SchemaError(fault)
   except FileNotFoundError:
     return None
   except (OSError, ValueError, RecursionError, errors.SchemaError) as error:
     raise errors.ConfigError(
-      f'{path!r} cannot be read ({str(error).rstrip(".")}). Remove it and write it again: '
-      f'python -m trainer.evaluate --run_dir={os.path.dirname(path) or os.curdir}.'
+      f'{path!r} cannot be read ({str(error).rstrip(".")}). {_again(path)}'
     ) from error
+  _check_model(found, path)
   return found
+
+
+def _check_model(found: Confidence, path: str) -> None:
+  """Raises ConfigError if a file was fitted to another model than the one that lies beside it."""
+  digest = run_folder.RunFolder(os.path.dirname(path)).best_digest()
+  if found.checkpoint_sha256 and digest and digest != found.checkpoint_sha256:
+    raise errors.ConfigError(
+      f'{path!r} is of another model than that of the run: its temperature and thresholds were '
+      f'found for a checkpoint whose SHA-256 begins with {found.checkpoint_sha256[:8]}, and that '
+      f'of the run with {digest[:8]}. {_again(path)}'
+    )
+
+
+def _again(path: str) -> str:
+  return (
+    'Remove it and write it again: '
+    f'python -m trainer.evaluate --run_dir={os.path.dirname(path) or os.curdir}.'
+  )
 
 
 def _fault(found: Confidence) -> str:
   """Returns what cannot be true of fitted values; '' if nothing."""
-  if found.confidence_version != CONFIDENCE_VERSION:
+  if found.confidence_version not in (_OLDER, CONFIDENCE_VERSION):
     return (
       f'it is of version {found.confidence_version}, and this program reads {CONFIDENCE_VERSION}'
     )

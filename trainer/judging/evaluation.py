@@ -227,7 +227,9 @@ def fit_confidence(
     ConfigError, DatasetError: as predict_split.
   """
   judgement = predict_split(run, Asked(split=splits.VALIDATION, batch_size=batch_size), model)
-  found = fitted.fit(parquet_reader.Reader(judgement.predictions_file))
+  found = fitted.fit(
+    parquet_reader.Reader(judgement.predictions_file), checkpoint_sha256=run.folder.best_digest()
+  )
   run.folder.write_json(run.folder.confidence_file, found.to_json())
 
 

@@ -140,6 +140,10 @@ class RunFolder:
     """
     return digest_of(self.checkpoint_file(name))
 
+  def best_digest(self) -> str:
+    """Returns the same of the best model, a network or a classifier of scikit-learn."""
+    return self.model_digest(BEST) or digest_of(self.baseline_file)
+
   @property
   def baseline_file(self) -> str:
     """A classifier of scikit-learn."""

@@ -144,6 +144,35 @@ def test_a_run_of_before_gets_its_temperature_by_evaluate(run_dir, data, tmp_pat
   assert command.run(predict.main, [*asked, '--calibrated']) == 0
 
 
+def test_a_temperature_of_another_model_is_refused_and_made_again(run_dir, data, tmp_path, capsys):
+  copy, other = shutil.copytree(run_dir, tmp_path / 'run'), tmp_path / 'other'
+  argv = [f'--data={data}', '--model=logistic', f'--run_dir={other}']
+  assert command.run(baseline.main, argv) == 0
+  ours = (copy / 'confidence.json').read_bytes()
+  foreign = (other / 'confidence.json').read_bytes()
+  (copy / 'confidence.json').write_bytes(foreign)
+  capsys.readouterr()
+  asked = (f'--run_dir={copy}', f'--data={data}', '--split=test')
+  for main, *more in (
+    (predict.main, *asked, '--calibrated'),
+    (predict.main, *asked, '--none_of_these'),
+    (evaluate.main, f'--run_dir={copy}'),
+  ):
+    assert command.run(main, more) == 2
+    error = capsys.readouterr().err
+    assert 'is of another model than that of the run: its temperature and thresholds' in error
+    assert f'Remove it and write it again: python -m trainer.evaluate --run_dir={copy}.' in error
+  assert command.run(predict.main, list(asked)) == 0  # Which needs none of it.
+  (copy / 'confidence.json').unlink()
+  assert command.run(evaluate.main, [f'--run_dir={copy}']) == 0
+  assert (copy / 'confidence.json').read_bytes() == ours
+  # A file of before does not say of which model it is, and is believed.
+  fields = json.loads(foreign)
+  del fields['checkpoint_sha256']
+  (copy / 'confidence.json').write_text(json.dumps({**fields, 'confidence_version': 1}))
+  assert command.run(predict.main, [*asked, '--calibrated']) == 0
+
+
 def test_without_a_validation_split_it_is_said(tmp_path, capsys):
   speakers = {'train': ('ada', 'bob'), 'test': ('gus',)}
   datasets.write_dataset(tmp_path / 'data', speakers=speakers)
