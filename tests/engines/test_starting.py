@@ -10,6 +10,7 @@ import pytest
 
 from tests.engines import error, launcher, process
 from tests.engines.flink import cluster, distribution, settings
+from tests.helpers import waits
 
 # Starts a child that would live for long, says its number, and waits.
 PARENT = """
@@ -46,7 +47,8 @@ def family(tmp_path):
 def test_the_end_of_a_program_is_the_end_of_its_children(family):
   parent, child = family
   parent.stop()
-  assert not parent.is_running and not is_alive(child)
+  assert not parent.is_running
+  waits.until(lambda: not is_alive(child))
 
 
 def test_a_killed_program_leaves_its_children_to_stop(family):
@@ -54,7 +56,7 @@ def test_a_killed_program_leaves_its_children_to_stop(family):
   parent.kill()
   assert not parent.is_running and is_alive(child)
   parent.stop()
-  assert not is_alive(child)
+  waits.until(lambda: not is_alive(child))
 
 
 def test_a_program_that_does_not_listen_is_ended_all_the_same(tmp_path, monkeypatch):
