@@ -238,7 +238,10 @@ def answer(listening, line):
   """Answers the next connection, if one comes and is still there."""
   listening.settimeout(1.0)
   with contextlib.suppress(OSError), listening.accept()[0] as connection:
+    connection.settimeout(1.0)
     connection.sendall(line)
+    while connection.recv(1000):  # Closed on what nobody has read it would be cut off, not ended.
+      pass
 
 
 class Worker:
