@@ -80,27 +80,38 @@ def _is_unknown(label: str) -> bool:
   return label.strip().lower() in (UNKNOWN, *_UNKNOWNS)
 
 
-def check_names(paths: Sequence[str], *, with_folders: bool) -> list[str]:
-  """Returns what a submission calls the clips, in their order.
+class Names:
+  """What a submission calls its clips: no two alike."""
 
-  Raises:
-    ConfigError: if it would call two alike.
-  """
-  first: dict[str, str] = {}
-  names = []
-  for path in paths:
-    name = path if with_folders else path.rpartition('/')[2]
-    if name in first:
+  def __init__(self, form: str, *, with_folders: bool = False) -> None:
+    """Knows no clip yet.
+
+    Args:
+      form: SUBMISSION or KAGGLE.
+      with_folders: Whether a clip is called by its whole path or id; not in KAGGLE.
+    """
+    self._with_folders = with_folders
+    keep = '' if form == KAGGLE else 'name them with their folders (--submission_names=path), or '
+    self._advice = f'{keep}predict one folder at a time.'
+    self._paths: dict[str, str] = {}
+
+  def add(self, path: str) -> str:
+    """Returns what a clip is called.
+
+    Raises:
+      ConfigError: if another one is called so.
+    """
+    name = path if self._with_folders else path.rpartition('/')[2]
+    if name in self._paths:
+      first = self._paths[name]
       advice = (
         f'{path!r} is named twice: name it once.'
-        if first[name] == path
-        else f'{first[name]!r} and {path!r}: name them with their folders '
-        '(--submission_names=path), or predict one folder at a time.'
+        if first == path
+        else f'{first!r} and {path!r}: {self._advice}'
       )
       raise errors.ConfigError(f'A submission would call two clips {name!r}. {advice}')
-    first[name] = path
-    names.append(name)
-  return names
+    self._paths[name] = path
+    return name
 
 
 def submission_lines(
@@ -124,9 +135,10 @@ def submission_lines(
   Raises:
     ConfigError: if two clips would be called alike.
   """
-  said = [(row.name, columns.answer(row)) for row in rows if not row.error]
-  names = check_names([name for name, _ in said], with_folders=with_folders)
-  called = [(*row, name) for row, name in zip(said, names, strict=True)]
+  names = Names(SUBMISSION, with_folders=with_folders)
+  called = [
+    (row.name, columns.answer(row), names.add(row.name)) for row in rows if not row.error
+  ]
   yield answer_rows.csv_line(header)
   for _, label, name in sorted(called) if columns.key == answer_rows.ID else called:
     yield answer_rows.csv_line([name, label])
@@ -150,8 +162,8 @@ def challenge_lines(answers: Iterable[tuple[str, str]]) -> Iterator[str]:
   Raises:
     ConfigError: if two clips have one name.
   """
-  said = sorted(answers)
-  names = check_names([path for path, _ in said], with_folders=False)
+  names = Names(KAGGLE)
+  said = sorted((names.add(path), label) for path, label in answers)
   yield answer_rows.csv_line(CHALLENGE_COLUMNS)
-  for name, label in sorted(zip(names, (label for _, label in said), strict=True)):
+  for name, label in said:
     yield answer_rows.csv_line([name, label])

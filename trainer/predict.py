@@ -248,7 +248,9 @@ def _listed(config: PredictConfig, audio: audio_schema.AudioSpec | None) -> tupl
     answer_output.check_not_read(config.output, files)
   if config.format in answer_output.OF_WHOLE_FILES:
     with_folders = config.submission_names == submissions.PATH
-    submissions.check_names(files, with_folders=with_folders)
+    names = submissions.Names(config.format, with_folders=with_folders)
+    for path in files:
+      names.add(path)
   if config.format == answer_rows.AUDACITY:
     answer_output.check_tracks(files, config.output)
   return files

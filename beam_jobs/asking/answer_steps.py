@@ -16,7 +16,8 @@ from beam_jobs import transforms
 from beam_jobs.asking import answer_shard, answers_folder, answers_summary, ask_config
 from beam_jobs.planning import packing
 from beam_jobs.shards import blocks
-from schemas import errors, naming
+from exports import submissions
+from schemas import errors, naming, utterance
 from schemas.rejects import LeftOut, Noted, Reject
 from tfrecords.finishing import shard_result as shard_result
 
@@ -24,7 +25,7 @@ from tfrecords.finishing import shard_result as shard_result
 _Numbered = tuple[int, int, blocks.Block]
 # A block goes whole to all shards that have a part of it, and each unpacks it: so it is small.
 _BLOCK_CLIPS = 512
-_PLANNING, _FINISHING = 'planning', 'finishing'
+_LISTING, _PLANNING, _FINISHING = 'listing', 'planning', 'finishing'
 
 # As many shards where there are entries enough, so that a small corpus runs in parallel too.
 _MIN_SHARDS = 16
@@ -97,12 +98,21 @@ class _NumberDoFn(transforms.JobDoFn):
   # Any: Beam would take the tagged rejects for a part of the main output's type.
   def process(self, element: None) -> Iterator[Any]:
     number = 0
+    # Nothing is asked before all is listed: two clips of one name cost no answers.
+    names = submissions.Names(submissions.KAGGLE) if self._job.config.is_submission else None
     for found in transforms.listed(self._job.config, self._job.channel, _BLOCK_CLIPS):
       if isinstance(found, pvalue.TaggedOutput):
         yield found
         continue
+      if names:
+        self._check(names, found)
       yield number, len(found), blocks.pack(found)
       number += len(found)
+
+  def _check(self, names: submissions.Names, found: list[utterance.Utterance]) -> None:
+    with self._job.channel.reporting(_LISTING):
+      for one in found:
+        names.add(one.utterance_id)
 
 
 class _PlanDoFn(transforms.JobDoFn):

@@ -230,11 +230,15 @@ def test_a_submission_has_each_file_once_in_its_order(ask, tmp_path, capfd):
   assert 'wow' in capfd.readouterr().err
 
 
-def test_a_submission_of_two_files_of_one_name_is_refused(ask, tmp_path, capfd):
+def test_a_submission_of_two_files_of_one_name_is_refused_before_one_is_heard(
+  ask, tmp_path, capfd, stub
+):
   made_exports.make(tmp_path / 'words', labels=('yes', 'no'))
   assert ask('--source=unlabelled', '--format=kaggle', model=tmp_path / 'words') == 2
-  assert 'would call two clips' in capfd.readouterr().err
-  assert not (tmp_path / 'answers' / 'answers.json').exists()
+  sentence = capfd.readouterr().err
+  assert 'would call two clips' in sentence and 'predict one folder at a time' in sentence
+  assert '--submission_names' not in sentence  # This program has no such flag.
+  assert not stub and not list((tmp_path / 'answers').glob('a*'))
 
 
 def test_clips_of_any_length_make_batches_of_about_one_size(ask, recordings, tmp_path, stub):

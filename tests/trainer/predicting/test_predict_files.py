@@ -244,6 +244,7 @@ def test_answers_to_the_challenge(said, tmp_path):
   (tmp_path / 'a.wav').write_bytes(b'')
   _, err = said('--format=kaggle', 'yes', str(tmp_path / 'a.wav'), code=2)
   assert "A submission would call two clips 'a.wav'" in err
+  assert '--submission_names' not in err  # The challenge knows names without folders alone.
 
 
 @pytest.mark.parametrize(
