@@ -39,6 +39,7 @@ class Summary:
     of_folds: How many there are to be.
     status: FINISHED, UNFINISHED (it runs, or was stopped) or DAMAGED.
     reason: What is damaged, or why it stopped early.
+    data_dir: Folder of the data set, where the run found it.
   """
 
   path: str
@@ -60,6 +61,7 @@ class Summary:
   status: str = UNFINISHED
   reason: str = ''
   manifest_sha256: str = ''
+  data_dir: str = ''
 
 
 def summarise(path: str, folds: Sequence[str] = ()) -> Summary | None:
@@ -89,6 +91,7 @@ def summarise(path: str, folds: Sequence[str] = ()) -> Summary | None:
     path=path,
     dataset=_of(config, 'dataset', str) or first.dataset,
     manifest_sha256=_of(config, 'manifest_sha256', str) or '',
+    data_dir=_of(config, 'data_dir', str) or first.data_dir,
     model=_of(config, 'model', str) or _of(flags, 'model', str) or first.model,
     feature=_of(feature, 'name', str) or first.feature,
     validation_accuracy=_validation(history, str(flags.get('monitor', 'accuracy'))),

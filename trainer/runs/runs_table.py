@@ -77,7 +77,7 @@ class RunsConfig:
   )
   reverse: bool = command_line.flag(False, 'The other way round.')
   data: str = command_line.flag(
-    '', 'Only runs on data sets whose name, or digest as shown, has this in it.'
+    '', 'Only runs on data sets whose name, digest as shown, or folder (its own name) has this in it.'
   )
   model: str = command_line.flag('', 'Only runs whose model, with its settings, has this in it.')
   folds: bool = command_line.flag(False, 'A line for each fold too.')
@@ -147,8 +147,10 @@ def gather(
 
 
 def _is_asked(run: run_summary.Summary, config: RunsConfig) -> bool:
+  # Data sets of one source have one name, and people tell them apart by their folders.
+  known_as = _data(run), os.path.basename(run.data_dir.rstrip('/'))
   return (
-    config.data.casefold() in _data(run).casefold()
+    any(config.data.casefold() in name.casefold() for name in known_as)
     and config.model.casefold() in run.model.casefold()
   )
 

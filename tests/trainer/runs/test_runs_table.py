@@ -109,6 +109,17 @@ def test_data_sets_of_one_name_look_different(tmp_path, capsys):
   assert row['manifest_sha256'] == '1a' * 32
 
 
+def test_data_sets_of_one_source_are_chosen_by_their_folders(tmp_path, capsys):
+  for name in ('words', 'digits'):
+    of_folder = config_of(dataset='folders', data_dir=f'/data/{name}')
+    write(tmp_path / f'on-{name}', config=of_folder)
+  runs_table.main([str(tmp_path), '--data=DIGITS', '--format=csv'])
+  (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+  assert row['data_dir'] == '/data/digits'
+  runs_table.main([str(tmp_path), '--data=data'])  # Of all folders the last alone.
+  assert 'no runs on such data' in capsys.readouterr().out
+
+
 def test_csv_holds_whole_values(runs, capsys):
   runs_table.main([str(runs), '--format=csv', '--folds'])
   rows = {
