@@ -136,9 +136,7 @@ def submission_lines(
     ConfigError: if two clips would be called alike.
   """
   names = Names(SUBMISSION, with_folders=with_folders)
-  called = [
-    (row.name, columns.answer(row), names.add(row.name)) for row in rows if not row.error
-  ]
+  called = [(row.name, columns.answer(row), names.add(row.name)) for row in rows if not row.error]
   yield answer_rows.csv_line(header)
   for _, label, name in sorted(called) if columns.key == answer_rows.ID else called:
     yield answer_rows.csv_line([name, label])

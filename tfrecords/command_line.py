@@ -435,6 +435,6 @@ def _least(one: flags.Flag[Any], value: str) -> str:
 
 def _no_choice(name: str, value: str, choices: Collection[str]) -> errors.ConfigError:
   return errors.ConfigError(
-    f'--{name}: expected one of {", ".join(choices)}, got {value!r}.'
+    f'--{name}: expected one of {", ".join(filter(None, choices))}, got {value!r}.'
     f'{options.did_you_mean(value, choices)}'
   )

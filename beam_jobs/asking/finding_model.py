@@ -77,7 +77,8 @@ def load(folder: str) -> export_file.Export:
   """Returns what an export on a disk of this machine is, once it is sure that TensorFlow reads it.
 
   Raises:
-    ConfigError: if there is none, it is of another version, or holds no SavedModel.
+    ConfigError: if there is none, it is of another version, holds no SavedModel, or one that is
+      not what was exported.
   """
   export = export_file.load(folder)
   name = export.formats.get(export_file.SAVED_MODEL)
@@ -92,6 +93,8 @@ def load(folder: str) -> export_file.Export:
       f'The export in {folder!r} is not whole: there is no {name}/{_SAVED_MODEL_FILE}. Export the '
       'run again: python -m trainer.export --overwrite.'
     )
+  # Workers ask again, of what reached them; this is before a job is started, and anything written.
+  file_digests.check(folder, export, export_file.SAVED_MODEL)
   return export
 
 
@@ -144,8 +147,6 @@ def _run_export(arguments: list[str], run_dir: str) -> None:
 def _says(folder: str) -> export_file.Export | None:
   """Returns what an export says of itself, of which weights it is; None if it is not whole."""
   try:
-    export = load(folder)
-    file_digests.check(folder, export, export_file.SAVED_MODEL)
-    return dataclasses.replace(export, files={})
+    return dataclasses.replace(load(folder), files={})
   except (errors.ConfigError, OSError):
     return None

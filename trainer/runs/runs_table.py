@@ -77,7 +77,7 @@ class RunsConfig:
   )
   reverse: bool = command_line.flag(False, 'The other way round.')
   data: str = command_line.flag(
-    '', 'Only runs on data sets whose name, digest as shown, or folder (its own name) has this in it.'
+    '', "Only runs on data sets whose name, digest as shown, or own folder's name has this in it."
   )
   model: str = command_line.flag('', 'Only runs whose model, with its settings, has this in it.')
   folds: bool = command_line.flag(False, 'A line for each fold too.')

@@ -171,6 +171,11 @@ def damaged(folder):
   (folder / export_file.FILE).write_text('{"labels": ')
 
 
+def changed_model(folder):
+  shutil.rmtree(folder)
+  made_exports.make(folder, files={'saved_model/saved_model.pb': 64 * '0'})
+
+
 def nothing(folder):
   del folder
 
@@ -183,6 +188,7 @@ def nothing(folder):
     (other_format, (), 'has no saved_model; it has litert'),
     (other_version, (), 'has version 9, and this program reads 1'),
     (damaged, (), 'cannot be read'),
+    (changed_model, (), "is not what was exported: 'saved_model/saved_model.pb' was changed"),
     (nothing, ('--model=',), '--model=MODEL, an export or a run, was not given'),
     (nothing, ('--source=',), '--source=SOURCE'),
     (nothing, ('--source=folder',), "Did you mean 'folders'?"),

@@ -267,7 +267,7 @@ def test_answers_to_the_challenge(said, tmp_path):
     (['--output={run_dir}/report.json'], 'whose files it might replace'),
     (['--output=/dev/null'], 'is a device or a pipe'),
     (['--run_dir=x'], 'Expected --run_dir or --model, got both'),
-    (['--labels_from=name'], "expected one of , folder, got 'name'"),
+    (['--labels_from=name'], "expected one of folder, got 'name'"),
   ],
 )
 def test_wrong_flags_are_a_sentence(said, run_dir, argv, sentence):

@@ -199,7 +199,7 @@ def test_of_the_test_split_it_says_that_it_is_not_all(tmp_path, capsys):
     (['--run_dir={none}'], 'holds no run'),
     (['--run_dir={run}', '--split=validation'], 'python -m trainer.evaluate --run_dir='),
     (['--run_dir={folds}', '--split=test'], '--split=test is for runs without folds'),
-    (['--run_dir={run}', '--split=all'], "got 'all'"),
+    (['--run_dir={run}', '--split=all'], "one of train, validation, test, got 'all'"),
     (['--run_dir={run}', '--max_clips=0'], '--max_clips must be at least 1'),
     (['--run_dir={run}', '--output={file}'], 'Could not write'),
     (['--run_dir={damaged}'], 'holds no predictions that can be read'),
