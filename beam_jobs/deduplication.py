@@ -60,14 +60,8 @@ def _pieces(block: blocks.Block) -> Iterator[blocks.Block]:
     yield blocks.pack(utterances[start : start + _PIECE_CLIPS])
 
 
-class _DigestDoFn(transforms.JobDoFn):
+class _DigestDoFn(transforms.PageDoFn):
   """Reads clips as they will be read for their shards; what cannot be used is left for then."""
-
-  def setup(self) -> None:
-    self._page = self._job.channel.worker_page()
-
-  def teardown(self) -> None:
-    self._page.close()
 
   def process(self, block: blocks.Block) -> Iterator[Digested]:
     with self._job.channel.reporting(_READING, in_part=True):

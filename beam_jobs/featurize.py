@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> None:
   earlier = _digest(output, files)
   launch.run_job(invocation)
   manifest = manifest_file.load(output, files)
-  kept = taken_over.sentence(folder.unfinished(invocation.config).notes.read(folder.TAKEN_OVER))
+  kept = taken_over.sentence(folder.unfinished(invocation.config).notes.read(taken_over.FILE))
   rows = summary.rows(manifest, time.monotonic() - start_s, kept=kept)
   summary.print_table(rows, title=f'{manifest.name}: {output}')
   if invocation.config.tfds_metadata:

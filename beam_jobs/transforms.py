@@ -53,6 +53,16 @@ class JobDoFn(beam.DoFn):
     self._job = job
 
 
+class PageDoFn(JobDoFn):
+  """A step that decodes: with a page on which its process says how far it is."""
+
+  def setup(self) -> None:
+    self._page = self._job.channel.worker_page()
+
+  def teardown(self) -> None:
+    self._page.close()
+
+
 @beam.ptransform_fn
 def list_utterances(root: beam.Pipeline, job: FeaturizeJob) -> Any:
   """The corpus -> its utterances in blocks, and what cannot be used or was not asked for.
@@ -200,13 +210,7 @@ def write_shards(groups: Any, job: FeaturizeJob, plan: pvalue.AsSingleton) -> An
   return groups | 'Write' >> beam.ParDo(_WriteDoFn(job), plan)
 
 
-class _WriteDoFn(JobDoFn):
-  def setup(self) -> None:
-    self._page = self._job.channel.worker_page()
-
-  def teardown(self) -> None:
-    self._page.close()
-
+class _WriteDoFn(PageDoFn):
   def process(
     self, group: tuple[plan_lib.ShardKey, Iterable[blocks.Block]], plan: plan_lib.Plan
   ) -> Iterator[shard_result.ShardResult]:

@@ -42,6 +42,8 @@ POSITIVE = Limits(
 # Of layers on top of each other: each is built by itself, and Keras calls itself for each.
 DEPTH = within(1, 100)
 RATE = Limits(lambda value: 0 <= value < 1, 'in [0, 1)')
+# Where a server listens.
+PORT = Limits(lambda value: 0 <= value < 65536, '0 (any) to 65535')
 
 
 class Limited:

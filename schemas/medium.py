@@ -98,6 +98,12 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
 # Left by macOS's zip and at the root of Linux disks: never a part of a corpus.
 NOT_OURS = ('__MACOSX', 'lost+found')
 
+
+def is_visible(name: str) -> bool:
+  """Whether a file or folder of this name may be a part of a corpus."""
+  return not name.startswith('.') and name not in NOT_OURS
+
+
 # Endings of what usually lies beside recordings and is none: lists, texts, transcripts, programs.
 USUAL_ENDINGS = frozenset(
   '.bib .cfg .csv .ctm .doc .docx .eaf .html .htm .ini .ipynb .json .jsonl .lab .log .lst .md .md5 '

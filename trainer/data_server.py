@@ -37,7 +37,7 @@ class ServerConfig:
   port: int = command_line.flag(
     0,
     'Where it listens; 0: at any free port, which is printed.',
-    limits=limits.Limits(lambda value: 0 <= value < 65536, '0 (any) to 65535'),
+    limits=limits.PORT,
   )
   dispatcher: str = command_line.flag(
     '', 'Of a worker: whom it serves, grpc://HOST:PORT.', needs=('role=worker',)

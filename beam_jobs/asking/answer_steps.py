@@ -130,13 +130,7 @@ class _AssignDoFn(beam.DoFn):
       yield shard, numbered
 
 
-class _AskDoFn(transforms.JobDoFn):
-  def setup(self) -> None:
-    self._page = self._job.channel.worker_page()
-
-  def teardown(self) -> None:
-    self._page.close()
-
+class _AskDoFn(transforms.PageDoFn):
   def process(
     self, group: tuple[int, Iterable[_Numbered]], plan: Plan
   ) -> Iterator[answer_shard.Made]:

@@ -22,8 +22,6 @@ from tfrecords.storage import half_written
 
 SUMMARY = 'answers.json'
 SUBMISSION = 'submission.csv'
-# How the shards of the last run came to be.
-TAKEN_OVER = 'taken_over.json'
 
 _SHARD = re.compile(r'answers-\d{5,}-of-\d{5,}\.(parquet|csv|jsonl)')
 

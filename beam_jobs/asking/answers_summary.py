@@ -138,7 +138,7 @@ def finish(
   folder.remove_stale({shard.file_name for shard in shards})
   if config.is_submission:
     _write_submission(folder, shards)
-  folder.notes.write(answers_folder.TAKEN_OVER, taken_over.to_json(ordered))
+  folder.notes.write(taken_over.FILE, taken_over.to_json(ordered))
   text = _dumps(summary.to_json())
   storage.write_or_refuse(folder.path(answers_folder.SUMMARY), text, folder.files)
 

@@ -16,7 +16,7 @@ def show(output: str, elapsed_s: float) -> None:
   """Prints what answers.json of an output says, and how long the job took."""
   folder = answers_folder.AnswersFolder(output)
   found = answers_summary.load(output)
-  kept = taken_over.sentence(folder.notes.read(answers_folder.TAKEN_OVER))
+  kept = taken_over.sentence(folder.notes.read(taken_over.FILE))
   job_summary.print_table(rows(found, elapsed_s, kept=kept), title=f'Answers: {output}')
 
 

@@ -15,12 +15,11 @@ import sys
 import uuid
 
 from exports import export_file, file_digests
-from schemas import errors
+from schemas import errors, naming
 from tfrecords import storage
 
 # Where the export of a run lies in the output.
 FOLDER = 'model'
-_RUN_FILE = 'config.json'
 _SAVED_MODEL_FILE = 'saved_model.pb'
 # What --export_flags may not say: the launcher does.
 _OURS = re.compile(r'--?(no)?(run_dir|output|overwrite|format)\b')
@@ -36,7 +35,7 @@ def is_export(folder: str) -> bool:
   try:
     if files.exists(files.join(folder, export_file.FILE)):
       return True
-    is_run = files.exists(files.join(folder, _RUN_FILE))
+    is_run = files.exists(files.join(folder, naming.RUN_CONFIG))
   except OSError as error:
     raise errors.ConfigError(
       f'--model={folder!r} cannot be read: {error.strerror or error}.'
@@ -44,7 +43,7 @@ def is_export(folder: str) -> bool:
   if not is_run:
     raise errors.ConfigError(
       f'--model={folder!r} holds neither an export (with {export_file.FILE}) nor a run (with '
-      f'{_RUN_FILE}). Make one: python -m trainer.export --run_dir=RUN --output=EXPORT.'
+      f'{naming.RUN_CONFIG}). Make one: python -m trainer.export --run_dir=RUN --output=EXPORT.'
     )
   if '://' in folder:
     raise errors.ConfigError(

@@ -92,7 +92,7 @@ def write_manifest(
     raise errors.DatasetError(
       f'Every clip of the train split was rejected. See {naming.REJECTS} in {config.output!r}.'
     )
-  dataset.notes.write(folder.TAKEN_OVER, taken_over.to_json(ordered))
+  dataset.notes.write(taken_over.FILE, taken_over.to_json(ordered))
   dataset.finish(manifest)
 
 

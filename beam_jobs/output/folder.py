@@ -7,9 +7,6 @@ from schemas import naming
 from tfrecords import storage
 from tfrecords.finishing import unfinished as unfinished_lib
 
-# How the shards of the last run came to be.
-TAKEN_OVER = 'taken_over.json'
-
 
 def unfinished(config: config_lib.FeaturizeConfig) -> unfinished_lib.Unfinished:
   """Returns the data set that a job makes."""

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 from pages import words
 from tfrecords.finishing import shard_result
 
+# Of the notes: how the shards of the last run came to be.
+FILE = 'taken_over.json'
 _REASONS = {
   shard_result.OTHER: 'because other clips are listed for {them}',
   shard_result.OTHER_MODEL: 'because the model is another one',

@@ -174,7 +174,7 @@ class Corpus:
         return [
           (entry.name, _identity(entry.path) if _is_folder(entry) else None)
           for entry in entries
-          if _is_visible(entry.name)
+          if media.is_visible(entry.name)
         ]
 
     try:
@@ -218,7 +218,7 @@ class Corpus:
         lambda: list(self._files.walk(self.folder)), self.folder
       ):
         # Buckets may hold empty objects that stand for folders: their names end with a slash.
-        if path and not path.endswith('/') and all(map(_is_visible, path.split('/'))):
+        if path and not path.endswith('/') and all(map(media.is_visible, path.split('/'))):
           self._states[path] = state
           yield path
 
@@ -238,10 +238,6 @@ class Corpus:
       raise errors.SourceError(
         f'Could not list {self.folder}: {error.strerror or error}. Check the name and the rights.'
       ) from error
-
-
-def _is_visible(name: str) -> bool:
-  return not name.startswith('.') and name not in media.NOT_OURS
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

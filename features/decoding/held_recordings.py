@@ -200,9 +200,7 @@ def _paths(folder: str, said_by: str, elsewhere: str) -> list[str]:
     ) from error
 
   for place, folders, names in os.walk(folder, followlinks=False, onerror=refuse):
-    folders[:] = [
-      name for name in folders if name not in medium.NOT_OURS and not name.startswith('.')
-    ]
+    folders[:] = [name for name in folders if medium.is_visible(name)]
     found.extend(
       os.path.join(place, name)
       for name in names

@@ -26,9 +26,10 @@ _CHUNK = struct.Struct('<4sI')
 _FORMAT = struct.Struct('<HHIIHH')  # tag, channels, rate, bytes/s, bytes per frame, bits
 # The beginning of most files: no chunk but the two, and all of the rest is audio.
 _PLAIN = struct.Struct('<4sI4s4sIHHIIHH4sI')
+PLAIN_HEADER_BYTES = _PLAIN.size
 _EXTENSION = struct.Struct('<HHI16s')  # size, valid bits, speakers, sub-format
 
-_PCM = 1
+PCM, FLOAT = 1, 3  # Tags.
 _EXTENSIBLE = 0xFFFE
 _PCM_SUBFORMAT = bytes.fromhex('0100000000001000800000aa00389b71')
 
@@ -69,6 +70,25 @@ class Header:
   def num_frames(self) -> int:
     """Whole frames of a 16-bit PCM file."""
     return self.data_bytes // (2 * self.num_channels)
+
+
+def header_bytes(
+  tag: int, data_bytes: int, *, channels: int, rate_hz: int, sample_bytes: int
+) -> bytes:
+  """Returns what stands in front of the samples of a file that holds nothing else.
+
+  Args:
+    tag: PCM or FLOAT.
+    data_bytes: All samples, up to 4 GiB less PLAIN_HEADER_BYTES.
+    channels: How many are interleaved.
+    rate_hz: Frames a second.
+    sample_bytes: Of one value.
+  """
+  frame_bytes = sample_bytes * channels
+  return _PLAIN.pack(
+    b'RIFF', data_bytes + _PLAIN.size - 8, b'WAVE', b'fmt ', 16, tag, channels, rate_hz,
+    (rate_hz * frame_bytes) & 0xFFFFFFFF, frame_bytes, 8 * sample_bytes, b'data', data_bytes,
+  )  # fmt: skip
 
 
 class Pcm16(recording.Recording):
@@ -188,7 +208,7 @@ def plain_header(data: bytes) -> Header | None:
   )
   if not (
     (riff, wave, fmt, fmt_bytes) == (b'RIFF', b'WAVE', b'fmt ', _FORMAT.size)
-    and (tag, bits, frame_bytes) == (_PCM, 16, 2 * channels)
+    and (tag, bits, frame_bytes) == (PCM, 16, 2 * channels)
     and 1 <= channels <= _MAX_CHANNELS
     and (name, data_bytes) == (b'data', len(data) - _PLAIN.size)
   ):
@@ -245,7 +265,7 @@ def _header(data: Bytes, form: bytes, start: int, declared: int) -> Header | Non
 
 def _is_pcm(tag: int, form: bytes) -> bool:
   if tag != _EXTENSIBLE:
-    return bool(tag == _PCM)
+    return bool(tag == PCM)
   if len(form) < _FORMAT.size + _EXTENSION.size:
     return False
   _, valid_bits, _, subformat = _EXTENSION.unpack_from(form, _FORMAT.size)

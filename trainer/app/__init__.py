@@ -55,7 +55,7 @@ class AppConfig(caution_flags.CautionFlags, model_flags.ModelFlags):
   port: int = command_line.flag(
     7860,
     'Its port; 0: any free one, which is printed.',
-    limits=limits.Limits(lambda value: 0 <= value < 65536, '0 (any) to 65535'),
+    limits=limits.PORT,
   )
   max_s: float = command_line.flag(
     300.0, 'Longer recordings are refused, in seconds.', limits=limits.POSITIVE

@@ -13,7 +13,8 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-_SIGNATURE = 'serving_default'
+from exports import export_file
+
 _IDENTIFIER = b'TFL3'
 
 
@@ -32,7 +33,7 @@ def joined(parts: Sequence[bytes], *, inputs: Sequence[str], outputs: Sequence[s
   whole = functools.reduce(lambda front, back: _behind(front, back), models)
   main = whole.subgraphs[0]
   made = schema.SignatureDefT()
-  made.signatureKey = _SIGNATURE
+  made.signatureKey = export_file.SERVING
   made.subgraphIndex = 0
   made.inputs = _named(inputs, main.inputs)
   made.outputs = _named(outputs, main.outputs)

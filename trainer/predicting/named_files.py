@@ -119,12 +119,8 @@ def _walked(folder: str) -> Iterator[str]:
       folders.clear()
       continue
     seen.add((found.st_dev, found.st_ino))
-    folders[:] = sorted(name for name in folders if _is_visible(name))
-    yield from (os.path.join(here, name) for name in names if _is_visible(name))
-
-
-def _is_visible(name: str) -> bool:
-  return not name.startswith('.') and name not in media.NOT_OURS
+    folders[:] = sorted(name for name in folders if media.is_visible(name))
+    yield from (os.path.join(here, name) for name in names if media.is_visible(name))
 
 
 def _told(ending: str, names: Sequence[str]) -> str:

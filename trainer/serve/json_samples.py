@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import struct
 from typing import Any
 
 import numpy as np
 
+from features.decoding import wav
 from schemas import audio as audio_schema
 from trainer.serve import refusal
 
 _WANTED = 'Wanted {"samples": [numbers in [-1, 1]], "sample_rate_hz": whole number}, got '
-# A WAVE file of one channel of float32: sizes and the rate are to be filled in.
-_HEADER = struct.Struct('<4sI4s4sIHHIIHH4sI')
-_FLOAT, _BYTES = 3, 4
 
 
 def to_wav(body: bytes) -> bytes:
@@ -48,11 +45,7 @@ def _wav(samples: Any, rate_hz: Any) -> bytes:
       data = np.array(samples, np.float64).astype('<f4').tobytes()
   except OverflowError as error:
     raise _refused('numbers that are far too large') from error
-  header = _HEADER.pack(
-    b'RIFF', _HEADER.size - 8 + len(data), b'WAVE', b'fmt ', 16, _FLOAT, 1, rate_hz,
-    rate_hz * _BYTES, _BYTES, 8 * _BYTES, b'data', len(data),
-  )  # fmt: skip
-  return header + data
+  return wav.header_bytes(wav.FLOAT, len(data), channels=1, rate_hz=rate_hz, sample_bytes=4) + data
 
 
 def _constant(name: str) -> None:

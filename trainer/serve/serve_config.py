@@ -24,7 +24,7 @@ class ServeConfig(caution_flags.CautionFlags, model_flags.ModelFlags):
   port: int = command_line.flag(
     8000,
     'Where it listens; 0: at any free port, which is printed.',
-    limits=limits.Limits(lambda value: 0 <= value < 65536, '0 (any) to 65535'),
+    limits=limits.PORT,
   )
   top: int = command_line.flag(
     3, 'How many labels are said of each clip, where a request does not say.', limits=limits.COUNT

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 from collections.abc import Mapping, Sequence
 
 from schemas import errors
@@ -27,7 +26,6 @@ FORBIDDEN: Mapping[str, str] = {
 }
 # Flags that say what better means, or how it is found out.
 _SAME_FOR_ALL = ('folds', 'monitor')
-_FIELDS = {field.name: field for field in dataclasses.fields(config_lib.TrainConfig)}
 
 
 def make(over: Sequence[str], passed: Sequence[str]) -> search_space.Space:
@@ -75,7 +73,7 @@ def _with_hanging(
   while more := [
     name
     for name in given
-    if name not in names and command_line.conditions(_FIELDS[name]) & set(names)
+    if name not in names and command_line.conditions(search_space.FIELDS[name]) & set(names)
   ]:
     names += more
   hanging = names[len(axes) :]

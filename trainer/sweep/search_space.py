@@ -18,7 +18,7 @@ from trainer.sweep import axes as axes_lib
 
 # So many combinations of listed values are checked before the first trial; of more each by itself.
 _MOST_CHECKED = 500
-_FIELDS = {field.name: field for field in dataclasses.fields(config_lib.TrainConfig)}
+FIELDS = {field.name: field for field in dataclasses.fields(config_lib.TrainConfig)}
 
 
 def _flags_alone(config: config_lib.TrainConfig) -> None:
@@ -73,7 +73,7 @@ class Space:
 
   def why_idle(self, axis: axes_lib.Axis, chosen: Mapping[str, str]) -> str:
     """Returns why the flag of an axis has no effect beside what was chosen; '' where it has."""
-    field = _FIELDS[axis.flag]
+    field = FIELDS[axis.flag]
     if not command_line.conditions(field):
       return ''
     beside = copy.copy(self.base)  # Not checked: it is asked for nothing else.
@@ -258,7 +258,7 @@ class Space:
 
 def _hangs_on(axis: axes_lib.Axis) -> set[str]:
   """Returns the flags of which it depends whether an axis makes a difference."""
-  return command_line.conditions(_FIELDS[axis.flag]) | ({axis.flag} if axis.key else set())
+  return command_line.conditions(FIELDS[axis.flag]) | ({axis.flag} if axis.key else set())
 
 
 def _shown(values: axes_lib.Choices | axes_lib.Range) -> tuple[str, ...]:

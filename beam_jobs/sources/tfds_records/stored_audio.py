@@ -1,6 +1,5 @@
 """From one record of a TFDS data set to the bytes of an audio file."""
 
-import struct
 import zlib
 from typing import Any, BinaryIO
 
@@ -8,12 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beam_jobs.sources.tfds_records import clip_uri
+from features.decoding import wav
 from schemas.rejects import ClipError
 from tfrecords.wire import example_proto, framing
 
-_PCM, _FLOAT = 1, 3
-_WAV_HEADER = struct.Struct('<4sI4s4sIHHIIHH4sI')
-_MOST_WAV_BYTES = (1 << 32) - _WAV_HEADER.size
+_MOST_WAV_BYTES = (1 << 32) - wav.PLAIN_HEADER_BYTES
 
 
 def read_bytes(stream: BinaryIO, place: clip_uri.Place) -> bytes:
@@ -46,23 +44,14 @@ def wav_bytes(samples: NDArray[Any], audio: clip_uri.StoredAudio) -> bytes:
       'truncated', f'Wanted {audio.channels} samples a moment, got {len(samples)} in all.'
     )
   data, code = _as_stored(samples, audio)
-  frame_bytes = data.itemsize * audio.channels
   if data.nbytes > _MOST_WAV_BYTES:
     raise ClipError('too_long', f'Wanted at most 4 GiB of samples, got {data.nbytes} bytes.')
-  header = _WAV_HEADER.pack(
-    b'RIFF',
-    data.nbytes + _WAV_HEADER.size - 8,
-    b'WAVE',
-    b'fmt ',
-    16,
+  header = wav.header_bytes(
     code,
-    audio.channels,
-    audio.rate_hz,
-    (audio.rate_hz * frame_bytes) & 0xFFFFFFFF,
-    frame_bytes,
-    8 * data.itemsize,
-    b'data',
     data.nbytes,
+    channels=audio.channels,
+    rate_hz=audio.rate_hz,
+    sample_bytes=data.itemsize,
   )
   return header + data.tobytes()
 
@@ -70,7 +59,7 @@ def wav_bytes(samples: NDArray[Any], audio: clip_uri.StoredAudio) -> bytes:
 def _as_stored(samples: NDArray[Any], audio: clip_uri.StoredAudio) -> tuple[NDArray[Any], int]:
   """Returns samples in a type that WAV has, and WAV's code for it."""
   if samples.dtype.kind == 'f':
-    return samples.astype('<f4'), _FLOAT
+    return samples.astype('<f4'), wav.FLOAT
   if audio.dtype == 'uint8':
     samples = samples.astype(np.int16) - 128
   limit = 1 << (audio.bits - 1)
@@ -81,7 +70,7 @@ def _as_stored(samples: NDArray[Any], audio: clip_uri.StoredAudio) -> tuple[NDAr
     )
   wav_bits = 16 if audio.bits <= 16 else 32
   # To the top of the range: full scale is 1.0, whatever it was before.
-  return samples.astype(f'<i{wav_bits // 8}') << (wav_bits - audio.bits), _PCM
+  return samples.astype(f'<i{wav_bits // 8}') << (wav_bits - audio.bits), wav.PCM
 
 
 def _record(stream: BinaryIO, place: clip_uri.Place) -> bytes:
